@@ -7,6 +7,9 @@ ONE := .venv-redis-om-1.2.0
 # Each worker of the tests starts its own server; a given server can be used by one worker only.
 WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
 
+# Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml

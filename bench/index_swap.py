@@ -25,7 +25,7 @@ from bench.gaps import Change, median, watched
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import Monitor
 from redstart.migrations.holder import this_process
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import estimate_builds
@@ -143,8 +143,8 @@ def build_and_swap(url: str, client: Any, planned: PlannedIndex, documents: int)
     migration = IndexMigration(this_process(), f"bench {time.time_ns()}", time.monotonic, Monitor())
     with open_sync(url) as driver:
         (result,) = driver.run(migration.run([planned], none_converted, ExpansionOptions()))
-    if result.state is not IndexState.CUT_OVER:
-        raise SystemExit(f"the index was not cut over but {result.state}: no measurement")
+    if result.outcome is not IndexOutcome.CUT_OVER:
+        raise SystemExit(f"the index was not cut over but {result.outcome}: no measurement")
     _wait_until_whole(client, NAME, documents)
 
 

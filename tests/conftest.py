@@ -2,8 +2,10 @@
 
 import os
 import signal
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
@@ -67,6 +69,21 @@ def usual_signals() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once() -> Iterator[None]:
+    """Parse files once: redis-py reads its metadata for each connection, `om` pyproject.toml for each command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis.utils, "get_lib_version", cache(redis.utils.get_lib_version))
+        patch.setattr(tomllib, "loads", cache(tomllib.loads))
+        yield
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of asynchronous tests and fixtures: asyncio's; each test has its own."""
+    return "asyncio"
 
 
 @pytest.fixture(scope="session")

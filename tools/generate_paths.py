@@ -1,4 +1,4 @@
-"""Writes the modules that give redis-om's names at redis-om's paths. `python -m tools.generate_paths`
+"""Writes the modules with redis-om's names at redis-om's paths: `python -m tools.generate_paths`.
 
 `from redis_om.model.model import X` becomes `from redstart.model.model import X`, and `aredis_om` becomes
 `redstart.aio`. A test compares the result with what is committed, and the names with those of redis-om.
@@ -8,78 +8,9 @@ from pathlib import Path
 
 from redstart.unavailable_names import INSTEAD
 from tools.generate_sync import PACKAGES, formatted
+from tools.public_names import home_of
 
 MARK = "# Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.\n"
-
-HOMES = {
-    "ASYNC_MODE": "{colour}.util",
-    "BaseMeta": "mapping.meta",
-    "BaseMigration": "{colour}.file_migrations",
-    "BaseSchemaMigration": "{colour}.file_migrations",
-    "ConversionFailureMode": "migrations.data.edit_builder:FailureMode",
-    "CoordinateType": "mapping.coordinates:Coordinates",
-    "Coordinates": "mapping.coordinates",
-    "DEFAULT_PAGE_SIZE": "documents.fetch:PAGE_DOCUMENTS",
-    "DEFAULT_REDISEARCH_FIELD_SEPARATOR": "search.schema:DEFAULT_TAG_SEPARATOR",
-    "DataMigrationError": "errors",
-    "DataMigrator": "{colour}.file_migrations",
-    "DefaultMeta": "mapping.meta:BaseMeta",
-    "DatetimeFieldDetector": "{colour}.data_migrations",
-    "DatetimeFieldMigration": "{colour}.data_migrations",
-    "EmbeddedJsonModel": "{colour}.models",
-    "Expression": "search.expressions",
-    "ExpressionProxy": "mapping.field_proxies:FieldProxy",
-    "Field": "mapping.fields",
-    "FieldInfo": "mapping.fields",
-    "FindQuery": "{colour}.find",
-    "GeoFilter": "search.geo",
-    "HashModel": "{colour}.models",
-    "IndexMigration": "migrations.startup:PendingIndex",
-    "JsonModel": "{colour}.models",
-    "KNNExpression": "search.expressions",
-    "MigrationAction": "migrations.startup",
-    "MigrationError": "errors",
-    "Migrator": "{colour}.index_migrations",
-    "ModelMeta": "mapping.metaclass:QueryableModel",
-    "NegatedExpression": "search.expressions:Negation",
-    "NotFoundError": "errors",
-    "Operators": "search.expressions:Operator",
-    "PartialModel": "documents.projection",
-    "PipelineError": "errors",
-    "PrimaryKey": "mapping.primary_keys",
-    "PrimaryKeyCreator": "mapping.primary_keys",
-    "QueryNotSupportedError": "errors",
-    "QuerySyntaxError": "errors",
-    "RadiusUnit": "search.geo",
-    "RediSearchFieldTypes": "search.schema:FieldKind",
-    "RedisModel": "{colour}.redis_model",
-    "RedisModelError": "errors",
-    "SINGLE_VALUE_TAG_FIELD_SEPARATOR": "mapping.fields:TAG_SEPARATOR",
-    "SchemaDetector": "{colour}.index_migrations",
-    "SchemaMigrationError": "errors",
-    "SchemaMigrator": "{colour}.file_migrations",
-    "TokenEscaper": "search.escaping",
-    "URL": "{colour}.connections",
-    "UlidPrimaryKey": "mapping.primary_keys",
-    "VectorFieldOptions": "mapping.vectors",
-    "check_for_command": "{colour}.checks",
-    "create_index": "{colour}.index_migrations",
-    "escaper": "search.escaping",
-    "get_redis_connection": "{colour}.connections",
-    "get_redisvl_index": "{colour}.redisvl",
-    "get_root_migrations_dir": "settings",
-    "has_redis_json": "{colour}.checks",
-    "has_redisearch": "{colour}.checks",
-    "import_submodules": "mapping.model_info",
-    "is_async_mode": "{colour}.util",
-    "model_registry": "mapping.base_model",
-    "schema_hash_key": "migrations.indexes.state:hash_key",
-    "schema_text_key": "migrations.indexes.state:schema_key",
-    "supports_hash_field_expiration": "{colour}.checks",
-    "to_redisvl_schema": "{colour}.redisvl",
-    "verify_pipeline_response": "documents.save",
-}
-"""Module of each name in Redstart: `{colour}` is `sync` or `aio`. After a colon, its name there."""
 
 MODELS = (
     "EmbeddedJsonModel Field HashModel JsonModel KNNExpression NotFoundError RedisModel VectorFieldOptions"
@@ -132,7 +63,7 @@ MODULES = {
 
 
 def generated() -> dict[str, str]:
-    """The files of these modules, by their path in the package. What is written by hand at such a path is not there."""
+    """Return the text of the generated modules, by their path in the package; without modules written by hand."""
     files: dict[str, str] = {}
     for colour, package, library in (("sync", "", "redis_om"), ("aio", "aio/", "aredis_om")):
         for module, names in MODULES.items():
@@ -151,7 +82,7 @@ def _submodules(path: str) -> tuple[str, ...]:
 
 
 def _constants_first(name: str) -> tuple[bool, str]:
-    """The order of names that ruff asks for."""
+    """Return a sort key: the order of names that ruff requires."""
     return (not name.isupper(), name)
 
 
@@ -168,8 +99,8 @@ def _text(library: str, module: str, colour: str, names: list[str]) -> str:
             of_asyncio = module == "async_redis" or (module != "sync_redis" and colour == "aio")
             lines.append("import redis.asyncio as redis" if of_asyncio else "import redis")
             continue
-        home, _, own = HOMES[name].format(colour=colour).partition(":")
-        lines.append(f"from redstart.{home} import " + (f"{own} as {name}" if own else name))
+        home, own = home_of(name, colour)
+        lines.append(f"from redstart.{home} import " + (name if own == name else f"{own} as {name}"))
     if submodules or has_left_out:
         lines.append("from redstart.unavailable_names import attribute_of")
     lines += ["", f"__all__ = {names!r}", ""]

@@ -6,12 +6,16 @@ Names are resolved on first use, so that importing the package (and starting `om
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0.dev0"
+
+# Generated: change tools/public_names.py, then `python -m tools.generate_names`.
 if TYPE_CHECKING:
     import redis as redis
 
     from redstart.sync import BaseMigration as BaseMigration
     from redstart.sync import Coordinates as Coordinates
     from redstart.sync import DataMigrator as DataMigrator
+    from redstart.sync import DateMigration as DateMigration
     from redstart.sync import DocumentDecodeError as DocumentDecodeError
     from redstart.sync import DocumentEncodeError as DocumentEncodeError
     from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from redstart.sync import MigrationError as MigrationError
     from redstart.sync import Migrator as Migrator
     from redstart.sync import NotFoundError as NotFoundError
+    from redstart.sync import Outcome as Outcome
     from redstart.sync import QueryError as QueryError
     from redstart.sync import QueryNotSupportedError as QueryNotSupportedError
     from redstart.sync import QuerySyntaxError as QuerySyntaxError
@@ -41,12 +46,11 @@ if TYPE_CHECKING:
     from redstart.sync import has_redis_json as has_redis_json
     from redstart.sync import has_redisearch as has_redisearch
 
-__version__ = "0.1.0.dev0"
-
 __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DateMigration",
     "DocumentDecodeError",
     "DocumentEncodeError",
     "EmbeddedJsonModel",
@@ -61,6 +65,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "Outcome",
     "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
@@ -77,6 +82,7 @@ __all__ = [
     "has_redisearch",
     "redis",
 ]
+# End of the generated lines.
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Display text from servers, files and command lines without passwords or control characters."""
+"""Display values, and text from servers, files and command lines: short, without passwords or control characters."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,15 @@ from urllib.parse import urlsplit
 
 SCHEMES: Final = ("redis", "rediss", "unix")
 
-_LINE_CHARACTERS = 300
+MAX_CHARACTERS_SHOWN: Final = 80
+"""Limit for a value."""
+MAX_KEY_CHARACTERS_SHOWN: Final = 200
+"""Limit for a key or a path."""
+MAX_LINE_CHARACTERS_SHOWN: Final = 300
+"""Limit for a line of text."""
+MAX_EXAMPLES_SHOWN: Final = 3
+"""Limit for examples, such as keys, in one message; `--verbose` shows more."""
+
 _ONLY_A_HOST = re.compile(r"(https?://)?[\w.-]+:\d{1,5}(/\d*)?", re.ASCII)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}\S+?(?=[\[\]\s'\"`()<>,;:.]*(?:\s|$))")
 _CREDENTIALS = re.compile(r"@|pass|user|secret|token|auth", re.IGNORECASE)
@@ -20,6 +28,22 @@ def escaped(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in "\n\t" else _escape(char) for char in text)
+
+
+def shortened(value: object) -> str:
+    """Return a Python value for a message: its `repr`, at most 80 characters."""
+    text = repr(value)
+    return text if len(text) <= MAX_CHARACTERS_SHOWN else f"{text[: MAX_CHARACTERS_SHOWN - 3]}..."
+
+
+def shown_value(data: bytes) -> str:
+    """Return a stored value as one line of at most `MAX_CHARACTERS_SHOWN` characters."""
+    return one_line(data, MAX_CHARACTERS_SHOWN)
+
+
+def shown_key(key: bytes) -> str:
+    """Return a key as one line of at most `MAX_KEY_CHARACTERS_SHOWN` characters."""
+    return one_line(key, MAX_KEY_CHARACTERS_SHOWN)
 
 
 def one_line(data: bytes, limit: int) -> str:
@@ -39,8 +63,9 @@ def cut(text: str, limit: int) -> str:
 
 
 def printable(text: object) -> str:
-    """Return text from outside as one line, with each run of white space as one space."""
-    return one_line(" ".join(str(text).split()).encode(errors="backslashreplace"), _LINE_CHARACTERS)
+    """Return text or bytes from outside as one line, with each run of white space as one space."""
+    line = text.decode(errors="backslashreplace") if isinstance(text, bytes) else str(text)
+    return one_line(" ".join(line.split()).encode(errors="backslashreplace"), MAX_LINE_CHARACTERS_SHOWN)
 
 
 def did_you_mean(name: str, candidates: Iterable[str], *, min_likeness: float = 0.6) -> str:

@@ -47,11 +47,7 @@ Each error has a `message` (what happened, to what, with which value) and a `hin
 from collections.abc import Mapping
 from typing import Any
 
-
-def shortened(value: object) -> str:
-    """Return a value as text for a message, at most 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+from redstart.display import shortened
 
 
 class RedstartError(Exception):
@@ -116,10 +112,6 @@ class ServerConnectionError(ServerError):
 
 class AuthenticationError(ServerError):
     """The server rejected the credentials, or the ACL of the user forbids the command."""
-
-
-EMULATED = "EMULATED"
-"""The code of a command that failed in an emulated server, such as fakeredis."""
 
 
 class CommandError(ServerError):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from redstart.display import did_you_mean, has_credentials, printable
-from redstart.errors import ConfigurationError, shortened
+from redstart.display import did_you_mean, has_credentials, printable, shortened
+from redstart.errors import ConfigurationError
 from redstart.values.timezones import ImplicitUtc, NaiveTimezone
 
 DEFAULT_URL: Final = "redis://localhost:6379"

@@ -1,5 +1,7 @@
 """Models on the server of the tests, and redis-om's names for the conversion of dates in both colours."""
 
+import asyncio
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -44,3 +46,12 @@ def break_a_visit(client: redis.Redis, number: int = 1) -> None:
     """Write visits whose arrival will not convert."""
     for one in range(number):
         client.hset(f"{VISIT}-{one}", mapping={"visit_code": f"broken-{one}", "arrived_at": "never"})
+
+
+def result(value: Any) -> Any:
+    """Return the result of a call of either package; a coroutine is run to its end."""
+
+    async def of(awaitable: Any) -> Any:
+        return await awaitable
+
+    return asyncio.run(of(value)) if inspect.isawaitable(value) else value

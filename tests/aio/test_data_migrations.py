@@ -22,8 +22,7 @@ from redstart.errors import (
 from redstart.mapping import base_model
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import begin_rollback
-from tests.aio.conftest import COUNTS, VISIT, break_a_visit
-from tests.aio.test_file_migrations import result
+from tests.aio.conftest import COUNTS, VISIT, break_a_visit, result
 from tests.migrations.indexes.conftest import (
     DOCUMENTS,
     MODELS,

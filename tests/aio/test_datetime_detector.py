@@ -10,7 +10,7 @@ from redstart.demo.models import Capture, Ringer, Sighting, Visit
 from redstart.errors import RedisModelError
 from redstart.mapping.index_schema import index_of
 from redstart.search.schema import create_arguments
-from tests.aio.test_file_migrations import result
+from tests.aio.conftest import result
 from tests.migrations.indexes.conftest import MODELS, drop_all, legacy
 from tests.support.cli import run_om
 from tests.support.snapshot import snapshot

@@ -18,8 +18,7 @@ from redstart.errors import (
     ServerConnectionError,
 )
 from redstart.mapping import base_model
-from tests.aio.conftest import COUNTS, VISIT, break_a_visit
-from tests.aio.test_file_migrations import result
+from tests.aio.conftest import COUNTS, VISIT, break_a_visit, result
 from tests.migrations.indexes.conftest import (
     DOCUMENTS,
     drop_all,

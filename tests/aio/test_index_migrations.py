@@ -25,6 +25,9 @@ from redstart.mapping.model_info import declare, distinct
 from redstart.search.schema import create_arguments
 from tests.support.legacy_index import legacy_index_of
 from tests.support.models import registry_of_its_own
+from tests.support.soak import SOAK
+
+PROGRAMS = 6 if SOAK else 4
 
 PROGRAM = """
 import asyncio, sys
@@ -81,12 +84,12 @@ def test_several_processes_at_once(client: redis.Redis) -> None:
         client.hset(f"app:note:{number}", mapping={"pk": number, "text": "a"})
     programs = [
         subprocess.Popen([sys.executable, "-c", PROGRAM, str(number % 2)], stdout=subprocess.PIPE, text=True)
-        for number in range(6)
+        for number in range(PROGRAMS)
     ]
     said = [program.communicate(timeout=100)[0] for program in programs]
     assert [(program.returncode, text) for program, text in zip(programs, said, strict=True)] == [
         (0, "up\n")
-    ] * 6
+    ] * PROGRAMS
     # Two names, each of one index built once.
     assert len(client.execute_command("FT._LIST")) == 2
     assert serving(client, "app:order:index")["at"] == "NUMERIC"

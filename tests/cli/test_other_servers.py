@@ -1,5 +1,6 @@
 """Servers that are not a primary of their own: a node of a cluster, a replica, a primary without its replicas."""
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart import HashModel
+from redstart import DateMigration, HashModel
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsupportedServerError
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
@@ -157,7 +158,7 @@ def test_a_replica_that_has_no_data_of_its_primary_yet_says_nothing_of_the_docum
 
 @pytest.mark.usefixtures("models")
 def test_what_a_replica_says_whose_link_is_down_is_of_an_earlier_time(
-    pair: tuple[EmbeddedServer, EmbeddedServer],
+    pair: tuple[EmbeddedServer, EmbeddedServer], caplog: pytest.LogCaptureFixture
 ) -> None:
     primary, replica = pair
     for command in READING:
@@ -170,6 +171,11 @@ def test_what_a_replica_says_whose_link_is_down_is_of_an_earlier_time(
         assert "its link to that primary has been down for" in ended.stderr, command
         assert ended.code in (0, 3, 6), command
     assert om(replica.url, "migrate-data stats --exact --json").json["documents"] == 60
+    shown = om(replica.url, "migrate-data verify --verbose").stderr
+    assert 0 <= shown.find("its link to that primary") < shown.find("verifying"), shown
+    with caplog.at_level(logging.WARNING, "redstart"):
+        DateMigration(url=replica.url).failures()
+    assert "its link to that primary" in caplog.text
 
 
 @pytest.mark.usefixtures("models")

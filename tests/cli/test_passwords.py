@@ -11,11 +11,11 @@ import pytest
 import redis
 
 from redstart import connections
-from redstart.cli.migrate_data import run as module
 from redstart.commands.server_info import server_time
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
 from redstart.errors import RedstartError
+from redstart.migrations import date_migration
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.server.clients import open_async, open_sync
 from tests.cli.conftest import load_sample
@@ -146,6 +146,7 @@ def check(text: str, about: object) -> None:
 def test_no_command_shows_or_stores_it(
     guarded: dict[str, str], spelling: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: Any
 ) -> None:
+    caplog.set_level(logging.DEBUG, "redstart")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDSTART_MODELS", "redstart.demo.models")
     url = GOOD[spelling].format(**guarded)
@@ -172,7 +173,7 @@ def test_no_command_shows_or_stores_it(
 def everything_while_a_run_holds_the_lease(guarded: dict[str, str], url: str) -> str:
     """The keys as another client sees them in the middle of a run, and what `progress` says then."""
     seen: list[str] = []
-    original = module.migrate_forward
+    original = date_migration.migrate_forward
 
     def watched(*args: Any, **options: Any) -> Any:
         operation = original(*args, **options)
@@ -191,7 +192,7 @@ def everything_while_a_run_holds_the_lease(guarded: dict[str, str], url: str) ->
                 seen.append(run_om("--url", url, "migrate-data", "progress").text)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "migrate_forward", watched)
+        patch.setattr(date_migration, "migrate_forward", watched)
         assert run_om("--url", url, "migrate-data", "run", "--limit-documents", "3").code == 5
     assert len(seen) == 2
     return repr(seen)

@@ -13,12 +13,9 @@ from redstart.commands.search import (
     ft_info,
     ft_list,
     ft_search,
-    most_results,
-    says_no_such_index,
 )
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Call
-from redstart.errors import CommandError
 from redstart.search.index_info import read_info
 from tests.support.processes import wait_until
 
@@ -85,18 +82,3 @@ def test_an_index_and_its_alias(server: redis.Redis) -> None:
     assert sorted(answer(server, ft_list())) == ["i", "j"], "aliases are not listed"
     server.execute_command("FT.DROPINDEX", "j")
     assert answer(server, ft_list()) == ["i"]
-
-
-def refusal(connection: redis.Redis, *words: str | int) -> CommandError:
-    with pytest.raises(redis.ResponseError) as refused:
-        connection.execute_command("FT.SEARCH", *words)
-    return CommandError(str(refused.value))
-
-
-def test_refusals(server: redis.Redis) -> None:
-    missing = refusal(server, "nowhere", "*")
-    assert says_no_such_index(missing)
-    assert most_results(missing) is None
-    too_many = refusal(server, "i", "*", "LIMIT", 0, 1_000_001)
-    assert most_results(too_many) == 1_000_000
-    assert not says_no_such_index(too_many)

@@ -1,6 +1,7 @@
 """What must hold on data that redis-om 0.3.5 really wrote: converted exactly, undone exactly, nothing else touched."""
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
@@ -92,6 +93,7 @@ def around(content: Any, places: list[tuple[str | int, ...]]) -> str:
     return text_without(text, value_spans(text), places)
 
 
+@cache
 def expected_values() -> dict[str, dict[str, Any]]:
     path = corpus_path()
     assert path is not None

@@ -1,57 +1,195 @@
-"""ARCHITECTURE.md lists every package, in the enforced order, and no file that does not exist."""
+"""ARCHITECTURE.md lists every package and module, in the enforced order, and no file that does not exist."""
 
+import os
 import re
+import sys
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 
 import pytest
+import redis
 
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION, StateKeys
 from tests.docs.examples import ROOT
+from tests.support.cli import run_om
+from tests.support.models import registry_of_its_own
 
-MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 SOURCE = ROOT / "src" / "redstart"
+RUN, SAVE, MIGRATE = (
+    "Walk: one document through a run",
+    "Walk: `save()`",
+    "Walk: `om migrate run`",
+)
+
+
+def section_of(heading: str) -> str:
+    """Return the text below a heading, to the next one of the same or a higher level."""
+    marks, _, _ = heading.partition(" ")
+    found = re.search(
+        rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(marks)}}} |\Z)", PAGE, re.DOTALL | re.MULTILINE
+    )
+    assert found, heading
+    return re.sub(r"^```.*?^```$", "", found[1], flags=re.DOTALL | re.MULTILINE)
+
+
+def rows_of(section: str) -> list[str]:
+    return re.findall(r"^\| `(\w+(?:/\w+)*(?:\.py|\.lua)?)/?` \|", section, re.MULTILINE)
+
+
+def module_tables() -> dict[str, list[str]]:
+    """Return the files in the tables of modules, by folder."""
+    folders = re.findall(r"^### `([\w/]+)/`$", section_of("## Modules"), re.MULTILINE)
+    return {folder: rows_of(section_of(f"### `{folder}/`")) for folder in folders}
+
+
+def steps_of(walk: str) -> list[str]:
+    return re.findall(r"^\d+\. `([\w/]+\.(?:py|lua))`: ", section_of(f"## {walk}"), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     ("heading", "folder", "contract"),
     [
-        ("# Architecture", SOURCE, "A package imports only those below it"),
+        ("## Packages", SOURCE, "A package imports only those below it"),
         (
-            "## The folders of the datetime migration",
+            "### `migrations/`",
+            SOURCE / "migrations",
+            "Modules of the migrations import only those below them",
+        ),
+        (
+            "### `migrations/data/`",
             SOURCE / "migrations" / "data",
-            "A folder of the datetime migration imports only those below it",
+            "Modules of the document engine import only those below them",
+        ),
+        (
+            "### `migrations/indexes/`",
+            SOURCE / "migrations" / "indexes",
+            "Modules of the index engine import only those below them",
         ),
     ],
 )
-def test_every_package_stands_in_the_order_that_import_linter_checks(
-    heading: str, folder: Path, contract: str
-) -> None:
+def test_a_table_has_the_order_that_import_linter_checks(heading: str, folder: Path, contract: str) -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     (layers,) = (c["layers"] for c in settings["tool"]["importlinter"]["contracts"] if c["name"] == contract)
     groups = [
         [name.strip().removeprefix("redstart.") for name in layer.split("|")] for layer in reversed(layers)
     ]
-    section = MAP.partition(f"{heading}\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+(?:\.py)?)/?` \|", section, re.MULTILINE)
-    packages = [name.removesuffix(".py") for name in rows]
-    assert sorted(packages) == sorted(name for group in groups for name in group)
-    positions = [[packages.index(name) for name in group] for group in groups]
+    names = [name.removesuffix(".py") for name in rows_of(section_of(heading).partition("\n### ")[0])]
+    assert sorted(names) == sorted(name for group in groups for name in group)
+    positions = [[names.index(name) for name in group] for group in groups]
     assert all(max(lower) < min(higher) for lower, higher in pairwise(positions))
-    in_source = {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert in_source <= set(packages)
+    in_source = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
+    assert in_source <= set(names)
 
 
 def test_every_file_it_names_exists() -> None:
-    names = re.findall(r"`([\w/]+\.(?:py|lua))`", MAP)
-    assert len(names) > 20
-    known = [
-        str(path.relative_to(ROOT))
-        for path in (*SOURCE.rglob("*.*"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "tools").rglob("*.py"))
-    ]
-    assert [name for name in names if not any(f"/{path}".endswith(f"/{name}") for path in known)] == []
+    text = re.sub(r"^### .*?(?=^##)", "", PAGE, flags=re.DOTALL | re.MULTILINE)
+    names = set(re.findall(r"`([\w/]+\.(?:py|lua|md))`", text)) - {"group.py"}
+    assert len(names) > 60
+    roots = (SOURCE, ROOT)
+    assert sorted(name for name in names if not any((root / name).is_file() for root in roots)) == []
+    in_tables = [SOURCE / folder / name for folder, names in module_tables().items() for name in names]
+    assert [str(path) for path in in_tables if not path.exists()] == []
+    in_cells = re.findall(r"`([\w/]+\.(?:py|lua))`", section_of("### `lua/`"))
+    assert [
+        name for name in in_cells if not (SOURCE / name).is_file() and not (SOURCE / "lua" / name).is_file()
+    ] == []
+
+
+def test_every_module_is_in_the_map() -> None:
+    listed = {f"{folder}/{name}" for folder, names in module_tables().items() for name in names}
+    listed |= set(rows_of(section_of("## Packages")))
+    modules = {
+        str(path.relative_to(SOURCE))
+        for path in (*SOURCE.rglob("*.py"), *SOURCE.rglob("*.lua"))
+        if path.name != "__init__.py" and not path.read_text(encoding="utf-8").startswith("# Generated")
+    }
+    assert len(modules) > 150
+    assert sorted(modules - listed) == []
+
+
+def test_every_script_is_named_with_the_module_that_sends_it() -> None:
+    rows = re.findall(r"^\| `(\w+\.lua)` \| .+ \| `([\w/]+\.py)` \|$", section_of("### `lua/`"), re.MULTILINE)
+    assert {script for script, _ in rows} == {path.name for path in (SOURCE / "lua").iterdir()}
+    assert [
+        script
+        for script, module in rows
+        if f'"{script}"' not in (SOURCE / module).read_text(encoding="utf-8")
+    ] == []
+
+
+@contextmanager
+def entered_files() -> Iterator[list[str]]:
+    """Record the files of redstart whose functions are called, in the order of the first calls."""
+    entered: dict[str, None] = {}
+    before = f"{SOURCE}{os.sep}"
+
+    def record(frame: FrameType, event: str, _: object) -> None:
+        name = frame.f_code.co_filename
+        if event == "call" and name.startswith(before) and frame.f_code.co_name != "<module>":
+            entered[name.removeprefix(before)] = None
+
+    found: list[str] = []
+    previous = sys.getprofile()
+    sys.setprofile(record)
+    try:
+        yield found
+    finally:
+        sys.setprofile(previous)
+        found += entered
+
+
+MODELS = """
+import datetime
+from redstart import Field, HashModel
+
+class Walked(HashModel, index=True):
+    at: datetime.datetime = Field(index=True)
+"""
+
+
+def save_one() -> None:
+    import walked_models  # type: ignore[import-not-found]  # noqa: PLC0415 - written by the test
+
+    walked_models.Walked(at="2023-01-01").save()
+
+
+@pytest.mark.parametrize(
+    ("walk", "limit", "act"),
+    [
+        (RUN, 20, lambda: run_om("migrate-data", "run", "--yes")),
+        (SAVE, 16, save_one),
+        (MIGRATE, 18, lambda: run_om("migrate", "run", "--yes")),
+    ],
+    ids=["run", "save", "migrate"],
+)
+def test_a_walk_is_short_and_enters_the_files_that_it_names(
+    walk: str,
+    limit: int,
+    act: Callable[[], object],
+    client: redis.Redis,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "walked_models.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "walked_models", raising=False)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.setenv("REDSTART_MODELS", "walked_models")
+    client.hset(":walked_models.Walked:1", mapping={"pk": "1", "at": "2023-01-01 00:00"})
+    client.hset(":walked_models.Walked:2", mapping={"pk": "2", "at": "n/a"})
+    steps = steps_of(walk)
+    assert 10 < len(steps) == len(set(steps)) <= limit
+    with registry_of_its_own(), entered_files() as entered:
+        act()
+    assert [step for step in steps if step.endswith(".py") and step not in entered] == []
 
 
 def test_every_state_key_is_listed() -> None:
@@ -61,7 +199,7 @@ def test_every_state_key_is_listed() -> None:
     names |= {getattr(keys, name) for name, kind in vars(StateKeys).items() if isinstance(kind, property)} - {
         keys.lease
     }
-    section = MAP.partition("## What is kept on the server")[2].partition("\n## ")[0]
+    section = section_of("## What is kept on the server")
     listed = {prefix + name for name in re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)}
     assert listed == names
     assert APPLIED_MIGRATIONS in section

@@ -10,7 +10,7 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.main import om
 from redstart.cli.migrate_data.run import run
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.status import MigrationPhase
+from redstart.migrations.phase import MigrationPhase
 from tests.docs.examples import GUIDE, ROOT
 
 PAGES = sorted(GUIDE.glob("*.md"))

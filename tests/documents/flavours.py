@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import redis
@@ -45,12 +47,24 @@ class AsyncJsonNote(redstart.aio.JsonModel, index=True):
 NOTES: Final[list[Any]] = [HashNote, JsonNote, AsyncHashNote, AsyncJsonNote]
 
 
+_runners: list[asyncio.Runner] = []
+
+
+@contextmanager
+def one_event_loop() -> Iterator[None]:
+    """Run all asynchronous steps of a test in one event loop: in a new one, each step connects again."""
+    with asyncio.Runner() as runner:
+        _runners.append(runner)
+        yield
+        _runners.remove(runner)
+
+
 def done(step: Any) -> Any:
     """The result of a call, of either flavour; and the documents of a query, which is iterated over."""
     if inspect.isawaitable(step):
-        return asyncio.run(_awaited(step))
+        return _runners[-1].run(_awaited(step))
     if hasattr(step, "__aiter__"):
-        return asyncio.run(_listed(step))
+        return _runners[-1].run(_listed(step))
     return step
 
 

@@ -10,7 +10,8 @@ import pytest
 import redis
 from pydantic import ValidationError
 
-from redstart.errors import RedstartError, shortened
+from redstart.display import shortened
+from redstart.errors import RedstartError
 from tests.documents.flavours import NOTES, done
 from tests.support.models import create_indexes
 

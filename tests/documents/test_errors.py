@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redstart.display import shortened
 from redstart.errors import (
     CommandError,
     DocumentDecodeError,
@@ -14,7 +15,6 @@ from redstart.errors import (
     IndexNotFoundError,
     QuerySyntaxError,
     WrongKeyTypeError,
-    shortened,
 )
 from tests.documents.sessions import Order, Session, order, session
 from tests.support.read_documents import document_from_hash, document_from_json

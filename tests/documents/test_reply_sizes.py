@@ -15,7 +15,7 @@ from tests.support.models import create_indexes
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
-COUNT = 150
+COUNT = 100
 LIMIT = 16_000_000
 FLAT = VectorFieldOptions.flat(VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2)
 

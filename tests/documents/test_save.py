@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from redstart import Field, HashModel, JsonModel
-from redstart.documents import save as adding
+from redstart.documents import save as save_module
 from redstart.documents.save import PAGE_DOCUMENTS, add_documents, verify_pipeline_response
 from redstart.effects import Batch, Op, Pending, Request, SendAhead
 from redstart.errors import (
@@ -173,7 +173,7 @@ def test_the_last_of_several_counts_where_another_client_deletes_the_previous_on
     client: redis.Redis, models_url: str, monkeypatch: pytest.MonkeyPatch, page_documents: int, at: int
 ) -> None:
     """A command for new documents that was refused is sent again as a script, but not after a later one."""
-    monkeypatch.setattr(adding, "PAGE_DOCUMENTS", page_documents)
+    monkeypatch.setattr(save_module, "PAGE_DOCUMENTS", page_documents)
     put(client, "a", {"name": False})
 
     def delete_it(_: str) -> None:
@@ -239,7 +239,7 @@ def test_it_is_a_save_of_each(
     url: str, before: dict[str, dict[str, bool] | None], guests: list[Guest], page_documents: int
 ) -> None:
     with redis.Redis.from_url(url) as client, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adding, "PAGE_DOCUMENTS", page_documents)
+        patch.setattr(save_module, "PAGE_DOCUMENTS", page_documents)
 
         def after(save: Callable[[], object]) -> tuple[dict[bytes, Any], bool]:
             client.flushall(asynchronous=False)

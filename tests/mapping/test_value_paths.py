@@ -2,7 +2,7 @@
 
 import pytest
 
-from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
+from redstart.mapping.value_paths import Each, Segment, TemporalPath, display, index_path
 from redstart.values.types import TemporalKind
 
 
@@ -24,3 +24,16 @@ from redstart.values.types import TemporalKind
 def test_display(segments: tuple[Segment, ...], text: str) -> None:
     assert display(segments) == text
     assert str(TemporalPath(segments, TemporalKind.DATE, False)) == text
+
+
+@pytest.mark.parametrize(
+    ("segments", "path"),
+    [
+        (("arrived_at",), "$.arrived_at"),
+        (("lines", Each.ITEM, "added_at"), "$.lines[*].added_at"),
+        (("stops", Each.VALUE, "at"), "$.stops.*.at"),
+        (("größe", "a.b"), '$["größe"]["a.b"]'),
+    ],
+)
+def test_index_path(segments: tuple[Segment, ...], path: str) -> None:
+    assert index_path(segments) == path

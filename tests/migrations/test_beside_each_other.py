@@ -22,7 +22,7 @@ from tests.support.stepping import Stepped
 
 __all__ = ["legacy"]  # a fixture
 
-MOST_REQUESTS = 1_000
+MAX_REQUESTS = 1_000
 NAMES = [model._meta.index_name for model in MODELS]
 
 
@@ -81,7 +81,7 @@ def test_what_an_application_read_before_the_rollback_began_does_not_count(
         if request == "EVALSHA apply undo" and not went_on:
             went_on = True
             with suppress(StopIteration):
-                slow.step(MOST_REQUESTS)
+                slow.step(MAX_REQUESTS)
                 raise AssertionError("it did not end")
         assert found(legacy) == expected, f"before {request}"
 

@@ -15,7 +15,7 @@ from redstart.effects import Op
 from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from tests.migrations.indexes.conftest import legacy, migration, perform, planned, readers
 from tests.support.migration import new_context, station_plan
 from tests.support.snapshot import difference, snapshot
@@ -123,7 +123,7 @@ def test_writers_deletes_and_edits(station: redis.Redis, url: str) -> None:
     found = perform(url, forward(Monitor(progress=stop_the_old_one)))
     for loop in others:
         loop.end()
-    assert (found.data.stopped, {one.state for one in found.indexes}) == (None, {IndexState.CUT_OVER})
+    assert (found.data.stopped, {one.outcome for one in found.indexes}) == (None, {IndexOutcome.CUT_OVER})
     assert all(loop.times > LOOKS_EACH_PHASE for loop in (old, *others))
     assert indexed(station, "station:visit:index") == keys_of(station, "station:visit:", "hash")
     assert indexed(station, "station:sighting:index") == keys_of(station, "station:sighting:", "ReJSON-RL")

@@ -10,9 +10,10 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.coordinator import MigrationResult, RollbackResult, migrate_back, migrate_forward
+from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
+from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     MODELS,
@@ -61,16 +62,16 @@ def found(client: redis.Redis) -> dict[str, int]:
     return {name: total(client, name) for name in NAMES}
 
 
-def states(result: MigrationResult) -> set[IndexState]:
-    return {one.state for one in result.indexes}
+def outcomes(result: MigrationResult) -> set[IndexOutcome]:
+    return {one.outcome for one in result.indexes}
 
 
 def test_no_reader_misses_a_document_there_and_back(legacy: redis.Redis, url: str) -> None:
     start = snapshot(legacy)
     with readers(url, legacy) as look:
-        assert states(perform(url, forward())) == {IndexState.CUT_OVER}
+        assert outcomes(perform(url, forward())) == {IndexOutcome.CUT_OVER}
         look()
-        assert states(perform(url, forward())) == {IndexState.UP_TO_DATE}
+        assert outcomes(perform(url, forward())) == {IndexOutcome.UP_TO_DATE}
         look()
         done = perform(url, back())
         assert done.refused == []
@@ -87,7 +88,7 @@ def test_from_an_alias(legacy: redis.Redis, url: str) -> None:
         legacy.execute_command("FT.ALIASADD", index.name, f"{index.name}-7")
     wait_until_built(legacy, NAMES)
     with readers(url, legacy) as look:
-        assert states(perform(url, forward())) == {IndexState.CUT_OVER}
+        assert outcomes(perform(url, forward())) == {IndexOutcome.CUT_OVER}
         look()
         assert perform(url, back()).refused == []
     assert f"{NAMES[0]}-7".encode() in legacy.execute_command("FT._LIST"), "what is not ours is never dropped"
@@ -108,21 +109,21 @@ def test_from_no_index_one_that_is_made_first_serves_all_the_way_and_back(
 ) -> None:
     before = found(legacy)
     drop_all(legacy)
-    assert {one.state for one in expand(url).values()} == {IndexState.EXPANDED}
+    assert {one.outcome for one in expand(url).values()} == {IndexOutcome.EXPANDED}
     assert found(legacy) == before
     with readers(url, legacy) as look:
-        assert states(perform(url, forward())) == {IndexState.CUT_OVER}
+        assert outcomes(perform(url, forward())) == {IndexOutcome.CUT_OVER}
         look()
         assert perform(url, back()).refused == []
         look()
-    assert {one.state for one in expand(url).values()} == {IndexState.EXPANDED}, "it can go forward again"
+    assert {one.outcome for one in expand(url).values()} == {IndexOutcome.EXPANDED}, "it can go forward again"
 
 
 def test_from_no_index_one_that_is_made_afterwards_steps_back_too(legacy: redis.Redis, url: str) -> None:
     before = found(legacy)
     drop_all(legacy)
     perform(url, forward())
-    assert {one.state for one in expand(url).values()} == {IndexState.CREATED}
+    assert {one.outcome for one in expand(url).values()} == {IndexOutcome.CREATED}
     with readers(url, legacy):
         assert perform(url, back()).refused == []
     assert found(legacy) == before

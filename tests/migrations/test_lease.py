@@ -1,5 +1,6 @@
 """The lease: one run at a time, whatever happens to the one before."""
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ import redis
 from redstart.commands.scripts import Script, load
 from redstart.effects import Call, Op, Pause, Request
 from redstart.errors import CommandError, LeaseHeldError, LeaseLostError, StateDamagedError
-from redstart.migrations import lease as module
+from redstart.migrations import lease as lease_module
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.lease import Lease, LeaseKeys, acquire, break_lease, current
 from redstart.server.clients import open_sync
@@ -54,7 +55,7 @@ def test_it_is_taken_renewed_and_given_back(driver: SyncDriver, client: redis.Re
     state = driver.run(current(KEYS))
     assert state is not None
     assert (state.token, state.holder, state.renewals) == ("one", ELSEWHERE, 0)
-    assert 0 < client.pttl(KEYS.lease) <= module.LEASE_MS
+    assert 0 < client.pttl(KEYS.lease) <= lease_module.LEASE_MS
 
     client.pexpire(KEYS.lease, 2_000)
     assert driver.run(write(lease, "mine")) == [b"OK"]
@@ -92,8 +93,8 @@ def test_one_that_is_renewed_is_held(driver: SyncDriver, client: redis.Redis) ->
 def test_one_that_is_not_renewed_is_waited_out(
     driver: SyncDriver, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEASE_MS", 60)
-    monkeypatch.setattr(module, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(lease_module, "LEASE_MS", 60)
+    monkeypatch.setattr(lease_module, "_POLL_SECONDS", 0.01)
     first = driver.run(taking("one"))
 
     second = driver.run(taking("two"))
@@ -165,7 +166,7 @@ class TestAFencedRun:
         old = driver.run(taking("first", clock=clock, gone=True))
         driver.run(taking("new", gone=True))
         driver.run(old.keep())
-        clock.seconds += module.RENEW_AFTER_SECONDS
+        clock.seconds += lease_module.RENEW_AFTER_SECONDS
         with pytest.raises(LeaseLostError):
             driver.run(old.keep())
 
@@ -181,7 +182,7 @@ def test_keep_renews_only_when_it_is_due(driver: SyncDriver) -> None:
         return state.renewals
 
     assert renewals() == 0
-    clock.seconds += module.RENEW_AFTER_SECONDS - 0.1
+    clock.seconds += lease_module.RENEW_AFTER_SECONDS - 0.1
     assert renewals() == 0
     clock.seconds += 0.1
     assert [renewals(), renewals()] == [1, 1]
@@ -196,7 +197,7 @@ def test_an_expired_free_lease_is_acquired_again(driver: SyncDriver, client: red
     state = driver.run(current(KEYS))
     assert state is not None
     assert (state.token, state.holder, state.renewals) == ("one", ELSEWHERE, 1)
-    assert 0 < client.pttl(KEYS.lease) <= module.LEASE_MS
+    assert 0 < client.pttl(KEYS.lease) <= lease_module.LEASE_MS
     assert state.now_ms >= state.since_ms > 0
 
 
@@ -305,3 +306,27 @@ def _answer(request: Request) -> Op[Any]:
     """The answer to one request, as the server has it."""
     assert isinstance(request, Call)
     return (yield request)
+
+
+def test_what_is_logged(driver: SyncDriver, client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, lease_module.__name__)
+    clock = Clock()
+    first = driver.run(taking("one", clock=clock))
+    clock.seconds += lease_module.RENEW_AFTER_SECONDS
+    driver.run(first.keep())
+    second = driver.run(taking("two", gone=True))
+    with pytest.raises(LeaseLostError):
+        driver.run(write(first, "late"))
+    driver.run(second.release())
+    driver.run(break_lease(KEYS))
+    assert [
+        (found.levelno, found.getMessage()) for found in caplog.records if found.name == lease_module.__name__
+    ] == [
+        (logging.DEBUG, "The lease test:lease was acquired."),
+        (logging.DEBUG, "Renewing the lease test:lease."),
+        (logging.WARNING, "Taking the lease test:lease from process 4711 on night-shift, which has ended."),
+        (logging.DEBUG, "The lease test:lease was acquired."),
+        (logging.WARNING, "The lease test:lease was lost."),
+        (logging.DEBUG, "The lease test:lease was released."),
+        (logging.WARNING, "The lease test:lease was removed."),
+    ]

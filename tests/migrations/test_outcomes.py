@@ -1,23 +1,24 @@
 """What a program is told where a run or rollback is not done."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from redstart.aio.data_migrations import statistics
 from redstart.errors import DataMigrationError
-from redstart.migrations.coordinator import MigrationResult, RollbackResult
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.indexes.coverage import Coverage
-from redstart.migrations.indexes.expand import IndexResult, IndexState
+from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.swap import CutoverResult
-from redstart.migrations.outcomes import require_converted, require_undone, statistics
+from redstart.migrations.outcomes import MigrationResult, RollbackResult
 
-LOST = Coverage(documents=9, missing=5, unserved=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
-REFUSED = IndexResult("a:index", "A", IndexState.REFUSED, LOST)
-SERVES = IndexResult("b:index", "B", IndexState.CUT_OVER)
+LOST = Coverage(documents=9, missing=5, missing_from_both=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
+REFUSED = IndexResult("a:index", "A", IndexOutcome.REFUSED, LOST)
+SERVES = IndexResult("b:index", "B", IndexOutcome.CUT_OVER)
 EXAMPLES = r"such as a:1, a:\xff, a:3."
 
 
@@ -33,24 +34,25 @@ def ran(**changes: Any) -> RunResult:
 
 def said(found: MigrationResult, mode: FailureMode = FailureMode.LOG_AND_SKIP) -> tuple[str, str | None]:
     with pytest.raises(DataMigrationError) as raised:
-        require_converted(found, mode)
+        replace(found, failure_mode=mode).raise_for_outcome()
     return raised.value.message, raised.value.hint
 
 
 def said_of(found: RollbackResult) -> str:
     with pytest.raises(DataMigrationError) as raised:
-        require_undone(found)
+        found.raise_for_outcome()
     return raised.value.message
 
 
 def test_what_is_done_is_no_error() -> None:
-    require_converted(MigrationResult(ran()), FailureMode.SKIP)
-    require_converted(MigrationResult(ran(errors=3), [SERVES]), FailureMode.SKIP)
-    require_undone(RollbackResult(DataRollbackResult()))
-    require_undone(RollbackResult(DataRollbackResult(nothing_to_do=True)))
-    require_undone(
-        RollbackResult(DataRollbackResult(preexisting_numbers=3), {"a": CutoverResult(LOST, True)})
-    )
+    for found in (
+        MigrationResult(ran()),
+        MigrationResult(ran(errors=3), [SERVES]),
+        RollbackResult(DataRollbackResult()),
+        RollbackResult(DataRollbackResult(nothing_to_do=True)),
+        RollbackResult(DataRollbackResult(preexisting_numbers=3), {"a": CutoverResult(LOST, True)}),
+    ):
+        found.raise_for_outcome()
 
 
 def test_nothing_was_converted() -> None:
@@ -58,7 +60,7 @@ def test_nothing_was_converted() -> None:
     assert message.startswith("Nothing was converted: ")
     assert message.endswith(EXAMPLES)
     assert "a:index" in message
-    assert said(MigrationResult(None, [IndexResult("a:index", "A", IndexState.REFUSED)]))[0].endswith(
+    assert said(MigrationResult(None, [IndexResult("a:index", "A", IndexOutcome.REFUSED)]))[0].endswith(
         "documents: a:index."
     )
 

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.cli.migrate_data.reports import how_far, progress_report, state_of
+from redstart.cli.migrate_data.reports import progress_report
 from redstart.effects import Op
 from redstart.errors import LeaseHeldError
 from redstart.migrations import lease as lease_module
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.run import RunOptions, run
-from redstart.migrations.data.status import Status, status
+from redstart.migrations.data.status import DataStatus, status
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import Activity, acquire
+from redstart.migrations.outcomes import RunProgress
 from redstart.migrations.phase import unlock, with_indexes_at_work
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
@@ -31,7 +32,7 @@ LEASES = (KEYS.lease.lease, LEASE.lease)
 ELSEWHERE = replace(this_process(), host="night-shift", pid=4711, command="om migrate run", boot_id="another")
 
 
-def seen_by(driver: SyncDriver) -> Status:
+def seen_by(driver: SyncDriver) -> DataStatus:
     """What `om migrate-data progress` reads."""
     return driver.run(with_indexes_at_work(driver.run(status(KEYS, station_plan())), is_gone))
 
@@ -50,7 +51,7 @@ def seen_by(driver: SyncDriver) -> Status:
 def test_every_phase_is_seen(
     legacy: redis.Redis, url: str, operations: list[Callable[[], Op[Any]]], stages: set[str]
 ) -> None:
-    seen: list[tuple[Status, str]] = []
+    seen: list[tuple[DataStatus, str]] = []
     with open_sync(url) as other:
 
         def look(name: str) -> None:
@@ -63,8 +64,9 @@ def test_every_phase_is_seen(
             with CrashDriver(url, before=look) as driver:
                 driver.run(operation())
     for found, name in seen:
-        assert state_of(found) == "running", name
-        done, total = how_far(found)
+        progress = RunProgress(found)
+        assert progress.is_running, name
+        done, total = progress.done, progress.total
         assert not total or done <= total, name
         report = progress_report(found)
         assert (report["done"], report["total"]) == (done, total)

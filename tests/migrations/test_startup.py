@@ -11,7 +11,7 @@ from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.state import hash_key
-from redstart.migrations.indexes.status import Standing, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import MODELS, drop_all, migration, perform
 from tests.support.crash_driver import Crash, CrashDriver
@@ -34,9 +34,9 @@ def test_an_index_that_serves_is_not_up_to_date_before_redis_oms_keys_say_so(
         raise AssertionError("it did not crash")
     first = PLANNED[0]
     status = perform(url, index_statuses([first]))[0]
-    assert (status.serving is not None, client.get(hash_key(first.name))) == (True, None)
-    assert status.standing is not Standing.UP_TO_DATE
+    assert (status.active_name is not None, client.get(hash_key(first.name))) == (True, None)
+    assert status.active is not ActiveIndex.UP_TO_DATE
     perform(url, bring_up_to_date(DECLARATIONS[:1], migration))
     assert client.get(hash_key(first.name)) == first.schema_hash.encode()
-    assert perform(url, index_statuses([first]))[0].standing is Standing.UP_TO_DATE
+    assert perform(url, index_statuses([first]))[0].active is ActiveIndex.UP_TO_DATE
     drop_all(client)

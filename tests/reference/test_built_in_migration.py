@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import redis
 
+from redstart.aio.data_migrations import statistics
 from redstart.aio.model.migrations.data.builtin import DatetimeFieldMigration as AsyncMigration
 from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.run import RunResult
-from redstart.migrations.outcomes import statistics
 from redstart.model.migrations.data.builtin import (
     ConversionFailureMode,
     DatetimeFieldDetector,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-from tools.generate_paths import HOMES, MODULES
+from tools.generate_paths import MODULES
+from tools.public_names import HOMES
 
 import redstart
 import redstart.aio

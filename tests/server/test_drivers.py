@@ -17,7 +17,7 @@ from redstart.commands.resp import packed_batch
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Batch, Call, Op, Pause, batch, call, pause
 from redstart.errors import AuthenticationError, CommandError, ServerConnectionError
-from redstart.server import protocol as conversation
+from redstart.server import protocol
 from redstart.server.clients import open_async
 from tests.server.conftest import Driver, socket_path
 from tests.support.lossy_proxy import LossyProxy
@@ -212,7 +212,7 @@ class TestLostAnswers:
     def test_an_outage_ends_the_repeats(
         self, opened: Open, own_server: StartServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+        monkeypatch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
         server = own_server()
         with LossyProxy(socket_path(server)) as proxy:
             driver = opened(proxy.url)
@@ -286,7 +286,7 @@ class TestRefusals:
         self, opened: Open, own_server: StartServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Not even within a batch is BUSY an item: every document would read as gone."""
-        monkeypatch.setattr(conversation, "REPEAT_PAUSES_SECONDS", (0.0, 0.0))
+        monkeypatch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0, 0.0))
         server = own_server()
         driver = opened(server.url)
         with busy(server):

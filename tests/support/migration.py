@@ -75,9 +75,9 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
     A document of some kilobytes counts as large, one with more than four edits is applied in parts, and a
     request whose answer was lost is sent again at once.
     """
-    patch.setattr(applier, "MOST_CHUNK_BYTES", 2_000)
+    patch.setattr(applier, "MAX_CHUNK_BYTES", 2_000)
     patch.setattr(applier, "SCRIPT_TARGET_MICROSECONDS", 10**9)
-    patch.setattr(applier, "MOST_MICROSECONDS", 10**9)
+    patch.setattr(applier, "MAX_MICROSECONDS", 10**9)
     patch.setattr(applier, "MOVED_FROM", 3)
     patch.setattr(applier, "MAX_EDITS", 4)
     patch.setattr(applier, "FIRST_EDITS", 4)

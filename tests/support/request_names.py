@@ -57,12 +57,14 @@ def _scripts() -> dict[str, str]:
         "commit": load("fenced.lua", "same_server.lua", "commit.lua"),
         "apply": applier._script(),
         **{name: load(f"{name}.lua") for name in ("sizes", "whole")},
-        "probe": load("drop_index.lua", "probe.lua"),
-        "understand": load("drop_index.lua", "understand.lua"),
-        "keeps_documents": load("drop_index.lua", "keeps_documents.lua"),
+        **{
+            name: load("drop_index.lua", f"{name}.lua")
+            for name in ("probe_filter", "probe_definition", "probe_temporary")
+        },
         **{name: load(f"{name}.lua") for name in ("save_hash", "update_json")},
         **{
-            name: swap.fenced_script(f"{name}.lua") for name in ("swap", "drop", "unname", "create", "settle")
+            name: swap.fenced_script(f"{name}.lua")
+            for name in ("swap", "drop", "remove_alias", "create", "mark_settled")
         },
     }
     return {script.sha1: name for name, script in scripts.items()}

@@ -26,5 +26,11 @@ def every_byte(client: redis.Redis) -> dict[bytes, object]:
 
     Of hashes and sets the content: the order in DUMP changes by itself, while the server enlarges their tables.
     """
-    readers = {b"hash": client.hgetall, b"set": client.smembers}
-    return {key: readers.get(client.type(key), client.dump)(key) for key in client.scan_iter(count=1_000)}
+    keys = list(client.scan_iter(count=1_000))
+    with client.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.type(key)
+        for key, kind in zip(keys, pipeline.execute(), strict=True):
+            read = {b"hash": pipeline.hgetall, b"set": pipeline.smembers}.get(kind, pipeline.dump)
+            read(key)
+        return dict(zip(keys, pipeline.execute(), strict=True))

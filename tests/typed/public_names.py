@@ -15,6 +15,7 @@ import redis.asyncio as asyncio_redis
 import redstart
 from redstart import (
     Coordinates,
+    DateMigration,
     DocumentEncodeError,
     EmbeddedJsonModel,
     Field,
@@ -28,6 +29,7 @@ from redstart import (
     MigrationError,
     Migrator,
     NotFoundError,
+    Outcome,
     QueryError,
     QueryNotSupportedError,
     QuerySyntaxError,
@@ -42,6 +44,16 @@ from redstart import (
     get_redis_connection,
     has_redis_json,
     has_redisearch,
+)
+from redstart.migrations.outcomes import (
+    DryRun,
+    MigrationResult,
+    RecordedFailures,
+    RollbackResult,
+    RunProgress,
+    StatisticsResult,
+    StatusResult,
+    VerificationResult,
 )
 from redstart.model.model import ExpressionProxy, PartialModel
 from redstart.search.expressions import Comparison, FieldExpression
@@ -166,6 +178,28 @@ def synchronous(shop: Shop, error: Exception) -> None:
         del refused
     if isinstance(error, RedstartError):
         assert_type(error.message, str)
+
+
+def migrations() -> None:
+    dates = DateMigration([Shop], url="redis://localhost", on_progress=lambda progress: print(progress.done))
+    assert_type(dates.stats(exact=True), StatisticsResult)
+    assert_type(dates.dry_run(failure_mode="quarantine"), DryRun)
+    found = dates.run(failure_mode="quarantine", max_errors=5, aliases=["a"])
+    assert_type(found, MigrationResult)
+    if found.outcome is Outcome.CUTOVER_REFUSED:
+        found.raise_for_outcome()
+    assert_type(dates.verify(check_data=True), VerificationResult)
+    assert_type(dates.status(), StatusResult)
+    assert_type(dates.progress(), RunProgress)
+    assert_type(dates.failures(), RecordedFailures)
+    assert_type(dates.preview_rollback(), RollbackResult)
+    assert_type(dates.rollback(reformat_preexisting=True), RollbackResult)
+
+
+async def asynchronous_migrations(client: asyncio_redis.Redis) -> None:
+    dates = aio.DateMigration(client=client)
+    assert_type(await dates.run(), MigrationResult)
+    assert_type((await dates.rollback()).outcome, aio.Outcome)
 
 
 async def asynchronous(visit: Visit, note: Note) -> None:

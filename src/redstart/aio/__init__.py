@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from redstart.unavailable_names import MODULES, attribute_of
 
+# Generated: change tools/public_names.py, then `python -m tools.generate_names`.
 if TYPE_CHECKING:
     import redis.asyncio as redis
 
     from redstart.aio.checks import has_redis_json as has_redis_json
     from redstart.aio.checks import has_redisearch as has_redisearch
     from redstart.aio.connections import get_redis_connection as get_redis_connection
+    from redstart.aio.date_migration import DateMigration as DateMigration
     from redstart.aio.file_migrations import BaseMigration as BaseMigration
     from redstart.aio.file_migrations import DataMigrator as DataMigrator
     from redstart.aio.file_migrations import SchemaMigrator as SchemaMigrator
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.migrations.outcomes import Outcome as Outcome
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
     from redstart.search.geo import GeoFilter as GeoFilter
@@ -47,21 +50,23 @@ _HOME_OF = {
     "BaseMigration": "redstart.aio.file_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.aio.file_migrations",
+    "DateMigration": "redstart.aio.date_migration",
+    "DocumentDecodeError": "redstart.errors",
+    "DocumentEncodeError": "redstart.errors",
     "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.aio.find",
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.aio.models",
+    "IndexNotFoundError": "redstart.errors",
     "JsonModel": "redstart.aio.models",
     "KNNExpression": "redstart.search.expressions",
-    "DocumentEncodeError": "redstart.errors",
-    "IndexNotFoundError": "redstart.errors",
     "LeaseHeldError": "redstart.errors",
-    "QueryError": "redstart.errors",
-    "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.aio.index_migrations",
     "NotFoundError": "redstart.errors",
+    "Outcome": "redstart.migrations.outcomes",
+    "QueryError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.aio.redis_model",
@@ -69,7 +74,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.index_migrations",
     "SchemaMigrator": "redstart.aio.file_migrations",
-    "DocumentDecodeError": "redstart.errors",
+    "ServerConnectionError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.aio.connections",
@@ -81,6 +86,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DateMigration",
     "DocumentDecodeError",
     "DocumentEncodeError",
     "EmbeddedJsonModel",
@@ -95,6 +101,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "Outcome",
     "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
@@ -111,6 +118,7 @@ __all__ = [
     "has_redisearch",
     "redis",
 ]
+# End of the generated lines.
 
 
 def __getattr__(name: str) -> object:

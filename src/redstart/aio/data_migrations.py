@@ -1,46 +1,33 @@
 """Conversion of dates with redis-om's interface: `om migrate-data run` and `rollback` for programs."""
 
 import logging
-import time
-import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redstart.aio.connections import client_of, server_of_client
+from redstart.aio.date_migration import DateMigration
 from redstart.aio.file_migrations import BaseMigration
-from redstart.aio.index_migrations import index_migration
 from redstart.commands.server_info import server_time
 from redstart.effects import call
-from redstart.errors import ConfigurationError, ServerError, shortened
-from redstart.mapping.base_model import registered_models
-from redstart.mapping.model_info import ModelDeclaration, declare, distinct
+from redstart.errors import ConfigurationError, ServerError
+from redstart.mapping.base_model import model_name, registered_models
+from redstart.mapping.model_info import declare, distinct
 from redstart.mapping.models import RedisModel
-from redstart.migrations.context import Context, Monitor
-from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.plan import make_plan
-from redstart.migrations.data.run import RunOptions, RunResult
+from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import Failure
-from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
-from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.plan import planned_indexes, require_one_definition_each
-from redstart.migrations.outcomes import (
-    ERRORS_SAID,
-    require_converted,
-    require_undone,
-    statistics,
-    unmatched_message,
-)
+from redstart.migrations.options import MigrationOptions, failure_mode_of, require_within
+from redstart.migrations.outcomes import unmatched_message
 from redstart.migrations.schema_check import schema_mismatches
-from redstart.settings import exclude_prefixes, naive_timezone
 
 if TYPE_CHECKING:
     import redis.asyncio
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+MAX_ERRORS_SHOWN = 10
+"""Failed values in the statistics; `om migrate-data errors` lists all."""
 
 
 class DatetimeFieldMigration(BaseMigration):
@@ -75,15 +62,16 @@ class DatetimeFieldMigration(BaseMigration):
         progress_save_interval: int | None = None,
     ) -> None:
         super().__init__(redis_client)
-        self.failure_mode = _failure_mode(failure_mode)
-        self.batch_size = _within("batch_size", batch_size, 100_000)
-        self.max_errors = None if max_errors is None else _within("max_errors", max_errors)
-        self.enable_resume = enable_resume
-        self.progress_save_interval = (
-            None
-            if progress_save_interval is None
-            else _within("progress_save_interval", progress_save_interval)
+        options = MigrationOptions(
+            failure_mode=failure_mode_of(failure_mode), batch_size=batch_size, max_errors=max_errors
         )
+        if progress_save_interval is not None:
+            require_within("progress_save_interval", progress_save_interval)
+        self.failure_mode = options.failure_mode
+        self.batch_size = batch_size
+        self.max_errors = max_errors
+        self.enable_resume = enable_resume
+        self.progress_save_interval = progress_save_interval
         self._client_is_given = redis_client is not None
         self._result: RunResult | None = None
         self._errors: list[Failure] = []
@@ -102,26 +90,18 @@ class DatetimeFieldMigration(BaseMigration):
         """
         if is_skipped("DatetimeFieldMigration().up()"):
             return
-        server = server_of_client(self.redis)
-        declarations = self._declarations()
-        context = self._context()
-        indexes = planned_indexes(declarations)
-        require_one_definition_each(indexes)
-        options = RunOptions(
-            self.failure_mode,
-            min(self.batch_size, self.progress_save_interval or self.batch_size),
-            self.max_errors,
+        self._require_one_server()
+        found = await self._migration.run(
+            failure_mode=self.failure_mode,
+            batch_size=min(self.batch_size, self.progress_save_interval or self.batch_size),
+            max_errors=self.max_errors,
             resume=self.enable_resume,
         )
-        plan = make_plan(declarations, context.transformation, excluded=exclude_prefixes())
-        found = await server.run(
-            migrate_forward(context, plan, options, indexes, index_migration(), ExpansionOptions())
-        )
         self._result = found.data
-        self._errors = await server.run(FailureLog(context.keys).some(ERRORS_SAID))
+        self._errors = found.failures.first[:MAX_ERRORS_SHOWN]
         if found.data is not None and found.data.unmatched:
-            _log.warning("%s", unmatched_message(found.data.unmatched))
-        require_converted(found, self.failure_mode)
+            logger.warning("%s", unmatched_message(found.data.unmatched))
+        found.raise_for_outcome("up()")
 
     async def down(self) -> None:
         """Undo all runs since the last rollback: restore the original bytes of each value that has not changed since.
@@ -138,13 +118,8 @@ class DatetimeFieldMigration(BaseMigration):
         """
         if is_skipped("DatetimeFieldMigration().down()"):
             return
-        going_back = migrate_back(
-            self._context(),
-            index_migration(),
-            exclude_prefixes=exclude_prefixes(),
-            batch_documents=self.batch_size,
-        )
-        require_undone(await server_of_client(self.redis).run(going_back))
+        found = await self._migration.rollback(batch_size=self.batch_size)
+        found.raise_for_outcome("down()")
 
     async def can_run(self) -> bool:
         """Return whether the server replies. Other obstacles are reported by `up`."""
@@ -168,50 +143,42 @@ class DatetimeFieldMigration(BaseMigration):
             "max_errors": self.max_errors,
         }
 
-    def _declarations(self) -> list[ModelDeclaration]:
-        declarations = distinct(map(declare, registered_models()))
-        if not declarations:
-            raise ConfigurationError(
-                "No models are imported.",
-                "Import the modules of your models before you call up().",
-            )
+    @property
+    def _migration(self) -> DateMigration:
+        return DateMigration(client=self.redis)
+
+    def _require_one_server(self) -> None:
+        """Raise ConfigurationError if a model has its documents on a server other than the default one."""
         here = server_of_client(self.redis).where
-        for one in () if self._client_is_given else declarations:
-            there = server_of_client(client_of(one.model)).where
+        for model in () if self._client_is_given else registered_models():
+            there = server_of_client(client_of(model)).where
             if there != here:
                 raise ConfigurationError(
-                    f"The documents of {one.name} are on {there}, but REDIS_OM_URL is {here}.",
-                    f"Pass the client of the server: {type(self).__name__}({one.model.__name__}.db())",
+                    f"The documents of {model_name(model)} are on {there}, but REDIS_OM_URL is {here}.",
+                    f"Pass the client of the server: {type(self).__name__}({model.__name__}.db())",
                 )
-        return declarations
-
-    def _context(self) -> Context:
-        return Context(
-            DatetimeConversion(naive_timezone()),
-            this_process(),
-            uuid.uuid4().hex,
-            time.monotonic,
-            Monitor(failure=_say, waiting=_log.warning),
-        )
 
 
-def _say(failure: Failure) -> None:
-    _log.warning("not converted: %s", failure)
+def statistics(result: RunResult | None, errors: Sequence[Failure]) -> dict[str, Any]:
+    """Return the counts of a run under the names of redis-om.
 
-
-def _failure_mode(value: FailureMode) -> FailureMode:
-    try:
-        return FailureMode(value)
-    except ValueError as exc:
-        known = ", ".join(mode.value for mode in FailureMode)
-        raise ConfigurationError(f"Unknown failure mode {shortened(value)}.", f"Use one of: {known}") from exc
-
-
-def _within(name: str, number: int, most: int | None = None) -> int:
-    if number < 1 or (most is not None and number > most):
-        limits = "1 or more" if most is None else f"from 1 to {most:,}"
-        raise ConfigurationError(f"{name} has to be {limits}, not {number}.")
-    return number
+    Args:
+        result: None if no document was changed.
+        errors: some of the recorded failures.
+    """
+    converted = 0 if result is None else result.converted
+    failed = 0 if result is None else result.errors
+    return {
+        "processed_keys": 0 if result is None else result.documents,
+        "converted_fields": converted,
+        "skipped_fields": 0 if result is None else result.already_converted + result.null,
+        "failed_conversions": failed,
+        "error_count": failed,
+        "success_rate": converted / max(1, converted + failed) * 100,
+        "recent_errors": [
+            {"key": one.key, "field": one.path, "value": one.value, "error": one.reason} for one in errors
+        ],
+    }
 
 
 class DatetimeFieldDetector:

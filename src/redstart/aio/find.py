@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
 from redstart.aio.connections import server_of_model
+from redstart.display import shortened
 from redstart.documents.arguments import items_of
 from redstart.documents.bulk import delete_found, documents_to_update, update_found
 from redstart.documents.errors import RAISE, OnError
@@ -24,7 +25,7 @@ from redstart.documents.index_fields import checked
 from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
-from redstart.errors import QuerySyntaxError, SearchDatabaseError, shortened
+from redstart.errors import QuerySyntaxError, SearchDatabaseError
 from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone

@@ -1,6 +1,7 @@
 """Exit codes, and the output of an error."""
 
 import sys
+from collections.abc import Mapping
 from enum import IntEnum
 
 import click
@@ -30,6 +31,21 @@ class Exit(IntEnum):
     LOCKED = 4
     INTERRUPTED = 5
     PROBLEMS_FOUND = 6
+
+
+EXIT_OF_OUTCOME: Mapping[str, Exit] = {
+    "done": Exit.DONE,
+    "nothing_to_do": Exit.DONE,
+    "dry_run": Exit.DONE,
+    "skipped": Exit.DONE,
+    "not_started": Exit.PENDING,
+    "cutover_refused": Exit.PENDING,
+    "pending": Exit.PENDING,
+    "state_lost": Exit.PENDING,
+    "stopped": Exit.INTERRUPTED,
+    "problems_found": Exit.PROBLEMS_FOUND,
+}
+"""The exit code of each `redstart.migrations.outcomes.Outcome`. By value: `om --help` does not load the enum."""
 
 
 def exit_of(error: RedstartError) -> Exit:

@@ -6,28 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from redstart.cli.output import as_typed, counted, duration, line, warn
-from redstart.display import one_line
+from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.failure import SHOWN_KEY_CHARACTERS, Failure
+from redstart.migrations.failure import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.coverage import Coverage
-from redstart.migrations.indexes.expand import IndexResult, IndexState
+from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
 
-EXAMPLES_SAID = 3
-"""Documents named for each index; `--verbose` names more."""
-
-
 RESULTS = {
-    IndexState.UP_TO_DATE: "up to date",
-    IndexState.CREATED: "created; the alias points to it",
-    IndexState.EXPANDED: "new index built; cutover happens after the data is converted",
-    IndexState.CUT_OVER: "cut over: now serving queries",
-    IndexState.REFUSED: "cutover refused",
+    IndexOutcome.UP_TO_DATE: "up to date",
+    IndexOutcome.CREATED: "created; the alias points to it",
+    IndexOutcome.EXPANDED: "new index built; cutover happens after the data is converted",
+    IndexOutcome.CUT_OVER: "cut over: now serving queries",
+    IndexOutcome.REFUSED: "cutover refused",
 }
 DROP_OUT = "would drop out of query results"
 
@@ -119,7 +115,7 @@ def draw_results(
 
 def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
     found = one.membership
-    text = f"{one.name}: {RESULTS[one.state]}"
+    text = f"{one.name}: {RESULTS[one.outcome]}"
     if one.is_refused and found is not None:
         text += f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
     line(text)
@@ -127,11 +123,13 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
         line("  the active index had been replaced or dropped by another tool; repaired")
     if found is None:
         return
-    if found.missing and not one.is_refused and (one.state is IndexState.CUT_OVER or one.is_incomplete):
+    if found.missing and not one.is_refused and (one.outcome is IndexOutcome.CUT_OVER or one.is_incomplete):
         _draw_not_indexed(found)
-    if found.unserved:
-        line(f"  missing from both the original and the new index: {counted(found.unserved, 'document')}")
-    shown = blocking if verbose else blocking[:EXAMPLES_SAID]
+    if found.missing_from_both:
+        line(
+            f"  missing from both the original and the new index: {counted(found.missing_from_both, 'document')}"
+        )
+    shown = blocking if verbose else blocking[:MAX_EXAMPLES_SHOWN]
     for failure in shown:
         line(f"  blocking: {failure}")
     if one.is_refused and not blocking:
@@ -227,14 +225,10 @@ def _draw_not_indexed(found: Coverage) -> None:
 
 
 def _draw_examples(found: Coverage) -> None:
-    for key in found.examples[:EXAMPLES_SAID]:
-        line(f"  {_shown(key)}")
-    if found.missing > EXAMPLES_SAID:
-        line(f"  ... and {counted(found.missing - EXAMPLES_SAID, 'more document')}")
-
-
-def _shown(key: bytes) -> str:
-    return one_line(key, SHOWN_KEY_CHARACTERS)
+    for key in found.examples[:MAX_EXAMPLES_SHOWN]:
+        line(f"  {shown_key(key)}")
+    if found.missing > MAX_EXAMPLES_SHOWN:
+        line(f"  ... and {counted(found.missing - MAX_EXAMPLES_SHOWN, 'more document')}")
 
 
 def result_report(one: IndexResult) -> dict[str, Any]:
@@ -243,9 +237,9 @@ def result_report(one: IndexResult) -> dict[str, Any]:
     return {
         "model": one.model,
         "index": one.name,
-        "state": one.state.value,
+        "state": one.outcome.value,
         "repaired": one.repaired,
         "documents": found.documents if found else None,
         "missing": found.missing if found else None,
-        "missing_from_both": found.unserved if found else None,
+        "missing_from_both": found.missing_from_both if found else None,
     }

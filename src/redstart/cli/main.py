@@ -148,7 +148,7 @@ def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
       4  another run holds the lease
       5  stopped; the same command resumes it
       6  verify found problems, or a rollback left values that it reports
-    """
+    """  # noqa: D301 - click reads the backspace
     ctx.obj = Given(url, models)
 
 

@@ -16,7 +16,7 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.redis_om_adapter import redis_om_models, translated
 from redstart.settings import working_directory
 
-_SHOWN_FRAMES = 3
+_MAX_FRAMES_SHOWN = 3
 _IN_PLACE_OF = {"redis_om": "redstart", "aredis_om": "redstart.aio"}
 
 
@@ -158,4 +158,4 @@ def _own_frames(error: BaseException) -> str:
         if "importlib" not in frame.filename
         and not Path(frame.filename).is_relative_to(Path(__file__).parents[1])
     ]
-    return without_passwords("".join(traceback.format_list(frames[-_SHOWN_FRAMES:])).rstrip())
+    return without_passwords("".join(traceback.format_list(frames[-_MAX_FRAMES_SHOWN:])).rstrip())

@@ -6,10 +6,9 @@ from typing import Any
 from redstart.cli.output import counted, warn
 from redstart.cli.session import Session
 from redstart.cli.tables import table
-from redstart.display import one_line
+from redstart.display import shown_key
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.failure import SHOWN_KEY_CHARACTERS
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unmanaged, unknown_fields, unmanaged, unreadable_fields
 from redstart.values.types import Storage
@@ -70,7 +69,7 @@ def note_unknown_fields(session: Session) -> None:
         warn(
             f"documents of {one.model} have fields that the model does not declare ({', '.join(one.names)}), and no "
             f"document in a sample has {', '.join(one.absent)}. Example: "
-            f"{one_line(one.key, SHOWN_KEY_CHARACTERS)}. {_if_renamed(one.is_json)}"
+            f"{shown_key(one.key)}. {_if_renamed(one.is_json)}"
         )
 
 
@@ -78,7 +77,7 @@ def note_undeclared(declarations: Sequence[ModelDeclaration], counts: Mapping[tu
     """Warn of each field in documents that their model does not declare."""
     json_models = {one.name for one in declarations if one.storage is Storage.JSON}
     for (model, field), count in sorted(counts.items()):
-        name = one_line(field.encode(), SHOWN_KEY_CHARACTERS)
+        name = shown_key(field.encode())
         warn(
             f"{counted(count, 'document')} {'has' if count == 1 else 'have'} a field that {model} does not declare: "
             f"{name}. "
@@ -94,6 +93,6 @@ def _if_renamed(is_json: bool) -> str:
 def _unreadable(session: Session) -> list[str]:
     return [
         f"{one.model} cannot read its field {one.field} in {one.documents} of {one.looked_at} sampled documents. "
-        f"Example: {one_line(one.key, SHOWN_KEY_CHARACTERS)}: {one.reason}."
+        f"Example: {shown_key(one.key)}: {one.reason}."
         for one in session.run(unreadable_fields(session.declarations, session.naive_timezone))
     ]

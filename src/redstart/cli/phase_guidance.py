@@ -1,7 +1,7 @@
 """Which versions of the application may run in which phase."""
 
 from redstart.cli.output import as_typed, line
-from redstart.migrations.data.status import MigrationPhase
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 GUIDANCE = {

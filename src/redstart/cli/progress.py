@@ -109,7 +109,7 @@ class _Pace:
         self._first_fraction = 0.0
 
     def update(self, update: Update) -> None:
-        """Measure again."""
+        """Measure the time since the stage started, and estimate the rest."""
         title, fraction = _title(update), update.fraction or 0.0
         if title != self._stage:
             self._stage, self._started_at = title, time.monotonic()

@@ -1,17 +1,19 @@
 """The session of a migration command: its connection, plan, and the context of its operations."""
 
 import gc
+import logging
 import signal
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from redstart.cli.model_loading import load_declarations
 from redstart.cli.options import Settings
 from redstart.cli.output import note, note_from_signal, warn
+from redstart.commands.server_errors import is_refusal
 from redstart.display import without_password
 from redstart.effects import Op
 from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
@@ -19,27 +21,23 @@ from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
-from redstart.migrations.data.plan import (
-    Plan,
-    make_plan,
-    plan_for_indexes,
-    with_recorded_exclusions,
-)
-from redstart.migrations.data.record import read_record
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.date_migration import DateMigration, on_suitable_server
 from redstart.migrations.holder import this_process
-from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
+from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.integrity import require_intact
-from redstart.migrations.server_checks import require_server
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_like, open_sync, where_of_url
 from redstart.server.pools import pool_of, where_of_pool
-from redstart.server.redis_errors import REFUSALS
 from redstart.server.sync_driver import SyncDriver
 from redstart.settings import ZoneSetting
 from redstart.values.timezones import NaiveTimezone, local_time_is_utc, local_time_title
 from redstart.values.types import TemporalKind
 
 T = TypeVar("T")
+
+# A command has messages of its own: without a handler, Python would print warnings of the library to stderr, too.
+logging.getLogger("redstart").addHandler(logging.NullHandler())
 
 
 @dataclass(slots=True)
@@ -54,40 +52,42 @@ class Session:
 
     driver: SyncDriver
     where: str
-    declarations: list[ModelDeclaration]
-    plan: Plan
-    naive_timezone: NaiveTimezone
     zone_is_assumed: bool
-    keys: StateKeys
     writes: bool
+    _migration: DateMigration
     _server_is_known: bool = False
 
     @property
-    def transformation(self) -> DatetimeConversion:
-        """The data migration."""
-        return DatetimeConversion(self.naive_timezone)
+    def declarations(self) -> Sequence[ModelDeclaration]:
+        """The models."""
+        return self._migration.declarations
+
+    @property
+    def plan(self) -> Plan:
+        """The plan for the models."""
+        return self._migration.plan
+
+    @property
+    def naive_timezone(self) -> NaiveTimezone:
+        """The zone of naive datetimes."""
+        return self._migration.naive_timezone
+
+    @property
+    def keys(self) -> StateKeys:
+        """The keys of the state on the server."""
+        return self._migration.keys
+
+    def migration(self, monitor: Monitor | None = None) -> DateMigration:
+        """Return the migration with a context for one operation."""
+        return replace(self._migration, context=_new_context(self.naive_timezone, monitor))
 
     def context(self, monitor: Monitor | None = None) -> Context:
         """Return the context of one operation."""
-        monitor = monitor or Monitor()
-        monitor.waiting = note
-        return Context(
-            self.transformation,
-            this_process(),
-            uuid.uuid4().hex,
-            time.monotonic,
-            monitor,
-        )
-
-    def adopt_recorded_exclusions(self) -> None:
-        """Leave out the keys that the recorded runs have left out, too. One read."""
-        self.plan = with_recorded_exclusions(self.plan, self.run(read_record(self.keys)).plan)
+        return self.migration(monitor).context
 
     def planned_indexes(self) -> list[PlannedIndex]:
         """Return the indexes of the models. Raises ConfigurationError if two models define one index differently."""
-        planned = planned_indexes(self.declarations)
-        require_one_definition_each(planned)
-        return planned
+        return self._migration.planned_indexes()
 
     def require_intact(self, *, exempt: Collection[str] = ()) -> None:
         """Raise StateDamagedError if state that Redstart keeps on the server is missing or damaged. Reads only."""
@@ -101,12 +101,14 @@ class Session:
         """
         if self._server_is_known:
             return self.driver.run(operation)
-        warning = self.driver.run(require_server(writes=self.writes))
         self._server_is_known = True
-        result = self.driver.run(operation)
-        if warning is not None:  # after the first reply: a server without one is reported by the error
-            warn(warning)
-        return result
+        return self.driver.run(on_suitable_server(operation, writes=self.writes, warn=warn))
+
+
+def _new_context(zone: NaiveTimezone, monitor: Monitor | None) -> Context:
+    monitor = monitor or Monitor()
+    monitor.waiting = note
+    return Context(DatetimeConversion(zone), this_process(), uuid.uuid4().hex, time.monotonic, monitor)
 
 
 def tune_garbage_collector() -> None:
@@ -138,12 +140,15 @@ def open_session(
     tune_garbage_collector()
     setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
     zone = setting.zone()
-    make = make_plan if needs_models and not about_indexes else plan_for_indexes
-    plan = make(declarations, DatetimeConversion(zone), excluded=settings.exclude_prefixes)
+    migration = DateMigration.for_models(
+        declarations,
+        context=_new_context(zone, None),
+        exclude_prefixes=settings.exclude_prefixes,
+        assigns_keys=needs_models and not about_indexes,
+    )
     driver, where = _driver(settings, declarations)
     with driver:
-        keys = StateKeys(DATETIME_MIGRATION)
-        yield Session(driver, where, declarations, plan, zone, setting.said_in is None, keys, writes)
+        yield Session(driver, where, setting.said_in is None, writes, migration)
 
 
 def _driver(settings: Settings, declarations: list[ModelDeclaration]) -> tuple[SyncDriver, str]:
@@ -179,7 +184,7 @@ def resume_hint(command: str) -> Iterator[None]:
             exc.message, f"Progress is saved. When the server is available again, resume with: {command}"
         ) from exc
     except CommandError as exc:
-        if exc.code not in REFUSALS:
+        if not is_refusal(exc):
             raise
         hint = f"{exc.hint or ''} Progress is saved. Resume with: {command}".lstrip()
         raise CommandError(exc.message, hint, code=exc.code) from exc

@@ -1,17 +1,23 @@
-"""Lua scripts: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
+"""Lua scripts.
+
+Source: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
 
 They are the files of `redstart/lua`. They are sent by digest, and loaded when the server does not know them.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from typing import Any
 
 from redstart.commands.resp import raw
+from redstart.commands.server_errors import is_noscript
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import CommandError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,18 @@ def run_script(script: Script, keys: Sequence[str | bytes], args: Sequence[Argum
     """Run a script. One round trip, or two when the server has forgotten it (restart, failover, SCRIPT FLUSH)."""
     try:
         return (yield from call(evalsha(script.sha1, keys, args)))
-    except CommandError as exc:
-        if exc.code != "NOSCRIPT":
-            raise
-    return (yield from call(evaluate(script.source, keys, args)))
+    except CommandError as error:
+        return (yield from send_source(error, lambda: evaluate(script.source, keys, args)))
+
+
+def send_source(error: CommandError, source: Callable[[], Call[Any]]) -> Op[Any]:
+    """Send a script with its source, because the server does not know its digest. Raise any other error.
+
+    Args:
+        error: the reply to the script that was sent by its digest.
+        source: returns the command that sends the source.
+    """
+    if not is_noscript(error):
+        raise error
+    logger.debug("The server has not cached a script; sending its source.")
+    return (yield from call(source()))

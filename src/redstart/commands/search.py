@@ -1,17 +1,17 @@
-"""Commands of the search module: https://redis.io/docs/latest/commands/?group=search
+"""Commands of the search module.
 
-Indexes are dropped and aliases changed by the scripts in migrations/indexes/lua alone. As single commands, sent again
+Source: https://redis.io/docs/latest/commands/?group=search
+
+Indexes are dropped and aliases changed by the scripts in redstart/lua alone. As single commands, sent again
 after a lost answer, they may meet another index: a name that was an index is perhaps an alias by then.
 """
 
-import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from redstart.commands.resp import ignored, integer, mapping, raw, text
 from redstart.effects import Argument, Call
-from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ def ft_info(index: str) -> Call[Any]:
 
 
 def ft_list() -> Call[list[str]]:
-    """`FT._LIST`: the names of all indexes; aliases are not among them.
+    r"""`FT._LIST`: the names of all indexes; aliases are not among them.
 
-    Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\\n` or
-    `\\r`, so one text may stand for several indexes; it is then listed several times.
+    Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\n` or
+    `\r`, so one text may stand for several indexes; it is then listed several times.
     """
     return Call(
         ("FT._LIST",),
@@ -81,11 +81,6 @@ def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
         return found
 
     return Call(("FT.DEBUG", "VECSIM_INFO", name_bytes(index), name_bytes(attribute)), parse)
-
-
-def says_not_temporary(error: CommandError) -> bool:
-    """Return whether `FT.DEBUG TTL` failed because the index was not created with TEMPORARY."""
-    return "not temporary" in error.message.lower()
 
 
 def ft_explain(index: str, query: str) -> Call[str]:
@@ -143,18 +138,6 @@ def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]
         return [mapping(row).get(b"__key") if row else None for row in reply[1:]]
 
     return Call(tuple(arguments), parse)
-
-
-def says_no_such_index(error: CommandError) -> bool:
-    """Return whether an index is missing; the wording differs between versions."""
-    said = error.message.lower()
-    return any(words in said for words in ("no such index", "unknown index", "not found"))
-
-
-def most_results(error: CommandError) -> int | None:
-    """What a query may ask for at most (MAXSEARCHRESULTS), where it was refused for asking for more, or farther."""
-    found = re.search(r"(?:LIMIT|OFFSET) exceeds maximum of (\d+)", error.message)
-    return int(found[1]) if found else None
 
 
 def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:

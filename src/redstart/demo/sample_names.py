@@ -51,6 +51,6 @@ ODD_PLACES = (
 
 
 def ulid(random: Random) -> str:
-    """26 digits as a ULID has them."""
+    """Return 26 characters in the format of a ULID."""
     digits = random.getrandbits(125)
     return "0" + "".join([CROCKFORD[digits >> shift & 31] for shift in range(0, 125, 5)])

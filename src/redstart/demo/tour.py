@@ -171,8 +171,8 @@ MODELS = "redstart.demo.models"
 BATCHES_OF_A_RUN = 100
 """Enough batches for a kill between two of them."""
 
-SHOWN_DIFFERENCES = 5
-SHOWN_LINES = 10, 8
+MAX_DIFFERENCES_SHOWN = 5
+MAX_LINES_SHOWN = 10, 8
 """Of long output, the numbers of first and last lines shown."""
 
 STEPS = 8
@@ -330,7 +330,7 @@ class Walk:
         self._step("Roll back, and compare every byte with the snapshot")
         self._run(0, "rollback", DATETIME_MIGRATION, "--yes")
         differences = difference(before, self._driver.run(read_snapshot(STATE_PREFIXES)))
-        for line in differences[:SHOWN_DIFFERENCES]:
+        for line in differences[:MAX_DIFFERENCES_SHOWN]:
             self._narrator.problem(line)
         self._require(
             not differences, f"{len(differences):,} differences from the snapshot after the rollback."
@@ -356,7 +356,7 @@ class Walk:
 
     def _run_abridged(self, expected_code: int, *words: str) -> None:
         """Run a command with long output, and show its beginning and end."""
-        first, last = SHOWN_LINES
+        first, last = MAX_LINES_SHOWN
         code = self._shell.run_abridged("migrate-data", *words, first=first, last=last)
         self._require_exit_code(expected_code, code, *words)
 

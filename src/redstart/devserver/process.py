@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 from urllib.parse import quote
 
+from redstart.commands.server_errors import is_loading
 from redstart.devserver.binaries import Binaries, find_binaries
 from redstart.devserver.supervision import (
     SOCKET_NAME,
@@ -288,7 +289,7 @@ class EmbeddedServer:
             )
             if reply is None:
                 return
-            if reply.startswith("-LOADING"):
+            if is_loading(reply):
                 deadline = time.monotonic() + self._start_timeout_seconds
             if time.monotonic() > deadline:
                 bound = f"{self._start_timeout_seconds:g} seconds"

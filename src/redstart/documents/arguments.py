@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
-from redstart.errors import shortened
+from redstart.display import shortened
 from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import FieldExpression
+from redstart.values.indexed_numbers import MAX_INT64
 from redstart.values.types import has_text
 
 T = TypeVar("T")
 
-MAX_NUMBER: Final = 2**63 - 1
-"""The largest number that a server accepts."""
 
 NOT_PRIMARY_KEYS: Final = (RedisModel, FieldExpression, type, dict, list, set, frozenset, slice, type(None))
 
@@ -25,8 +24,8 @@ def require_int(
         raise TypeError(f"{name} has to be an int, not {shortened(value)}. {hint}".rstrip())
     if value < least:
         raise error(f"{name} has to be {least} or more, not {shortened(value)}.")
-    if value > MAX_NUMBER:
-        raise error(f"{name} has to be {MAX_NUMBER} or less, not {shortened(value)}.")
+    if value > MAX_INT64:
+        raise error(f"{name} has to be {MAX_INT64} or less, not {shortened(value)}.")
 
 
 def items_of(name: str, value: Iterable[T], items: str) -> list[T]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from redstart.commands.server_errors import is_wrong_type
 from redstart.documents.delete import delete_keys
-from redstart.documents.fetch import documents_at, is_of_another_type, pages
+from redstart.documents.fetch import documents_at, pages
 from redstart.documents.field_lookup import path_named
 from redstart.documents.find import found_keys
 from redstart.documents.query import Query
@@ -158,5 +159,5 @@ def _in_transaction(writes: Sequence[Write]) -> Op[None]:
 def _raise_failure(replies: Sequence[Any]) -> None:
     """Raise the first error; those of keys that by now hold a value of another type are ignored."""
     for reply in replies:
-        if isinstance(reply, CommandError) and not is_of_another_type(reply):
+        if isinstance(reply, CommandError) and not is_wrong_type(reply):
             raise reply

@@ -14,10 +14,17 @@ from redstart.documents.errors import encode_error
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.base_model import model_name
-from redstart.mapping.core_schema import PYDANTIC_VERSION, models_in, schema_of, schema_with_all
+from redstart.mapping.core_schema import schema_of, schema_with_all
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.mapping.pydantic_internals import (
+    PYDANTIC_VERSION,
+    decorators_of,
+    models_in,
+    new_serializer,
+    serializer_of,
+)
 
 _LEFT_OUT: Final = (
     "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "
@@ -33,7 +40,7 @@ def dump_for_storage(document: RedisModel) -> dict[str, Any]:
     model = type(document)
     if model.model_dump is BaseModel.model_dump:
         # Called directly: model_dump() takes as long for its options as for the work.
-        serializer = _serializer_of_all(model) or document.__pydantic_serializer__
+        serializer = _serializer_of_all(model) or serializer_of(model)
         values = serializer.to_python(document, by_alias=False)
     else:
         _refuse_left_out(model)
@@ -73,15 +80,14 @@ def _check_inside(document: RedisModel, path: str, value: Any, written: Any) -> 
 def _has_serializers_inside(model: type[RedisModel]) -> bool:
     """Return whether an embedded model has a model_serializer."""
     return any(
-        kind is not model and kind.__pydantic_decorators__.model_serializers
-        for kind in models_in(schema_of(model))
+        kind is not model and decorators_of(kind).model_serializers for kind in models_in(schema_of(model))
     )
 
 
 @cache
 def _names_of_embedded(kind: type[BaseModel]) -> list[tuple[str, frozenset[str]]]:
     """Return the fields that the model_serializer of an embedded model has to write; see `_names_to_give`."""
-    if not kind.__pydantic_decorators__.model_serializers or _may_make_fields(kind):
+    if not decorators_of(kind).model_serializers or _may_make_fields(kind):
         return []
     key = DEFAULT_NAME if issubclass(kind, RedisModel) else None
     return [
@@ -96,7 +102,7 @@ def dumped_fields(document: RedisModel, names: Iterable[str]) -> dict[str, Any]:
     model, included = type(document), set(names)
     if model.model_dump is not BaseModel.model_dump:
         return document.model_dump(include=included, by_alias=False)
-    serializer = _serializer_of_all(model) or document.__pydantic_serializer__
+    serializer = _serializer_of_all(model) or serializer_of(model)
     values: dict[str, Any] = serializer.to_python(document, include=included, by_alias=False)
     return values
 
@@ -107,8 +113,6 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
     schema, left_out = schema_with_all(model)
     if not left_out:
         return None
-    if PYDANTIC_VERSION >= (2, 12):
-        return SchemaSerializer(schema, _use_prebuilt=False)
     if PYDANTIC_VERSION == (2, 11) and (
         schema["type"] == "definitions" or {one.holder for one in left_out} != {model}
     ):
@@ -116,7 +120,7 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
             f"{model_name(model)}: {left_out[0]} has exclude=True, and pydantic 2.11 cannot store such fields.",
             "Remove exclude=True from the field, or install pydantic 2.12.",
         )
-    return SchemaSerializer(schema)
+    return new_serializer(schema)
 
 
 @cache
@@ -125,7 +129,7 @@ def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
 
     None where pydantic makes the output, or where a validator of the model may make the fields of something else.
     """
-    decorators = model.__pydantic_decorators__
+    decorators = decorators_of(model)
     is_own = model.model_dump is not BaseModel.model_dump or decorators.model_serializers
     if not is_own or _may_make_fields(model):
         return []
@@ -138,7 +142,7 @@ def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
 
 def _may_make_fields(model: type[BaseModel]) -> bool:
     """Return whether a validator may make the fields of a model of something else."""
-    decorators = model.__pydantic_decorators__
+    decorators = decorators_of(model)
     before = any(one.info.mode in ("before", "wrap") for one in decorators.model_validators.values())
     return bool(before or decorators.root_validators or validates_itself(model))
 

@@ -6,7 +6,8 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from redstart.errors import DocumentDecodeError, DocumentEncodeError, shortened
+from redstart.display import shortened
+from redstart.errors import DocumentDecodeError, DocumentEncodeError, ValueConversionError
 from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.value_paths import display
@@ -37,7 +38,39 @@ def decode_error(
     )
 
 
-def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> DocumentDecodeError:
+class ValueDecodeError(ValueConversionError):
+    """A stored value that cannot be read. `path` says where it is."""
+
+    def __init__(self, path: str, value: object, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.value = value
+
+
+def reading_error(
+    model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
+) -> DocumentDecodeError:
+    """Return the error that names the document, for whatever reading it has raised: validators may raise anything.
+
+    Args:
+        field: the path of the value that was read, unless the error knows it.
+        value: what was read.
+    """
+    if isinstance(error, ValidationError):
+        return _unreadable(model, primary_key, error)
+    if isinstance(error, ValueDecodeError):
+        return decode_error(model, primary_key, error.path, error.value, error.reason)
+    return decode_error(
+        model,
+        primary_key,
+        field,
+        value,
+        f"{type(error).__name__}: {error}",
+        hint="Raise ValueError in validators for a value that is not valid.",
+    )
+
+
+def _unreadable(model: type[RedisModel], primary_key: str, error: ValidationError) -> DocumentDecodeError:
     """Return an error of pydantic as one that names the document."""
     errors = error.errors(include_url=False, include_context=False)
     reasons = {display(one["loc"]): one["msg"] for one in errors}
@@ -51,20 +84,6 @@ def unreadable(model: type[RedisModel], primary_key: str, error: ValidationError
         first["msg"] + more,
         reasons=reasons,
         is_missing=first["type"] == "missing",
-    )
-
-
-def unexpected(
-    model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
-) -> DocumentDecodeError:
-    """Return another error that a validator of the model has raised, as one that names the document."""
-    return decode_error(
-        model,
-        primary_key,
-        field,
-        value,
-        f"{type(error).__name__}: {error}",
-        hint="Raise ValueError in validators for a value that is not valid.",
     )
 
 

@@ -4,8 +4,8 @@ from typing import TypeVar
 
 from redstart.commands.documents import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
+from redstart.commands.server_errors import is_wrong_type, unknown_command
 from redstart.documents.arguments import require_int
-from redstart.documents.fetch import is_of_another_type
 from redstart.documents.projection import checked_name
 from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import Pipeline, queue
@@ -84,8 +84,8 @@ def _asked(document: RedisModel, request: Call[T]) -> Op[T]:
     try:
         return (yield from call(request))
     except CommandError as error:
-        if "unknown command" in error.message.lower():
+        if unknown_command(error) is not None:
             raise FieldExpiryNotSupportedError(error.message) from error
-        if is_of_another_type(error):
+        if is_wrong_type(error):
             raise WrongKeyTypeError(document.key(), storage_adapter(type(document)).name) from error
         raise

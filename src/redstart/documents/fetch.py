@@ -1,6 +1,5 @@
 """Reads of documents by key, and errors of the server about documents."""
 
-import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from typing import Any, Final, TypeVar
 from redstart.commands.keyspace import key_type, scan_all, scan_type
 from redstart.commands.resp import PageSize, packed_batch
 from redstart.commands.search import SearchReply, ft_search
+from redstart.commands.server_errors import is_emulated, is_wrong_type, unknown_command
+from redstart.display import shortened
 from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.errors import OnUnreadable
 from redstart.documents.storage_adapters import StorageAdapter, storage_adapter
 from redstart.documents.value_decoder import readable
 from redstart.effects import Op, Pending, answer, batch, call, learnt, send_ahead
 from redstart.errors import (
-    EMULATED,
     CommandError,
     DocumentError,
     NotFoundError,
@@ -24,7 +24,6 @@ from redstart.errors import (
     ServerConnectionError,
     UnsupportedServerError,
     WrongKeyTypeError,
-    shortened,
 )
 from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.base_model import model_name
@@ -204,7 +203,7 @@ def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[
     for reply in replies:
         if not isinstance(reply, CommandError):
             yield stored(reply)
-        elif is_of_another_type(reply):
+        elif is_wrong_type(reply):
             yield None  # deleted, and the key is used for something else
         else:
             raise_if_module_missing(reply)
@@ -247,11 +246,10 @@ NEEDED_BY_COMMANDS: Final = (
 
 def raise_if_module_missing(error: CommandError) -> None:
     """Raise UnsupportedServerError for a command that the server does not know."""
-    # Scripts say "Unknown Redis command called from script".
-    found = re.search(r"unknown (?:redis )?command\W*([\w.]*)", error.message, re.IGNORECASE)
-    if found is None:
+    command = unknown_command(error)
+    if command is None:
         return
-    needed = (text for prefix, text in NEEDED_BY_COMMANDS if found[1].upper().startswith(prefix))
+    needed = (text for prefix, text in NEEDED_BY_COMMANDS if command.upper().startswith(prefix))
     raise UnsupportedServerError(
         f"The server does not support a required command: {error.message}",
         f"{next(needed)} `om server` starts a server with all commands. For tests without a server, see "
@@ -261,14 +259,9 @@ def raise_if_module_missing(error: CommandError) -> None:
 
 def raise_understood(error: CommandError, key: str, form: StorageAdapter) -> None:
     """Raise a more precise error than that of the server, if there is one."""
-    if is_of_another_type(error):
+    if is_wrong_type(error):
         raise WrongKeyTypeError(key, form.name) from error
     raise_if_module_missing(error)
-
-
-def is_of_another_type(error: CommandError) -> bool:
-    """Return whether a command was refused because the key holds a value of another type."""
-    return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()
 
 
 PAGE_KEYS = 1_000
@@ -292,7 +285,7 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
     try:
         cursor, keys = yield from call(scanned)
     except CommandError as error:
-        if error.code != EMULATED:
+        if not is_emulated(error):
             raise
         cursor, keys = yield from _of_stand_in(model, cursor)
     return cursor, primary_keys_in(model, keys)
@@ -307,7 +300,7 @@ def _of_stand_in(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[byt
         try:
             is_of_model = (yield from call(key_type(key))) == kind
         except CommandError as error:
-            if error.code != EMULATED:
+            if not is_emulated(error):
                 raise
             is_of_model = kind == Storage.JSON.key_type
         if is_of_model:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.resp import PageSize
-from redstart.commands.search import SearchReply, most_results
+from redstart.commands.search import SearchReply
+from redstart.commands.server_errors import max_results
 from redstart.documents.arguments import require_int
 from redstart.documents.fetch import (
     PAGE_DOCUMENTS,
@@ -238,7 +239,7 @@ def _keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
         try:
             reply = yield from perform_search(query.search(zone, limit=limit))
         except CommandError as error:
-            most = most_results(error)
+            most = max_results(error)
             if most is None or most >= limit:
                 raise
             limit = most
@@ -261,7 +262,7 @@ def _keys_in_order(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes | No
         try:
             keys = yield from keys_in_order(query.search(zone, limit=limit))
         except CommandError as error:
-            most = most_results(error)
+            most = max_results(error)
             if most is None or most >= limit:
                 raise
             limit = most
@@ -302,7 +303,7 @@ def _whole_page(
     try:
         page = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=keys))
     except CommandError as error:
-        if most_results(error) is None or query.knn is not None:
+        if max_results(error) is None or query.knn is not None:
             raise
         return None
     return None if (yield from _is_cut(query, zone, page, offset, limit)) else page
@@ -317,7 +318,7 @@ def _is_cut(query: Query[Any], zone: NaiveTimezone, page: SearchReply, offset: i
     try:
         _ = yield from perform_search(query.search(zone, limit=offset + limit))
     except CommandError as error:
-        if most_results(error) is None:
+        if max_results(error) is None:
             raise
         return True
     return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
-from redstart.documents.errors import decode_error, unexpected
+from redstart.documents.errors import decode_error, reading_error
 from redstart.documents.field_lookup import encoded_names
 from redstart.documents.value_decoder import (
     Place,
@@ -25,52 +25,20 @@ from redstart.documents.value_decoder import (
 )
 from redstart.documents.value_encoder import text_of
 from redstart.documents.vector_codec import holds_bytes, unpacked_vector, vectors_of
-from redstart.errors import ValueConversionError
+from redstart.errors import DocumentDecodeError, ValueConversionError
 from redstart.mapping.annotations import alternatives, complete_fields
 from redstart.mapping.models import RedisModel
+from redstart.mapping.pydantic_internals import fields_taking_bytes, validator_of
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.values.timezones import NaiveTimezone
 
-PLAIN: Final = frozenset({"str", "int", "float", "bool"})
-AROUND: Final = frozenset({"default", "nullable"})
-"""Schemas that wrap the one of a value without looking at the value."""
 OWN_VALIDATOR: Final = RedisModel.__dict__["_primary_key_given"].__func__
 """Generates a missing primary key; leaves a given one unchanged."""
 
 
 def names_taken_as_bytes(model: type[RedisModel]) -> frozenset[str]:
     """Return the names of these fields."""
-    fields = _fields(model.__pydantic_core_schema__)
-    return frozenset(name for name, field in fields.items() if _is_plain(field["schema"]))
-
-
-def _fields(schema: Any) -> dict[str, Any]:
-    """Return the schemas of the fields; empty if a validator sees a document before its fields do."""
-    # After the fields, a validator of the model sees what they made.
-    while schema["type"] in {"definitions", "function-after"}:
-        schema = schema["schema"]
-    if schema["type"] != "model" or schema.get("custom_init") or schema.get("root_model"):
-        return {}
-    inside = schema["schema"]
-    while inside["type"] == "function-after":
-        inside = inside["schema"]
-    fields: dict[str, Any] = inside["fields"] if inside["type"] == "model-fields" else {}
-    # An AliasPath may lead into the value of a field: text has no items there, and bytes have numbers.
-    has_paths = any(isinstance(field.get("validation_alias"), list) for field in fields.values())
-    return {} if has_paths else fields
-
-
-def _is_plain(schema: Any) -> bool:
-    while schema["type"] in AROUND or _is_own(schema):
-        if schema.get("on_error", "raise") != "raise":
-            return False  # what is no text would pass for a value that does not fit
-        schema = schema["schema"]
-    return schema["type"] in PLAIN and not schema.get("strict")
-
-
-def _is_own(schema: Any) -> bool:
-    function = schema.get("function", {}).get("function")
-    return schema["type"] == "function-before" and getattr(function, "__func__", None) is OWN_VALIDATOR
+    return fields_taking_bytes(model, OWN_VALIDATOR)
 
 
 def union_discriminators(model: type[RedisModel]) -> dict[str, dict[str, Any]]:
@@ -110,7 +78,7 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
         zone: in which datetimes stand that the model wants without an offset.
     """
     reader = hash_reader_of(model, zone)
-    validate: Callable[..., M] = model.__pydantic_validator__.validate_python
+    validate: Callable[..., M] = validator_of(model).validate_python
     has_plain_values = is_plain(model)
     key_name, parses_key = model._primary_key_name, parser_of_key(model) is not None
 
@@ -128,7 +96,7 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
     return read
 
 
-class HashField(NamedTuple):
+class FieldDecoder(NamedTuple):
     """How one field is read: "" means None where that is allowed."""
 
     name: str
@@ -153,7 +121,7 @@ class HashReader:
 
     model: type[RedisModel]
     encoding: str
-    fields: dict[bytes, HashField]
+    fields: dict[bytes, FieldDecoder]
     names: dict[bytes, str]
     inner: tuple[tuple[str, ReadBytes], ...]
     nullable: tuple[str, ...]
@@ -199,21 +167,23 @@ class HashReader:
                 extra = stored_name.decode(encoding, "replace")
                 if not self.wants_extra(extra):
                     continue
-                field = HashField(extra, False, _decoder(encoding))
+                field = FieldDecoder(extra, False, _decoder(encoding))
             name, is_nullable, read = field
             try:
                 values[name] = read(text) if text or not is_nullable else None
-            except UnicodeDecodeError as error:
-                reason = f"not valid {encoding} text"
-                raise decode_error(self.model, primary_key, name, text, reason) from error
-            except ValueConversionError as error:
-                shown = text.decode(encoding, "replace")
-                raise decode_error(self.model, primary_key, name, shown, error.reason) from error
             except Exception as error:
-                raise unexpected(self.model, primary_key, name, text, error) from error
+                raise self._error(primary_key, name, text, error) from error
         for name in self.absent:
             _ = values.setdefault(name, None)
         return values
+
+    def _error(self, primary_key: str, name: str, text: bytes, error: Exception) -> DocumentDecodeError:
+        if isinstance(error, UnicodeDecodeError):
+            return decode_error(self.model, primary_key, name, text, f"not valid {self.encoding} text")
+        if isinstance(error, ValueConversionError):
+            shown = text.decode(self.encoding, "replace")
+            return decode_error(self.model, primary_key, name, shown, error.reason)
+        return reading_error(self.model, primary_key, name, text, error)
 
 
 def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
@@ -232,7 +202,7 @@ def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) ->
         return _text_reader(decode, choices.get(name), reader.places.get(name))
 
     fields = {
-        stored_name: HashField(name, name in reader.nullable, read_of(name))
+        stored_name: FieldDecoder(name, name in reader.nullable, read_of(name))
         for name, stored_name in encoded_names(reader.names, encoding).items()
     }
     taken = names_taken_as_bytes(model) if decode is bytes.decode else frozenset[str]()

@@ -21,7 +21,7 @@ from redstart.values.timezones import NaiveTimezone
 WriteBytes: TypeAlias = Callable[[Any], bytes]
 
 
-class HashField(NamedTuple):
+class FieldEncoder(NamedTuple):
     """How one field is written.
 
     Args:
@@ -45,7 +45,7 @@ class HashWriter:
         other: makes the bytes of all other values.
     """
 
-    fields: dict[str, HashField]
+    fields: dict[str, FieldEncoder]
     of_types: dict[type, WriteBytes]
     other: WriteBytes
 
@@ -66,7 +66,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
     empty: list[bytes] = []
     for name, value in dump_for_storage(document).items():
         try:
-            stored_name, write, reason_against = fields.get(name) or HashField(name.encode(encoding))
+            stored_name, write, reason_against = fields.get(name) or FieldEncoder(name.encode(encoding))
             if value is None:
                 empty.append(stored_name)
                 continue
@@ -91,7 +91,7 @@ def _hash_writer(model: type[RedisModel], zone: NaiveTimezone, encoding: str) ->
         of_types[str] = str.encode  # without a frame of Python
     return HashWriter(
         fields={
-            name: HashField(
+            name: FieldEncoder(
                 stored_name, _vector_writer(vectors[name]) if name in vectors else None, limits.get(name)
             )
             for name, stored_name in encoded_names(complete_fields(model), encoding).items()

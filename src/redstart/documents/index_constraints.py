@@ -13,13 +13,13 @@ from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import field_options
 from redstart.mapping.index_schema import index_of
 from redstart.mapping.models import RedisModel
-from redstart.search.json_paths import steps
+from redstart.search.json_paths import shown_path, steps
 from redstart.search.schema import FieldKind, IndexField
 from redstart.values.indexed_numbers import TOO_MANY_DIGITS, reason_against_digits, reason_against_integer
 from redstart.values.timestamps import NO_FLOAT, exact_microseconds
 from redstart.values.types import Storage
 
-MOST_LATITUDE: Final = 85.05112878
+MAX_LATITUDE: Final = 85.05112878
 """The index keeps coordinates on a square map, which ends before the poles."""
 
 DIGITS: Final = b"123456789"
@@ -42,7 +42,11 @@ def limits_of(model: type[RedisModel]) -> tuple[Limit, ...]:
     judges = [(field, _judge(field, model._storage)) for field in index_of(model).fields]
     key = _key_that_nobody_searches(model)
     return tuple(
-        Limit(_steps(field), _label(field), _against_key if field.attribute == key else judge)
+        Limit(
+            steps(field.identifier),
+            shown_path(field.identifier),
+            _against_key if field.attribute == key else judge,
+        )
         for field, judge in judges
         if judge is not None
     )
@@ -77,14 +81,6 @@ def _judge(field: IndexField, storage: Storage | None) -> Callable[[Any], str | 
     one = {FieldKind.NUMERIC: _against_number, FieldKind.GEO: _against_place, FieldKind.TAG: _against_tag}
     judge = one.get(field.kind, _against_text)
     return lambda value: _against_any(value, judge, field.sortable)
-
-
-def _steps(field: IndexField) -> tuple[str, ...]:
-    return steps(field.identifier)
-
-
-def _label(field: IndexField) -> str:
-    return field.identifier.removeprefix("$").removeprefix(".")
 
 
 def _values_at(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
@@ -150,13 +146,13 @@ def _against_place(value: Any) -> str | None:
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     longitude, _, latitude = text.partition(",")
     try:
-        is_kept = abs(float(longitude)) <= 180 and abs(float(latitude)) <= MOST_LATITUDE
+        is_kept = abs(float(longitude)) <= 180 and abs(float(latitude)) <= MAX_LATITUDE
     except ValueError:
         return "not coordinates in the format longitude,latitude, which a GEO field requires"
     return (
         None
         if is_kept
-        else f"out of range: a GEO field stores latitudes of up to {MOST_LATITUDE} and longitudes of up to 180 degrees"
+        else f"out of range: a GEO field stores latitudes of up to {MAX_LATITUDE} and longitudes of up to 180 degrees"
     )
 
 

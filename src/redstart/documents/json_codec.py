@@ -1,4 +1,4 @@
-"""Writer of documents as JSON text, in the format of redis-om 1.x; see `hash_writer.py` for hashes."""
+"""Writer of documents as JSON text, in the format of redis-om 1.x; see `hash_encoder.py` for hashes."""
 
 import json
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 from pydantic_core import from_json
 
 from redstart.documents.document_dump import dump_for_storage
-from redstart.documents.errors import decode_error, encode_error, unexpected
+from redstart.documents.errors import decode_error, encode_error, reading_error
 from redstart.documents.index_constraints import reason_against_json
-from redstart.documents.value_decoder import Read, Reader, ValueDecodeError, read_places, reader_of, validated
+from redstart.documents.value_decoder import Read, Reader, read_places, reader_of, validated
 from redstart.documents.value_encoder import UnencodableValueError, WrittenNumber, json_values, vector_values
 from redstart.documents.vector_codec import vectors_of
 from redstart.mapping.models import RedisModel
@@ -144,8 +144,6 @@ def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) 
     document = {name: member for name, member in value.items() if reader.wants(name)}
     try:
         read_places(document, reader.places, ())
-    except ValueDecodeError as error:
-        raise decode_error(model, primary_key, error.path, error.value, error.reason) from error
     except Exception as error:
-        raise unexpected(model, primary_key, "", value, error) from error
+        raise reading_error(model, primary_key, "", value, error) from error
     return document

@@ -10,8 +10,10 @@ from typing import Any
 import msgpack
 
 from redstart.commands.scripts import load, run_script
+from redstart.commands.server_errors import ScriptErrorCode, script_error_code
+from redstart.display import shortened
 from redstart.effects import Argument, Op
-from redstart.errors import CommandError, QueryNotSupportedError, shortened
+from redstart.errors import CommandError, QueryNotSupportedError
 from redstart.search.query_compiler import QueryText
 from redstart.search.query_field import TagPattern, WordPattern
 
@@ -56,7 +58,7 @@ def _answered(query: QueryText, asked: dict[str, Any]) -> Op[Any]:
     try:
         return (yield from run_script(load("search_patterns.lua"), (), (payload,)))
     except CommandError as error:
-        if error.code != "CUT":
+        if script_error_code(error) is not ScriptErrorCode.CUT:
             raise
         _, kind, number = error.message.split()[:3]
         of_kind: Sequence[WordPattern | TagPattern] = query.words if kind == "words" else query.patterns

@@ -6,19 +6,18 @@ from functools import cache
 from itertools import chain, islice
 from typing import Any, Final, get_args, get_origin
 
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.resp import KeyedCommand, packed_batch
-from redstart.display import did_you_mean
+from redstart.display import did_you_mean, shortened
 from redstart.documents.document_dump import dumped_fields
-from redstart.documents.errors import OnUnreadable, decode_error, unexpected, unreadable
+from redstart.documents.errors import OnUnreadable, decode_error, reading_error
 from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
 from redstart.documents.hash_decoder import hash_reader_of
-from redstart.documents.value_decoder import Place, ValueDecodeError, read_places, readable, reader_of
+from redstart.documents.value_decoder import Place, read_places, readable, reader_of
 from redstart.effects import Op, batch, learnt
-from redstart.errors import QueryNotSupportedError, QuerySyntaxError, ServerConnectionError, shortened
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError, ServerConnectionError
 from redstart.mapping.annotations import (
     alternatives,
     complete_fields,
@@ -32,6 +31,7 @@ from redstart.mapping.field_proxies import query_field_named
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.mapping.pydantic_internals import decorators_of, has_post_init, validator_of
 from redstart.mapping.type_tree import parts_of
 from redstart.mapping.value_paths import Segment
 from redstart.search.json_paths import member
@@ -209,7 +209,7 @@ def _no_such_field(
 @cache
 def stands_alone(model: type[RedisModel], name: str) -> bool:
     """Return whether a field can be read without the others: no validator, alias or setting of the model touches it."""
-    field, own = complete_fields(model)[name], model.__pydantic_decorators__
+    field, own = complete_fields(model)[name], decorators_of(model)
     checked = [
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
     ]
@@ -220,7 +220,7 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
         or own.root_validators
         or own.validators
         or {name, "*"} & set(checked)
-        or model.__pydantic_post_init__ is not None
+        or has_post_init(model)
         or model.model_config.get("frozen")
         or field.frozen
         or (field.validate_default and name != DEFAULT_NAME)
@@ -358,13 +358,11 @@ class _PartReader:
                 document.__dict__[name] = field.get_default(call_default_factory=True)
                 continue
             try:
-                _ = model.__pydantic_validator__.validate_assignment(
+                _ = validator_of(model).validate_assignment(
                     document, name, held[name], strict=False, **self._options
                 )
-            except ValidationError as error:
-                raise unreadable(model, primary_key, error) from error
             except Exception as error:
-                raise unexpected(model, primary_key, name, held[name], error) from error
+                raise reading_error(model, primary_key, name, held[name], error) from error
         return document
 
     def _values(self, primary_key: str, stored: dict[Any, Any]) -> dict[str, Any]:
@@ -376,8 +374,8 @@ class _PartReader:
             held = {name: value for name, value in stored.items() if name in self._fields}
             try:
                 read_places(held, self._places, ())
-            except ValueDecodeError as error:
-                raise decode_error(model, primary_key, error.path, error.value, error.reason) from error
+            except Exception as error:
+                raise reading_error(model, primary_key, "", stored, error) from error
         key_name = model._primary_key_name
         if key_name in self._fields and held.get(key_name) is None:
             held[key_name] = primary_key

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 from redstart.commands.resp import decoded
-from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search, says_no_such_index
-from redstart.display import did_you_mean
+from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search
+from redstart.commands.server_errors import is_unknown_index
+from redstart.display import did_you_mean, shortened
 from redstart.documents.arguments import require_int
 from redstart.documents.errors import RAISE, OnError, OnUnreadable, on_unreadable
 from redstart.documents.fetch import PAGE_DOCUMENTS, raise_if_module_missing
@@ -19,7 +20,6 @@ from redstart.errors import (
     IndexNotFoundError,
     QueryNotSupportedError,
     QuerySyntaxError,
-    shortened,
 )
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.base_model import model_name, registered_models
@@ -249,7 +249,7 @@ def sent(index: str, request: Op[T]) -> Op[T]:
     try:
         return (yield from request)
     except CommandError as error:
-        if says_no_such_index(error):
+        if is_unknown_index(error):
             raise IndexNotFoundError(index, module_of(index)) from error
         raise_if_module_missing(error)
         raise

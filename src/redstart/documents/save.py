@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redstart.commands.keyspace import exists
+from redstart.display import shortened
 from redstart.documents.fetch import raise_understood
 from redstart.documents.field_lookup import require_field
 from redstart.documents.storage_adapters import storage_adapter
@@ -20,7 +21,12 @@ from redstart.documents.write_requests import (
     write_pages,
 )
 from redstart.effects import Batch, Call, Op, Pending, answer, send_ahead
-from redstart.errors import AuthenticationError, CommandError, DocumentEncodeError, PipelineError, shortened
+from redstart.errors import (
+    AuthenticationError,
+    CommandError,
+    DocumentEncodeError,
+    PipelineError,
+)
 from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 

@@ -19,6 +19,7 @@ from redstart.mapping.base_model import model_name
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
+from redstart.mapping.pydantic_internals import decorators_of, extra_of, fields_set_of, validator_of
 from redstart.mapping.revalidation import revalidate_nested
 from redstart.values.timezones import NaiveTimezone
 
@@ -59,14 +60,14 @@ def update_document(document: RedisModel, fields: Mapping[str, Any], zone: Naive
 def assign(document: RedisModel, fields: Mapping[str, Any]) -> Callable[[], None]:
     """Set some fields to new values, here only. Return what undoes that. Raises what `update_document` raises."""
     changes = {path_named(type(document), name): value for name, value in fields.items()}
-    before, fields_set = dict(document.__dict__), set(document.__pydantic_fields_set__)
+    before, fields_set = dict(document.__dict__), set(fields_set_of(document))
     if changes:
         _set_changed(document, changed_document(document, changes), changes)
 
     def restore() -> None:
         document.__dict__.clear()
         document.__dict__.update(before)
-        document.__pydantic_fields_set__.intersection_update(fields_set)
+        fields_set_of(document).intersection_update(fields_set)
 
     return restore
 
@@ -74,7 +75,7 @@ def assign(document: RedisModel, fields: Mapping[str, Any]) -> Callable[[], None
 def _set_changed(document: RedisModel, changed: RedisModel, changes: Changes) -> None:
     for path in changes:
         document.__dict__[path[0]] = changed.__dict__[path[0]]
-        document.__pydantic_fields_set__.add(path[0])
+        fields_set_of(document).add(path[0])
 
 
 def primary_key_changed(model: type[RedisModel]) -> QuerySyntaxError:
@@ -113,7 +114,7 @@ def changed_document(document: M, changes: Changes) -> M:
     for path, value in changes.items():
         values[path[0]] = _changed_value(values[path[0]], path[1:], value)
     options = {} if validates_itself(type(document)) else by_name(type(document))
-    checked: M = type(document).model_validate(values | (document.__pydantic_extra__ or {}), **options)
+    checked: M = type(document).model_validate(values | extra_of(document), **options)
     if checked.key() != document.key():  # given so, or by a validator
         raise primary_key_changed(type(document))
     revalidate_nested(getattr(checked, path[0]) for path in changes)
@@ -126,13 +127,13 @@ def changed_alone(model: type[M], primary_key: str, changes: Changes) -> M | Non
     Raises:
         ValidationError: a field does not accept its value.
     """
-    decorators = model.__pydantic_decorators__
+    decorators = decorators_of(model)
     if decorators.computed_fields or decorators.field_serializers or decorators.model_serializers:
         return None
     if not all(len(path) == 1 and stands_alone(model, path[0]) for path in changes):
         return None
     document = model.model_construct()
-    validate = model.__pydantic_validator__.validate_assignment
+    validate = validator_of(model).validate_assignment
     for (name,), value in changes.items():
         _ = validate(document, name, value)
     revalidate_nested(document.__dict__[name] for (name,) in changes)
@@ -164,7 +165,7 @@ def written_paths(document: BaseModel, paths: Iterable[tuple[str, ...]]) -> list
         for depth, name in enumerate(path):
             if not isinstance(holder, BaseModel):
                 break
-            computed = type(holder).__pydantic_decorators__.computed_fields
+            computed = decorators_of(type(holder)).computed_fields
             written.update({(*path[:depth], one): None for one in computed})
             holder = getattr(holder, name)
     return list(written)

@@ -16,16 +16,18 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
-from redstart.documents.errors import OnUnreadable, unexpected, unreadable
+from redstart.documents.errors import OnUnreadable, ValueDecodeError, reading_error
 from redstart.errors import DocumentDecodeError, ValueConversionError
 from redstart.mapping.annotations import allows_none, alternatives, complete_fields, names_read
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.mapping.pydantic_internals import decorators_of, validator_of
 from redstart.mapping.temporal_paths import ScalarPath, scalar_paths, temporal_paths
 from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
 from redstart.values.datetime_parser import read_temporal_text
+from redstart.values.stored_text import bytes_text
 from redstart.values.timestamps import (
     EPOCH,
     MICROSECOND,
@@ -146,19 +148,10 @@ def _bytes(value: Any) -> Any:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return value
-    return data if base64.b64encode(data).decode() == value else value
+    return data if bytes_text(data) == value else value
 
 
 READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _timedelta}
-
-
-class ValueDecodeError(ValueConversionError):
-    """A stored value that cannot be read. `path` says where it is."""
-
-    def __init__(self, path: str, value: object, reason: str) -> None:
-        super().__init__(reason)
-        self.path = path
-        self.value = value
 
 
 def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
@@ -256,16 +249,14 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
         # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
         read: M
         if is_plain(model):
-            read = model.__pydantic_validator__.validate_python(document, strict=False)
+            read = validator_of(model).validate_python(document, strict=False)
         elif validates_itself(model):
             read = model.model_validate(document)
         else:
-            read = model.__pydantic_validator__.validate_python(document, strict=False, **by_name(model))
-    except ValidationError as error:
-        raise unreadable(model, primary_key, error) from error
+            read = validator_of(model).validate_python(document, strict=False, **by_name(model))
     except Exception as error:
-        field = _field_of(model, document, error)
-        raise unexpected(model, primary_key, field, document.get(field, document), error) from error
+        field = "" if isinstance(error, ValidationError) else _field_of(model, document, error)
+        raise reading_error(model, primary_key, field, document.get(field, document), error) from error
     if not primary_key:  # redis-om stored it so; with a new one it would be saved twice
         read.__dict__[key_name] = ""
     return read
@@ -296,7 +287,7 @@ def parser_of_key(model: type[RedisModel]) -> Callable[[str], Any] | None:
 
 def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Exception) -> str:
     """Return the field whose validation alone raises the same error; empty if that is not known."""
-    decorators = model.__pydantic_decorators__
+    decorators = decorators_of(model)
     if decorators.model_validators or decorators.root_validators:
         return ""
     name = ""
@@ -304,9 +295,7 @@ def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Excepti
         instance = model.model_construct()
         for name in [name for name in model.model_fields if name in document]:
             with suppress(ValidationError):
-                _ = model.__pydantic_validator__.validate_assignment(
-                    instance, name, document[name], strict=False
-                )
+                _ = validator_of(model).validate_assignment(instance, name, document[name], strict=False)
     except Exception as error:  # noqa: BLE001 - a validator may raise anything
         return name if (type(error), str(error)) == (type(raised), str(raised)) else ""
     return ""

@@ -3,7 +3,6 @@
 The format depends on the type of the value, not on that of its field: a datetime is always a number.
 """
 
-import base64
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
@@ -19,8 +18,9 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from redstart.errors import ValueConversionError
 from redstart.mapping.revalidation import LISTS
 from redstart.mapping.value_paths import Segment
-from redstart.values import timestamps
+from redstart.values.indexed_numbers import MAX_INT64, MIN_INT64
 from redstart.values.lossless_json import exact_text, kept
+from redstart.values.stored_text import BOOLEAN_TEXTS, bytes_text, inexact_text, iso_text
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     FIRST_MICROSECOND,
@@ -35,10 +35,6 @@ from redstart.values.timestamps import (
     side_of,
 )
 from redstart.values.timezones import NaiveTimezone
-
-LEAST_INTEGER: Final = -(2**63)
-MOST_INTEGER: Final = 2**63 - 1
-"""RedisJSON stores integers within these bounds exactly, and others as the nearest float."""
 
 ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)
 """Types that pydantic before 2.12.5 can serialize only as a field."""
@@ -67,7 +63,7 @@ class HashValues:
             str: str,
             int: str,
             float: repr,
-            bool: {True: "1", False: "0"}.__getitem__,
+            bool: BOOLEAN_TEXTS.__getitem__,
             datetime: lambda moment: text_of(self._datetime(moment)),
         }
         """The text of values of exactly these types, which most values have; `text` makes it for all others."""
@@ -95,13 +91,13 @@ class HashValues:
             (Enum, self._member),
             (datetime, self._datetime),
             (date, self._date),
-            (time, time.isoformat),
+            (time, iso_text),
             (timedelta, self._span),
             (Decimal, self._decimal),
             (int, self._integer),
             (float, self._float),
             (str, self._text),
-            ((bytes, bytearray, memoryview), _base64),
+            ((bytes, bytearray, memoryview), bytes_text),
             (Mapping, self._map),
             (LISTS, self._list),
             (SECRETS, _refuse_secret),
@@ -131,9 +127,8 @@ class HashValues:
 
     def _far(self, number: float, microseconds: int) -> Any:
         """Return seconds so far from 0 that floats do not distinguish all microseconds."""
-        if side_of(number, microseconds) == 0:
-            return number
-        return WrittenNumber(timestamps.exact_text(microseconds), is_rounded=True)
+        text = inexact_text(number, microseconds)
+        return number if text is None else WrittenNumber(text, is_rounded=True)
 
     def _date(self, day: date) -> float:
         return number_of((day.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY)
@@ -152,7 +147,7 @@ class HashValues:
         return text
 
     def _decimal(self, number: Decimal) -> Any:
-        if _is_whole(number) and LEAST_INTEGER <= number <= MOST_INTEGER:
+        if _is_whole(number) and MIN_INT64 <= number <= MAX_INT64:
             return int(number)
         return self._float(float(number))
 
@@ -216,7 +211,7 @@ class JsonValues(HashValues):
         return self._float(number)
 
     def _integer(self, number: int) -> int:
-        if not LEAST_INTEGER <= number <= MOST_INTEGER:
+        if not MIN_INT64 <= number <= MAX_INT64:
             raise UnencodableValueError("RedisJSON would round an integer of more than 64 bits")
         return int(number)
 
@@ -265,7 +260,7 @@ def vector_values(zone: NaiveTimezone) -> JsonValues:
 def text_of(value: Any) -> str:
     """Return the text of a plain value in a hash."""
     if isinstance(value, bool):
-        return str(int(value))
+        return BOOLEAN_TEXTS[value]
     if isinstance(value, WrittenNumber):
         return value.text
     if isinstance(value, str):
@@ -275,10 +270,6 @@ def text_of(value: Any) -> str:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _base64(value: Any) -> str:
-    return base64.b64encode(value).decode()
 
 
 def _refuse_secret(value: Any) -> Any:

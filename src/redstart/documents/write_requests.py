@@ -6,10 +6,11 @@ from itertools import chain
 from typing import Any, ClassVar, Final, Protocol
 
 from redstart.commands.documents import Condition, hsetex_new
-from redstart.commands.scripts import Script, evalsha, evaluate, load
+from redstart.commands.scripts import Script, evalsha, evaluate, load, send_source
+from redstart.display import shortened
 from redstart.documents.arguments import require_int
 from redstart.effects import Argument, Batch, Call, Op, Pending, answer, call
-from redstart.errors import CommandError, shortened
+from redstart.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +181,7 @@ def perform(write: Write) -> Op[bool]:
     try:
         reply = yield from call(write.short())
     except CommandError as error:
-        if error.code != "NOSCRIPT":
-            raise
-        reply = yield from call(write.whole())
+        reply = yield from send_source(error, write.whole)
     return reply is not None
 
 
@@ -215,9 +214,9 @@ def answers_of(page: Sequence[Write], later: Pending[list[Any]]) -> Op[list[Any]
     replies = yield from answer(later)
     for position, reply in enumerate(replies):
         # The scripts were flushed meanwhile; or the documents are of several models, with different scripts.
-        if isinstance(reply, CommandError) and reply.code == "NOSCRIPT":
+        if isinstance(reply, CommandError):
             try:
-                replies[position] = yield from call(page[position].whole())
+                replies[position] = yield from send_source(reply, page[position].whole)
             except CommandError as error:
                 replies[position] = error
     return replies

@@ -2,7 +2,7 @@
 -- points to none.
 -- ARGV[4] alias, ARGV[5] new index, ARGV[6] current index as known to the caller, '' for none,
 -- ARGV[7...] other aliases, which follow if they point to that index as well.
--- Answers {'swapped' | 'already' | 'changed' | 'missing', index it leads to now or ''}.
+-- Returns {'swapped' | 'already' | 'changed' | 'missing', the index it points to now or ''}.
 local name, wanted, expected = ARGV[4], ARGV[5], ARGV[6]
 local found = resolve(name)
 if found == wanted then return {'already', wanted} end
@@ -12,7 +12,7 @@ local followers = {}
 for position = 7, #ARGV do
   if found and resolve(ARGV[position]) == found then followers[#followers + 1] = ARGV[position] end
 end
--- An index of this name hides the alias; dropping it shows the alias. A hidden one of old may lead elsewhere.
+-- An index of this name hides the alias; dropping it shows the alias. One that was hidden may point to another index.
 redis.pcall('FT.ALIASADD', name, wanted)
 if found == name then
   local dropped = drop_index(name)

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from redstart.errors import RedisModelError
+from redstart.mapping.pydantic_internals import fields_described, is_complete
 
 UNIONS: Final = (Union, types.UnionType)
 ALIAS_TYPES: Final = tuple(
@@ -138,7 +139,7 @@ def names_read(kind: Any) -> frozenset[str]:
         See `fields_of`.
     """
     origin = typing.get_origin(kind) or kind
-    described: dict[str, FieldInfo] = getattr(origin, "__pydantic_fields__", {})
+    described = fields_described(origin)
     aliases = {alias for field in described.values() for alias in aliases_of(field)}
     return frozenset(aliases).union(fields_of(kind) or ())
 
@@ -157,7 +158,7 @@ def fields_of(kind: Any) -> dict[str, Any] | None:
         return {name: field.annotation for name, field in complete_fields(origin).items()}
     if dataclasses.is_dataclass(origin):
         names = [field.name for field in dataclasses.fields(origin)]
-        described: dict[str, FieldInfo] = getattr(origin, "__pydantic_fields__", {})
+        described = fields_described(origin)
         hints = {name: field.annotation for name, field in described.items()}
         if not described:
             hints = typing_extensions.get_type_hints(origin, include_extras=True)
@@ -176,7 +177,7 @@ def complete_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     Raises:
         RedisModelError: an annotation names something that does not exist.
     """
-    if not model.__pydantic_complete__:
+    if not is_complete(model):
         try:
             model.model_rebuild(raise_errors=True)
         except NameError as error:

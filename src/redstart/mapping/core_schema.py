@@ -1,27 +1,21 @@
 """pydantic's schema of a model: aliases, and fields that are excluded from the output."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from pydantic import VERSION, BaseModel
+from pydantic import BaseModel
 
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import complete_fields, fields_of
 from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.field_checks import is_storable
 from redstart.mapping.primary_keys import DEFAULT_NAME
-
-HOLDERS: Final = ("model", "dataclass", "typed-dict")
-"""Schemas of what has fields."""
-
-NO_SCHEMAS: Final = ("cls", "default", "expected", "metadata")
-"""Members of a schema that are values."""
-
-EXCLUDING: Final = ("serialization_exclude", "serialization_exclude_if")
-"""What leaves a field out of the output."""
-
-PYDANTIC_VERSION: Final = tuple(map(int, VERSION.split(".")[:2]))
+from redstart.mapping.pydantic_internals import (
+    PYDANTIC_VERSION,
+    core_schema_of,
+    is_by_alias_alone,
+    with_excluded_fields,
+)
 
 BY_NAME: Final = {"by_alias": True, "by_name": True}
 """Options of pydantic's validators since 2.11."""
@@ -34,7 +28,7 @@ def by_name(model: type[BaseModel]) -> dict[str, Any]:
     Raises:
         RedisModelError: this version of pydantic cannot, so the fields would be read as missing.
     """
-    if not _is_by_alias_alone(schema_of(model), by_alias_alone=False):
+    if not is_by_alias_alone(schema_of(model)):
         return {}
     if PYDANTIC_VERSION < (2, 11):
         raise RedisModelError(
@@ -47,38 +41,7 @@ def by_name(model: type[BaseModel]) -> dict[str, Any]:
 def schema_of(model: type[BaseModel]) -> Any:
     """Return pydantic's schema of a model. Raises RedisModelError if an annotation cannot be resolved."""
     _ = complete_fields(model)
-    return model.__pydantic_core_schema__
-
-
-def models_in(schema: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models in a schema."""
-    if isinstance(schema, list | tuple):
-        for item in schema:
-            yield from models_in(item)
-    elif isinstance(schema, dict):
-        if schema.get("type") == "model":
-            yield schema["cls"]
-        for key, inner in schema.items():
-            if key not in NO_SCHEMAS:
-                yield from models_in(inner)
-
-
-def _is_by_alias_alone(schema: Any, *, by_alias_alone: bool) -> bool:
-    """Return whether a field, here or further inside, is taken by its alias and not by its name."""
-    if isinstance(schema, list):
-        return any(_is_by_alias_alone(item, by_alias_alone=by_alias_alone) for item in schema)
-    if not isinstance(schema, dict):
-        return False
-    if schema.get("type") in HOLDERS:
-        config = schema.get("config") or {}
-        by_alias_alone = not (config.get("validate_by_name") or config.get("populate_by_name"))
-    if by_alias_alone and "validation_alias" in schema:
-        return True
-    return any(
-        _is_by_alias_alone(inner, by_alias_alone=by_alias_alone)
-        for key, inner in schema.items()
-        if key not in NO_SCHEMAS
-    )
+    return core_schema_of(model)
 
 
 class LeftOut(NamedTuple):
@@ -97,31 +60,14 @@ def schema_with_all(model: type[BaseModel]) -> tuple[Any, list[LeftOut]]:
     What cannot be stored stays left out: the `pk` of embedded documents, and types that have no stored form.
     """
     left_out: list[LeftOut] = []
-    return _with_all(schema_of(model), "", model, left_out), left_out
 
+    def is_included(holder: Any, name: str) -> bool:
+        can_be_stored = _can_be_stored(holder, name)
+        if can_be_stored:
+            left_out.append(LeftOut(holder, name))
+        return can_be_stored
 
-def _with_all(schema: Any, name: str, holder: Any, left_out: list[LeftOut]) -> Any:
-    """Return a part of a schema with all fields.
-
-    Args:
-        name: under which it stands in the one around it; of a field its own name.
-        holder: the class whose field it is, or is part of.
-        left_out: gets the fields that were left out.
-    """
-    if isinstance(schema, list):
-        return [_with_all(item, name, holder, left_out) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("type") in HOLDERS:
-        holder = schema["cls"]
-    name = schema.get("name", name)
-    if any(word in schema for word in EXCLUDING) and _can_be_stored(holder, name):
-        left_out.append(LeftOut(holder, name))
-        schema = {key: inner for key, inner in schema.items() if key not in EXCLUDING}
-    return {
-        key: inner if key in NO_SCHEMAS else _with_all(inner, key, holder, left_out)
-        for key, inner in schema.items()
-    }
+    return with_excluded_fields(schema_of(model), model, is_included), left_out
 
 
 def _can_be_stored(holder: Any, name: str) -> bool:

@@ -28,6 +28,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping.annotations import alternatives, is_named_tuple
 from redstart.mapping.base_model import model_name
 from redstart.mapping.fields import field_options
+from redstart.mapping.pydantic_internals import decorators_of, has_core_schema
 from redstart.mapping.type_tree import elements_of, name_of
 
 COMMON: Final = frozenset(
@@ -68,7 +69,7 @@ def refuse_unstorable_types(model: type[BaseModel]) -> None:
     Raises:
         RedisModelError: a type that cannot be stored.
     """
-    decorators = model.__pydantic_decorators__
+    decorators = decorators_of(model)
     handled = {
         name
         for group in (decorators.field_serializers, decorators.field_validators)
@@ -124,7 +125,7 @@ def _reason(kind: Any) -> str:
 
 @cache
 def _is_known(kind: type) -> bool:
-    if hasattr(kind, "__get_pydantic_core_schema__") or hasattr(kind, "__pydantic_core_schema__"):
+    if has_core_schema(kind):
         return True
     if issubclass(kind, Enum) or dataclasses.is_dataclass(kind) or is_named_tuple(kind) or is_typeddict(kind):
         return True  # their own members may be defined later

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from redstart.display import did_you_mean
-from redstart.errors import QuerySyntaxError, shortened
+from redstart.display import did_you_mean, shortened
+from redstart.errors import QuerySyntaxError
 from redstart.mapping.annotations import complete_fields, first_field
 from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.index_schema import (

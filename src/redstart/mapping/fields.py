@@ -14,6 +14,7 @@ import pydantic.fields
 from pydantic_core import PydanticUndefined
 
 from redstart.mapping.annotations import annotated_metadata
+from redstart.mapping.pydantic_internals import copy_attributes
 from redstart.mapping.vectors import VectorFieldOptions
 
 TAG_SEPARATOR: Final = "|"
@@ -109,9 +110,7 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
                 f"Field({name}=) has no effect. Use {IGNORED[name]} instead.", stacklevel=_outside()
             )
         described = pydantic.Field(default, **arguments)
-        for slot in pydantic.fields.FieldInfo.__slots__:
-            if hasattr(described, slot):
-                setattr(self, slot, getattr(described, slot))
+        copy_attributes(described, self)
         self.metadata = [*described.metadata, options]
 
 
@@ -128,7 +127,7 @@ def _outside() -> int:
     return level
 
 
-def Field(
+def Field(  # noqa: N802 - the name in redis-om and pydantic
     default: Any = PydanticUndefined,
     *,
     primary_key: bool = False,

@@ -1,13 +1,11 @@
 """Metaclass of models, whose fields can be used in conditions: `Customer.age > 18`."""
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
-
-from pydantic._internal._model_construction import ModelMetaclass
 
 from redstart.display import did_you_mean
 from redstart.errors import RedisModelError
 from redstart.mapping.base_model import model_name
+from redstart.mapping.pydantic_internals import ModelMetaclass, fields_in_class, is_asked_by_pydantic
 from redstart.unavailable_names import METHODS
 
 
@@ -18,19 +16,19 @@ class QueryableModel(ModelMetaclass):
     not to pydantic, which asks a class for the defaults of its fields, and for what they shadow in its bases.
     """
 
-    def __dir__(cls) -> list[str]:
+    def __dir__(cls) -> list[str]:  # noqa: N805 - a metaclass
         """Name the fields too, as mocks ask for them."""
-        return sorted({*super().__dir__(), *cls.__dict__.get("__pydantic_fields__", ())})
+        return sorted({*super().__dir__(), *fields_in_class(cls)})
 
     if not TYPE_CHECKING:  # a type checker has to see what is declared, and mistakes as mistakes
 
-        def __getattr__(cls, name: str) -> Any:
-            if name in cls.__dict__.get("__pydantic_fields__", ()) and not _asked_by_pydantic():
+        def __getattr__(cls, name: str) -> Any:  # noqa: N805 - a metaclass
+            if name in fields_in_class(cls) and not is_asked_by_pydantic():
                 return _field(cls, name)
             try:
                 return super().__getattr__(name)
             except AttributeError as error:
-                fields = cls.__dict__.get("__pydantic_fields__", ())
+                fields = fields_in_class(cls)
                 question = "" if name.startswith("_") else f". {did_you_mean(name, fields)}".rstrip(". ")
                 error.args = (f"{cls.__name__} has no field {name!r}; it has {', '.join(fields)}{question}",)
                 if name in METHODS:
@@ -47,7 +45,7 @@ class FieldOnClass:
         self._name = name
 
     def __get__(self, document: Any, model: Any = None) -> Any:
-        if document is not None or _asked_by_pydantic():
+        if document is not None or is_asked_by_pydantic():
             raise AttributeError(self._name)
         return _field(model, self._name)
 
@@ -69,14 +67,9 @@ class KeyAlias(property):
         self._name = name
 
     def __get__(self, document: Any, model: Any = None) -> Any:
-        if document is None and not _asked_by_pydantic():
+        if document is None and not is_asked_by_pydantic():
             return _field(model, self._name)
         return super().__get__(document, model)
-
-
-def _asked_by_pydantic() -> bool:
-    caller = str(sys._getframe(2).f_globals.get("__name__"))
-    return caller.partition(".")[0] == "pydantic"
 
 
 def _field(model: Any, name: str) -> Any:

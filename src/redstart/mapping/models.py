@@ -26,6 +26,7 @@ from redstart.mapping.primary_keys import (
     new_ulid,
     primary_key_name,
 )
+from redstart.mapping.pydantic_internals import is_complete
 from redstart.mapping.revalidation import revalidate_assigned
 from redstart.values.types import Storage
 
@@ -147,7 +148,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     @classmethod
     def _check_index(cls) -> None:
         """Raise RedisModelError for a field that cannot be indexed; not yet, if an annotation is unresolved."""
-        if cls.__pydantic_complete__:
+        if is_complete(cls):
             _ = index_of(cls)
             keys.refuse_keys_elsewhere(cls)
 

@@ -15,6 +15,7 @@ from ulid_transform import bytes_to_ulid
 from redstart.errors import RedisModelError
 from redstart.mapping.annotations import alternatives
 from redstart.mapping.fields import field_options
+from redstart.mapping.pydantic_internals import is_complete
 
 DEFAULT_NAME = "pk"
 
@@ -41,7 +42,7 @@ class PrimaryKeyCreator(Protocol):
 
 
 class UlidPrimaryKey:
-    """ULIDs: 26 characters, sorted by time. Source: https://github.com/ulid/spec"""
+    """ULIDs: 26 characters, sorted by time (https://github.com/ulid/spec)."""
 
     def create_pk(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - a creator may be given anything
         """Return a new ULID. Safe in threads and after a fork."""
@@ -104,7 +105,7 @@ def _members_of(model: type[BaseModel]) -> dict[Any, Any]:
 
 def as_in_document(model: type[BaseModel], primary_key: Any) -> Any:
     """Return a primary key as a document of the model holds it: an Enum by its member, given this or its value."""
-    members = _members_of(model) if model.__pydantic_complete__ else None
+    members = _members_of(model) if is_complete(model) else None
     if not members or not isinstance(primary_key, Hashable):
         return primary_key
     return members.get(primary_key, primary_key)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, RootModel
 
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.mapping.pydantic_internals import extra_of, fields_described, validator_of
 
 LISTS: Final = (list, tuple, set, frozenset, deque)
 """What holds values one after the other; texts and bytes are not looked into."""
@@ -29,12 +30,12 @@ def revalidate_assigned(document: BaseModel, key_name: str) -> None:
         ValidationError (pydantic): a value that its field does not take.
     """
     values = document.__dict__
-    fields = type(document).__pydantic_fields__  # model_fields is a detour to it
+    fields = fields_described(type(document))
     if len(values) > len(fields):  # what functools.cached_property keeps there
         values = {name: value for name, value in values.items() if name in fields}
     # A new dict, for a validator may change what it is given.
-    given = values | (document.__pydantic_extra__ or {})
-    validate, options = document.__pydantic_validator__.validate_python, by_name(type(document))
+    given = values | extra_of(document)
+    validate, options = validator_of(type(document)).validate_python, by_name(type(document))
     taken = getattr(validate(given, **options) if options else validate(given), "__dict__", {})
     kinds = list(map(type, values.values()))
     if WITHOUT_PARTS.issuperset(kinds) and kinds == list(map(type, map(taken.get, values))):
@@ -52,7 +53,7 @@ def revalidate_nested(values: Iterable[Any]) -> None:
     for value in values:
         if isinstance(value, RootModel):
             # Its validator takes the value itself, and not a dict of fields.
-            value.__dict__["root"] = type(value).__pydantic_validator__.validate_python(value.root).root
+            value.__dict__["root"] = validator_of(type(value)).validate_python(value.root).root
             revalidate_nested((value.root,))
         elif isinstance(value, BaseModel):
             revalidate_assigned(value, DEFAULT_NAME)

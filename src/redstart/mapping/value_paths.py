@@ -1,9 +1,10 @@
-"""Paths of values inside a document."""
+"""Paths of values inside a document, and their text: for people, and in an index."""
 
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from redstart.search.json_paths import member
 from redstart.values.types import TemporalKind
 
 
@@ -68,3 +69,9 @@ def display(segments: tuple[Segment, ...]) -> str:
         else:
             text += f"[{segment!r}]"
     return text
+
+
+def index_path(segments: tuple[Segment, ...]) -> str:
+    """Return a path of a JSON document as an index names it: `$.lines[*].added_at`."""
+    each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
+    return "$" + "".join(each[one] if isinstance(one, Each) else member(str(one)) for one in segments)

@@ -36,7 +36,7 @@ class VectorFieldOptions:
         FLOAT32 = "FLOAT32"
         FLOAT64 = "FLOAT64"
 
-    class DISTANCE_METRIC(StrEnum):
+    class DISTANCE_METRIC(StrEnum):  # noqa: N801 - the name in redis-om
         """The distance metric: Euclidean distance (L2), inner product (IP), or cosine."""
 
         L2 = "L2"

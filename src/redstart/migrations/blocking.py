@@ -23,7 +23,7 @@ def blocking_values(
     keys: Sequence[bytes],
     key_prefix: str,
     plan: Plan,
-    moving: Sequence[str],
+    changing: Sequence[str],
     transformation: Transformation,
 ) -> Op[list[Failure]]:
     """Return why a numeric index does not contain some documents.
@@ -31,7 +31,7 @@ def blocking_values(
     Args:
         keys: of documents that are missing from it.
         key_prefix: of the model of the index.
-        moving: the changing attributes.
+        changing: the changing attributes.
 
     Returns:
         At least one entry for each that still exists.
@@ -52,7 +52,7 @@ def blocking_values(
         reasons = [
             failure_of(document, value, reason)
             for value, conversion in classify(document, transformation)
-            if transformation.index_attribute(value.path) in moving
+            if transformation.index_attribute(value.path) in changing
             and (reason := _reason(document, conversion)) is not None
         ]
         found += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]

@@ -1,7 +1,7 @@
 """A data migration under live queries: prepare indexes, convert data, cut over."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from redstart.effects import Op
@@ -18,12 +18,13 @@ from redstart.migrations.data.rollback import (
     rollback,
 )
 from redstart.migrations.data.rollback_preview import preview_rollback
-from redstart.migrations.data.run import RunOptions, RunResult, begin_run, require_room_aside, run
+from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import Coverage
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState, is_expanded
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult, is_expanded
+from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, changing_attributes, pending_attributes
 from redstart.migrations.indexes.preflight import IndexEstimate, estimate_builds, require_migratable
@@ -31,6 +32,7 @@ from redstart.migrations.indexes.state import IndexRecord, read_records
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_own_documents
+from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
     require_no_filters_on_dates,
@@ -40,26 +42,6 @@ from redstart.values.types import Storage
 
 BLOCKING_NAMED = 20
 """Documents of each index that are read to find blocking values; all of them are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationResult:
-    """What a migration did.
-
-    Attributes:
-        data: None if an index could not be prepared; then no document was changed.
-        indexes: the result for each index with dates.
-        blocking: by index, the first values that keep documents out of one whose cutover was refused.
-    """
-
-    data: RunResult | None
-    indexes: list[IndexResult] = field(default_factory=list)
-    blocking: dict[str, list[Failure]] = field(default_factory=dict)
-
-    @property
-    def refused(self) -> bool:
-        """Return whether a cutover was refused."""
-        return any(one.state is IndexState.REFUSED for one in self.indexes)
 
 
 def migrate_forward(
@@ -99,7 +81,7 @@ def migrate_forward(
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
         ready = yield from _made_ready(concerned, indexes, index_options)
-        if any(one.state is IndexState.REFUSED for one in ready):
+        if any(one.outcome is IndexOutcome.REFUSED for one in ready):
             return MigrationResult(None, ready)
         options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
     data = yield from run(
@@ -157,10 +139,10 @@ def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]
         record = records.get(one.name)
         if record is None:
             found = yield from find_index(one.name)
-            moving = () if found is None else changing_attributes(found.index, one)
+            changing = () if found is None else changing_attributes(found.index, one)
         else:
-            moving = changing_attributes(record.legacy, one)
-        if moving:
+            changing = changing_attributes(record.legacy, one)
+        if changing:
             concerned.append(one)
     return concerned
 
@@ -176,9 +158,9 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
         record = records.get(one.name)  # None where somebody has stepped it back by now
         if (one.is_refused or one.is_incomplete) and one.membership is not None and record is not None:
             keys = one.membership.examples[:BLOCKING_NAMED]
-            moving = pending_attributes(record.final, record.moving)
+            changing = pending_attributes(record.final, record.changing)
             found[one.name] = yield from blocking_values(
-                keys, record.key_prefix, plan, moving, context.transformation
+                keys, record.key_prefix, plan, changing, context.transformation
             )
     return found
 
@@ -194,7 +176,7 @@ def _still_ready(
 ) -> Op[None]:
     """Prepare again, now that no rollback can start: one that ended since may have left indexes of text."""
     ready = (yield from _made_ready(concerned, indexes, options)) if concerned else []
-    if any(one.state is IndexState.REFUSED for one in ready):
+    if any(one.outcome is IndexOutcome.REFUSED for one in ready):
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
 
 
@@ -214,35 +196,8 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
         (one.key_prefix, name)
         for one in concerned
         if one.index.storage is Storage.HASH and one.name in records
-        for name in pending_attributes(one.index, records[one.name].moving)
+        for name in pending_attributes(one.index, records[one.name].changing)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackResult:
-    """What a rollback did.
-
-    Attributes:
-        data: None if a dual-format index would have lost documents; then nothing was changed.
-        indexes: the result for each index, by name; empty if no index was rolled back, or the data was not.
-        lacking: by name, indexes with fewer documents than before the rollback. They were incomplete before the
-            migration: `lacked_before` is the number of documents missing then.
-    """
-
-    data: DataRollbackResult | None
-    indexes: dict[str, CutoverResult] = field(default_factory=dict)
-    lacking: dict[str, Coverage] = field(default_factory=dict)
-    lacked_before: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def lacks_more_than_before(self) -> bool:
-        """Return whether more documents are missing from an index than before the migration."""
-        return any(one.missing > self.lacked_before[name] for name, one in self.lacking.items())
-
-    @property
-    def refused(self) -> list[str]:
-        """Return the indexes that could not be rolled back."""
-        return [name for name, switched in self.indexes.items() if not switched.done]
 
 
 def migrate_back(
@@ -285,7 +240,7 @@ def migrate_back(
     lacking: dict[str, Coverage] = {}
     lacked_before: dict[str, int] = {}
     if can_have_indexes:
-        lacked_before = {name: one.unserved or 0 for name, one in (yield from read_records()).items()}
+        lacked_before = {name: one.missing_before or 0 for name, one in (yield from read_records()).items()}
         names = yield from _names_with_dates(context)
         # Also without any: what a program that died left of the lease goes.
         before = dict((yield from indexes.before_undo(names)))
@@ -371,6 +326,10 @@ def _names_with_dates(context: Context) -> Op[list[str]]:
     data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
     if data.plan is None:  # `drop-undo-log` leaves the number of the run: what it converted stays
-        return [record.name for record in records if record.stepping_back and data.generation == 0]
+        return [
+            record.name
+            for record in records
+            if record.state is IndexState.ROLLING_BACK and data.generation == 0
+        ]
     prefixes = {model.key_prefix for model in data.plan.models}
-    return [record.name for record in records if record.moving and record.key_prefix in prefixes]
+    return [record.name for record in records if record.changing and record.key_prefix in prefixes]

@@ -46,22 +46,22 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
             continue
         # A dual-format index has no text fields of dates: the record names the changing attributes.
         before = found.index if record is None else record.legacy
-        moving = frozenset(pending_attributes(final, changing_attributes(before, one)))
+        changing = frozenset(pending_attributes(final, changing_attributes(before, one)))
         accepted = (
             record.accepted_unindexed if record is not None and is_replaced_externally(record, found) else 0
         )
-        lost = yield from _lost(plan, model, one.name, moving)
+        lost = yield from _lost(plan, model, one.name, changing)
         if len(lost) > accepted:
             raise MigrationError(
                 f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. Their dates stay text, "
-                f"so the numeric index would not contain them, such as {_shown(lost[0])}.",
+                f"so the numeric index would not contain them, such as {printable(lost[0])}.",
                 "Accept that queries on this index no longer return them: om migrate-data run --accept-unindexed\n"
                 f"Or, if they are documents of {model.name}, convert them with: "
                 f"om migrate-data run --include-prefix {quote(model.excluded[0])}",
             )
 
 
-def _lost(plan: Plan, model: PlannedModel, index: str, moving: frozenset[str]) -> Op[list[bytes]]:
+def _lost(plan: Plan, model: PlannedModel, index: str, changing: frozenset[str]) -> Op[list[bytes]]:
     """Return the keys of excluded documents in an index whose values do not fit after a run."""
     transformation = DatetimeConversion.of(plan.settings)
     route = router(plan)
@@ -76,7 +76,7 @@ def _lost(plan: Plan, model: PlannedModel, index: str, moving: frozenset[str]) -
             absent = set((yield from absent_from(index, keys)))
             present = [(key, model) for key in dict.fromkeys(keys) if key not in absent]
             for document in (yield from read_documents(present)):
-                if any(_stays_text(document, route(document.key), transformation, moving)):
+                if any(_stays_text(document, route(document.key), transformation, changing)):
                     lost.append(document.key)
             if cursor == 0:
                 break
@@ -87,7 +87,7 @@ def _stays_text(
     document: StoredDocument,
     owner: PlannedModel | None,
     transformation: Transformation,
-    moving: frozenset[str],
+    changing: frozenset[str],
 ) -> Iterator[bool]:
     """Return for each date of the index whether it is text also after the run.
 
@@ -95,14 +95,10 @@ def _stays_text(
         owner: the planned model that converts the document; None if there is none.
     """
     for value, conversion in classify(document, transformation):
-        if transformation.index_attribute(value.path) in moving:
+        if transformation.index_attribute(value.path) in changing:
             is_converted = (
                 conversion.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
                 and owner is not None
                 and path_of(value.location, owner) is not None
             )
             yield not is_converted and does_not_fit(document, conversion)
-
-
-def _shown(key: bytes) -> str:
-    return printable(key.decode(errors="backslashreplace"))

@@ -6,14 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from redstart.display import cut
-
-SHOWN_CHARACTERS = 80
-"""Limit for a shown value; `SHOWN_KEY_CHARACTERS` for a key or path."""
-
-
-SHOWN_KEY_CHARACTERS = 200
-
+from redstart.display import MAX_CHARACTERS_SHOWN, MAX_KEY_CHARACTERS_SHOWN, cut
 
 REPLACED = "; replaced by "
 
@@ -25,11 +18,12 @@ NOT_MOVED = "; not moved: "
 """Texts in a reason before the new value or location."""
 
 
-MAX_FIRST = 1_000
+MAX_EXAMPLES = 1_000
+"""Failures, problems or keys that a result keeps as examples; all are counted."""
 
 
-MAX_EXAMPLES = 3
-"""Failures that a summary keeps: the first of all, and the first with each reason."""
+_MAX_EXAMPLES_PER_REASON = 3
+"""Failures that a summary keeps for each reason."""
 
 
 _VARYING_WORD = re.compile(r"\S*\d\S*")
@@ -88,12 +82,14 @@ class Failure:
     @property
     def place(self) -> str:
         """The key and the path, shortened; the path is empty for a whole document or an index."""
-        return f"{cut(self.key, SHOWN_KEY_CHARACTERS)} {cut(self.path, SHOWN_KEY_CHARACTERS)}".rstrip()
+        return (
+            f"{cut(self.key, MAX_KEY_CHARACTERS_SHOWN)} {cut(self.path, MAX_KEY_CHARACTERS_SHOWN)}".rstrip()
+        )
 
     @property
     def shown_value(self) -> str:
         """The value, shortened."""
-        return cut(self.value, SHOWN_CHARACTERS)
+        return cut(self.value, MAX_CHARACTERS_SHOWN)
 
     def __str__(self) -> str:
         value = f": {self.shown_value}" if self.value and self.path else ""
@@ -119,7 +115,7 @@ class FailureSummary:
     """Failures by cause and fate.
 
     Attributes:
-        first: the first of all, at most `MAX_FIRST`.
+        first: the first of all, at most `MAX_EXAMPLES`.
         fates: how many have each fate.
     """
 
@@ -146,9 +142,9 @@ class FailureSummary:
                 group.cause = general
             group.count += 1
             self.fates[fate] += 1
-            if len(group.examples) < MAX_EXAMPLES:
+            if len(group.examples) < _MAX_EXAMPLES_PER_REASON:
                 group.examples.append(failure)
-            if len(self.first) < MAX_FIRST:
+            if len(self.first) < MAX_EXAMPLES:
                 self.first.append(failure)
 
     def groups(self, fate: Fate) -> list[FailureGroup]:

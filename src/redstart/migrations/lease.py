@@ -6,6 +6,7 @@ write at the same time as its successor.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,7 +14,8 @@ from typing import Any, TypeVar
 import msgpack
 
 from redstart.commands.keyspace import hgetall
-from redstart.commands.scripts import Script, evalsha, load, run_script
+from redstart.commands.scripts import Script, evalsha, evaluate, load, run_script, send_source
+from redstart.commands.server_errors import ScriptErrorCode, script_error_code
 from redstart.commands.server_info import server_time
 from redstart.display import printable
 from redstart.effects import Argument, Op, Pending, answer, call, pause, send_ahead
@@ -29,6 +31,8 @@ from redstart.errors import (
 from redstart.migrations.damage import Damage, foreign_type, of_other_types, require_none
 from redstart.migrations.holder import Holder
 from redstart.migrations.server_checks import explained, require_server
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -128,7 +132,10 @@ def server_is_behind(error: type[UnsafeServerError] = UnsafeServerError) -> Unsa
     )
 
 
-_BEHIND: dict[str, type[UnsafeServerError]] = {"BEHIND": UnsafeServerError, "RESTARTED": ServerRestartedError}
+_BEHIND: dict[ScriptErrorCode | None, type[UnsafeServerError]] = {
+    ScriptErrorCode.BEHIND: UnsafeServerError,
+    ScriptErrorCode.RESTARTED: ServerRestartedError,
+}
 """Errors of scripts that find recent writes missing, by code."""
 
 
@@ -173,18 +180,25 @@ class Lease:
         return SentScript(script, all_keys, all_args, sent_at, later)
 
     def answer(self, sent: SentScript) -> Op[Any]:
-        """Return the reply to a script that was sent ahead. Raises LeaseLostError, UnsafeServerError,
-        ServerRestartedError."""
+        """Return the reply to a script that was sent ahead.
+
+        Raises:
+            LeaseLostError: this run lost its lease; nothing was written.
+            UnsafeServerError: recent writes are missing on the server.
+            ServerRestartedError: the server restarted, and recent writes are missing.
+        """
         try:
             reply = yield from _answer(sent)
         except CommandError as exc:
-            if exc.code in _BEHIND:
-                raise server_is_behind(_BEHIND[exc.code]) from exc
-            if exc.code == "FOREIGN":
+            code = script_error_code(exc)
+            if code in _BEHIND:
+                raise server_is_behind(_BEHIND[code]) from exc
+            if code is ScriptErrorCode.FOREIGN:
                 found, expected, key = exc.message.split(" ", 3)[1:]
                 require_none([foreign_type("", key, found, expected)])
-            if exc.code != "FENCED":
+            if code is not ScriptErrorCode.FENCED:
                 raise
+            logger.warning("The lease %s was lost.", self._keys.lease)
             raise LeaseLostError(
                 "This run lost its lease: another run took it, or it was unlocked, or the server restarted. It stopped "
                 "before its next write.",
@@ -227,6 +241,7 @@ class Lease:
         is_new = activity is not None and activity.stage != self._stage
         if not is_new and self._clock() - self._renewed_at < RENEW_AFTER_SECONDS:
             return
+        logger.debug("Renewing the lease %s.", self._keys.lease)
         if activity is None:
             yield from self.commit(())
         else:
@@ -236,6 +251,7 @@ class Lease:
     def release(self) -> Op[None]:
         """Release the lease."""
         yield from run_script(load("release.lua"), (self._keys.fence, self._keys.lease), (self._token,))
+        logger.debug("The lease %s was released.", self._keys.lease)
 
 
 def _answer(sent: SentScript) -> Op[Any]:
@@ -243,9 +259,7 @@ def _answer(sent: SentScript) -> Op[Any]:
     try:
         return (yield from answer(sent.later))
     except CommandError as exc:
-        if exc.code != "NOSCRIPT":
-            raise
-    return (yield from run_script(sent.script, sent.keys, sent.args))
+        return (yield from send_source(exc, lambda: evaluate(sent.script.source, sent.keys, sent.args)))
 
 
 def acquire(
@@ -283,10 +297,17 @@ def acquire(
             script, (keys.fence, keys.lease), (token, holder.to_json(), LEASE_MS, replaceable)
         )
         if reply[0] == 1:
+            logger.debug("The lease %s was acquired.", keys.lease)
             return Lease(keys, token, holder, clock, on_activity)
         require_none(_foreign(keys, reply))
         state = _state(keys, dict(zip(_FIELDS, (*reply[1:5], reply[6]), strict=True)), reply[5])
         if is_gone(state.holder):
+            logger.warning(
+                "Taking the lease %s from process %d on %s, which has ended.",
+                keys.lease,
+                state.holder.pid,
+                printable(state.holder.host),
+            )
             replaceable = state.token
             continue
         if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
@@ -402,3 +423,4 @@ def break_lease(keys: LeaseKeys) -> Op[None]:
     """
     reply = yield from run_script(load("release.lua"), (keys.fence, keys.lease), ("",))
     require_none(_foreign(keys, reply))
+    logger.warning("The lease %s was removed.", keys.lease)

@@ -9,6 +9,7 @@ from typing import Any
 from redstart.commands.keyspace import key_type, scan_type
 from redstart.commands.resp import mapping
 from redstart.commands.search import ft_list
+from redstart.commands.server_errors import is_unknown_key_type
 from redstart.documents.storage_adapters import storage_adapter
 from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, DocumentDecodeError
@@ -247,7 +248,7 @@ def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[i
             )
         )
     except CommandError as exc:
-        if "unknown type" in exc.message:
+        if is_unknown_key_type(exc):
             return 0, []
         raise
 

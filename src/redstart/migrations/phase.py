@@ -1,76 +1,153 @@
-"""Derive the phase of a migration, and its lease holder, from the state of data and indexes."""
+"""Compute the phase of a migration, and find its lease holder, from the state of data and indexes."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.status import MigrationPhase, Status
+from redstart.migrations.data.status import DataStatus
+from redstart.migrations.data.status import status as data_status
 from redstart.migrations.data.survey import survey
-from redstart.migrations.holder import Holder
+from redstart.migrations.holder import Holder, is_gone
+from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
 from redstart.migrations.server_checks import has_search
+from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Outcome, Transformation
 
-_LOOKED_AT = 1_000
+_SAMPLED_DOCUMENTS = 1_000
 """Documents of each model that a status reads, and pages in which it searches for them."""
 
 
-def with_rewritten(status: Status, transformation: Transformation) -> Op[Status]:
-    """Return the status, with a model as pending if documents in text format were written after its run.
+class MigrationPhase(StrEnum):
+    """Phase of the whole migration; `expanded`, `cut over` and `contracted` apply to indexes only.
+
+    `converted` is the state at the end of the run; `om migrate-data verify` finds what was written later.
+    """
+
+    NOTHING_TO_MIGRATE = "nothing to migrate"
+    PENDING = "pending"
+    EXPANDED = "expanded"
+    MIGRATING = "migrating"
+    CONVERTED = "converted"
+    CUT_OVER = "cut over"
+    CONTRACTED = "contracted"
+    ROLLING_BACK = "rolling back"
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """The state of a whole migration on the server.
+
+    Attributes:
+        is_cutover_pending: whether the data is converted and a dual-format index is still active.
+        data: what the server has of the data.
+    """
+
+    phase: MigrationPhase
+    is_cutover_pending: bool
+    data: DataStatus
+
+    @property
+    def converted_ms(self) -> int | None:
+        """When the last of the models was converted, by the server's clock; None in another phase than CONVERTED."""
+        return self.data.converted_ms if self.phase is MigrationPhase.CONVERTED else None
+
+
+def migration_status(
+    keys: StateKeys, plan: Plan, *, transformation: Transformation | None = None
+) -> Op[MigrationStatus]:
+    """Return the phase of a migration, and the facts behind it. Reads only.
+
+    Args:
+        transformation: given to read documents, too: models with documents that were written in the old format after
+            the run are pending then.
+
+    Raises:
+        StateDamagedError: a key is missing, damaged or of another version.
+    """
+    data = yield from data_status(keys, plan)
+    if transformation is not None:
+        data = yield from with_rewritten(data, transformation)
+    data = yield from with_indexes_at_work(data, is_gone)
+    in_progress = data.is_rolling_back or data.is_migrating
+    records = [] if in_progress else (yield from _records(data))
+    phase = phase_of(data, records)
+    is_pending = phase is MigrationPhase.CONVERTED and bool(records)
+    return MigrationStatus(phase, is_pending, data)
+
+
+def phase_of(data: DataStatus, records: Collection[IndexRecord]) -> MigrationPhase:
+    """Return the phase of a migration.
+
+    Args:
+        records: of the indexes whose dates change their type with the data; they are prepared before it, and cut over
+            after it.
+    """
+    if data.is_migrating:
+        return MigrationPhase.MIGRATING
+    if data.is_rolling_back or any(record.state is IndexState.ROLLING_BACK for record in records):
+        return MigrationPhase.ROLLING_BACK
+    if not data.applied and not data.pending:
+        return MigrationPhase.NOTHING_TO_MIGRATE
+    cut_over = all(record.is_cut_over for record in records)
+    if data.pending:
+        return MigrationPhase.PENDING if cut_over else MigrationPhase.EXPANDED
+    if not records or not cut_over:
+        return MigrationPhase.CONVERTED
+    contracted = all(record.state is IndexState.CONTRACTED for record in records)
+    return MigrationPhase.CONTRACTED if contracted else MigrationPhase.CUT_OVER
+
+
+def _records(data: DataStatus) -> Op[list[IndexRecord]]:
+    """Return the records of the indexes whose dates change their type with the data. Up to three reads."""
+    if not (yield from has_search()):
+        return []
+    prefixes = {model.key_prefix for model in (*data.applied, *data.pending)}
+    records = (yield from read_records()).values()
+    return [record for record in records if record.changing and record.key_prefix in prefixes]
+
+
+def with_rewritten(data: DataStatus, transformation: Transformation) -> Op[DataStatus]:
+    """Return the facts, with a model as pending if documents in text format were written after its run.
 
     Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
     """
+    if not data.is_applied or data.is_rolling_back or data.is_migrating:
+        return data
     rewritten = []
-    for model in status.applied if status.phase is MigrationPhase.CONVERTED else ():
+    for model in data.applied:
         found = yield from survey(
             Plan((model,), transformation.settings),
             transformation,
-            batch_documents=_LOOKED_AT,
+            batch_documents=_SAMPLED_DOCUMENTS,
             monitor=Monitor(),
             stage="",
-            most_documents=_LOOKED_AT,
-            most_pages=_LOOKED_AT,
+            most_documents=_SAMPLED_DOCUMENTS,
+            most_pages=_SAMPLED_DOCUMENTS,
         )
         if found.tally.total(Outcome.CONVERTIBLE) or found.tally.total(Outcome.LOSSY):
             rewritten.append(model)
-    if not rewritten:
-        return status
     return replace(
-        status,
-        phase=MigrationPhase.PENDING,
-        applied=[model for model in status.applied if model not in rewritten],
-        pending=[*status.pending, *rewritten],
+        data,
+        applied=[model for model in data.applied if model not in rewritten],
+        pending=[*data.pending, *rewritten],
         rewritten=rewritten,
     )
 
 
-def phase_with_indexes(status: Status) -> Op[MigrationPhase]:
-    """Return the phase with the indexes considered: prepared before the data, cut over after it. Three reads."""
-    if status.phase in (MigrationPhase.MIGRATING, MigrationPhase.ROLLING_BACK):
-        return status.phase
-    return _phase(status.phase, (yield from _records(status)))
-
-
-def is_cutover_pending(status: Status) -> Op[bool]:
-    """Return whether the data is converted and a dual-format index is still active. Three reads."""
-    if status.phase is not MigrationPhase.CONVERTED:
-        return False
-    records = yield from _records(status)
-    return any(not (record.cut_over or record.stepping_back) for record in records)
-
-
-def with_indexes_at_work(status: Status, is_gone: Callable[[Holder], bool]) -> Op[Status]:
-    """Return the status, with the lease of the work in progress: of the data, or of the indexes."""
+def with_indexes_at_work(data: DataStatus, is_gone: Callable[[Holder], bool]) -> Op[DataStatus]:
+    """Return the facts, with the lease of the work in progress: of the data, or of the indexes."""
     lease = yield from current(LEASE)
     if lease is None or is_gone(lease.holder):
-        return status
+        return data
     # A run looks at the indexes once more under its own lease: then that is what it does.
-    is_alone = status.lease is None or is_gone(status.lease.holder) or status.lease.holder == lease.holder
-    return replace(status, lease=lease, lease_is_of_indexes=True) if is_alone else status
+    is_alone = data.lease is None or is_gone(data.lease.holder) or data.lease.holder == lease.holder
+    return replace(data, lease=lease, lease_is_of_indexes=True) if is_alone else data
 
 
 def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
@@ -94,26 +171,3 @@ def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
         yield from break_lease(keys)
         broken += [] if found is None else [found]
     return broken
-
-
-def _records(status: Status) -> Op[list[IndexRecord]]:
-    """Return the records of the indexes whose dates change their type with the data."""
-    if not (yield from has_search()):
-        return []
-    prefixes = {model.key_prefix for model in (*status.applied, *status.pending)}
-    records = (yield from read_records()).values()
-    return [record for record in records if record.moving and record.key_prefix in prefixes]
-
-
-def _phase(data: MigrationPhase, records: Collection[IndexRecord]) -> MigrationPhase:
-    if any(record.stepping_back for record in records):
-        return MigrationPhase.ROLLING_BACK
-    if not records:
-        return data
-    if data is MigrationPhase.PENDING:
-        return data if all(record.cut_over for record in records) else MigrationPhase.EXPANDED
-    if not all(record.cut_over for record in records):
-        return data
-    return (
-        MigrationPhase.CONTRACTED if all(record.contracted for record in records) else MigrationPhase.CUT_OVER
-    )

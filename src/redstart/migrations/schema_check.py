@@ -12,9 +12,9 @@ from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan, plan_for_indexes
 from redstart.migrations.data.record import Record, read_record
-from redstart.migrations.indexes.dual_format import dual_format_index
+from redstart.migrations.indexes.dual_format import filtered_index
 from redstart.migrations.indexes.plan import PlannedIndex, path_of, planned_indexes
-from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
@@ -34,11 +34,11 @@ class DateFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DateField:
-    """One date in one index: `serving` is the field of the active index, None if there is none."""
+    """One date in one index: `active` is the field of the active index, None if there is none."""
 
     path: ValuePath
     wanted: IndexField
-    serving: IndexField | None
+    active: IndexField | None
     form: DateFormat
 
 
@@ -63,7 +63,7 @@ class DateIndex:
     @property
     def next_command(self) -> str | None:
         """Return the next command for index or data; None if there is nothing to do."""
-        if self.mismatches and (self.converted or self.status.standing is not Standing.EXPANDED):
+        if self.mismatches and (self.converted or self.status.active is not ActiveIndex.EXPANDED):
             return "om migrate run"
         return None if self.converted else "om migrate-data run"
 
@@ -98,14 +98,14 @@ def _compared(path: ValuePath, wanted: IndexField, status: IndexStatus) -> DateF
     return DateField(path, wanted, wanted, DateFormat.NEW)
 
 
-def _form(serving: IndexField, wanted: IndexField, status: IndexStatus) -> DateFormat:
-    same_place = serving.identifier == wanted.identifier
-    if serving.kind is wanted.kind and same_place:
+def _form(active: IndexField, wanted: IndexField, status: IndexStatus) -> DateFormat:
+    same_place = active.identifier == wanted.identifier
+    if active.kind is wanted.kind and same_place:
         return DateFormat.NEW  # it is sortable or not: no matter of the data
-    if serving.kind is not FieldKind.TAG:
+    if active.kind is not FieldKind.TAG:
         return DateFormat.OTHER
-    tolerant = dual_format_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
-    if tolerant is not None and serving.identifier == tolerant.identifier:
+    dual = filtered_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
+    if dual is not None and active.identifier == dual.identifier:
         return DateFormat.TOLERANT
     return DateFormat.OLD if same_place else DateFormat.OTHER
 
@@ -144,12 +144,12 @@ def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, 
         {
             "model": one.model.rpartition(".")[2],
             "field": str(field.path),
-            "current_type": serving,
+            "current_type": kind,
             "expected_type": field.wanted.kind.value,
             "index_name": one.status.planned.name,
         }
         for one in concerned
-        for field, serving in _of_another_type(one)
+        for field, kind in _of_another_type(one)
     ]
     return {
         "has_mismatches": bool(mismatches),
@@ -162,9 +162,9 @@ def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, 
 def _of_another_type(index: DateIndex) -> list[tuple[DateField, str]]:
     """Return the dates that the index has as another type, and that type."""
     return [
-        (field, field.serving.kind.value)
+        (field, field.active.kind.value)
         for field in index.mismatches
-        if field.serving is not None and field.serving.kind is not field.wanted.kind
+        if field.active is not None and field.active.kind is not field.wanted.kind
     ]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from redstart.commands.server_errors import is_read_only
 from redstart.commands.server_info import client_database, command_known, info
 from redstart.effects import Op, call
 from redstart.errors import (
@@ -131,7 +132,7 @@ def _primary(fields: dict[str, str]) -> str:
 
 def explained(error: CommandError) -> Op[RedstartError]:
     """Return the error of a refused command, with the primary if the server has become a replica. One read, or none."""
-    if error.code != "READONLY":
+    if not is_read_only(error):
         return error
     fields = yield from call(info())
     return replica_refuses(fields) if is_replica(fields) else error

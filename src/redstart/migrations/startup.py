@@ -14,11 +14,11 @@ from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import plan_for_indexes
 from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.state import hash_key
-from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import retry_while_locked
 from redstart.migrations.server_checks import require_search
@@ -63,7 +63,7 @@ def bring_up_to_date(
     def check_and_migrate() -> Op[list[IndexStatus]]:
         statuses = yield from index_statuses(planned)
         left = [one for one in statuses if one.is_newer]
-        if all(one.standing is Standing.UP_TO_DATE or one.is_newer for one in statuses):
+        if all(one.active is ActiveIndex.UP_TO_DATE or one.is_newer for one in statuses):
             return left
         yield from require_intact(keys, exempt=LISTS)
         results = yield from migration().run(
@@ -71,7 +71,7 @@ def bring_up_to_date(
             partial(converted_prefixes, keys, models),
             ExpansionOptions(keep_newer=True, one_by_one=True),
         )
-        refused = [one.name for one in results if one.state is IndexState.REFUSED]
+        refused = [one.name for one in results if one.outcome is IndexOutcome.REFUSED]
         if refused:
             raise MigrationError(
                 f"Indexes were not replaced: {', '.join(refused)}. Documents would drop out of query results.",
@@ -119,11 +119,11 @@ def pending_indexes(declarations: Sequence[ModelDeclaration], conn: Any) -> Op[l
     yield from require_search()
     pending: list[PendingIndex] = []
     for status in (yield from index_statuses(planned_at_start(declarations))):
-        if status.standing is Standing.UP_TO_DATE or status.is_newer:
+        if status.active is ActiveIndex.UP_TO_DATE or status.is_newer:
             continue
         planned, stored = status.planned, (yield from call(get(hash_key(status.planned.name))))
         actions = [MigrationAction.CREATE]
-        if status.standing is not Standing.ABSENT:
+        if status.active is not ActiveIndex.ABSENT:
             actions.insert(0, MigrationAction.DROP)
         pending += [
             PendingIndex(

@@ -1,6 +1,5 @@
 """Python values as operands of a query: numbers, and text in its stored format."""
 
-import base64
 import math
 import re
 import string
@@ -18,13 +17,13 @@ from redstart.search.query_errors import cannot_find, wrong_operand
 from redstart.search.query_field import Operand, QueryField, Where
 from redstart.values.indexed_numbers import reason_against_digits
 from redstart.values.lossless_json import SAFE_LENGTH, kept
+from redstart.values.stored_text import BOOLEAN_TEXTS, bytes_text, iso_text, span_text
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     MICROSECOND,
     MICROSECONDS_PER_DAY,
     NO_FLOAT,
     NUMBER,
-    exact_text,
     microseconds_of,
     number_text,
     side_of,
@@ -168,18 +167,17 @@ def encodable(field: QueryField, text: str) -> str:
 
 def _text_of(value: Any) -> str:
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return bytes_text(value)
     if isinstance(value, timedelta):
-        number, microseconds = timedelta.total_seconds(value), value // MICROSECOND
-        return repr(number) if side_of(number, microseconds) == 0 else exact_text(microseconds)
-    return value.isoformat() if isinstance(value, time | date) else str(value)
+        return span_text(value)
+    return iso_text(value) if isinstance(value, time | date) else str(value)
 
 
 def boolean_word(field: QueryField, value: Any) -> str:
     """Return true or false as the index has it. `1` and `0` are booleans too, as in Python."""
     if not isinstance(value, int) or value not in (0, 1):
         raise wrong_operand(field, value, "True or False")
-    return str(int(value)) if field.storage.name == "HASH" else str(bool(value))
+    return BOOLEAN_TEXTS[bool(value)] if field.storage is Storage.HASH else str(bool(value))
 
 
 WHITE_SPACE: Final = " \t\n\v\f\r"

@@ -27,12 +27,12 @@ def immutable(cls: type[T]) -> type[T]:
             obj=self,
         )
 
-    def __setattr__(self: object, name: str, value: Any) -> None:
+    def __setattr__(self: object, name: str, value: Any) -> None:  # noqa: N807 - a method of cls
         if type(self) is cls or name in own:
             refuse(self, name)
         object.__setattr__(self, name, value)
 
-    def __delattr__(self: object, name: str) -> None:
+    def __delattr__(self: object, name: str) -> None:  # noqa: N807 - a method of cls
         if type(self) is cls or name in own:
             refuse(self, name)
         object.__delattr__(self, name)

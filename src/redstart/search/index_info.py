@@ -1,4 +1,6 @@
-"""Parser of FT.INFO: https://redis.io/docs/latest/commands/ft.info/
+"""Parser of FT.INFO.
+
+Source: https://redis.io/docs/latest/commands/ft.info/
 
 RESP2 answers flat lists of names and values, RESP3 maps in which the words without a value are `flags`.
 """

@@ -1,4 +1,7 @@
-"""JSON paths of an index: `$.name`, `$.lines[*].sku`, `$["größe"]`."""
+"""How a name becomes a step of a JSON path: in an index, to read a value, and to write one.
+
+RedisJSON and the search module parse paths differently, so each of the three has rules of its own.
+"""
 
 import json
 import re
@@ -12,9 +15,22 @@ STEP: Final = re.compile(
 )
 
 
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
 def member(name: str) -> str:
-    """Return the step to a member, behind the path of what holds it."""
+    """Return the step to a member in the path of an indexed field, such as `$.name` or `$["größe"]`."""
     return f".{name}" if PLAIN_NAME.fullmatch(name) else f"[{json.dumps(name, ensure_ascii=False)}]"
+
+
+def readable_member(name: str) -> str:
+    """Return the step to a member that is to be read."""
+    if _IDENTIFIER.fullmatch(name):
+        return f".{name}"
+    if "'" not in name and "\\" not in name and '"' in name:
+        return f"['{name}']"
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'["{escaped}"]'
 
 
 def writable_member(name: str) -> str | None:
@@ -27,6 +43,11 @@ def writable_member(name: str) -> str | None:
         return None
     quote = next((one for one in "\"'" if one not in name), None)
     return None if quote is None else f"[{quote}{name}{quote}]"
+
+
+def shown_path(path: str) -> str:
+    """Return the path of an indexed field for a message: `lines[*].sku`."""
+    return path.removeprefix("$").removeprefix(".")
 
 
 def steps(path: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from functools import reduce
 from itertools import chain, zip_longest
 from typing import Any, Final
 
-from redstart.errors import QuerySyntaxError, shortened
+from redstart.display import shortened
+from redstart.errors import QuerySyntaxError
 from redstart.search.escaping import (
     as_indexed,
     boolean_word,

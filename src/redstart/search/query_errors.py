@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from redstart.errors import QueryNotSupportedError, QuerySyntaxError, shortened
+from redstart.display import shortened
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError
 from redstart.search.query_field import QueryField
 
 EXAMPLE_OF_KNN: Final = (

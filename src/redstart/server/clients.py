@@ -11,8 +11,8 @@ from redis.backoff import NoBackoff
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.retry import Retry
 
-from redstart.display import shown_url, without_password, without_passwords
-from redstart.errors import ConfigurationError, shortened
+from redstart.display import shortened, shown_url, without_password, without_passwords
+from redstart.errors import ConfigurationError
 from redstart.server.async_driver import AsyncDriver
 from redstart.server.pools import bound_handshake, pool_like, where_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
@@ -157,7 +157,7 @@ def sync_client(default_url: str, **options: Any) -> redis.Redis:
 
 
 def async_client(default_url: str, **options: Any) -> redis.asyncio.Redis:
-    """As `sync_client`, for asyncio."""
+    """Return a client for asyncio; see `sync_client`."""
     client: redis.asyncio.Redis = _client(
         redis.asyncio.Redis, default_url, {"retry": AsyncRetry(NoBackoff(), 0)} | options
     )

@@ -90,7 +90,7 @@ def pool_like(client: object) -> redis.ConnectionPool:
 
 
 def new_async_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> redis.asyncio.ConnectionPool:
-    """A new asyncio pool to the same server: with all settings of an asyncio pool, with those it shares of another."""
+    """Return a new asyncio pool to the same server, with all settings that an asyncio pool can have."""
     made: redis.asyncio.ConnectionPool = _new_pool(_ASYNC, pool)
     return made
 
@@ -119,7 +119,7 @@ def _new_pool(colour: "_Colour", pool: Any) -> Any:
 
 
 def _new_sentinel_pool(colour: "_Colour", pool: Any, settings: dict[str, Any]) -> Any:
-    """A pool that asks the same sentinels where the server is; its own sentinels, for they are connections too."""
+    """Return a pool that asks the same sentinels for the server, on connections of its own."""
     known = pool.sentinel_manager
     at = [one.connection_pool.connection_kwargs for one in known.sentinels]
     sentinel = colour.sentinel(

@@ -3,14 +3,17 @@
 A driver only sends, receives and waits; all state is here.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from redstart.effects import Batch, Call, Op, Pause, Pending, Request, SendAhead, ServerKnowledge
-from redstart.errors import RedstartError, ServerConnectionError, ServerError
-from redstart.server.redis_errors import is_temporary, parse_replies
+from redstart.errors import CommandError, RedstartError, ServerConnectionError, ServerError
+from redstart.server.redis_errors import may_be_sent_again, parse_replies
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -114,7 +117,7 @@ class Conversation:
                 self._unanswered.popleft().answer = found
 
     def _lose(self, failure: Answer) -> None:
-        """The connection is gone, and with it all that was still to come on it."""
+        """Record a failed connection: all replies that were due on it are lost."""
         while self._unanswered:
             self._unanswered.popleft().answer = failure
 
@@ -125,16 +128,27 @@ class Conversation:
         """
         if isinstance(found, ServerConnectionError):
             return request.repeatable and self._was_connected()
-        return not isinstance(found, ServerError) and is_temporary(request, found or ())
+        return not isinstance(found, ServerError) and may_be_sent_again(request, found or ())
 
     def _settled(self, request: Call[Any] | Batch[Any], found: Answer) -> Generator[Step, Answer, Any]:
-        """The parsed answer; after a broken connection or a temporary refusal that of another try, if harmless."""
-        for seconds in REPEAT_PAUSES_SECONDS:
+        """Return the parsed reply; after a broken connection or a temporary refusal, send the request again if safe."""
+        for repeats, seconds in enumerate(REPEAT_PAUSES_SECONDS):
             if not self._may_ask_again(request, found):
                 break
+            # Once for each request, not for each try: an outage of seconds would fill a log.
+            level = logging.DEBUG if repeats else logging.WARNING
+            logger.log(level, "Repeating a request after %g s: %s", seconds, _reason(found))
             yield Pause(seconds)
             yield from self._catch_up(None)  # what was sent ahead since is answered first
             found = yield request
         if isinstance(found, ServerError):
             raise found
         return parse_replies(request, found or ())
+
+
+def _reason(found: Answer) -> str:
+    """Return why a request is repeated, without its words, which may be values of a document."""
+    if isinstance(found, ServerError):
+        return found.message
+    codes = {one.code for one in found or () if isinstance(one, CommandError)}
+    return f"the server replied {', '.join(sorted(codes))}"

@@ -7,10 +7,16 @@ from typing import Any, TypeVar
 import hiredis
 import redis.exceptions as theirs
 
+from redstart.commands.server_errors import (
+    EMULATED,
+    NO_CODE,
+    is_database_out_of_range,
+    is_refusal,
+    is_temporary,
+)
 from redstart.display import without_passwords
 from redstart.effects import Batch, Call
 from redstart.errors import (
-    EMULATED,
     AuthenticationError,
     CommandError,
     ConfigurationError,
@@ -23,12 +29,6 @@ T = TypeVar("T")
 
 TRANSPORT_ERRORS = (theirs.RedisError, OSError)
 """What a connection of redis-py may raise while sending or receiving."""
-
-TEMPORARY = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"})
-"""Errors of a server that did nothing, and will soon do such work again by itself."""
-
-REFUSALS = TEMPORARY | {"MISCONF", "NOREPLICAS", "OOM", "READONLY"}
-"""Errors of a server that does no such work at present: they say nothing of the key that was asked for."""
 
 _AGAIN = "Then run the same command again."
 _HINTS = {
@@ -90,14 +90,11 @@ def parse_replies(request: Call[T] | Batch[T], replies: Sequence[Any]) -> T:
         AuthenticationError: a command that the user may not send.
     """
     for reply in replies:
-        if isinstance(reply, ServerError) and (isinstance(request, Call) or is_refusal(reply)):
+        if isinstance(reply, ServerError) and (
+            isinstance(request, Call) or not isinstance(reply, CommandError) or is_refusal(reply)
+        ):
             raise reply
     return request.parse(list(replies)) if isinstance(request, Batch) else request.parse(replies[0])
-
-
-def is_refusal(error: ServerError) -> bool:
-    """Return whether the server would not do such work at all, so that the error says nothing of the key."""
-    return not isinstance(error, CommandError) or error.code in REFUSALS
 
 
 def cause_of(error: Exception) -> Exception | None:
@@ -124,14 +121,14 @@ def failed_stand_in(error: AssertionError) -> CommandError:
     )
 
 
-def is_temporary(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
+def may_be_sent_again(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
     """Return whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
-    refused = any(isinstance(one, CommandError) and one.code in TEMPORARY for one in replies)
+    refused = any(isinstance(one, CommandError) and is_temporary(one) for one in replies)
     return refused and (isinstance(request, Call) or request.repeatable)
 
 
 def translate_error(error: Exception, where: str) -> ServerError:
-    """Redstart's error for one of redis-py's, or for what a socket raises. `where` names the server, no password."""
+    """Return the error of Redstart for one of redis-py or of a socket. `where` names the server, without a password."""
     if isinstance(error.__cause__, theirs.RedisError):
         error = error.__cause__  # asyncio: a refusal while connecting is wrapped in a ConnectionError
     text = without_passwords(str(error))
@@ -180,7 +177,7 @@ def _hint(error: theirs.ResponseError, where: str) -> str | None:
     hint = _HINTS.get(_code(error))
     if hint is not None:
         return hint
-    if "DB index is out of range" in str(error):
+    if is_database_out_of_range(str(error)):
         return f"Use another database in the URL: {where} is out of range. Database 0 always exists."
     return None
 
@@ -191,4 +188,4 @@ def _code(error: theirs.ResponseError) -> str:
         if isinstance(error, kind):
             return code
     word = str(error).partition(" ")[0]
-    return word if word.isupper() else "ERR"
+    return word if word.isupper() else NO_CODE

@@ -19,7 +19,7 @@ T = TypeVar("T")
 ROOM_CONNECTIONS: Final = 100
 """Pools with room for so many may miss one that rests here: redis-py's default. Who set less may need all of it."""
 
-MOST_AT_ONCE: Final = 1_000
+MAX_AT_ONCE: Final = 1_000
 """Operations at the same time, however many connections a pool may make."""
 
 _servers: "WeakKeyDictionary[Any, SyncExecutor]" = WeakKeyDictionary()
@@ -86,7 +86,7 @@ class _Held:
         # At its limit redis-py fails, and operations wait. Not at a semaphore: that is written in Python, and an
         # interruption inside it (Ctrl-C, a time limit) would leave all who come later waiting.
         self.free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(min(most, MOST_AT_ONCE)):
+        for _ in range(min(most, MAX_AT_ONCE)):
             self.free.put(None)
         self.resting: deque[SyncDriver] = deque()
         self.rest = threading.Lock()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from redstart.unavailable_names import MODULES, attribute_of
 
+# Generated: change tools/public_names.py, then `python -m tools.generate_names`.
 if TYPE_CHECKING:
     import redis as redis
 
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from redstart.mapping.coordinates import Coordinates as Coordinates
     from redstart.mapping.fields import Field as Field
     from redstart.mapping.vectors import VectorFieldOptions as VectorFieldOptions
+    from redstart.migrations.outcomes import Outcome as Outcome
     from redstart.search.expressions import KNNExpression as KNNExpression
     from redstart.search.expressions import col as col
     from redstart.search.geo import GeoFilter as GeoFilter
     from redstart.sync.checks import has_redis_json as has_redis_json
     from redstart.sync.checks import has_redisearch as has_redisearch
     from redstart.sync.connections import get_redis_connection as get_redis_connection
+    from redstart.sync.date_migration import DateMigration as DateMigration
     from redstart.sync.file_migrations import BaseMigration as BaseMigration
     from redstart.sync.file_migrations import DataMigrator as DataMigrator
     from redstart.sync.file_migrations import SchemaMigrator as SchemaMigrator
@@ -48,21 +51,23 @@ _HOME_OF = {
     "BaseMigration": "redstart.sync.file_migrations",
     "Coordinates": "redstart.mapping.coordinates",
     "DataMigrator": "redstart.sync.file_migrations",
+    "DateMigration": "redstart.sync.date_migration",
+    "DocumentDecodeError": "redstart.errors",
+    "DocumentEncodeError": "redstart.errors",
     "EmbeddedJsonModel": "redstart.sync.models",
     "Field": "redstart.mapping.fields",
     "FindQuery": "redstart.sync.find",
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.sync.models",
+    "IndexNotFoundError": "redstart.errors",
     "JsonModel": "redstart.sync.models",
     "KNNExpression": "redstart.search.expressions",
-    "DocumentEncodeError": "redstart.errors",
-    "IndexNotFoundError": "redstart.errors",
     "LeaseHeldError": "redstart.errors",
-    "QueryError": "redstart.errors",
-    "ServerConnectionError": "redstart.errors",
     "MigrationError": "redstart.errors",
     "Migrator": "redstart.sync.index_migrations",
     "NotFoundError": "redstart.errors",
+    "Outcome": "redstart.migrations.outcomes",
+    "QueryError": "redstart.errors",
     "QueryNotSupportedError": "redstart.errors",
     "QuerySyntaxError": "redstart.errors",
     "RedisModel": "redstart.sync.redis_model",
@@ -70,7 +75,7 @@ _HOME_OF = {
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.index_migrations",
     "SchemaMigrator": "redstart.sync.file_migrations",
-    "DocumentDecodeError": "redstart.errors",
+    "ServerConnectionError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",
     "get_redis_connection": "redstart.sync.connections",
@@ -82,6 +87,7 @@ __all__ = [
     "BaseMigration",
     "Coordinates",
     "DataMigrator",
+    "DateMigration",
     "DocumentDecodeError",
     "DocumentEncodeError",
     "EmbeddedJsonModel",
@@ -96,6 +102,7 @@ __all__ = [
     "MigrationError",
     "Migrator",
     "NotFoundError",
+    "Outcome",
     "QueryError",
     "QueryNotSupportedError",
     "QuerySyntaxError",
@@ -112,6 +119,7 @@ __all__ = [
     "has_redisearch",
     "redis",
 ]
+# End of the generated lines.
 
 
 def __getattr__(name: str) -> object:

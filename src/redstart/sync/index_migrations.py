@@ -19,7 +19,7 @@ from redstart.sync.connections import client_of, server_of_client
 if TYPE_CHECKING:
     import redis
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _HAS_MORE = (
     "The index %s has fields that its model does not declare, and was not changed. "
@@ -84,9 +84,9 @@ class Migrator:
             left = server_of_client(client).run(bring_up_to_date(declarations, index_migration))
             for one in left:
                 if one.is_superseded:
-                    _log.warning(_SUPERSEDED, one.planned.name, one.planned.model)
+                    logger.warning(_SUPERSEDED, one.planned.name, one.planned.model)
                 else:
-                    _log.info(_HAS_MORE, one.planned.name)
+                    logger.info(_HAS_MORE, one.planned.name)
 
     def _by_client(self) -> "list[tuple[redis.Redis, list[ModelDeclaration]]]":
         """Return the models of each client."""
@@ -134,5 +134,5 @@ def index_migration() -> IndexMigration:
         this_process(),
         uuid.uuid4().hex,
         time.monotonic,
-        Monitor(waiting=_log.warning),
+        Monitor(waiting=logger.warning),
     )

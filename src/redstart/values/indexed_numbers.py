@@ -1,9 +1,13 @@
-"""Which numbers an index can tell apart: it keeps floats."""
+"""Limits of numbers on the server, and which numbers an index can tell apart: it stores floats."""
 
 from decimal import Decimal
 from typing import Final
 
-MAX_INTEGER: Final = 2**53
+MIN_INT64: Final = -(2**63)
+MAX_INT64: Final = 2**63 - 1
+"""Commands take integers within these bounds only. RedisJSON stores those exactly, and others as the nearest float."""
+
+MAX_FLOAT_INTEGER: Final = 2**53
 """Up to here every whole number is a float of its own."""
 
 TOO_MANY_DIGITS: Final = (
@@ -13,11 +17,9 @@ TOO_MANY_DIGITS: Final = (
 
 def reason_against_integer(number: int) -> str | None:
     """Return why an index cannot distinguish this integer from others; None if it can."""
-    if -MAX_INTEGER <= number <= MAX_INTEGER:
+    if -MAX_FLOAT_INTEGER <= number <= MAX_FLOAT_INTEGER:
         return None
-    return (
-        f"a NUMERIC field stores floats, which are exact for integers up to {MAX_INTEGER}; index it as text"
-    )
+    return f"a NUMERIC field stores floats, which are exact for integers up to {MAX_FLOAT_INTEGER}; index it as text"
 
 
 def reason_against_digits(text: str) -> str | None:

@@ -59,7 +59,7 @@ def crash_points(names: list[str], *, part: int = 0, parts: int = 1) -> list[Poi
         names: of the requests.
         part: the number of this part of a sample.
         parts: among how many the sample is divided: each takes every script, in a way of its own, and its share of the
-            other requests. If there is one, it takes every script in two ways.
+            other requests.
     """
     print(f"REDSTART_SEED={SEED}")
     if SOAK:
@@ -69,12 +69,10 @@ def crash_points(names: list[str], *, part: int = 0, parts: int = 1) -> list[Poi
     points: list[Point] = []
     for number, name in enumerate(sorted(set(names))):
         places = [at for at, other in enumerate(names) if other == name]
-        first = rng.randrange(len(kinds)) + part
+        kind = kinds[(rng.randrange(len(kinds)) + part) % len(kinds)]
         at = rng.choice(places)
-        if name.startswith("EVAL"):
-            points += [(at, kinds[(first + more) % len(kinds)]) for more in range(2 if parts == 1 else 1)]
-        elif number % parts == part:
-            points.append((at, kinds[first % len(kinds)]))
+        if name.startswith("EVAL") or number % parts == part:
+            points.append((at, kind))
     return points
 
 

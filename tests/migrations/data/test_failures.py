@@ -5,9 +5,10 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redstart.display import one_line
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
-from redstart.migrations.data.failures import FailureLog, failure_at, one_line
+from redstart.migrations.data.failures import FailureLog, failure_at
 from redstart.migrations.data.record import read_record
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
-from redstart.migrations.data import applier as apply
+from redstart.migrations.data import applier as applier_module
 from redstart.migrations.data.applier import Applied, Applier
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
@@ -101,8 +101,8 @@ def converted_and_undone(
             assert (yield from undo_entry(applier, entry, Undoing(KEYS, PLAN, UTC))) == []
 
     with pytest.MonkeyPatch.context() as patch, redis.Redis.from_url(url) as client:
-        patch.setattr(apply, "MOVED_FROM", moved_from)
-        patch.setattr(apply, "MOST_MICROSECONDS", microseconds)
+        patch.setattr(applier_module, "MOVED_FROM", moved_from)
+        patch.setattr(applier_module, "MAX_MICROSECONDS", microseconds)
         client.execute_command("FLUSHALL", "SYNC")
         schema = ("$.readings[*].at", "AS", "at", "NUMERIC", "$.opened_at", "AS", "opened_at", "NUMERIC")
         client.execute_command(
@@ -173,7 +173,7 @@ def test_a_document_that_cannot_be_moved_is_written_in_place(
             return (yield from Applier(lease, KEYS, fields_expire=False).apply(edits, label="1.1"))
 
         with pytest.MonkeyPatch.context() as patch, CrashDriver(url) as driver:
-            patch.setattr(apply, "MOVED_FROM", 1)
+            patch.setattr(applier_module, "MOVED_FROM", 1)
             applied = driver.run(new_context().under_lease(work))
         assert [one.key for one in applied.changed] == [key]
         assert b"2021" not in client.execute_command("JSON.GET", key)
@@ -189,7 +189,7 @@ def test_a_document_with_many_dates_is_renamed_for_each_script(
     server = own_server()
     with redis.Redis.from_url(server.url) as client:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(apply, "MAX_EDITS", 1_000)
+            patch.setattr(applier_module, "MAX_EDITS", 1_000)
             client.config_resetstat()
             converted_and_undone(
                 server.url, stations(1, dates), moved_from=50, microseconds=NEVER, mode=FailureMode.FAIL

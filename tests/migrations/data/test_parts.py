@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.migrations.data import applier as apply
+from redstart.migrations.data import applier as applier_module
 from redstart.migrations.data.applier import Applier, SentChunk
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, Edit
@@ -50,13 +50,13 @@ def test_every_edit_is_in_one_part_within_the_bounds(
     for number, chunk in enumerate(applier.cut_chunks(documents)):
         for part in chunk:
             applied += [(part.key, edit) for edit in part.edits]
-            assert part.count <= apply.MAX_EDITS
+            assert part.count <= applier_module.MAX_EDITS
             assert [path for path, _ in part.guards] == guard_paths(part.edits, large=large)
             items = sum(edit.location[0] == "readings" for edit in part.edits)
-            assert items <= max(apply.FIRST_EDITS, 2 * before.get(part.key, 0))
+            assert items <= max(applier_module.FIRST_EDITS, 2 * before.get(part.key, 0))
             before[part.key] = part.count
         size = sum(len(edit.old or b"") + len(edit.new or b"") for part in chunk for edit in part.edits)
-        assert size <= apply.MOST_CHUNK_BYTES
+        assert size <= applier_module.MAX_CHUNK_BYTES
         applier.take(chunk, times[number % len(times)])
     assert applied == [(one.key, edit) for one in documents for edit in one.edits]
 
@@ -69,13 +69,15 @@ def test_the_time_of_a_part_decides_on_the_next() -> None:
             applier.take(chunk, chunk[0].count * microseconds_per_edit)
         return found
 
-    target = apply.PART_TARGET_MICROSECONDS
+    target = applier_module.PART_TARGET_MICROSECONDS
     assert counts(1)[:5] == [50, 100, 200, 400, 500]
     assert set(counts(target // 10)[1:-1]) == {10}
     assert set(counts(3 * target)[1:]) == {1}
 
 
-@pytest.mark.parametrize(("items", "members"), [(apply.FIRST_EDITS, 0), (0, apply.MAX_EDITS), (50, 400)])
+@pytest.mark.parametrize(
+    ("items", "members"), [(applier_module.FIRST_EDITS, 0), (0, applier_module.MAX_EDITS), (50, 400)]
+)
 def test_a_document_of_few_edits_is_applied_as_a_whole(items: int, members: int) -> None:
     whole = document(1, items, members, 20)
     assert list(Scripted().cut_chunks([whole])) == [[whole]]

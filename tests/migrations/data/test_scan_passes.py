@@ -7,7 +7,7 @@ import redis
 
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.migrations.data.run import run
-from redstart.migrations.data.scan_passes import MOST_PASSES
+from redstart.migrations.data.scan_passes import MAX_PASSES
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import TEXT, new_context, options, station_plan
 from tests.support.replies import send
@@ -26,7 +26,7 @@ def test_a_run_stopped_by_an_old_version_resumes_when_that_has_stopped(client: r
     with CrashDriver(url, before=old_application) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))
     assert result.stopped is not None and "old version still writing" in result.stopped
-    assert result.passes == MOST_PASSES
+    assert result.passes == MAX_PASSES
     with CrashDriver(url) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))
     assert (result.stopped, result.resumed, result.documents) == (None, True, 1)

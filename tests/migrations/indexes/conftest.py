@@ -86,6 +86,14 @@ def total(client: redis.Redis, name: str, query: str = "*") -> int:
 
 
 @pytest.fixture
+def without_indexes(client: redis.Redis) -> Iterator[redis.Redis]:
+    """A client of an empty server; indexes, which FLUSHALL leaves, are dropped before and after the test."""
+    drop_all(client)
+    yield client
+    drop_all(client)
+
+
+@pytest.fixture
 def legacy(client: redis.Redis) -> Iterator[redis.Redis]:
     """Clean documents of 0.3.5 with its indexes and the hashes it keeps."""
     drop_all(client)

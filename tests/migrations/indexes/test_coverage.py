@@ -9,8 +9,8 @@ from redstart.effects import Op
 from redstart.migrations.indexes import coverage
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
-from redstart.migrations.indexes.dual_format import stand_in
-from redstart.migrations.indexes.expand import IndexState
+from redstart.migrations.indexes.dual_format import dual_format_index
+from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.indexes.plan import changing_attributes
 from redstart.migrations.indexes.state import built_name, read_records
 from redstart.migrations.lease import Activity
@@ -52,7 +52,7 @@ def test_every_key_is_asked_for(hurried: redis.Redis, url: str) -> None:
 
 def test_indexes_are_brought_up_to_date(hurried: redis.Redis, url: str) -> None:
     before = {model._meta.index_name: total(hurried, model._meta.index_name) for model in MODELS}
-    assert {one.state for one in expand(url).values()} == {IndexState.EXPANDED}
+    assert {one.outcome for one in expand(url).values()} == {IndexOutcome.EXPANDED}
     assert {name: total(hurried, name) for name in before} == before
 
 
@@ -61,13 +61,13 @@ def test_an_index_that_its_scan_left_incomplete_is_built_once_more(legacy: redis
     (one,) = (one for one in planned() if one.name == SIGHTINGS)
     before = total(legacy, SIGHTINGS)
     old = perform(url, find_index(SIGHTINGS)).index
-    tolerant = stand_in(old, changing_attributes(old, one), supports_path_filters=True)
+    tolerant = dual_format_index(old, changing_attributes(old, one), supports_path_filters=True)
     name = built_name(SIGHTINGS, tolerant)
     words = create_arguments(tolerant, name=name)
     at = words.index("SCHEMA")
     legacy.execute_command("FT.CREATE", *words[:at], "SKIPINITIALSCAN", *words[at:])
     assert total(legacy, name) == 0
-    assert expand(url)[SIGHTINGS].state is IndexState.EXPANDED
+    assert expand(url)[SIGHTINGS].outcome is IndexOutcome.EXPANDED
     assert (serving(legacy, SIGHTINGS), total(legacy, SIGHTINGS)) == (name, before)
 
 
@@ -96,7 +96,7 @@ def test_differences_of_many_pages_are_waited_for_together(
 
     monkeypatch.setattr(coverage, "_PAGE_KEYS", 10)
     monkeypatch.setattr(coverage, "pause", counted)
-    assert expand(url)[SIGHTINGS].state is IndexState.EXPANDED
+    assert expand(url)[SIGHTINGS].outcome is IndexOutcome.EXPANDED
     keys = sorted(legacy.scan_iter("station:sighting:*"))
     for key in keys[:9]:
         legacy.execute_command("JSON.SET", key, "$.species", "{}")

@@ -24,7 +24,7 @@ from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key
-from redstart.migrations.indexes.status import Standing, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.search.schema import create_arguments, schema_hash, schema_text
 from tests.migrations.indexes.conftest import (
     before_1_0,
@@ -170,7 +170,7 @@ def crash_points(names: list[str]) -> list[Point]:
     points: list[Point] = []
     for name in sorted(set(names)):
         places = [at for at, other in enumerate(names) if other == name]
-        changes = name.startswith(("EVALSHA swap", "EVALSHA drop", "EVALSHA unname", "FT.CREATE"))
+        changes = name.startswith(("EVALSHA swap", "EVALSHA drop", "EVALSHA remove_alias", "FT.CREATE"))
         kinds = rng.sample(list(CrashKind), 2 if changes else 1)
         points += [(rng.choice(places), kind) for kind in kinds]
     return points
@@ -226,7 +226,11 @@ def test_a_step_that_crashes_anywhere_ends_as_if_it_had_not(
         step.before(url)
         crashed.add(crash(station, url, step.operation(), point))
         check_all_found(station, expected, where)
-        taken = [one for one in perform(url, index_statuses(PLANNED)) if one.standing is Standing.TAKEN_OVER]
+        taken = [
+            one
+            for one in perform(url, index_statuses(PLANNED))
+            if one.active is ActiveIndex.REPLACED_EXTERNALLY
+        ]
         assert not taken, f"{where}: taken for the work of another tool"
         perform(url, step.operation())
         check_all_found(station, expected, where)

@@ -8,7 +8,7 @@ import redis
 
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
@@ -75,7 +75,7 @@ def test_the_run_over_the_data_does_not_cut_over_too_early(station: redis.Redis,
         results = perform(
             url, migration().run(planned(), none_converted, ExpansionOptions(accept_unindexed=True))
         )
-        assert {one.state for one in results} == {IndexState.EXPANDED}
+        assert {one.outcome for one in results} == {IndexOutcome.EXPANDED}
 
 
 def test_documents_that_all_fit_need_not_wait(station: redis.Redis, configured: str) -> None:

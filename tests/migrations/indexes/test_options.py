@@ -22,7 +22,6 @@ from redstart.migrations.startup import bring_up_to_date
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     before_1_0,
-    drop_all,
     migration,
     perform,
     serving,
@@ -112,18 +111,16 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.fixture
-def documents(client: redis.Redis) -> Iterator[redis.Redis]:
-    drop_all(client)
+def documents(without_indexes: redis.Redis) -> redis.Redis:
     for number in range(DOCUMENTS):
         values = {
             "place": f"Pier {number % 4}",
             "note": f"the reading of gulls, number {number}",
             "at": f"2021-05-04T03:02:{number:02}",
         }
-        client.hset(f"options:letter:{number}", mapping={"pk": str(number), **values})
-        client.json().set(f"options:card:{number}", "$", {"pk": str(number), **values})
-    yield client
-    drop_all(client)
+        without_indexes.hset(f"options:letter:{number}", mapping={"pk": str(number), **values})
+        without_indexes.json().set(f"options:card:{number}", "$", {"pk": str(number), **values})
+    return without_indexes
 
 
 def make_index(

@@ -18,10 +18,10 @@ from redstart.demo.sample import generate
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import hash_key, is_built_name, schema_key
-from redstart.migrations.indexes.status import Standing, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.indexes.swap import same_definition
 from redstart.search.schema import Index, create_arguments, schema_hash, schema_text
 from tests.cli.conftest import configured
@@ -148,8 +148,8 @@ class Intrusion:
     def is_noticed(self, changed: set[str]) -> None:
         """`om migrate status` says which, and what to type."""
         found = run_om("migrate", "status", "--check")
-        standings = {one.planned.name: one.standing for one in perform(self._url, index_statuses(planned()))}
-        assert {name for name, one in standings.items() if one is Standing.TAKEN_OVER} == changed
+        standings = {one.planned.name: one.active for one in perform(self._url, index_statuses(planned()))}
+        assert {name for name, one in standings.items() if one is ActiveIndex.REPLACED_EXTERNALLY} == changed
         assert found.stdout.count("another tool (for example redis-om's Migrator)") == len(changed)
         if changed:
             assert "om migrate run" in found.stdout.splitlines()[-1]
@@ -356,7 +356,7 @@ def test_drift_is_repaired_if_converted_data_has_to_be_checked_again(
     assert run_om("migrate", "run").code == 0
     assert intrusion.begin("0x") == set(NAMES)
     repaired = expand(url, set())
-    assert {(one.state, one.repaired) for one in repaired.values()} == {(IndexState.EXPANDED, True)}
+    assert {(one.outcome, one.repaired) for one in repaired.values()} == {(IndexOutcome.EXPANDED, True)}
     intrusion.is_noticed(set())
     assert_all_found(documents)
     assert run_om("migrate", "run").code == 0
@@ -374,8 +374,8 @@ def test_a_changed_model_is_not_taken_for_another_tool(
     fewer = replace(one.index, fields=one.index.fields[:-1], parts=None)
     changed = replace(one, index=fewer)
     (status,) = perform(url, index_statuses([changed]))
-    assert status.standing is Standing.OUTDATED
+    assert status.active is ActiveIndex.OUTDATED
     before = serving(documents, VISITS)
     (result,) = perform(url, migration().run([changed], is_converted({one.key_prefix}), ExpansionOptions()))
-    assert (result.state, result.repaired) == (IndexState.CUT_OVER, False)
+    assert (result.outcome, result.repaired) == (IndexOutcome.CUT_OVER, False)
     assert before in perform(url, migration().cleanup()), "of the definition that served before"

@@ -1,6 +1,5 @@
 """Documents that the old index did not hold: no reason to refuse a rollback. A refusal changes no other index."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +9,7 @@ import redis
 from redstart import Field, HashModel, JsonModel
 from redstart.errors import DataMigrationError
 from redstart.mapping.model_info import declare
-from redstart.migrations.outcomes import require_undone
 from tests.migrations.indexes.conftest import (
-    drop_all,
     serving,
     total,
     wait_until_built,
@@ -58,13 +55,6 @@ class Other(JsonModel, index=True):
 OTHER = Other._meta.index_name
 
 
-@pytest.fixture
-def store(client: redis.Redis) -> Iterator[redis.Redis]:
-    drop_all(client)
-    yield client
-    drop_all(client)
-
-
 def put(client: redis.Redis, model: Any, number: int, grade: str = "3", **values: Any) -> None:
     stored = {"pk": str(number), "at": "2023-01-01T12:00:00", "grade": grade} | values
     key = f"{declare(model).key_prefix}{number}"
@@ -99,54 +89,56 @@ def misfit(client: redis.Redis, model: Any, number: int, **values: Any) -> None:
 @pytest.mark.parametrize("model", [Sack, Crate])
 @pytest.mark.parametrize("before", [1, DOCUMENTS])
 def test_what_the_old_index_did_not_hold_is_no_reason_to_refuse(
-    store: redis.Redis, url: str, model: Any, before: int
+    without_indexes: redis.Redis, url: str, model: Any, before: int
 ) -> None:
-    name = old_index(store, model)
+    name = old_index(without_indexes, model)
     for number in range(DOCUMENTS):
-        (misfit if number < before else put)(store, model, number)
-    assert total(store, name) == DOCUMENTS - before
-    start = snapshot(store)
+        (misfit if number < before else put)(without_indexes, model, number)
+    assert total(without_indexes, name) == DOCUMENTS - before
+    start = snapshot(without_indexes)
     assert not forward(url, model).refused
-    assert total(store, name) == DOCUMENTS
+    assert total(without_indexes, name) == DOCUMENTS
     done = back(url)
     assert (done.refused, done.lacks_more_than_before) == ([], False)
-    require_undone(done)
-    assert total(store, name) == DOCUMENTS - before
-    assert difference(start, snapshot(store)) == []
+    done.raise_for_outcome()
+    assert total(without_indexes, name) == DOCUMENTS - before
+    assert difference(start, snapshot(without_indexes)) == []
 
 
 @pytest.mark.parametrize("model", [Sack, Crate])
-def test_more_of_them_than_before_are_reported(store: redis.Redis, url: str, model: Any) -> None:
-    name = old_index(store, model)
+def test_more_of_them_than_before_are_reported(without_indexes: redis.Redis, url: str, model: Any) -> None:
+    name = old_index(without_indexes, model)
     for number in range(DOCUMENTS):
-        (put if number else misfit)(store, model, number)
+        (put if number else misfit)(without_indexes, model, number)
     assert not forward(url, model).refused
     for number in (1, 2):
-        misfit(store, model, number, at=AS_NUMBER)
+        misfit(without_indexes, model, number, at=AS_NUMBER)
     done = back(url)
     assert (done.refused, done.lacking[name].missing, done.lacked_before[name]) == ([], 3, 1)
     with pytest.raises(DataMigrationError, match=r"unserved:\w+:index: 3 \(before the migration 1\)"):
-        require_undone(done)
-    assert total(store, name) == DOCUMENTS - 3
+        done.raise_for_outcome()
+    assert total(without_indexes, name) == DOCUMENTS - 3
 
 
 @pytest.mark.parametrize("model", [Sack, Crate])
-def test_a_refusal_changes_neither_data_nor_any_index(store: redis.Redis, url: str, model: Any) -> None:
+def test_a_refusal_changes_neither_data_nor_any_index(
+    without_indexes: redis.Redis, url: str, model: Any
+) -> None:
     """The old index held every document, and one would leave it: the dates of other models are found as before."""
-    name = old_index(store, model)
-    old_index(store, Other)
+    name = old_index(without_indexes, model)
+    old_index(without_indexes, Other)
     for number in range(DOCUMENTS):
-        put(store, model, number)
-        put(store, Other, number)
+        put(without_indexes, model, number)
+        put(without_indexes, Other, number)
     assert not forward(url, model, Other).refused
-    misfit(store, model, 3, at=AS_NUMBER)
-    start, indexes = every_byte(store), sorted(store.execute_command("FT._LIST"))
-    leads = [serving(store, one) for one in (name, OTHER)]
+    misfit(without_indexes, model, 3, at=AS_NUMBER)
+    start, indexes = every_byte(without_indexes), sorted(without_indexes.execute_command("FT._LIST"))
+    leads = [serving(without_indexes, one) for one in (name, OTHER)]
     refused = back(url)
     assert (refused.data, refused.refused) == (None, [name])
-    assert [serving(store, one) for one in (name, OTHER)] == leads
-    assert [total(store, one, DATES) for one in (name, OTHER)] == [DOCUMENTS, DOCUMENTS]
-    assert sorted(store.execute_command("FT._LIST")) == indexes
-    assert every_byte(store) == start
-    put(store, model, 3, at=AS_NUMBER)
+    assert [serving(without_indexes, one) for one in (name, OTHER)] == leads
+    assert [total(without_indexes, one, DATES) for one in (name, OTHER)] == [DOCUMENTS, DOCUMENTS]
+    assert sorted(without_indexes.execute_command("FT._LIST")) == indexes
+    assert every_byte(without_indexes) == start
+    put(without_indexes, model, 3, at=AS_NUMBER)
     assert back(url).refused == []

@@ -1,5 +1,7 @@
 """Indexes all the way and back, beside readers who must never miss a document."""
 
+import logging
+
 import pytest
 import redis
 
@@ -8,7 +10,7 @@ from redstart.migrations.coordinator import rollback_indexes
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.indexes import migrator
-from redstart.migrations.indexes.expand import IndexResult, IndexState
+from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key
 from tests.migrations.indexes.conftest import (
     MODELS,
@@ -28,20 +30,20 @@ NAMES = [model._meta.index_name for model in MODELS]
 PREFIXES = {one.key_prefix for one in planned()}
 
 
-def states(results: dict[str, IndexResult]) -> set[IndexState]:
-    return {result.state for result in results.values()}
+def outcomes(results: dict[str, IndexResult]) -> set[IndexOutcome]:
+    return {result.outcome for result in results.values()}
 
 
 def test_no_reader_misses_a_document_all_the_way_and_back(legacy: redis.Redis, url: str) -> None:
     start = snapshot(legacy)
     with readers_of(url, legacy) as look:
-        assert states(expand(url)) == {IndexState.EXPANDED}
+        assert outcomes(expand(url)) == {IndexOutcome.EXPANDED}
         look()
         assert (
             perform(url, run(new_context(), station_plan(), RunOptions(batch_documents=50))).stopped is None
         )
         look()
-        assert states(expand(url, PREFIXES)) == {IndexState.CUT_OVER}
+        assert outcomes(expand(url, PREFIXES)) == {IndexOutcome.CUT_OVER}
         look()
         step_back(url)
         look()
@@ -64,7 +66,32 @@ def test_after_the_cut_over_dates_are_numbers_and_redis_om_knows(legacy: redis.R
         assert legacy.get(hash_key(one.name)) == one.schema_hash.encode()
         assert legacy.get(schema_key(one.name)) == one.schema.encode()
     assert total(legacy, "station:visit:index", "@arrived_at:[-inf +inf]") == before["station:visit:index"]
-    assert states(expand(url, PREFIXES)) == {IndexState.UP_TO_DATE}
+    assert outcomes(expand(url, PREFIXES)) == {IndexOutcome.UP_TO_DATE}
+
+
+def test_each_cutover_and_each_step_of_the_rollback_is_logged(
+    legacy: redis.Redis, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "redstart.migrations.indexes")
+    expand(url)
+    perform(url, run(new_context(), station_plan(), RunOptions()))
+    caplog.clear()
+    expand(url, PREFIXES)
+    moved = [found for found in caplog.messages if "was moved to" in found]
+    assert sorted(found.split()[2] for found in moved) == sorted(NAMES)
+    for name in NAMES:
+        assert f"The alias {name} was moved to the index {serving(legacy, name)}." in moved
+    caplog.clear()
+    step_back(url)
+    for name in NAMES:
+        assert f"The alias {name} was moved to the index {serving(legacy, name)}." in caplog.messages
+    assert perform(url, rollback(new_context())).stopped is None
+    step_back(url)
+    for name in NAMES:
+        assert any(
+            found.startswith(f"The index {name}@") and found.endswith(" was dropped.")
+            for found in caplog.messages
+        )
 
 
 def test_before_the_data_is_done_the_old_form_is_still_found(legacy: redis.Redis, url: str) -> None:
@@ -83,17 +110,17 @@ def test_documents_that_would_be_lost_refuse_the_cut_over(legacy: redis.Redis, u
     expand(url)
     perform(url, run(new_context(), station_plan(), RunOptions()))
     refused = expand(url, PREFIXES)["station:visit:index"]
-    assert refused.state is IndexState.REFUSED
+    assert refused.outcome is IndexOutcome.REFUSED
     assert refused.membership is not None
     assert (refused.membership.missing, refused.membership.examples) == (1, [key])
     assert serving(legacy, "station:visit:index") == "station:visit:index"
     accepted = expand(url, PREFIXES, accept_unindexed=True)["station:visit:index"]
-    assert accepted.state is IndexState.CUT_OVER
+    assert accepted.outcome is IndexOutcome.CUT_OVER
 
 
 def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url: str) -> None:
-    assert states(expand(url)) == {IndexState.CREATED}
-    assert states(expand(url)) == {IndexState.UP_TO_DATE}
+    assert outcomes(expand(url)) == {IndexOutcome.CREATED}
+    assert outcomes(expand(url)) == {IndexOutcome.UP_TO_DATE}
     for name in NAMES:
         assert serving(client, name).startswith(f"{name}@")
     active = {name: serving(client, name) for name in NAMES}
@@ -115,7 +142,7 @@ def test_an_externally_replaced_index_is_repaired(legacy: redis.Redis, url: str)
         "FT.CREATE", name, "ON", "HASH", "PREFIX", 1, "station:visit:", "SCHEMA", "pk", "TAG"
     )
     repaired = expand(url, PREFIXES)[name]
-    assert (repaired.state, repaired.repaired) == (IndexState.CUT_OVER, True)
+    assert (repaired.outcome, repaired.repaired) == (IndexOutcome.CUT_OVER, True)
     assert serving(legacy, name).startswith(f"{name}@")
 
 
@@ -127,7 +154,7 @@ def test_cleanup_drops_what_serves_no_name_and_nothing_else(legacy: redis.Redis,
     dropped = perform(url, migration().cleanup())
     assert [name.partition("@")[0] for name in dropped] == ["station:sighting:index"]
     assert perform(url, migration().cleanup()) == []
-    assert states(expand(url, PREFIXES)) == {IndexState.UP_TO_DATE}
+    assert outcomes(expand(url, PREFIXES)) == {IndexOutcome.UP_TO_DATE}
 
 
 def test_a_server_that_does_not_understand_filters_gets_a_bridge(
@@ -144,7 +171,7 @@ def test_a_server_that_does_not_understand_filters_gets_a_bridge(
         assert "$.ringed_at" not in str(legacy.execute_command("FT.INFO", "station:sighting:index"))
         look()
         perform(url, run(new_context(), station_plan(), RunOptions(batch_documents=50)))
-        assert states(expand(url, PREFIXES)) == {IndexState.CUT_OVER}
+        assert outcomes(expand(url, PREFIXES)) == {IndexOutcome.CUT_OVER}
         look()
         step_back(url)
         perform(url, rollback(new_context(), batch_documents=50))

@@ -4,13 +4,14 @@ from functools import partial
 from typing import Any
 
 from redstart.mapping.model_info import declare
-from redstart.migrations.coordinator import MigrationResult, RollbackResult, migrate_back, migrate_forward
+from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from tests.migrations.indexes.conftest import migration, perform
 from tests.support.migration import KEYS, new_context
 

@@ -61,12 +61,10 @@ from redstart.cli.tables import table
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.status import MigrationPhase
-from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.record import converted_prefixes, read_record
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult, IndexState
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult
 from redstart.migrations.indexes.migrator import unused_indexes
 from redstart.migrations.indexes.preflight import (
     IndexEstimate,
@@ -75,9 +73,9 @@ from redstart.migrations.indexes.preflight import (
     require_migratable,
 )
 from redstart.migrations.indexes.state import read_records
-from redstart.migrations.indexes.status import IndexStatus, Standing, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.indexes.swap import CutoverResult
-from redstart.migrations.phase import is_cutover_pending, phase_with_indexes
+from redstart.migrations.phase import MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
@@ -92,8 +90,10 @@ REPLACED_EXTERNALLY = (
 @migrations_dir(SCHEMA)
 @common
 def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json: bool) -> int:
-    """Show the index of each model, how it differs from the model, and which migration files are applied. Writes
-    nothing."""
+    """Show the index of each model, how it differs from the model, and which migration files are applied.
+
+    Writes nothing.
+    """
     with open_session(settings, about_indexes=True) as session:
         session.run(require_search())
         session.require_intact(exempt=LISTS)
@@ -102,8 +102,8 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         files = look(session, SCHEMA, migrations_dir)
         unmanaged = find_unclaimed(session)
         pending = _pending(statuses)
-        are_built = bool(pending) and all(one.standing is Standing.EXPANDED for one in pending)
-        is_cutover_pending = are_built and _phase(session)[1]
+        are_built = bool(pending) and all(one.active is ActiveIndex.EXPANDED for one in pending)
+        is_cutover_pending = are_built and _migration_status(session).is_cutover_pending
     if as_json:
         print_json(
             {
@@ -134,7 +134,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
 
 
 def _pending(statuses: Sequence[IndexStatus]) -> list[IndexStatus]:
-    return [one for one in statuses if one.standing is not Standing.UP_TO_DATE]
+    return [one for one in statuses if one.active is not ActiveIndex.UP_TO_DATE]
 
 
 def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus]) -> None:
@@ -143,10 +143,10 @@ def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus
         line(f"{len(pending):,} of {_indexes(len(statuses))} {have} pending changes.", Tone.WARNING)
     else:
         line("No pending schema changes detected", Tone.DONE)
-    rows = [[one.planned.model, one.planned.name, one.standing.value, one.documents] for one in statuses]
+    rows = [[one.planned.model, one.planned.name, one.active.value, one.documents] for one in statuses]
     table("Schema Migration Status:", ["model", "index", "state", "documents"], rows)
     for one in pending:
-        if one.standing is Standing.TAKEN_OVER:
+        if one.active is ActiveIndex.REPLACED_EXTERNALLY:
             line(REPLACED_EXTERNALLY.format(one.planned.name), Tone.WARNING)
         if one.is_superseded:
             line(superseded_message(one), Tone.WARNING)
@@ -183,10 +183,12 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Build the indexes that models require, check that each contains every document, and cut over. If dates change
-    from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and cuts over. A cutover
-    that would drop documents from query results is refused, with exit code 3. Migration files are not run; pending
-    ones are listed, with exit code 3."""
+    """Build the indexes that models require, check that each contains every document, and cut over.
+
+    If dates change from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and
+    cuts over. A cutover that would drop documents from query results is refused, with exit code 3. Migration files
+    are not run; pending ones are listed, with exit code 3.
+    """
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         session.run(require_search())
         session.require_intact(exempt=LISTS)
@@ -228,20 +230,20 @@ def run(
         options = ExpansionOptions(
             accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
         )
-        phase_before, _ = _phase(session)
+        phase_before = _migration_status(session).phase
         with progress_display() as show:
             context = session.context(Monitor(progress=show))
             converted = partial(converted_prefixes, session.keys, session.plan.models)
             results = session.run(index_migration(context.monitor).run(planned, converted, options))
         blocking_values = session.run(blocking(context, session.plan, results))
-        phase, is_cutover_pending = _phase(session)
+        found = _migration_status(session)
     refused = [one for one in results if one.is_refused or (one.is_incomplete and not accept_unindexed)]
     if as_json:
         print_json(
             {
                 "indexes": [result_report(one) for one in results],
                 "blocking": blocking_report(blocking_values),
-                "phase": phase.value,
+                "phase": found.phase.value,
                 "pending_files": files,
                 "unmanaged": unclaimed_report(unmanaged),
                 "overlapping_prefixes": overlaps,
@@ -249,18 +251,16 @@ def run(
         )
     else:
         _draw_outcome(results, refused)
-        changed = [one for one in results if one.state is not IndexState.UP_TO_DATE or one.repaired]
+        changed = [one for one in results if one.outcome is not IndexOutcome.UP_TO_DATE or one.repaired]
         draw_results(results if verbose else changed, blocking_values, verbose=verbose)
-        is_expanded = any(one.state is IndexState.EXPANDED for one in results)
-        if not refused and (is_expanded or is_cutover_pending or phase is not phase_before):
-            draw_phase_guidance(phase, cut_over_to_come=is_cutover_pending)
+        is_expanded = any(one.outcome is IndexOutcome.EXPANDED for one in results)
+        if not refused and (is_expanded or found.is_cutover_pending or found.phase is not phase_before):
+            draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
     return exit_with_files(Exit.PENDING if refused else Exit.DONE, files, SCHEMA)
 
 
-def _phase(session: Session) -> tuple[MigrationPhase, bool]:
-    """Return the phase of the migration, and whether only the cutover is pending."""
-    state = session.run(read_status(session.keys, session.plan))
-    return session.run(phase_with_indexes(state)), session.run(is_cutover_pending(state))
+def _migration_status(session: Session) -> MigrationStatus:
+    return session.run(migration_status(session.keys, session.plan))
 
 
 def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], where: str) -> str:
@@ -271,20 +271,22 @@ def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate]
 
 
 def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]) -> None:
-    counts = Counter(one.state for one in results)
-    if counts[IndexState.REFUSED]:
-        line(f"Cutover refused for {counts[IndexState.REFUSED]:,} of {_indexes(len(results))}.", Tone.WARNING)
+    counts = Counter(one.outcome for one in results)
+    if counts[IndexOutcome.REFUSED]:
+        line(
+            f"Cutover refused for {counts[IndexOutcome.REFUSED]:,} of {_indexes(len(results))}.", Tone.WARNING
+        )
     elif refused:
         line(f"{len(refused):,} of {_indexes(len(results))} created without some documents.", Tone.WARNING)
-    elif counts[IndexState.UP_TO_DATE] == len(results):
+    elif counts[IndexOutcome.UP_TO_DATE] == len(results):
         line("No changes: every index matches its model.", Tone.DONE)
     else:
         texts = {
-            IndexState.CREATED: "created",
-            IndexState.CUT_OVER: "cut over",
-            IndexState.EXPANDED: "built, not cut over yet",
+            IndexOutcome.CREATED: "created",
+            IndexOutcome.CUT_OVER: "cut over",
+            IndexOutcome.EXPANDED: "built, not cut over yet",
         }
-        parts = [f"{_indexes(counts[state])} {text}" for state, text in texts.items() if counts[state]]
+        parts = [f"{_indexes(counts[outcome])} {text}" for outcome, text in texts.items() if counts[outcome]]
         line(f"{'; '.join(parts)}.", Tone.DONE)
 
 
@@ -304,7 +306,7 @@ def _draw_dry_run(
     for one in estimates:
         line(forecast_line(one))
     for status in pending:
-        if status.standing is Standing.ABSENT:
+        if status.active is ActiveIndex.ABSENT:
             line(f"{status.planned.name}: would be created")
     draw_unnamed_aliases(estimates, aliases)
 
@@ -335,9 +337,11 @@ def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[s
 @yes
 @common
 def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool) -> int:
-    """Switch back to the dual-format indexes or, after a data rollback, to the original ones. `om migrate-data
-    rollback` includes this step. Each index is checked first; one that would drop documents from query results is
-    refused, with exit code 3. An index that Redstart was the first to create is kept."""
+    """Switch back to the dual-format indexes or, after a data rollback, to the original ones.
+
+    `om migrate-data rollback` includes this step. Each index is checked first; one that would drop documents from
+    query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
+    """
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         if will_ask(assume_yes=yes):
@@ -352,7 +356,7 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
                     drop_created=drop_created,
                 )
             )
-        has_data = session.run(read_status(session.keys, session.plan)).record.plan is not None
+        has_data = session.run(read_record(session.keys)).plan is not None
     refused = [name for name, switched in results.items() if not switched.done]
     if as_json:
         swapped = [name for name, switched in results.items() if switched.done and not switched.is_created]
@@ -445,8 +449,8 @@ def _status_report(one: IndexStatus) -> dict[str, Any]:
     return {
         "model": one.planned.model,
         "index": one.planned.name,
-        "state": one.standing.value,
-        "active_index": one.serving,
+        "state": one.active.value,
+        "active_index": one.active_name,
         "documents": one.documents,
         "filled_percent": one.filled_percent,
         "superseded": one.is_superseded,

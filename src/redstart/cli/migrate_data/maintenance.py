@@ -18,8 +18,10 @@ from redstart.migrations.phase import unlock as break_leases
 @yes
 @common
 def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Delete the saved progress of an interrupted run, so that the next run scans from the beginning. Converted values
-    and the undo log are kept."""
+    """Delete the saved progress of an interrupted run, so that the next run scans from the beginning.
+
+    Converted values and the undo log are kept.
+    """
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=("checkpoint", *LISTS))
         confirm("Delete the saved progress? Converted values and the undo log are kept.", assume_yes=yes)
@@ -37,8 +39,10 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
 @yes
 @common
 def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
-    """Drop the undo log of migration ID and the originals that a rollback could not restore. This frees their memory;
-    the migration can no longer be rolled back."""
+    """Drop the undo log of migration ID and the originals that a rollback could not restore.
+
+    This frees their memory; the migration can no longer be rolled back.
+    """
     with open_session(settings, writes=True, needs_models=False) as session:
         require_built_in(session, migration_id, NO_UNDO_LOG)
         last_copies = session.run(maintenance.last_copies(session.context()))
@@ -59,8 +63,10 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
 @yes
 @common
 def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Remove the lease of a run that is stuck, on the data or on the indexes. If its process is still alive, it stops
-    before its next write."""
+    """Remove the lease of a run that is stuck, on the data or on the indexes.
+
+    If its process is still alive, it stops before its next write.
+    """
     with open_session(settings, writes=True, needs_models=False) as session:
         require_yes("Remove the lease? The run that holds it stops before its next write.", assume_yes=yes)
         leases = session.run(break_leases(session.context()))

@@ -1,25 +1,33 @@
-"""The objects that `--json` prints; that of `run` is in run_report.py.
+"""The objects that `--json` prints.
 
 Scripts rely on their keys: see docs/json.md.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from redstart.cli.index_report import blocking_report, forecast_report, result_report
 from redstart.cli.migration_files import files_report
+from redstart.cli.output import as_typed
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.coordinator import MigrationResult, RollbackResult
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
-from redstart.migrations.data.status import Status
-from redstart.migrations.data.verify import JournalCheck, Verification
+from redstart.migrations.data.status import DataStatus
+from redstart.migrations.date_migration import NO_SUCH_INDEX
+from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
-from redstart.migrations.holder import is_gone
-from redstart.migrations.indexes.coverage import IndexCheck
-from redstart.migrations.indexes.preflight import IndexEstimate
-from redstart.migrations.model_check import ModelCheck
+from redstart.migrations.outcomes import (
+    DryRun,
+    MigrationResult,
+    Refusal,
+    RollbackResult,
+    RunProgress,
+    StatusResult,
+    VerificationResult,
+)
+from redstart.migrations.outcomes import Outcome as MigrationOutcome
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.transformation import Outcome
 
@@ -31,6 +39,21 @@ VALUE_NAMES = {
     "unconvertible": Outcome.UNCONVERTIBLE,
 }
 """What the keys of `values` count."""
+
+
+STATUS_OF_OUTCOME = {
+    MigrationOutcome.DONE: "completed",
+    MigrationOutcome.STOPPED: "stopped",
+    MigrationOutcome.NOT_STARTED: "not_run",
+    MigrationOutcome.NOTHING_TO_DO: "nothing_to_do",
+    MigrationOutcome.DRY_RUN: "dry_run",
+}
+"""The `status` of a run or rollback, by its outcome for the documents."""
+
+
+def refusal_text(refusal: Refusal | None) -> str | None:
+    """Return the message and hint of a refused run, with commands as they were typed."""
+    return None if refusal is None else as_typed(str(refusal))
 
 
 def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) -> dict[str, Any]:
@@ -88,19 +111,15 @@ def model_report(model: ModelStatistics) -> dict[str, Any]:
     }
 
 
-def verify_report(
-    found: Verification,
-    journal: JournalCheck | None,
-    model_check: ModelCheck | None,
-    indexes: Sequence[IndexCheck],
-) -> dict[str, Any]:
-    """`verify`."""
+def verify_report(result: VerificationResult) -> dict[str, Any]:
+    """Return the object of `verify`."""
+    found, journal, model_check, indexes = result.data, result.undo_log, result.models, result.indexes
     return {
-        "ok": found.ok,
+        "ok": result.is_ok,
         "documents": found.tally.total_documents,
         "values": {name: found.tally.total(outcome) for name, outcome in VALUE_NAMES.items()}
         | {"rounded": found.lossy},
-        "problems": [problem.as_dict() for problem in found.problems.first],
+        "problems": [shown_problem(problem).as_dict() for problem in found.problems.first],
         "problem_count": found.problems.count,
         "recorded_failures": found.recorded_failures,
         "undo_log": None
@@ -134,12 +153,18 @@ def verify_report(
     }
 
 
-def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
-    """`status`."""
+def shown_problem(problem: Failure) -> Failure:
+    """Return a problem; one that names a command names it as it was typed."""
+    return replace(problem, reason=as_typed(problem.reason)) if problem.reason == NO_SUCH_INDEX else problem
+
+
+def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
+    """Return the object of `status`."""
+    found = status.data
     return {
         "applied": [DATETIME_MIGRATION] if found.is_applied else [],
         "pending": [DATETIME_MIGRATION] if found.pending else [],
-        "phase": found.phase.value,
+        "phase": status.phase.value,
         "models": [
             {
                 "name": model.name,
@@ -163,17 +188,17 @@ def status_report(found: Status, files: FilesStatus) -> dict[str, Any]:
     }
 
 
-def progress_report(found: Status) -> dict[str, Any]:
+def progress_report(found: DataStatus) -> dict[str, Any]:
     """Return the object of `progress`."""
-    checkpoint, running = found.checkpoint, state_of(found) == "running"
-    lease = found.lease if running else None
-    done, total = how_far(found)
+    progress = RunProgress(found)
+    checkpoint = found.checkpoint
+    lease = found.lease if progress.is_running else None
     return {
-        "state": state_of(found),
-        "done": done,
-        "total": total,
+        "state": progress.state.value,
+        "done": progress.done,
+        "total": progress.total,
         "stage": "indexes"
-        if running and found.lease_is_of_indexes
+        if progress.is_running and found.lease_is_of_indexes
         else checkpoint and checkpoint.stage.value,
         "activity": lease.activity.stage if lease and lease.activity else None,
         "pass": checkpoint.number if checkpoint else None,
@@ -186,30 +211,11 @@ def progress_report(found: Status) -> dict[str, Any]:
     }
 
 
-def how_far(found: Status) -> tuple[int, int]:
-    """Return how much of the present stage is done, and its total: 0 while unknown, else at least what is done."""
-    activity = found.lease.activity if found.lease is not None and state_of(found) == "running" else None
-    if activity is not None and (activity.done or found.lease_is_of_indexes):
-        done, total = activity.done, activity.total
-    elif found.checkpoint is not None:
-        done, total = found.checkpoint.met, found.checkpoint.total
-    else:
-        return 0, 0
-    return done, max(done, total) if total else 0
-
-
-def state_of(found: Status) -> str:
-    """Return `running` while a process that may be alive holds the lease; else `none`, or `interrupted`."""
-    if found.lease is not None and not is_gone(found.lease.holder):
-        return "running"
-    return "none" if found.checkpoint is None else "interrupted"
-
-
-def rollback_report(found: RollbackResult, *, dry_run: bool) -> dict[str, Any]:
-    """`rollback`."""
+def rollback_report(found: RollbackResult) -> dict[str, Any]:
+    """Return the object of `rollback`."""
     result = found.data or DataRollbackResult(stopped="the dual-format index would drop documents")
     return {
-        "status": "not_run" if found.data is None else _rollback_status(result, dry_run),
+        "status": STATUS_OF_OUTCOME[found.data_outcome],
         "reason": result.stopped,
         "documents": result.documents,
         "restored_exactly": result.restored_exactly,
@@ -233,22 +239,9 @@ def rollback_report(found: RollbackResult, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _rollback_status(result: DataRollbackResult, dry_run: bool) -> str:
-    if result.nothing_to_do:
-        return "nothing_to_do"
-    if dry_run:
-        return "dry_run"
-    return "completed" if result.stopped is None else "stopped"
-
-
-def dry_run_report(
-    found: Statistics,
-    indexes: Sequence[IndexEstimate],
-    seconds: float,
-    pending_files: Sequence[str],
-    refusal: str | None,
-) -> dict[str, Any]:
+def dry_run_report(result: DryRun, pending_files: Sequence[str]) -> dict[str, Any]:
     """Return the object of `run --dry-run`: the keys of `run`, what a run would do, and samples of values."""
+    found = result.data
     samples = found.survey.samples
     models = [model_report(model) for model in found.models]
     for model in models:
@@ -258,39 +251,40 @@ def dry_run_report(
                 for sample in samples.get((model["key_prefix"], field["path"]), [])
             ]
     return _run_keys(
-        status="dry_run",
+        status=STATUS_OF_OUTCOME[result.outcome],
         documents=found.documents,
         converted=found.total(Outcome.CONVERTIBLE),
         already_numeric=found.total(Outcome.ALREADY),
         null=found.total(Outcome.NULL),
         rounded=found.total(Outcome.LOSSY),
         failed=found.total(Outcome.UNCONVERTIBLE),
-        seconds=seconds,
-        documents_per_second=found.documents / max(seconds, 1e-9),
+        seconds=result.seconds,
+        documents_per_second=found.documents / max(result.seconds, 1e-9),
         unmatched=[model.model.key_prefix for model in found.models if not model.documents],
     ) | {
         "models": models,
         "failures": [failure.as_dict() for failure in found.survey.failures.first],
-        "index_estimates": [forecast_report(one) for one in indexes],
-        "refusal": refusal,
+        "index_estimates": [forecast_report(one) for one in result.preflight.indexes],
+        "refusal": refusal_text(result.refusal),
         "pending_files": list(pending_files),
     }
 
 
 def run_report(found: MigrationResult, pending_files: Sequence[str]) -> dict[str, Any]:
     """Return the object of `run`."""
-    return _data_report(found.data) | {
+    return _data_report(found) | {
         "indexes": [result_report(one) for one in found.indexes],
         "blocking": blocking_report(found.blocking),
         "pending_files": list(pending_files),
     }
 
 
-def _data_report(result: RunResult | None) -> dict[str, Any]:
+def _data_report(found: MigrationResult) -> dict[str, Any]:
+    status, result = STATUS_OF_OUTCOME[found.data_outcome], found.data
     if result is None:
-        return _run_keys(status="not_run", reason="the dual-format index would drop documents")
+        return _run_keys(status=status, reason="the dual-format index would drop documents")
     return _run_keys(
-        status="completed" if result.stopped is None else "stopped",
+        status=status,
         reason=result.stopped,
         resumed=result.resumed,
         documents=result.documents,

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import click
 
-from redstart.cli.exit_codes import Exit
-from redstart.cli.index_report import draw_lacking, draw_switched, index_migration
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME
+from redstart.cli.index_report import draw_lacking, draw_switched
 from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import rollback_report
 from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
@@ -29,11 +28,10 @@ from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session, resume_hint, stop_on_signal
 from redstart.cli.tables import pairs
 from redstart.migrations.context import Monitor
-from redstart.migrations.coordinator import RollbackResult, migrate_back, preview_back
-from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.record import read_record
+from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.rollback import DataRollbackResult
-from redstart.migrations.data.statistics import READS_PER_RUN, WRITE_TO_READ, Statistics, statistics
+from redstart.migrations.options import RollbackOptions
+from redstart.migrations.outcomes import RollbackResult
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
@@ -54,8 +52,6 @@ UNRESTORED = (
     f"Write them back by hand, then run again: {ROLLBACK}",
     f"Or drop them with: om migrate-data drop-undo-log {DATETIME_MIGRATION}",
 )
-ROLLBACK_TO_RUN = 2.0
-"""Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
 MAX_EXAMPLES = 10
 """Values of a kind that are listed without --verbose."""
 
@@ -89,107 +85,86 @@ def rollback(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Roll back migration ID. A value that has not changed since the run gets its original bytes; a newer value is
-    rewritten as text. Values that cannot be restored are listed. Needs no backup and no models."""
+    """Roll back migration ID.
+
+    A value that has not changed since the run gets its original bytes; a newer value is rewritten as text. Values
+    that cannot be restored are listed. Needs no backup and no models.
+    """
+    options = RollbackOptions(reformat_preexisting, batch_size, include_prefixes)
     with (
         open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
     ):
         require_built_in(session, migration_id, NO_ROLLBACK)
-        session.require_intact(exempt=LISTS)
+        recorded = session.run(session.migration().preflight_rollback())
         if not dry_run:
-            _ask(session, migration_id, assume_yes=yes)
+            _ask(session, migration_id, recorded, assume_yes=yes)
         with progress_display(every_step=verbose) as show:
-            context = session.context(log.watching(Monitor(progress=show)))
+            monitor = log.watching(Monitor(progress=show))
+            migration = session.migration(monitor)
             if dry_run:  # there is no progress to save: Ctrl-C ends it at once
-                preview = preview_back(
-                    context,
-                    exclude_prefixes=settings.exclude_prefixes,
-                    include_prefixes=include_prefixes,
-                    reformat_preexisting=reformat_preexisting,
-                    batch_documents=batch_size,
-                )
-                found = RollbackResult(session.run(preview))
+                found = session.run(migration.preview_rollback(options))
             else:
-                with stop_on_signal(context.monitor), resume_hint(ROLLBACK):
-                    undoing = migrate_back(
-                        context,
-                        index_migration(context.monitor),
-                        exclude_prefixes=settings.exclude_prefixes,
-                        include_prefixes=include_prefixes,
-                        reformat_preexisting=reformat_preexisting,
-                        batch_documents=batch_size,
-                    )
-                    found = session.run(undoing)
-        report = rollback_report(found, dry_run=dry_run)
-        log.ended(report, _exit_of(found, dry_run))
+                with stop_on_signal(monitor), resume_hint(ROLLBACK):
+                    found = session.run(migration.rollback(options))
+        report, code = rollback_report(found), EXIT_OF_OUTCOME[found.outcome]
+        log.ended(report, code)
     if as_json:
         print_json(report)
     else:
-        _draw(found, dry_run, verbose, REFORMATTING if reformat_preexisting else ROLLBACK)
-    return _exit_of(found, dry_run)
+        _draw(found, verbose, REFORMATTING if reformat_preexisting else ROLLBACK)
+    return code
 
 
-def _ask(session: Session, migration_id: str, *, assume_yes: bool) -> None:
-    """Ask on a terminal, with the number of documents and an estimate."""
+def _ask(session: Session, migration_id: str, recorded: Plan | None, *, assume_yes: bool) -> None:
+    """Ask on a terminal, with the number of documents and an estimate.
+
+    Args:
+        recorded: the plan of the runs to roll back, if there are any.
+    """
     if not will_ask(assume_yes=assume_yes):
         return
     question = f"Roll back {migration_id} on {session.where}?"
-    plan = session.run(read_record(session.keys)).plan
-    if plan is not None:
-        found = session.run(statistics(session.context(), plan, rng=Random()))
+    if recorded is not None:
+        found = session.run(session.migration().estimate_rollback(recorded))
         documents = counted(found.documents, "document")
         if not found.exact:
             documents = f"about {counted(rounded(found.documents), 'document')}"
-        question += f" It reads {documents}. Estimated time: {duration(_expected_seconds(found))}."
+        question += f" It reads {documents}. Estimated time: {duration(found.seconds)}."
     confirm(question, assume_yes=assume_yes)
 
 
-def _expected_seconds(found: Statistics) -> float:
-    """Return the expected duration of a rollback, from the speed of a sample."""
-    documents = max(1, found.documents)
-    writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in found.models) / documents
-    return found.read_seconds * (READS_PER_RUN + writes) * ROLLBACK_TO_RUN
-
-
-def _exit_of(found: RollbackResult, dry_run: bool) -> Exit:
-    if found.data is None:
-        return Exit.PENDING
-    if found.data.stopped is not None:
-        return Exit.INTERRUPTED
-    has_problems = found.data.kept or found.data.unrestored or found.lacks_more_than_before
-    if has_problems and not dry_run:
-        return Exit.PROBLEMS_FOUND
-    return Exit.PENDING if found.refused else Exit.DONE
-
-
-def _draw(found: RollbackResult, dry_run: bool, verbose: bool, command: str) -> None:
+def _draw(found: RollbackResult, verbose: bool, command: str) -> None:
     """Print the outcome, the counts, each index, and the next step.
 
     Args:
         command: what was typed, to be typed again.
     """
-    line(*_outcome(found, dry_run))
+    line(*_outcome(found))
     if found.data is not None and not found.data.nothing_to_do:
         _draw_data(found.data, verbose)
     for name, switched in found.indexes.items():
         draw_switched(name, switched, "original index active again")
     for name, membership in found.lacking.items():
         draw_lacking(name, membership, found.lacked_before[name])
-    if found.data is not None and found.data.preexisting_numbers and (verbose or dry_run or found.refused):
+    if (
+        found.data is not None
+        and found.data.preexisting_numbers
+        and (verbose or found.is_preview or found.refused)
+    ):
         _draw_preexisting(found.data, verbose)
-    for text in _next_steps(found, dry_run, command):
+    for text in _next_steps(found, command):
         line(as_typed(text))
 
 
-def _outcome(found: RollbackResult, dry_run: bool) -> tuple[str, Tone | None]:
+def _outcome(found: RollbackResult) -> tuple[str, Tone | None]:
     result = found.data
     if result is None:
         outcome = "Rollback refused: documents would drop out of query results. No document and no index was changed."
         return outcome, Tone.WARNING
     if result.nothing_to_do:
         return "There is nothing to roll back.", None
-    if dry_run:
+    if found.is_preview:
         return "Dry run: nothing was written. A rollback would do this:", None
     if result.stopped is not None:
         return f"Rollback stopped: {result.stopped}. Progress is saved.", Tone.WARNING
@@ -241,7 +216,7 @@ def _draw_preexisting(result: DataRollbackResult, verbose: bool) -> None:
     line(PREEXISTING_NUMBERS)
 
 
-def _next_steps(found: RollbackResult, dry_run: bool, command: str) -> Iterator[str]:
+def _next_steps(found: RollbackResult, command: str) -> Iterator[str]:
     result = found.data
     if result is None:
         yield "To continue, do one of:"
@@ -250,11 +225,11 @@ def _next_steps(found: RollbackResult, dry_run: bool, command: str) -> Iterator[
         yield f"    and then run: {command}"
     elif result.stopped is not None:
         yield f"Resume with: {command}"
-    elif dry_run and not result.nothing_to_do:
+    elif found.is_preview and not result.nothing_to_do:
         if result.preexisting_numbers:
             yield REFORMAT
         yield EMBEDDED_KEYS
-    elif not dry_run:
+    elif not found.is_preview:
         yield from UNRESTORED if result.unrestored else ()
         if found.refused:
             yield "The dual-format index is still active, so no query loses documents. To finish:"

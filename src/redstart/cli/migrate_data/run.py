@@ -1,19 +1,18 @@
 """`om migrate-data run`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 
 import click
 
-from redstart.cli.exit_codes import Exit
-from redstart.cli.index_report import forecast_line, index_migration, note_superseded
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
+from redstart.cli.index_report import forecast_line, note_superseded
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
+from redstart.cli.migrate_data.dry_run import run_command
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import not_run_report, run_report
 from redstart.cli.migrate_data.run_result import draw_result
-from redstart.cli.migrate_data.status import note_lost_state
 from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
@@ -21,7 +20,6 @@ from redstart.cli.options import (
     accept_unindexed,
     aliases,
     batch_size,
-    chosen_options,
     common,
     confirm,
     exclude_prefix,
@@ -31,23 +29,19 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import counted, duration, line, note, print_json, rounded
+from redstart.cli.output import counted, duration, line, note, print_json, rounded, warn
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_assumed_zone, open_session, resume_hint, stop_on_signal
-from redstart.effects import Op
-from redstart.migrations.context import Context, Monitor
-from redstart.migrations.coordinator import MigrationResult, forecast_with_dates, migrate_forward
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.run import RunOptions
-from redstart.migrations.data.statistics import statistics
-from redstart.migrations.failure import Failure, FailureSummary
+from redstart.migrations.failure import Failure
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.preflight import IndexEstimate, require_aliases
-from redstart.migrations.indexes.status import index_statuses
+from redstart.migrations.indexes.preflight import IndexEstimate
+from redstart.migrations.options import MigrationOptions
+from redstart.migrations.outcomes import LOST_STATE, MigrationResult
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 
 backup = click.option(
     "--backup", is_flag=True, help="First let the server save its data (BGSAVE), and wait until it is saved."
@@ -131,94 +125,54 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Convert all dates of the models to numbers. Resumes an interrupted run; `om migrate-data rollback` undoes it.
-    Documents stay readable, writable and searchable: indexes with dates are prepared first and cut over at the end.
-    Migration files are not run; pending files are listed and cause exit code 3."""
+    """Convert all dates of the models to numbers.
+
+    Resumes an interrupted run; `om migrate-data rollback` undoes it. Documents stay readable, writable and
+    searchable: indexes with dates are prepared first and cut over at the end. Migration files are not run; pending
+    files are listed and cause exit code 3.
+    """
+    options = MigrationOptions(
+        failure_mode=FailureMode(failure_mode),
+        batch_size=batch_size,
+        max_errors=max_errors,
+        limit_documents=limit_documents,
+        accept_unindexed=accept_unindexed,
+        keep_old_index=keep_old_index,
+        aliases=aliases,
+        include_prefixes=include_prefixes,
+        expand=not no_expand,
+    )
     with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
-        session.require_intact(exempt=("failures",))
+        preflight = session.run(session.migration().preflight(options))
         note_assumed_zone(session)
-        note_lost_state(session)
+        if preflight.is_state_lost:
+            warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
         files = pending_files(session, DATA, migrations_dir, module)
-        planned = session.planned_indexes()
         note_unclaimed(find_unclaimed(session))
-        if aliases:
-            session.run(require_aliases(aliases, planned))
-        indexes = session.run(forecast_with_dates(planned, keep_old_index=keep_old_index))
-        if indexes:
-            note_superseded(session.run(index_statuses(planned)))
-        chosen = ExpansionOptions(
-            accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
-        )
+        note_superseded(preflight.superseded)
         if dry_run:
             if backup:
                 note_backup_skipped()
-            code = run_dry(
-                session,
-                indexes,
-                files,
-                batch_size,
-                verbose,
-                as_json,
-                log,
-                options=chosen,
-                failure_mode=FailureMode(failure_mode),
-                include_prefixes=include_prefixes,
-                run_command=_run_command(omit=("dry_run", "verbose")),
-            )
-            note_unreadable(session)
-            return code
+            return run_dry(session, options, preflight, files, log, verbose=verbose, as_json=as_json)
         if limit == 0:
             log.ended(not_run_report(files), Exit.DONE)
             print_json(not_run_report(files)) if as_json else line("Nothing was run, because --limit is 0.")
             return Exit.DONE
         # With --no-expand, an index that is still to be built is an error.
-        _ask(session, [one for one in indexes if not (no_expand and one.to_build)], assume_yes=yes)
+        _ask(session, [one for one in preflight.indexes if not (no_expand and one.to_build)], assume_yes=yes)
         if backup:
             backup_before_run(session, log)
-        options = RunOptions(FailureMode(failure_mode), batch_size, max_errors, limit_documents)
-        resume_command = _run_command(omit=("backup", "yes"))  # a second backup would replace a better one
-
-        def migrate(context: Context) -> Op[MigrationResult]:
-            return migrate_forward(
-                context,
-                session.plan,
-                options,
-                planned,
-                index_migration(context.monitor),
-                chosen,
-                expand=not no_expand,
-                include_prefixes=include_prefixes,
-            )
-
-        found = _run(session, migrate, resume_command, verbose, log)
-        failures = _recorded_failures(session, found)
+        resume_command = run_command(omit=("backup", "yes"))  # a second backup would replace a better one
+        found = _run(session, options, resume_command, verbose, log)
         note_unreadable(session)
         report = run_report(found, files)
-        code = exit_with_files(_exit_of(found), files, DATA)
+        code = exit_with_files(EXIT_OF_OUTCOME[found.outcome], files, DATA)
         log.ended(report, code)
     if as_json:
         print_json(report)
     else:
-        draw_result(
-            found,
-            session.plan,
-            failures,
-            options.failure_mode,
-            resume_command=resume_command,
-            verbose=verbose,
-        )
+        draw_result(found, session.plan, resume_command=resume_command, verbose=verbose)
     return code
-
-
-def _run_command(*, omit: Sequence[str]) -> str:
-    """Return the command of a run with the options of this one."""
-    return f"om migrate-data run{chosen_options(click.get_current_context(), omit=omit)}"
-
-
-def _recorded_failures(session: Session, found: MigrationResult) -> FailureSummary:
-    if found.data is None or not found.data.errors:
-        return FailureSummary()
-    return session.run(FailureLog(session.keys).summary())
 
 
 def _ask(session: Session, indexes: Sequence[IndexEstimate], *, assume_yes: bool) -> None:
@@ -229,7 +183,7 @@ def _ask(session: Session, indexes: Sequence[IndexEstimate], *, assume_yes: bool
         note(STOP_BEFORE)
     if not will_ask(assume_yes=assume_yes):
         return
-    found = session.run(statistics(session.context(), session.plan, rng=Random()))
+    found = session.run(session.migration().estimate_run())
     documents = counted(found.documents, "document")
     if not found.exact:
         documents = f"about {counted(rounded(found.documents), 'document')}"
@@ -240,18 +194,8 @@ def _ask(session: Session, indexes: Sequence[IndexEstimate], *, assume_yes: bool
     )
 
 
-def _exit_of(found: MigrationResult) -> Exit:
-    if found.data is not None and found.data.stopped is not None:
-        return Exit.INTERRUPTED
-    return Exit.PENDING if found.data is None or found.refused else Exit.DONE
-
-
 def _run(
-    session: Session,
-    migrate: Callable[[Context], Op[MigrationResult]],
-    resume_command: str,
-    verbose: bool,
-    log: EventLog,
+    session: Session, options: MigrationOptions, resume_command: str, verbose: bool, log: EventLog
 ) -> MigrationResult:
     def note_failure(failure: Failure) -> None:
         if verbose:
@@ -260,4 +204,4 @@ def _run(
     with progress_display(every_step=verbose) as show:
         monitor = log.watching(Monitor(progress=show, failure=note_failure))
         with stop_on_signal(monitor), resume_hint(resume_command):
-            return session.run(migrate(session.context(monitor)))
+            return session.run(session.migration(monitor).run(options))

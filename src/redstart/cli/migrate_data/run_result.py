@@ -12,23 +12,20 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.output import Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
-from redstart.migrations.coordinator import MigrationResult
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunResult
-from redstart.migrations.data.status import MigrationPhase
 from redstart.migrations.failure import FailureSummary, Fate
-from redstart.migrations.indexes.expand import IndexState
-from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.indexes.expand import IndexOutcome
+from redstart.migrations.outcomes import MigrationResult, unmatched_message
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
 def draw_result(
     found: MigrationResult,
     plan: Plan,
-    failures: FailureSummary,
-    failure_mode: FailureMode,
     *,
     resume_command: str,
     verbose: bool,
@@ -36,9 +33,9 @@ def draw_result(
     """Print the outcome, the counts, the failures by reason, the indexes, and the next steps.
 
     Args:
-        failures: the recorded failures of the run.
         resume_command: what continues a stopped run.
     """
+    failures, failure_mode = found.failures, found.failure_mode
     outcome, tone = _outcome(found, plan)
     line(outcome, tone)
     result = found.data
@@ -73,7 +70,7 @@ def _outcome(found: MigrationResult, plan: Plan) -> tuple[str, Tone]:
         return "Nothing was converted: the dual-format index would drop documents.", Tone.WARNING
     if found.data.stopped is not None:
         return f"Conversion stopped: {found.data.stopped}.", Tone.WARNING
-    refused = sum(one.state is IndexState.REFUSED for one in found.indexes)
+    refused = sum(one.outcome is IndexOutcome.REFUSED for one in found.indexes)
     if refused:
         indexes = "1 index" if refused == 1 else f"{refused} indexes"
         return f"Conversion complete; cutover refused for {indexes}.", Tone.WARNING

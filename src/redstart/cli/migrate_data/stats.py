@@ -1,15 +1,12 @@
 """Read-only commands: stats and progress."""
 
-from functools import partial
 from math import ceil, sqrt
-from random import Random
 
 import click
 
 from redstart.cli.migrate_data.reports import (
-    how_far,
     progress_report,
-    state_of,
+    refusal_text,
     stats_report,
     unplanned_fields,
 )
@@ -28,7 +25,6 @@ from redstart.cli.output import (
     duration,
     line,
     print_json,
-    refusal_by,
     rounded,
     size,
     warn,
@@ -39,13 +35,10 @@ from redstart.cli.tables import next_step, pairs
 from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
-from redstart.migrations.data.statistics import Statistics, statistics
-from redstart.migrations.data.status import Status
-from redstart.migrations.data.status import status as read_status
-from redstart.migrations.holder import is_gone
-from redstart.migrations.phase import with_indexes_at_work
-from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage
+from redstart.migrations.data.statistics import Statistics
+from redstart.migrations.data.status import DataStatus
+from redstart.migrations.outcomes import RunProgress, RunState, StatisticsResult
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.transformation import Outcome
 
@@ -57,21 +50,20 @@ from redstart.migrations.transformation import Outcome
 @exclude_prefix
 @common
 def stats(settings: Settings, exact: bool, batch_size: int, verbose: bool, as_json: bool) -> None:
-    """Count documents and values by kind, estimate the duration of a run, and show the settings of the server that
-    matter for it. Writes nothing."""
+    """Count documents and values by kind, estimate the duration of a run, and show the relevant settings of the server.
+
+    Writes nothing.
+    """
     with open_session(settings) as session, progress_display() as show:
-        session.require_intact()
-        session.adopt_recorded_exclusions()
+        migration = session.migration(Monitor(progress=show))
+        result = session.run(migration.stats(exact=exact, batch_size=batch_size))
         note_assumed_zone(session)
-        rng = None if exact else Random()
-        context = session.context(Monitor(progress=show))
-        found = session.run(statistics(context, session.plan, rng=rng, batch_documents=batch_size))
-        unfinished = session.run(load_checkpoint(session.keys)) is not None
+    found = result.data
     if as_json:
         print_json(stats_report(found, session.declarations))
         return
-    _draw_stats(found, session, verbose)
-    if unfinished and not found.exact and not found.spread:
+    _draw_stats(result, session, verbose)
+    if result.is_interrupted and not found.exact and not found.spread:
         warn("a run was interrupted. The sample mostly contains converted documents. Count all with --exact.")
 
 
@@ -86,7 +78,8 @@ def _draw_documents(found: Statistics, session: Session) -> None:
         )
 
 
-def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
+def _draw_stats(result: StatisticsResult, session: Session, verbose: bool) -> None:
+    found = result.data
     _draw_documents(found, session)
     line("")
     if not found.documents:
@@ -112,6 +105,7 @@ def _draw_stats(found: Statistics, session: Session, verbose: bool) -> None:
         if unplanned:
             line("")
     _draw_server(found, session.naive_timezone.name.partition(":")[0])
+    draw_refusal(refusal_text(result.refusal))
     if found.documents:
         line("")
         _draw_next_step(found)
@@ -170,7 +164,6 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
             ("server", facts.version),
         ]
     )
-    draw_refusal(refusal_by(partial(require_safe_undo, facts)))
 
 
 @click.command()
@@ -179,22 +172,20 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
 def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
     """Show the progress of a running or interrupted migration. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
-        session.require_intact()
-        found = session.run(read_status(session.keys, session.plan))
-        found = session.run(with_indexes_at_work(found, is_gone))
+        found = session.run(session.migration().progress())
         saving = session.run(call(info("persistence"))).get("rdb_bgsave_in_progress") == "1"
     if as_json:
-        print_json(progress_report(found))
+        print_json(progress_report(found.status))
         return
-    state = state_of(found)
-    if state == "none":
+    if found.state is RunState.NONE:
         line("Nothing is running, and no progress is saved.")
         if saving:
             line("The server is saving its data. A run with --backup starts after that.")
         return
-    _draw_progress(found, state, verbose)
-    if state == "interrupted":
-        undoes = found.checkpoint is not None and found.checkpoint.stage.undoes
+    _draw_progress(found, verbose)
+    if found.state is RunState.INTERRUPTED:
+        checkpoint = found.status.checkpoint
+        undoes = checkpoint is not None and checkpoint.stage.undoes
         next_step(
             "Resume with",
             f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run",
@@ -214,28 +205,28 @@ def _stage(checkpoint: Checkpoint) -> str:
     return f"{STAGES[checkpoint.stage]}, pass {checkpoint.number}" if passes else STAGES[checkpoint.stage]
 
 
-def _done(found: Status) -> str:
-    done, total = how_far(found)
-    if not done and not total:
+def _done(found: RunProgress) -> str:
+    if not found.done and not found.total:
         return "not counted"
-    return f"{done:,} of {total:,}" if total else f"{done:,}"
+    return f"{found.done:,} of {found.total:,}" if found.total else f"{found.done:,}"
 
 
-def _stage_of_indexes(found: Status) -> str:
+def _stage_of_indexes(found: DataStatus) -> str:
     activity = found.lease.activity if found.lease is not None else None
     return "indexes" if activity is None else f"indexes: {activity}"
 
 
-def _draw_progress(found: Status, state: str, verbose: bool) -> None:
-    rows: list[tuple[str, object]] = [("state", state)]
+def _draw_progress(progress: RunProgress, verbose: bool) -> None:
+    found = progress.status
+    rows: list[tuple[str, object]] = [("state", progress.state.value)]
     checkpoint = found.checkpoint
     if found.lease is not None:
         rows.append(("lease holder", found.lease))
-    if state == "running" and found.lease_is_of_indexes:
+    if progress.is_running and found.lease_is_of_indexes:
         rows.append(("stage", _stage_of_indexes(found)))
     elif checkpoint is not None:
         unit = "undo log entries" if checkpoint.stage is RunStage.REPLAY else "documents"
-        rows += [("stage", _stage(checkpoint)), (unit, _done(found))]
+        rows += [("stage", _stage(checkpoint)), (unit, _done(progress))]
     if checkpoint is not None:
         rows += [
             *([("failed values", f"{found.failures:,}")] if found.failures else []),

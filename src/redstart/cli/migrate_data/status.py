@@ -1,34 +1,30 @@
 """`om migrate-data status`: the phase, what is applied and pending, and the next command."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from redstart.cli.exit_codes import Exit
-from redstart.cli.migrate_data.failed_values import FailedValues, recorded_failures
-from redstart.cli.migrate_data.reports import state_of, status_report
-from redstart.cli.migrate_data.tables import CHECK_PREFIXES
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
+from redstart.cli.migrate_data.reports import status_report
+from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import Settings, common, exclude_prefix
-from redstart.cli.output import ago, as_typed, line, print_json, warn
+from redstart.cli.output import ago, as_typed, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
-from redstart.cli.session import Session, note_assumed_zone, open_session
+from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
-from redstart.migrations.data.record import is_recorded_without_state, read_record
-from redstart.migrations.data.status import MigrationPhase, Status
-from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.holder import is_gone
-from redstart.migrations.outcomes import unmatched_message
-from redstart.migrations.phase import (
-    is_cutover_pending,
-    phase_with_indexes,
-    with_indexes_at_work,
-    with_rewritten,
+from redstart.migrations.outcomes import (
+    LOST_STATE,
+    Outcome,
+    RecordedFailures,
+    StatusResult,
+    unmatched_message,
 )
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
 
@@ -42,12 +38,6 @@ PHASES = {
     MigrationPhase.CONTRACTED: "all documents are converted and unused indexes are dropped",
     MigrationPhase.ROLLING_BACK: "a rollback was started and is not complete",
 }
-
-
-LOST_STATE = (
-    "If Redstart converted the data, the state of Redstart was lost: restore the keys redstart:* from a backup. "
-    "Without them converted values cannot be rolled back."
-)
 
 
 @click.command()
@@ -73,17 +63,14 @@ def status(
     as_json: bool,
 ) -> int:
     """Show the phase of the migration, models and migration files that are applied or pending, and the next command.
-    Writes nothing."""
+
+    Writes nothing.
+    """
     with open_session(settings) as session:
-        session.require_intact()
-        session.adopt_recorded_exclusions()
+        migration = session.migration()
+        found = session.run(migration.status())
         files = look(session, DATA, migrations_dir, module)
-        found = session.run(read_status(session.keys, session.plan))
-        found = session.run(with_rewritten(found, session.transformation))
-        found = replace(found, phase=session.run(phase_with_indexes(found)))
-        found = session.run(with_indexes_at_work(found, is_gone))
-        awaited = session.run(is_cutover_pending(found))
-        failed = recorded_failures(session) if detailed and not as_json else None
+        failed = session.run(migration.failures()) if detailed and not as_json else None
         rest = find_unclaimed(session)
         note_unknown_fields(session)
     if as_json:
@@ -91,28 +78,23 @@ def status(
     else:
         _draw_status(found, failed)
         draw_unclaimed(rest)
-        draw_phase_guidance(found.phase, cut_over_to_come=awaited)
+        draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
         draw_files(files)
-    pending = found.pending or found.unlisted or awaited or waits(files)
-    is_lost = found.recorded_elsewhere and found.record.is_new
-    return Exit.PENDING if (check and pending) or is_lost else Exit.DONE
+    outcome = found.outcome
+    if outcome is Outcome.DONE and waits(files):
+        outcome = Outcome.PENDING
+    return Exit.DONE if outcome is Outcome.PENDING and not check else EXIT_OF_OUTCOME[outcome]
 
 
-def note_lost_state(session: Session) -> None:
-    """Warn that redis-om's record has the migration as applied, and no state of a run exists."""
-    record = session.run(read_record(session.keys))
-    if session.run(is_recorded_without_state(session.keys, record)):
-        warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
-
-
-def _draw_status(found: Status, failed: FailedValues | None) -> None:
+def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     """Print the phase, what is left, and the next step.
 
     Args:
         failed: given for a detailed status.
     """
-    when = "" if found.verified_ms is None else f", {ago(found.verified_ms)}"
-    line(f"Phase: {found.phase.value} ({PHASES[found.phase]}{when})")
+    found = status.data
+    when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
+    line(f"Phase: {status.phase.value} ({PHASES[status.phase]}{when})")
     if found.pending or found.is_applied:
         line(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
     if failed is not None:
@@ -134,29 +116,29 @@ def _draw_status(found: Status, failed: FailedValues | None) -> None:
         next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
         line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
-        if found.record.is_new:
+        if status.is_state_lost:
             line(LOST_STATE)
         next_step("Check the data with", "om migrate-data verify")
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
         next_step("Add it to the list with", "om migrate-data run")
-    for text in _what_next(found):
+    for text in _what_next(status):
         line(as_typed(text))
 
 
-def _what_next(found: Status) -> tuple[str, ...]:
-    if state_of(found) == "running":
+def _what_next(status: StatusResult) -> tuple[str, ...]:
+    found = status.data
+    if status.progress.is_running:
         return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
-    if found.phase is MigrationPhase.CONVERTED:
+    if status.phase is MigrationPhase.CONVERTED:
         return ("Check documents written since then with: om migrate-data verify",)
-    if found.phase is MigrationPhase.MIGRATING:
+    if status.phase is MigrationPhase.MIGRATING:
         return ("Resume with: om migrate-data run",)
-    return (
-        (_how_to_convert(found),) if found.pending and found.phase is not MigrationPhase.ROLLING_BACK else ()
-    )
+    is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
+    return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
 
 
-def _how_to_convert(found: Status) -> str:
+def _how_to_convert(found: DataStatus) -> str:
     if all(model in found.unnamed for model in found.pending):
         return "Name the modules of these models with --models, and convert with: om migrate-data run"
     if found.recorded_elsewhere:
@@ -164,7 +146,7 @@ def _how_to_convert(found: Status) -> str:
     return "Convert with: om migrate-data run"
 
 
-def _draw_models(found: Status, failed: FailedValues) -> None:
+def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
     models = [*found.applied, *found.pending]
     rows = []
     for model in models:
@@ -174,7 +156,7 @@ def _draw_models(found: Status, failed: FailedValues) -> None:
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
     if failed.count:
-        next_step(f"{failed}. List these with", "om migrate-data errors")
+        next_step(f"{summary_of(failed)}. List these with", "om migrate-data errors")
     if found.record.plan is not None:
         kept = found.record.forgotten
         all_but = (
@@ -196,8 +178,10 @@ STATES = {
 @exclude_prefix
 @common
 def check_schema(settings: Settings, as_json: bool) -> int:
-    """Check that the index of each model has numeric dates and that the data is converted. Exits with 3 if work is
-    pending, and names the next command. Writes nothing."""
+    """Check that the index of each model has numeric dates and that the data is converted.
+
+    Exits with 3 if work is pending, and names the next command. Writes nothing.
+    """
     with open_session(settings) as session:
         note_assumed_zone(session)
         found = session.run(inspect_dates(session.planned_indexes(), session.plan))
@@ -253,4 +237,4 @@ def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
 
 
 def _type(field: DateField) -> str | None:
-    return None if field.serving is None else field.serving.kind.value
+    return None if field.active is None else field.active.kind.value

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from redstart.cli.output import line, rounded
+from redstart.cli.output import counted, line, rounded
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.failure import Failure, FailureSummary, Fate
-from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.outcomes import RecordedFailures, unmatched_message
 from redstart.migrations.transformation import Outcome
 
 CHECK_PREFIXES = (
@@ -130,6 +130,14 @@ def draw_all_failures(found: FailureSummary) -> None:
     if found.count > len(found.first):
         line(f"... {found.count - len(found.first):,} more")
     line("")
+
+
+def summary_of(found: RecordedFailures) -> str:
+    """Return how many failed values there are, and in how many documents."""
+    values = counted(found.count, "failed value")
+    if found.not_listed:
+        return f"{values}, of which {found.not_listed:,} are only counted and not recorded"
+    return f"{values} in {counted(len({failure.key for failure in found.listed}), 'document')}"
 
 
 def draw_failures_hint() -> None:

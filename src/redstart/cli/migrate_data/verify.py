@@ -5,26 +5,20 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.exit_codes import Exit
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.migrate_data.event_log import event_log, log_file
-from redstart.cli.migrate_data.failed_values import recorded_failures
-from redstart.cli.migrate_data.reports import verify_report
-from redstart.cli.migrate_data.tables import draw_nothing_found
+from redstart.cli.migrate_data.reports import shown_problem, verify_report
+from redstart.cli.migrate_data.tables import draw_nothing_found, summary_of
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import Tone, as_typed, counted, line, print_json
+from redstart.cli.output import Tone, counted, line, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.session import Session, open_session
+from redstart.cli.session import open_session
 from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.failures import failure_at
-from redstart.migrations.data.record import read_record
-from redstart.migrations.data.verify import JournalCheck, Problems, Verification, verify_journal
-from redstart.migrations.data.verify import verify as verify_everything
 from redstart.migrations.failure import Failure, FailureSummary, Fate
-from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
-from redstart.migrations.key_ownership import require_same_types
-from redstart.migrations.model_check import ModelCheck
+from redstart.migrations.indexes.coverage import IndexCheck
+from redstart.migrations.outcomes import VerificationResult
 from redstart.migrations.transformation import Outcome
 
 MAX_PROBLEMS = 20
@@ -55,88 +49,39 @@ def verify(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Read every value again, and look up every document in its index if that is cut over. Exits with 6 if a value is
-    missing, wrong or unconverted. Recorded failures are not problems, unless --check-data finds documents that their
-    model cannot read. Writes nothing."""
+    """Read every value again, and look up every document in its index if that is cut over.
+
+    Exits with 6 if a value is missing, wrong or unconverted. Recorded failures are not problems, unless
+    --check-data finds documents that their model cannot read. Writes nothing.
+    """
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
-        session.require_intact()
-        session.adopt_recorded_exclusions()
-        require_same_types(session.plan)
-        note_unclaimed(find_unclaimed(session))
         with progress_display(every_step=verbose) as show:
-            monitor = log.watching(Monitor(progress=show))
-            found, journal, model_check = _verify(session, monitor, check_data, batch_size)
-            indexes = _verify_indexes(session, found.problems)
-        if model_check is None:
+            migration = session.migration(log.watching(Monitor(progress=show)))
+            found = session.run(migration.verify(check_data=check_data, batch_size=batch_size))
+        note_unclaimed(find_unclaimed(session))
+        if found.models is None:
             note_unknown_fields(session)
         else:
-            note_undeclared(session.declarations, model_check.undeclared)
-        report = verify_report(found, journal, model_check, indexes)
-        code = Exit.DONE if found.ok else Exit.PROBLEMS_FOUND
+            note_undeclared(session.declarations, found.models.undeclared)
+        report = verify_report(found)
+        code = EXIT_OF_OUTCOME[found.outcome]
         log.ended(report, code)
     if as_json:
         print_json(report)
     else:
         if not report["documents"]:
             draw_nothing_found(session.plan.models)
-        _draw(found, journal, model_check, indexes, verbose)
+        _draw(found, verbose)
     return code
 
 
-def _verify(
-    session: Session, monitor: Monitor, check_data: bool, batch_size: int
-) -> tuple[Verification, JournalCheck | None, ModelCheck | None]:
-    context = session.context(monitor)
-    model_check = None
-    if check_data:
-        recorded = session.run(read_record(session.keys)).plan
-        model_check = ModelCheck(
-            session.declarations, session.naive_timezone, session.transformation, recorded
-        )
-    checks = [model_check] if model_check else []
-    found = session.run(verify_everything(context, session.plan, checks=checks, batch_documents=batch_size))
-    if model_check is not None:
-        model_check.report_unnamed(found.problems)
-    journal = _verify_journal(session, monitor, found.problems) if check_data else None
-    return found, journal, model_check
-
-
-def _verify_journal(session: Session, monitor: Monitor, problems: Problems) -> JournalCheck | None:
-    record = session.run(read_record(session.keys))
-    if record.plan is None:
-        return None
-    return session.run(verify_journal(session.context(monitor), record.plan, problems))
-
-
-def _verify_indexes(session: Session, problems: Problems) -> list[IndexCheck]:
-    checks = session.run(verify_indexes(session.planned_indexes()))
-    for check in checks:
-        if not check.serves:
-            problems.add(
-                failure_at(
-                    check.name.encode(),
-                    "",
-                    b"",
-                    as_typed("there is no index of this name; see om migrate status"),
-                )
-            )
-        for key in check.examples[: check.problems] if check.serves else ():
-            problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))
-        problems.count += max(0, check.problems - len(check.examples)) if check.serves else 0
-    return checks
-
-
-def _draw(
-    found: Verification,
-    journal: JournalCheck | None,
-    model_check: ModelCheck | None,
-    indexes: Sequence[IndexCheck],
-    verbose: bool,
-) -> None:
+def _draw(result: VerificationResult, verbose: bool) -> None:
+    found, journal, model_check = result.data, result.undo_log, result.models
+    problems = [shown_problem(problem) for problem in found.problems.first]
     total = found.tally.total
     unconverted = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
     count = found.problems.count
-    if found.ok:
+    if result.is_ok:
         recorded = found.recorded_failures
         but = f", except {recorded:,} recorded failed value{'s' * (recorded != 1)}" if recorded else ""
         line(f"Verification passed: no value is missing, wrong or unconverted{but}.", Tone.DONE)
@@ -160,16 +105,14 @@ def _draw(
     pairs([("documents", found.tally.total_documents), *(row for row in rows if row[1])])
     for model in found.unnamed:
         line(f"{model.name} ({model.key_prefix}) is recorded and not given: its values are read as recorded")
-    for check in indexes:
+    for check in result.indexes:
         if check.serves:
             line(f"{check.name}: {looked_up(check)}")
-    _draw_reasons("Problems by reason", found.problems.first, count)
-    for problem in found.problems.first if verbose else found.problems.first[:MAX_PROBLEMS]:
+    _draw_reasons("Problems by reason", problems, count)
+    for problem in problems if verbose else problems[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
     if not verbose and count > MAX_PROBLEMS:
-        line(
-            f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {min(count, len(found.problems.first)):,} of them"
-        )
+        line(f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {min(count, len(problems)):,} of them")
     if unconverted:
         next_step("Convert values in text format with", "om migrate-data run")
     if model_check is not None and model_check.unreadable:
@@ -208,11 +151,13 @@ def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
 @click.command()
 @common
 def errors(settings: Settings, as_json: bool) -> None:
-    """List failed values with key, field, reason and whole value: those that the last run could not convert, those that
-    a run has replaced or quarantined, and originals that a rollback could not restore. Writes nothing."""
+    """List failed values with key, field, reason and whole value.
+
+    They are those that the last run could not convert, those that a run has replaced or quarantined, and originals
+    that a rollback could not restore. Writes nothing.
+    """
     with open_session(settings, needs_models=False) as session:
-        session.require_intact()
-        found = recorded_failures(session)
+        found = session.run(session.migration().failures())
     if as_json:
         listed = [failure.as_dict() for failure in found.listed]
         print_json({"errors": listed, "count": found.count})
@@ -220,7 +165,7 @@ def errors(settings: Settings, as_json: bool) -> None:
     if not found.count:
         line("No failed values are recorded.")
         return
-    line(f"{found}.")
+    line(f"{summary_of(found)}.")
     _draw_reasons("Failed values by reason", found.listed, found.count)
     for failure in found.listed:
         line(failure.whole())

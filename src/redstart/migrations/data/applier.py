@@ -1,5 +1,6 @@
 """Send edits to the server: one script per chunk, and each document compared and written as one unit."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,14 +25,16 @@ from redstart.migrations.data.undo_log import compressed, packed_entry
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 
+logger = logging.getLogger(__name__)
+
 SCRIPT_TARGET_MICROSECONDS = 2_000
 """How long a script may block other clients."""
 
 FIRST_DOCUMENTS = 20
 """Size of a chunk until a script has been measured."""
 
-MOST_DOCUMENTS = 200
-MOST_CHUNK_BYTES = 256_000
+MAX_DOCUMENTS = 200
+MAX_CHUNK_BYTES = 256_000
 _GUARDED_BYTES_PER_BYTE = 4
 """To read and hash a list takes the server a quarter of the time for a change of as many bytes."""
 
@@ -47,7 +50,7 @@ FIRST_EDITS = 50
 PART_TARGET_MICROSECONDS = 5_000
 """How long the script for a part of a document may take, besides what indexes take for any change of it."""
 
-MOST_MICROSECONDS = 10_000
+MAX_MICROSECONDS = 10_000
 """After this time a script begins no other document, whatever the measurement of earlier ones has promised."""
 
 
@@ -127,7 +130,7 @@ class Applier:
         size = 0
         for document in documents:
             document_bytes = _byte_size(document)
-            full = len(chunk) >= self._chunk_documents or (chunk and size + document_bytes > MOST_CHUNK_BYTES)
+            full = len(chunk) >= self._chunk_documents or (chunk and size + document_bytes > MAX_CHUNK_BYTES)
             if full or document.key in keys:
                 yield chunk
                 chunk, keys, size = [], set(), 0
@@ -158,7 +161,7 @@ class Applier:
         return (
             document.count > MAX_EDITS
             or (document.count > FIRST_EDITS and _items(document.edits) > FIRST_EDITS)
-            or _byte_size(document) - document.guarded_bytes // _GUARDED_BYTES_PER_BYTE > MOST_CHUNK_BYTES
+            or _byte_size(document) - document.guarded_bytes // _GUARDED_BYTES_PER_BYTE > MAX_CHUNK_BYTES
         )
 
     def _parts(self, document: DocumentEdits) -> Iterable[DocumentEdits]:
@@ -169,7 +172,7 @@ class Applier:
             stop, size = start, 0
             while stop < min(start + self._part_edits, len(edits)):
                 size += _edit_bytes(edits[stop])
-                if stop > start and size > MOST_CHUNK_BYTES:
+                if stop > start and size > MAX_CHUNK_BYTES:
                     break
                 stop += 1
             part, start = edits[start:stop], stop
@@ -211,7 +214,7 @@ class Applier:
                 self._after,
                 self._counted_as,
                 self._under,
-                MOST_MICROSECONDS,
+                MAX_MICROSECONDS,
                 MOVED_FROM,
             ),
         )
@@ -251,11 +254,11 @@ class Applier:
             return
         wanted = (len(sent.documents) - left) * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
         # Half-way each time: one slow script (a busy machine) must not make a hundred tiny ones.
-        self._chunk_documents = max(1, min(MOST_DOCUMENTS, (self._chunk_documents + wanted) // 2))
+        self._chunk_documents = max(1, min(MAX_DOCUMENTS, (self._chunk_documents + wanted) // 2))
 
 
 def split_large(document: DocumentEdits) -> list[DocumentEdits]:
-    """A document with very many edits as several, each of them applied as a unit."""
+    """Split a document with very many edits into several, each of them applied as a unit."""
     if document.count <= MAX_EDITS:
         return [document]
     starts = range(0, len(document.edits), MAX_EDITS)
@@ -359,7 +362,7 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
     return changes, merge_patch(mergeable) if mergeable else b""
 
 
-MOST_TRIES = 20
+MAX_TRIES = 20
 """Retries for a document that other clients keep changing; after that, the next pass processes it."""
 
 EditsMaker = Callable[[Sequence[StoredDocument]], Op[list[DocumentEdits]]]
@@ -401,14 +404,19 @@ class ConflictRetrier:
     def finish(self) -> Op[WriteOutcome]:
         """Read, classify and send documents with conflicts again, until they are written."""
         settled = WriteOutcome()
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             conflicts = yield from self._collect(settled)
             if not conflicts:
                 return settled
             settled.retried += len(conflicts)
             documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
             yield from self._send(documents)
-        settled.retried += len((yield from self._collect(settled)))
+        conflicts = yield from self._collect(settled)
+        if conflicts:
+            logger.debug(
+                "Documents in conflict after %d tries, left to the next pass: %d", MAX_TRIES, len(conflicts)
+            )
+        settled.retried += len(conflicts)
         return settled
 
     def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:

@@ -7,6 +7,7 @@ restart of the server sets it.
 
 from dataclasses import dataclass
 
+from redstart.commands.server_errors import is_save_under_way
 from redstart.commands.server_info import bgsave, info, server_time
 from redstart.effects import Op, call, pause
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsupportedServerError
@@ -91,8 +92,7 @@ def _was_started() -> Op[bool]:
         hint = f'Permit BGSAVE: see "Permissions" in the documentation. Where that is impossible, {_PROVIDER}'
         raise UnsupportedServerError(exc.message, hint) from exc
     except CommandError as exc:
-        text = exc.message.lower()
-        if "in progress" in text or "child process" in text:
+        if is_save_under_way(exc):
             return False
         hint = f"If only your provider can save the data, {_PROVIDER}"
         raise UnsupportedServerError(f"The server rejected BGSAVE: {exc.message}", hint) from exc

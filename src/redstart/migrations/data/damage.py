@@ -211,7 +211,7 @@ def _damage_without_record(keys: StateKeys) -> Op[list[Damage]]:
         Damage(
             "record",
             f"{keys.record} and the undo log {keys.journal} are missing, but {DATA_RUNS} counts runs of this "
-            f"migration: {printable(run.decode(errors='backslashreplace'))}. "
+            f"migration: {printable(run)}. "
             "Without them converted values cannot be rolled back.",
             keys.restore_hint(),
         )

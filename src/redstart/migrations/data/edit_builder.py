@@ -197,8 +197,10 @@ def _edit_of(
 
 
 def guard_paths(edits: list[Edit], *, large: bool = False) -> list[str]:
-    """The outermost list of every edit that lies in one; of a large document just the values like it, and of these
-    just the items that are edited, if all of them are converted.
+    """Return the path of the outermost list of every edit that lies in one.
+
+    Of a large document, just the values with the path of the edit are guarded, and of these just the items that are
+    edited, if all of them are converted.
     """
     if large:
         values: dict[str, list[Edit]] = {}
@@ -220,7 +222,7 @@ def _outermost_list(location: Location) -> Location:
 
 
 def _guard_of(path: str, edits: list[Edit]) -> str:
-    """The path that guards values which one path reads, with an item more at both ends.
+    """Return the path that guards values of one path, with an item more at both ends.
 
     Failed values are replaced by equal defaults: which is which, only the whole list tells.
     """

@@ -11,7 +11,7 @@ from hashlib import blake2b
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
-from redstart.display import one_line, whole_line
+from redstart.display import shown_value, whole_line
 from redstart.documents.fetch import pages
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
@@ -19,7 +19,7 @@ from redstart.mapping.value_paths import display
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.json_path import Location
 from redstart.migrations.data.record import counted
-from redstart.migrations.failure import SHOWN_CHARACTERS, Failure, FailureSummary
+from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 
@@ -52,7 +52,7 @@ def failure_at(
     path = place if isinstance(place, str) else display(place)
     name = place_name(key, (place,) if isinstance(place, str) else place)
     digest = blake2b(value, digest_size=8).hexdigest()
-    text = whole_line(value) if whole_value else one_line(value, SHOWN_CHARACTERS)
+    text = whole_line(value) if whole_value else shown_value(value)
     return _failure(name, key, path, text, reason, digest)
 
 
@@ -154,7 +154,7 @@ class FailureLog:
         except (ValueError, TypeError, AttributeError) as exc:
             raise StateDamagedError(
                 f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
-                f"{one_line(name, SHOWN_CHARACTERS)}.",
+                f"{shown_value(name)}.",
                 f"Restore both keys from a backup, or roll back without them: om migrate-data rollback "
                 f"{self._keys.migration_id}",
             ) from exc

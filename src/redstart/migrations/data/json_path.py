@@ -8,10 +8,11 @@ with a space: the space is dropped, and the path may match another key.
 import json
 import re
 
+from redstart.search.json_paths import readable_member
+
 Location = tuple[str | int, ...]
 """A concrete location: names of members and positions in lists."""
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _QUOTE = re.compile("['\"]")
 _SLICE = re.compile(r"""\A([^'"]*?)\[([0-9]+):([0-9]+)\]""")
 
@@ -110,14 +111,7 @@ def _rendered(node: object) -> str:
 
 
 def _step(step: str | int) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    if _PLAIN.fullmatch(step):
-        return f".{step}"
-    if "'" not in step and "\\" not in step and '"' in step:
-        return f"['{step}']"
-    escaped = step.replace("\\", "\\\\").replace('"', '\\"')
-    return f'["{escaped}"]'
+    return f"[{step}]" if isinstance(step, int) else readable_member(step)
 
 
 def _needs_escape(step: str) -> bool:

@@ -75,7 +75,7 @@ def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[L
 def _values(key: bytes, path: ValuePath, locations: list[Location]) -> Op[list[StoredValue]]:
     """The values at some places, in any order; one command for each run of items of a list.
 
-    Where items of a run lack the value, its answer does not tell which have it: these places are read one by one.
+    Where items of a run lack the value, its answer does not tell which have it: these locations are read one by one.
     """
     values: list[StoredValue] = []
     unclear: list[Location] = []
@@ -94,7 +94,7 @@ def _values(key: bytes, path: ValuePath, locations: list[Location]) -> Op[list[S
 
 
 def _runs(locations: list[Location]) -> Iterable[list[Location]]:
-    """The places in groups, of which each is one place in consecutive items of one list."""
+    """Group the locations; each group is one location in consecutive items of one list."""
     run: list[Location] = []
     for location in locations:
         if run and _follows(run[-1], location):
@@ -116,7 +116,7 @@ def _follows(before: Location, location: Location) -> bool:
 
 
 def _innermost(location: Location) -> int | None:
-    """The number of the last step that is a position."""
+    """Return the number of the last step that is a position."""
     return next((at for at in range(len(location) - 1, -1, -1) if isinstance(location[at], int)), None)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from redstart.display import one_line
 from redstart.effects import Op
 from redstart.mapping.value_paths import Each, ValuePath, display
-from redstart.migrations.data.applier import MOST_TRIES, Applied, Applier, split_large
+from redstart.migrations.data.applier import MAX_TRIES, Applied, Applier, split_large
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import Location, in_list
@@ -23,7 +23,7 @@ from redstart.migrations.data.unrestored import (
     keep_unrestored,
     unrestored_page,
 )
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
@@ -32,8 +32,7 @@ GONE = "the document no longer exists"
 NO_SUCH_ITEM = "the value that the run wrote in its place no longer exists"
 NOT_WRITTEN = "the server did not write it"
 KEEPS_CHANGING = "other clients keep changing the document"
-MOST_EXAMPLES = 1_000
-_SHOWN_CHARACTERS = 40
+_MAX_CHARACTERS_SHOWN = 40
 
 
 @dataclass(slots=True)
@@ -55,8 +54,8 @@ class Unrestored:
     def add(self, document: UnrestoredDocument, undoing: Undoing) -> None:
         """Add the originals of a document."""
         self.count += len(document.originals)
-        if len(self.examples) < MOST_EXAMPLES:
-            self.examples += document.failures()[: MOST_EXAMPLES - len(self.examples)]
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples += document.failures()[: MAX_EXAMPLES - len(self.examples)]
         for original in document.originals:
             field = undoing.field_of(document.key, original.location)
             if field is None or original.new is None:
@@ -115,7 +114,7 @@ class Restoring:
     ) -> Op[list[UnrestoredDocument]]:
         left: dict[bytes, UnrestoredDocument] = {}
         todo = {document.key: document for document in documents}
-        for last in (*[False] * (MOST_TRIES - 1), True):
+        for last in (*[False] * (MAX_TRIES - 1), True):
             tries = yield from self.tries(list(todo.values()), {})
             conflicts: dict[bytes, UnrestoredDocument] = {}
             # Only this record has the position of a restored item, if the program dies before the list is updated.
@@ -352,7 +351,7 @@ def _matched(
 
 
 def _shown(stored: bytes) -> str:
-    return one_line(stored, _SHOWN_CHARACTERS)
+    return one_line(stored, _MAX_CHARACTERS_SHOWN)
 
 
 def _unmoved(document: UnrestoredDocument, attempt: _Try) -> list[Original]:

@@ -3,7 +3,8 @@
 Of a hash, the planned fields are read. Of a JSON document, for each planned path, the member with its first list or
 map is read (a wildcard would lose the positions), or only the value if there is neither. Nothing else is read: a
 large text in the same document costs nothing. If lists or maps are planned, documents above 1 MB are read step by
-step instead (large.py). The size of each read is bounded by bytes (`PAGE_BYTES`), independent of the number of keys.
+step instead (large_documents.py). The size of each read is bounded by bytes (`PAGE_BYTES`), independent of the number
+of keys.
 """
 
 from collections.abc import Iterable, Sequence
@@ -241,7 +242,7 @@ def cleared_and_gone(edits: Sequence[tuple[bytes, Edit]]) -> Op[set[bytes]]:
 
 
 def lists_at(guards: Sequence[tuple[bytes, str]]) -> Op[list[bytes | None]]:
-    """What guards lists, as the script that writes makes digests of it; None where there is no document.
+    """Return the guarded lists, as the script that writes makes digests of them; None where there is no document.
 
     Args:
         guards: keys and paths.

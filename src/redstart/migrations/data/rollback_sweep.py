@@ -14,13 +14,11 @@ from redstart.migrations.data.reader import texts_at
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.data.survey import preexisting_values
 from redstart.migrations.data.undo_replay import Field
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Outcome, Transformation
 from redstart.values.types import Storage
-
-MAX_EXAMPLES = 1_000
 
 
 @dataclass(slots=True)

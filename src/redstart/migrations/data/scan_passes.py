@@ -17,7 +17,7 @@ from redstart.migrations.data.scanner import Page, Scanner, scanned_share, serve
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Activity, Lease, SentScript
 
-MOST_PASSES = 10
+MAX_PASSES = 10
 """Limit of passes: if unconverted values keep appearing, an old version of the application is still writing."""
 
 
@@ -93,7 +93,7 @@ class Passes:
         self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
         self._failures = yield from FailureLog(self._context.keys).count()
         last = (
-            checkpoint.number + MOST_PASSES - 1
+            checkpoint.number + MAX_PASSES - 1
         )  # starts again when resumed: the old version may be stopped by now
         while True:
             stopped = yield from self._pass(checkpoint)
@@ -102,7 +102,7 @@ class Passes:
             if checkpoint.whole and checkpoint.changed == 0:
                 return None
             if checkpoint.number >= last:
-                return f"unconverted values still appear after {MOST_PASSES} passes; is an old version still writing?"
+                return f"unconverted values still appear after {MAX_PASSES} passes; is an old version still writing?"
             checkpoint.number += 1
             checkpoint.run_id = ""
 

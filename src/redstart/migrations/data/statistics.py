@@ -20,7 +20,7 @@ from redstart.values.types import Storage
 WALKS = 40
 DOCUMENTS_PER_WALK = 100
 KEYS_PER_STEP = 100
-_MOST_STEPS = 20
+_MAX_STEPS = 20
 """Limit of steps per walk, where documents are rare."""
 _WIDEST_BUCKET = 1 / 16
 """Maximum distance of a walk's start from the requested position. Sampled servers have thousands of buckets."""
@@ -96,7 +96,7 @@ def _walk(
         if page.rest:
             continue
         steps += 1
-        if cursor == 0 or documents >= DOCUMENTS_PER_WALK or steps >= _MOST_STEPS:
+        if cursor == 0 or documents >= DOCUMENTS_PER_WALK or steps >= _MAX_STEPS:
             return cursor
 
 

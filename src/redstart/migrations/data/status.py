@@ -1,7 +1,6 @@
-"""The status of a migration: phase, applied and pending models, and the run in progress."""
+"""Facts about the data of a migration: applied and pending models, saved progress, and the run in progress."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from redstart.commands.keyspace import sismember
 from redstart.effects import Op, call
@@ -15,25 +14,9 @@ from redstart.migrations.lease import LeaseState, current
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 
 
-class MigrationPhase(StrEnum):
-    """Phase of the whole migration; `expanded`, `cut over` and `contracted` apply to indexes only.
-
-    `converted` is the state at the end of the run; `om migrate-data verify` finds what was written later.
-    """
-
-    NOTHING_TO_MIGRATE = "nothing to migrate"
-    PENDING = "pending"
-    EXPANDED = "expanded"
-    MIGRATING = "migrating"
-    CONVERTED = "converted"
-    CUT_OVER = "cut over"
-    CONTRACTED = "contracted"
-    ROLLING_BACK = "rolling back"
-
-
 @dataclass(frozen=True, slots=True)
-class Status:
-    """The state of a migration on the server.
+class DataStatus:
+    """What the server has of the data of a migration; see redstart.migrations.phase for the phase.
 
     Attributes:
         applied, pending: models that are converted as they are declared now, and models that are not.
@@ -47,7 +30,6 @@ class Status:
         unlisted: whether Redstart's record has it as applied, and redis-om's has not: redis-om would run it again.
     """
 
-    phase: MigrationPhase
     applied: list[PlannedModel]
     pending: list[PlannedModel]
     record: Record
@@ -67,6 +49,21 @@ class Status:
         return bool(self.applied) and not self.pending
 
     @property
+    def is_rolling_back(self) -> bool:
+        """Whether a rollback was started and is not complete."""
+        if self.checkpoint is not None:
+            return self.checkpoint.stage.undoes
+        return self.record.cleared == "rollback"
+
+    @property
+    def is_migrating(self) -> bool:
+        """Whether a conversion was started and is not complete."""
+        if self.checkpoint is not None:
+            return not self.checkpoint.stage.undoes
+        unconverted = [model for model in self.pending if model not in self.rewritten]
+        return self.record.cleared == "run" and bool(unconverted)
+
+    @property
     def unmatched(self) -> list[str]:
         """The key prefixes of models that are applied and had no documents in the run."""
         return [
@@ -74,14 +71,13 @@ class Status:
         ]
 
     @property
-    def verified_ms(self) -> int | None:
-        """When the last of the given models was converted, by the server's clock; None if one is not."""
-        times = [self.record.applied[model.key_prefix].at_ms for model in self.applied]
-        return max(times) if self.phase is MigrationPhase.CONVERTED else None
+    def converted_ms(self) -> int:
+        """When the last of the applied models was converted, by the server's clock."""
+        return max(self.record.applied[model.key_prefix].at_ms for model in self.applied)
 
 
-def status(keys: StateKeys, plan: Plan) -> Op[Status]:
-    """Return the status. Some reads; no writes.
+def status(keys: StateKeys, plan: Plan) -> Op[DataStatus]:
+    """Return the facts. Some reads; no writes.
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.
@@ -95,8 +91,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
     unnamed = record.unnamed(plan)
     pending = record.pending(plan) + [model for model in unnamed if model.key_prefix not in record.applied]
     models = [*plan.models, *unnamed]
-    return Status(
-        phase=_phase(checkpoint, record, models, pending),
+    return DataStatus(
         applied=[model for model in models if model not in pending],
         pending=pending,
         record=record,
@@ -108,17 +103,3 @@ def status(keys: StateKeys, plan: Plan) -> Op[Status]:
         unrestored=(yield from unrestored_count(keys)),
         unnamed=unnamed,
     )
-
-
-def _phase(
-    checkpoint: Checkpoint | None, record: Record, models: list[PlannedModel], pending: list[PlannedModel]
-) -> MigrationPhase:
-    if checkpoint is not None:
-        return MigrationPhase.ROLLING_BACK if checkpoint.stage.undoes else MigrationPhase.MIGRATING
-    if record.cleared == "rollback":
-        return MigrationPhase.ROLLING_BACK
-    if record.cleared and pending:
-        return MigrationPhase.MIGRATING
-    if not models:
-        return MigrationPhase.NOTHING_TO_MIGRATE
-    return MigrationPhase.PENDING if pending else MigrationPhase.CONVERTED

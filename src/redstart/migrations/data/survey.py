@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from redstart.commands.keyspace import smismember
-from redstart.display import one_line
+from redstart.display import shown_key, shown_value
 from redstart.effects import Argument, Op, call
 from redstart.errors import UnsafeServerError
 from redstart.mapping.value_paths import Each
@@ -18,7 +18,10 @@ from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import counted
 from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
-from redstart.migrations.failure import SHOWN_CHARACTERS, SHOWN_KEY_CHARACTERS, Failure, FailureSummary
+from redstart.migrations.failure import (
+    Failure,
+    FailureSummary,
+)
 from redstart.migrations.lease import Activity, Lease
 from redstart.migrations.server_checks import ServerFacts
 from redstart.migrations.state_keys import StateKeys
@@ -203,9 +206,9 @@ def failures_as_found(judged: list[ClassifiedDocument]) -> Op[list[Failure]]:
 
 def _sample(document: StoredDocument, value: StoredValue, conversion: Conversion) -> Sample:
     return Sample(
-        one_line(document.key, SHOWN_KEY_CHARACTERS),
-        one_line(value.raw, SHOWN_CHARACTERS),
-        one_line(conversion.new or b"", SHOWN_CHARACTERS),
+        shown_key(document.key),
+        shown_value(value.raw),
+        shown_value(conversion.new or b""),
     )
 
 

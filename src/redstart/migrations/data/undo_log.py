@@ -13,8 +13,9 @@ from typing import Any
 import msgpack
 
 from redstart.commands.keyspace import StreamEntry, hmget, xlen, xrevrange
+from redstart.display import shortened
 from redstart.effects import Op, call
-from redstart.errors import StateVersionError, UndoLogCorruptError, shortened
+from redstart.errors import StateVersionError, UndoLogCorruptError
 from redstart.migrations.data.edits import DocumentEdits, Edit, edits_of_flat
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys

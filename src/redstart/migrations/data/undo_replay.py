@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import ValuePath
-from redstart.migrations.data.applier import MOST_TRIES, Applier, split_large
+from redstart.migrations.data.applier import MAX_TRIES, Applier, split_large
 from redstart.migrations.data.edit_builder import classify_stored
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
@@ -282,7 +282,7 @@ class Undoing:
     def _list_under(
         self, overlay: Overlay, undo: DocumentEdits, path: str, reply: bytes | None
     ) -> Op[bytes | None]:
-        """What a guard would be if what the overlay has were restored. Some reads where items lack the value."""
+        """Return a guarded list as it is with the originals of the overlay. Reads where items lack the value."""
         if reply is None:
             return None
         key = undo.key
@@ -305,7 +305,7 @@ class Undoing:
 def _items_under(
     restored: Mapping[Location, bytes | None], undo: DocumentEdits, path: str, reply: bytes
 ) -> bytes | None:
-    """What the guard of some items of a list would be; None where the answer does not tell which item is which."""
+    """Return some items of a guarded list as restored; None if the reply does not tell which item is which."""
     bounds = slice_bounds(path)
     end = reply.rindex(b"]") + 1
     if bounds is None or "[*]" in path or end == len(reply):
@@ -354,7 +354,7 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
     todo = {document.key: inverse(document) for document in reversed(entry.documents)}
     pending = [part for undo in todo.values() for part in reversed(split_large(undo))]
     outstanding: dict[bytes, UnrestoredDocument] = {}
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         conflicts: dict[bytes, None] = {}
         for chunk in applier.chunks(pending):
             applied = yield from applier.apply(chunk, label=None)

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
-from redstart.display import one_line
+from redstart.display import shown_key
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
 from redstart.migrations.data.failures import failure_at, location_of
 from redstart.migrations.data.json_path import Location
-from redstart.migrations.failure import SHOWN_KEY_CHARACTERS, Failure
+from redstart.migrations.failure import Failure
 from redstart.migrations.state_keys import StateKeys
 
 _PAGE_DOCUMENTS = 200
@@ -128,8 +128,7 @@ def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
         return UnrestoredDocument(key, storage == b"json", [_original(*item) for item in items])
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as exc:
         raise StateDamagedError(
-            "The unrestored originals of a rollback cannot be read for the document "
-            f"{one_line(key, SHOWN_KEY_CHARACTERS)}.",
+            f"The unrestored originals of a rollback cannot be read for the document {shown_key(key)}.",
             "Restore the key that ends with :unrestored from a backup.",
         ) from exc
 

@@ -18,11 +18,8 @@ from redstart.migrations.data.record import read_record
 from redstart.migrations.data.survey import Tally, survey
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.transformation import Outcome, Transformation
-
-MAX_PROBLEMS = 1_000
-"""Limit of problems that are kept as examples; all are counted."""
 
 
 @dataclass(slots=True)
@@ -35,7 +32,7 @@ class Problems:
     def add(self, problem: Failure) -> None:
         """Add one."""
         self.count += 1
-        if len(self.first) < MAX_PROBLEMS:
+        if len(self.first) < MAX_EXAMPLES:
             self.first.append(problem)
 
 

@@ -1,8 +1,10 @@
 """Applied and pending migrations, according to the records of redis-om."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from typing import Any
 
 from redstart.commands.keyspace import sadd, smembers, srem
@@ -28,18 +30,22 @@ def in_order(
     awaited = {
         name: {other for other in one.dependencies if other not in done} for name, one in migrations.items()
     }
-    ready = [name for name, others in awaited.items() if not others]
-    heapify(ready)
+    sorter = TopologicalSorter(awaited)
+    with suppress(CycleError):  # what does not depend on the cycle is sorted all the same
+        sorter.prepare()
+    ready: list[str] = []  # a heap: of those without order among themselves, the first id comes first
     order: list[str] = []
-    while ready:
+    while True:
+        for name in sorter.get_ready():
+            if name in migrations:  # what depends on any other name never becomes ready
+                heappush(ready, name)
+        if not ready:
+            break
         first = heappop(ready)
         order.append(first)
-        for name, others in awaited.items():
-            if first in others:
-                others.remove(first)
-                if not others:
-                    heappush(ready, name)
-    left = {name: others for name, others in sorted(awaited.items()) if others}
+        sorter.done(first)
+    placed = set(order)
+    left = {name: others - placed for name, others in sorted(awaited.items()) if name not in placed}
     return [migrations[name] for name in (*order, *left)], _problems(migrations, left)
 
 

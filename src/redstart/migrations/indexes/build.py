@@ -6,7 +6,8 @@ from dataclasses import replace
 from itertools import count
 
 from redstart.commands.scripts import load, run_script
-from redstart.commands.search import ft_create, ft_info, name_bytes, says_no_such_index
+from redstart.commands.search import ft_create, ft_info, name_bytes
+from redstart.commands.server_errors import is_index_exists, is_unknown_index
 from redstart.effects import Op, call, pause
 from redstart.errors import AuthenticationError, CommandError, MigrationError
 from redstart.migrations.indexes.hidden_options import carry_synonyms
@@ -31,7 +32,7 @@ def find_index(name: str) -> Op[IndexInfo | None]:
     try:
         return read_info((yield from call(ft_info(name))))
     except CommandError as exc:
-        if says_no_such_index(exc):
+        if is_unknown_index(exc):
             return None
         raise
 
@@ -80,7 +81,7 @@ def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
         try:
             yield from call(create)
         except CommandError as exc:
-            if "already exists" not in exc.message.lower():
+            if not is_index_exists(exc):
                 raise
     yield from carry_synonyms(served, name, index)
     poll_seconds = FIRST_POLL_SECONDS
@@ -109,7 +110,7 @@ def try_definition(words: Sequence[str]) -> Op[Index | str]:
 
     Effects: one script, which creates and drops an index without documents.
     """
-    script = load("drop_index.lua", "understand.lua")
+    script = load("drop_index.lua", "probe_definition.lua")
     outcome, reply = yield from run_script(script, (), (SCRATCH, *map(name_bytes, words)))
     return str(reply, errors="replace") if outcome == b"refused" else read_info(reply).index
 

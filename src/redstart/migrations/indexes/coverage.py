@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
-from redstart.commands.search import ft_members, most_results
+from redstart.commands.search import ft_members
+from redstart.commands.server_errors import max_results
 from redstart.effects import Op, batch, call, gather, pause
 from redstart.errors import CommandError
+from redstart.migrations.failure import MAX_EXAMPLES
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import IndexRecord, read_records, shown
@@ -19,7 +21,6 @@ from redstart.migrations.server_checks import has_search
 
 Keep = Callable[[Activity], Op[None]]
 
-MOST_EXAMPLES = 1_000
 _PAGE_KEYS = 1_000
 _LOOKS = 5
 """Repeated checks of a missing document before it counts: it may be in the middle of a write."""
@@ -35,13 +36,13 @@ class Coverage:
         missing: number of them missing from the new index but not from the active one; without an active index, all
             that are missing.
         examples: the first of these.
-        unserved: number of them missing from both indexes.
+        missing_from_both: number of them missing from both indexes.
     """
 
     documents: int = 0
     missing: int = 0
     examples: list[bytes] = field(default_factory=list)
-    unserved: int = 0
+    missing_from_both: int = 0
 
     @property
     def complete(self) -> bool:
@@ -49,21 +50,21 @@ class Coverage:
         return self.missing == 0
 
 
-def check_coverage(keep: Keep, index: str, serving: str | None, record: IndexRecord) -> Op[Coverage]:
+def check_coverage(keep: Keep, index: str, active: str | None, record: IndexRecord) -> Op[Coverage]:
     """Look up every document of a record, and of the active index, in an index.
 
     Args:
         keep: called for each page; renews a lease, if there is one.
-        serving: the active index; None if there is none.
+        active: the active index; None if there is none.
 
     Effects: reads only, some for each page of 1,000 keys.
     """
     result = Coverage()
     kind = record.final.storage.key_type
-    found = None if serving is None else (yield from find_index(serving))
-    prefixes = {record.key_prefix, *(() if found is None else found.index.prefixes)}
+    existing = None if active is None else (yield from find_index(active))
+    prefixes = {record.key_prefix, *(() if existing is None else existing.index.prefixes)}
     checked = yield from find_index(index)
-    total = max((one.documents for one in (found, checked) if one is not None), default=0)
+    total = max((one.documents for one in (existing, checked) if one is not None), default=0)
     absent: dict[bytes, None] = {}
     for prefix in sorted(one for one in prefixes if not one.startswith(tuple(prefixes - {one}))):
         cursor = 0
@@ -73,7 +74,7 @@ def check_coverage(keep: Keep, index: str, serving: str | None, record: IndexRec
             result.documents += len(keys)
             absent |= dict.fromkeys((yield from absent_from(index, keys)))
             if len(absent) >= _PAGE_KEYS:
-                yield from _look_again(index, serving, list(absent), kind, result)
+                yield from _look_again(index, active, list(absent), kind, result)
                 absent.clear()
             yield from keep(
                 Activity(
@@ -82,12 +83,12 @@ def check_coverage(keep: Keep, index: str, serving: str | None, record: IndexRec
             )
             if cursor == 0:
                 break
-    yield from _look_again(index, serving, list(absent), kind, result)
+    yield from _look_again(index, active, list(absent), kind, result)
     return result
 
 
 def _look_again(
-    index: str, serving: str | None, absent: list[bytes], kind: bytes, result: Coverage
+    index: str, active: str | None, absent: list[bytes], kind: bytes, result: Coverage
 ) -> Op[None]:
     """Count the documents still missing from an index after several checks, for many pages together."""
     for _ in range(_LOOKS):
@@ -99,13 +100,13 @@ def _look_again(
         absent = yield from absent_from(index, alive)
         if absent:
             yield from pause(_PAUSE_SECONDS)
-    unserved: set[bytes] = set()
-    if serving is not None and absent:
-        unserved = set((yield from absent_from(serving, absent)))
-    missing = [key for key in absent if key not in unserved]
-    result.unserved += len(unserved)
+    absent_from_active: set[bytes] = set()
+    if active is not None and absent:
+        absent_from_active = set((yield from absent_from(active, absent)))
+    missing = [key for key in absent if key not in absent_from_active]
+    result.missing_from_both += len(absent_from_active)
     result.missing += len(missing)
-    result.examples += missing[: MOST_EXAMPLES - len(result.examples)]
+    result.examples += missing[: MAX_EXAMPLES - len(result.examples)]
 
 
 def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
@@ -118,7 +119,7 @@ def absent_from(index: str, keys: Sequence[bytes]) -> Op[list[bytes]]:
     try:
         reply = yield from call(ft_members(index, keys))
     except CommandError as exc:
-        most = most_results(exc)
+        most = max_results(exc)
         if not most or most >= len(keys):
             raise
         absent: list[bytes] = []
@@ -165,7 +166,7 @@ def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
     checks = []
     for one in planned:
         record = records.get(one.name)
-        if record is None or not record.cut_over:
+        if record is None or not record.is_cut_over:
             continue
         found = yield from find_index(one.name)
         if found is None:
@@ -174,9 +175,16 @@ def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
         if "FILTER" in found.index.options:
             checks.append(IndexCheck(one.name, serves=True, has_filter=True))
             continue
-        held = yield from check_coverage(_keep_nothing, one.name, None, record)
+        coverage = yield from check_coverage(_keep_nothing, one.name, None, record)
         checks.append(
-            IndexCheck(one.name, True, held.documents, held.missing, record.accepted_unindexed, held.examples)
+            IndexCheck(
+                one.name,
+                serves=True,
+                documents=coverage.documents,
+                missing=coverage.missing,
+                accepted=record.accepted_unindexed,
+                examples=coverage.examples,
+            )
         )
     return checks
 

@@ -94,12 +94,12 @@ def _has_lost_its_record(name: str) -> Op[bool]:
     return marked is None or marked.name != found.name
 
 
-def settle(lease: Lease, name: str) -> Op[None]:
+def mark_settled(lease: Lease, name: str) -> Op[None]:
     """Mark the indexes that were built for a name: they need no record. The mark is an alias, dropped with its index.
 
     Effects: a script for each. Safe to repeat.
     """
-    script = fenced_script("settle.lua")
+    script = fenced_script("mark_settled.lua")
     for index in sorted((yield from call(ft_list()))):
         if is_built_name(name, index):
             yield from lease.run(script, (), (settled_alias(index), index))

@@ -17,34 +17,34 @@ STRINGS = '@{}>""'
 """RedisJSON 2.8 applies such a filter to a scalar; other versions may not, so it is probed on a scratch index."""
 
 
-def accepts_both_formats(index: Index, moving: Collection[str]) -> bool:
+def accepts_both_formats(index: Index, changing: Collection[str]) -> bool:
     """Return whether documents stay in this index while the changing attributes change between text and numbers."""
-    kinds = {field.kind for field in index.fields if field.attribute in moving}
+    kinds = {field.kind for field in index.fields if field.attribute in changing}
     return not kinds or (index.storage is Storage.HASH and kinds <= TEXTS)
 
 
-def dual_format_index(index: Index, moving: Collection[str]) -> Index:
+def filtered_index(index: Index, changing: Collection[str]) -> Index:
     """Return the index with changing attributes that index strings and skip everything else."""
-    fields = tuple(_strings_only(field) if field.attribute in moving else field for field in index.fields)
+    fields = tuple(_strings_only(field) if field.attribute in changing else field for field in index.fields)
     return replace(index, fields=fields, parts=None)
 
 
-def bridge_index(index: Index, moving: Collection[str]) -> Index:
+def bridge_index(index: Index, changing: Collection[str]) -> Index:
     """Return the index without the changing attributes, for servers that do not support such paths."""
-    return replace(index, fields=tuple(f for f in index.fields if f.attribute not in moving), parts=None)
+    return replace(index, fields=tuple(f for f in index.fields if f.attribute not in changing), parts=None)
 
 
-def stand_in(index: Index, moving: Collection[str], *, supports_path_filters: bool) -> Index:
+def dual_format_index(index: Index, changing: Collection[str], *, supports_path_filters: bool) -> Index:
     """Return the dual-format index for an old index: the index itself, if it accepts both formats."""
-    if accepts_both_formats(index, moving):
+    if accepts_both_formats(index, changing):
         return index
-    return (dual_format_index if supports_path_filters else bridge_index)(index, moving)
+    return (filtered_index if supports_path_filters else bridge_index)(index, changing)
 
 
-def is_stand_in(serving: Index, legacy: Index, moving: Collection[str]) -> bool:
+def is_dual_format(active: Index, legacy: Index, changing: Collection[str]) -> bool:
     """Return whether an index is already a dual-format index."""
-    stand_ins = (dual_format_index(legacy, moving), bridge_index(legacy, moving))
-    return any(not difference(serving, one).changes for one in stand_ins)
+    definitions = (filtered_index(legacy, changing), bridge_index(legacy, changing))
+    return any(not difference(active, definition).changes for definition in definitions)
 
 
 def _strings_only(field: IndexField) -> IndexField:

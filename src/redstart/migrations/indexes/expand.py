@@ -17,17 +17,21 @@ from redstart.migrations.indexes.drift import (
     has_more,
     is_replaced_externally,
     is_superseded,
-    keep_expanded,
-    keep_final,
-    keep_planned,
 )
-from redstart.migrations.indexes.dual_format import accepts_both_formats, is_stand_in, stand_in
+from redstart.migrations.indexes.dual_format import accepts_both_formats, dual_format_index, is_dual_format
 from redstart.migrations.indexes.hidden_options import with_hidden_options
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
     changing_attributes,
     pending_attributes,
     with_options_of,
+)
+from redstart.migrations.indexes.record_writer import (
+    record_active_final,
+    record_cutover,
+    record_expansion,
+    record_plan,
+    write_record,
 )
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
 from redstart.migrations.indexes.swap import CutoverResult, cut_over, swap
@@ -37,8 +41,8 @@ from redstart.search.schema import Index
 from redstart.search.schema_diff import same_definition
 
 
-class IndexState(StrEnum):
-    """The result of an index migration."""
+class IndexOutcome(StrEnum):
+    """What a run did with an index. The state that follows is in its record."""
 
     UP_TO_DATE = "up to date"
     CREATED = "created"
@@ -58,20 +62,22 @@ class IndexResult:
 
     name: str
     model: str
-    state: IndexState
+    outcome: IndexOutcome
     membership: Coverage | None = None
     repaired: bool = False
 
     @property
     def is_refused(self) -> bool:
         """Return whether the cutover was refused."""
-        return self.state is IndexState.REFUSED
+        return self.outcome is IndexOutcome.REFUSED
 
     @property
     def is_incomplete(self) -> bool:
         """Return whether the index is new and documents are missing from it."""
         return (
-            self.state is IndexState.CREATED and self.membership is not None and self.membership.missing > 0
+            self.outcome is IndexOutcome.CREATED
+            and self.membership is not None
+            and self.membership.missing > 0
         )
 
 
@@ -98,18 +104,18 @@ class ExpansionOptions:
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
     """Return whether the data of an index can be converted: a dual-format or the final index is active. Reads."""
-    found = yield from find_index(planned.name)
+    active = yield from find_index(planned.name)
     record = (yield from read_records()).get(planned.name)
-    planned = with_options_of(planned, previous_index(record, found))
-    if found is None or record is None or is_replaced_externally(record, found):
+    planned = with_options_of(planned, previous_index(record, active))
+    if active is None or record is None or is_replaced_externally(record, active):
         return False
-    if same_definition(found.index, planned.index):
+    if same_definition(active.index, planned.index):
         return True
     _, built = yield from find_built(planned.name, planned.index)
     if built is None:
         return False
-    return accepts_both_formats(found.index, changing_attributes(found.index, planned)) or is_stand_in(
-        found.index, record.legacy, record.moving
+    return accepts_both_formats(active.index, changing_attributes(active.index, planned)) or is_dual_format(
+        active.index, record.legacy, record.changing
     )
 
 
@@ -118,7 +124,7 @@ class Expansion:
 
     Args:
         converted: key prefixes whose data is converted.
-        understands_filters: whether the server supports a filter on a scalar path.
+        supports_path_filters: whether the server supports a filter on a scalar path.
     """
 
     def __init__(
@@ -132,54 +138,55 @@ class Expansion:
         self._lease = lease
         self._converted = converted
         self._options = options
-        self._understands_filters = supports_path_filters
+        self._supports_path_filters = supports_path_filters
 
     def run(self, planned: PlannedIndex) -> Op[IndexResult]:
         """Migrate one index. Effects: see `switch`; its record is saved before anything is changed."""
-        found = yield from find_index(planned.name)
-        if found is not None:
-            found = yield from with_hidden_options(found)
+        active = yield from find_index(planned.name)
+        if active is not None:
+            active = yield from with_hidden_options(active)
         known = (yield from read_records()).get(planned.name)
-        planned = with_options_of(planned, previous_index(known, found))
-        is_newer = has_more(known, found, planned) or is_superseded(known, found, planned)
+        planned = with_options_of(planned, previous_index(known, active))
+        is_newer = has_more(known, active, planned) or is_superseded(known, active, planned)
         if self._options.keep_newer and is_newer:
-            return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        repaired = is_replaced_externally(known, found)
+            return IndexResult(planned.name, planned.model, IndexOutcome.UP_TO_DATE)
+        repaired = is_replaced_externally(known, active)
         converted = planned.key_prefix in self._converted
-        aliases = yield from self._aliases_of(found)
-        record = yield from keep_planned(
+        aliases = yield from self._aliases_of(active)
+        record = yield from record_plan(
             self._lease,
             planned,
             known,
-            found,
+            active,
             aliases=aliases,
             converted=converted,
             goes_forward=converted or self._options.data_follows,
         )
-        if not repaired:
-            record = yield from self._count_unserved(record, found)
-        # Judged by what serves: after a first cut-over the dates of then are numbers already.
-        serving = record.legacy if repaired or found is None else found.index
-        awaited = not converted and pending_attributes(record.final, changing_attributes(serving, planned))
-        if found is None:
+        is_first = known is None or (record.legacy, record.created) != (known.legacy, known.created)
+        if is_first or not repaired:
+            record = yield from self._count_missing_before(record, active)
+        # By the active index, not by the previous one: after a first cutover, earlier dates are numbers already.
+        current = record.legacy if repaired or active is None else active.index
+        pending = not converted and pending_attributes(record.final, changing_attributes(current, planned))
+        if active is None:
             result = yield from self._create(planned, record)
-        elif not repaired and same_definition(found.index, planned.index):
-            yield from keep_final(self._lease, record)
-            return IndexResult(planned.name, planned.model, IndexState.UP_TO_DATE)
-        elif awaited and (repaired or any(map(record.legacy.field_named, awaited))):
-            result = yield from self._prepare(planned, record, found, repaired)
+        elif not repaired and same_definition(active.index, planned.index):
+            yield from record_active_final(self._lease, record)
+            return IndexResult(planned.name, planned.model, IndexOutcome.UP_TO_DATE)
+        elif pending and (repaired or any(map(record.legacy.field_named, pending))):
+            result = yield from self._prepare(planned, record, active, repaired)
         else:
-            result = yield from self._cut_over(planned, record, found, repaired, early=bool(awaited))
-            if awaited and result.state is IndexState.REFUSED:
-                result = yield from self._prepare(planned, record, found, repaired)
+            result = yield from self._cut_over(planned, record, active, repaired, early=bool(pending))
+            if pending and result.outcome is IndexOutcome.REFUSED:
+                result = yield from self._prepare(planned, record, active, repaired)
         return replace(result, repaired=repaired)
 
-    def _aliases_of(self, found: IndexInfo | None) -> Op[set[str]]:
+    def _aliases_of(self, active: IndexInfo | None) -> Op[set[str]]:
         """Return the given aliases that point to an index. A read for each."""
         aliases = set()
         for alias in self._options.aliases:
-            leads_to = yield from find_index(alias)
-            if found is not None and leads_to is not None and leads_to.name == found.name:
+            target = yield from find_index(alias)
+            if active is not None and target is not None and target.name == active.name:
                 aliases.add(alias)
         return aliases
 
@@ -187,38 +194,40 @@ class Expansion:
         """Create the index of a new name: the final one if it contains every document, else a dual-format index."""
         built = yield from self._build(record, record.final)
         membership = yield from check_coverage(self._lease.keep, built, None, record)
-        final_may_serve = membership.complete or self._options.accept_unindexed or not record.moving
+        final_may_serve = membership.complete or self._options.accept_unindexed or not record.changing
         if final_may_serve or planned.key_prefix in self._converted:
             yield from swap(self._lease, record.name, built, now=None)
-            yield from keep_final(self._lease, record)
-            return IndexResult(planned.name, planned.model, IndexState.CREATED, membership)
-        wanted = stand_in(record.legacy, record.moving, supports_path_filters=self._understands_filters)
+            yield from record_active_final(self._lease, record)
+            return IndexResult(planned.name, planned.model, IndexOutcome.CREATED, membership)
+        wanted = dual_format_index(
+            record.legacy, record.changing, supports_path_filters=self._supports_path_filters
+        )
         yield from cut_over(self._lease, record, wanted)
-        yield from keep_expanded(self._lease, record)
-        return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
+        yield from record_expansion(self._lease, record)
+        return IndexResult(planned.name, planned.model, IndexOutcome.EXPANDED)
 
     def _prepare(
-        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, repaired: bool
+        self, planned: PlannedIndex, record: IndexRecord, active: IndexInfo, repaired: bool
     ) -> Op[IndexResult]:
         """Build the final index, and activate a dual-format one."""
         if repaired:
-            # The old application looks for its hash: with another tool's there, it replaces the index once more.
+            # The old version compares redis-om's hash: with that of another tool, it would replace the index again.
             yield from self._lease.commit(record.keys_of_legacy())
-        serving = record.legacy if repaired else found.index
-        if repaired or not is_stand_in(serving, record.legacy, record.moving):
-            moving = changing_attributes(serving, planned)
-            wanted = stand_in(serving, moving, supports_path_filters=self._understands_filters)
-            if wanted != serving and not repaired:
-                yield from self._keep_old(record, found)
-            switched = yield from cut_over(self._lease, record, wanted)
-            if not switched.done:
-                return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
+        current = record.legacy if repaired else active.index
+        if repaired or not is_dual_format(current, record.legacy, record.changing):
+            changing = changing_attributes(current, planned)
+            wanted = dual_format_index(current, changing, supports_path_filters=self._supports_path_filters)
+            if wanted != current and not repaired:
+                yield from self._keep_old(record, active)
+            cutover = yield from cut_over(self._lease, record, wanted)
+            if not cutover.done:
+                return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.membership)
         _ = yield from self._build(record, record.final)
-        yield from keep_expanded(self._lease, record)
-        return IndexResult(planned.name, planned.model, IndexState.EXPANDED)
+        yield from record_expansion(self._lease, record)
+        return IndexResult(planned.name, planned.model, IndexOutcome.EXPANDED)
 
     def _cut_over(
-        self, planned: PlannedIndex, record: IndexRecord, found: IndexInfo, repaired: bool, *, early: bool
+        self, planned: PlannedIndex, record: IndexRecord, active: IndexInfo, repaired: bool, *, early: bool
     ) -> Op[IndexResult]:
         """Cut over to the final index.
 
@@ -227,43 +236,46 @@ class Expansion:
                 document with a newly indexed date.
         """
         if not repaired:
-            yield from self._keep_old(record, found)
-        # What was accepted when it took over the first time does not stop the mending.
+            yield from self._keep_old(record, active)
+        # Documents that were accepted as missing at the first cutover do not stop the repair.
         accepted: float = record.accepted_unindexed if repaired else 0
         if self._options.accept_unindexed:
             accepted = math.inf
-        switched: CutoverResult = yield from cut_over(
+        cutover: CutoverResult = yield from cut_over(
             self._lease,
             record,
             record.final,
             max_missing=0 if early else accepted,
             rebuild=repaired,
         )
-        if not switched.done:
-            return IndexResult(planned.name, planned.model, IndexState.REFUSED, switched.membership)
-        missing = 0 if switched.membership is None else switched.membership.missing
-        yield from keep_final(self._lease, replace(record, accepted_unindexed=missing, contracted=False))
-        return IndexResult(planned.name, planned.model, IndexState.CUT_OVER, switched.membership)
+        if not cutover.done:
+            return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.membership)
+        missing = 0 if cutover.membership is None else cutover.membership.missing
+        yield from record_cutover(self._lease, record, accepted_unindexed=missing)
+        return IndexResult(planned.name, planned.model, IndexOutcome.CUT_OVER, cutover.membership)
 
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
         return build_beside(self._lease, record.name, index)
 
-    def _count_unserved(self, record: IndexRecord, found: IndexInfo | None) -> Op[IndexRecord]:
+    def _count_missing_before(self, record: IndexRecord, active: IndexInfo | None) -> Op[IndexRecord]:
         """Count, before the first change, the documents missing from the old index: a rollback may lose them again."""
-        if found is None or record.unserved is not None or not same_definition(found.index, record.legacy):
+        if (
+            active is None
+            or record.missing_before is not None
+            or not same_definition(active.index, record.legacy)
+        ):
             return record
-        if same_definition(found.index, record.final):
+        if same_definition(active.index, record.final):
             return record
-        while found is not None and found.indexing:
-            yield from self._lease.keep(building(record.name, found.percent))
+        while active is not None and active.indexing:
+            yield from self._lease.keep(building(record.name, active.percent))
             yield from pause(POLL_SECONDS)
-            found = yield from find_index(record.name)
-        unserved = (yield from check_coverage(self._lease.keep, record.name, None, record)).missing
-        noted = replace(record, unserved=unserved)
-        yield from self._lease.commit([noted.save()])
-        return noted
+            active = yield from find_index(record.name)
+        missing = (yield from check_coverage(self._lease.keep, record.name, None, record)).missing
+        counted = replace(record, missing_before=missing)
+        return (yield from write_record(self._lease, counted, stored=record))
 
-    def _keep_old(self, record: IndexRecord, found: IndexInfo) -> Op[None]:
+    def _keep_old(self, record: IndexRecord, active: IndexInfo) -> Op[None]:
         """Build a copy of the index whose name becomes an alias, for a fast rollback."""
-        if self._options.keep_old_index and found.name == record.name:
-            _ = yield from self._build(record, found.index)
+        if self._options.keep_old_index and active.name == record.name:
+            _ = yield from self._build(record, active.index)

@@ -9,9 +9,8 @@ from redstart.commands.search import (
     ft_explain,
     ft_syndump,
     ft_synupdate,
-    says_no_such_index,
-    says_not_temporary,
 )
+from redstart.commands.server_errors import is_not_temporary_index, is_unknown_index, unknown_command
 from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsafeServerError
 from redstart.migrations.indexes.state import SCRATCH, shown
@@ -47,7 +46,7 @@ def require_droppable(found: IndexInfo) -> Op[None]:
     try:
         seconds = yield from call(ft_debug_ttl(found.name))
     except CommandError as exc:
-        if says_not_temporary(exc) or says_no_such_index(exc):
+        if is_not_temporary_index(exc) or is_unknown_index(exc):
             return
     except AuthenticationError:
         pass
@@ -58,7 +57,7 @@ def require_droppable(found: IndexInfo) -> Op[None]:
             "Drop it with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps the documents, then create it with: "
             "om migrate run. Queries fail in between.",
         )
-    script = load("drop_index.lua", "keeps_documents.lua")
+    script = load("drop_index.lua", "probe_temporary.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))
     if not keeps:
         raise UnsafeServerError(
@@ -121,7 +120,7 @@ def carry_synonyms(source: str, target: str, index: Index) -> Op[None]:
 
 def _has_none(error: CommandError) -> bool:
     """Return whether the index does not exist, or the server lacks the command."""
-    return says_no_such_index(error) or "unknown command" in error.message.lower()
+    return is_unknown_index(error) or unknown_command(error) is not None
 
 
 def _is_phonetic(index: str, query: str) -> Op[bool]:

@@ -2,21 +2,23 @@
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
+from redstart.commands.server_errors import has_no_code
 from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
 from redstart.migrations.context import Monitor
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.indexes.damage import settle
+from redstart.migrations.indexes.damage import mark_settled
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
+from redstart.migrations.indexes.lifecycle import IndexEvent
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
     require_definitions,
     require_migratable,
     supports_path_filters,
 )
+from redstart.migrations.indexes.record_writer import write_record
 from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.indexes.swap import CutoverResult, create_index
@@ -48,7 +50,7 @@ def unused_indexes() -> Op[list[str]]:
     yield from require_search()
     names: list[str] = []
     for record in (yield from read_records()).values():
-        if record.cut_over:
+        if record.is_cut_over:
             names += yield from unused(record.name)
     return names
 
@@ -115,7 +117,7 @@ class IndexMigration:
                 try:
                     results.append((yield from expansion.run(one)))
                 except CommandError as error:
-                    if error.code != "ERR":  # about the server, not about this index
+                    if not has_no_code(error):  # about the server, not about this index
                         raise
                     failures.append((one, error))
             if failures:
@@ -149,16 +151,15 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[list[tuple[str, CutoverResult]]]:
             records = [one for one in (yield from read_records()).values() if one.name in names]
-            done = yield from before_undo(
+            results = yield from before_undo(
                 lease, records, supports_path_filters=filters, check_only=check_only
             )
-            return [(record.name, switched) for record, switched in done]
+            return [(record.name, result) for record, result in results]
 
         return (yield from self._leased(work))
 
     def after_undo(self, records: Collection[str]) -> Op[list[tuple[str, CutoverResult]]]:
-        """Switch back to the definitions before Redstart, unless more documents would be missing than before the
-        migration.
+        """Switch back to the definitions before Redstart, unless more documents would be missing than before.
 
         Args:
             records: names of the indexes.
@@ -168,7 +169,7 @@ class IndexMigration:
         yield from _require_fit()
 
         def step(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
-            return after_undo(lease, record, max_missing=record.unserved or 0)
+            return after_undo(lease, record, max_missing=record.missing_before or 0)
 
         return (yield from self._each(records, step))
 
@@ -196,21 +197,21 @@ class IndexMigration:
             undone = yield from is_undone()
             records = list((yield from read_records()).values())
             if not undone:
-                stepped = yield from before_undo(
+                results = yield from before_undo(
                     lease,
                     records,
                     supports_path_filters=filters,
                     accept_unindexed=accept_unindexed,
                 )
-                return undone, [(record.name, switched) for record, switched in stepped]
+                return undone, [(record.name, result) for record, result in results]
             done = []
             for record in records:
                 if record.created and drop_created:
-                    stepping = remove_created(lease, record)
+                    rolling_back = remove_created(lease, record)
                 else:
-                    max_missing = math.inf if accept_unindexed else record.unserved or 0
-                    stepping = after_undo(lease, record, max_missing=max_missing)
-                done.append((record.name, (yield from stepping)))
+                    max_missing = math.inf if accept_unindexed else record.missing_before or 0
+                    rolling_back = after_undo(lease, record, max_missing=max_missing)
+                done.append((record.name, (yield from rolling_back)))
             return undone, done
 
         return (yield from self._leased(work))
@@ -222,9 +223,9 @@ class IndexMigration:
         def work(lease: Lease) -> Op[list[str]]:
             dropped: list[str] = []
             for record in (yield from read_records()).values():
-                if record.cut_over:
+                if record.is_cut_over:
                     dropped += yield from drop_unused(lease, record)
-                    yield from lease.commit([replace(record, contracted=True).save()])
+                    _ = yield from write_record(lease, record, IndexEvent.CONTRACT, stored=record)
             return dropped
 
         return (yield from self._leased(work))
@@ -234,7 +235,7 @@ class IndexMigration:
 
         def work(lease: Lease) -> Op[None]:
             for name in names:
-                yield from settle(lease, name)
+                yield from mark_settled(lease, name)
 
         yield from self._leased(work)
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from redstart.errors import ConfigurationError
 from redstart.mapping.index_schema import index_of, reference_schema
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.mapping.value_paths import Each, ValuePath
-from redstart.search.json_paths import member
+from redstart.mapping.value_paths import ValuePath, index_path
 from redstart.search.schema import FieldKind, Index, IndexField, schema_hash
 from redstart.search.schema_diff import difference
 from redstart.values.types import Storage
@@ -106,8 +105,7 @@ def path_of(path: ValuePath, storage: Storage) -> str:
     """Return the identifier of a path in an index: a field of a hash, or a path in JSON."""
     if storage is Storage.HASH:
         return str(path.segments[0])
-    each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
-    return "$" + "".join(each[one] if isinstance(one, Each) else member(str(one)) for one in path.segments)
+    return index_path(path.segments)
 
 
 def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
@@ -141,9 +139,9 @@ def text_date_fields(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
     )
 
 
-def pending_attributes(final: Index, moving: Collection[str]) -> tuple[str, ...]:
+def pending_attributes(final: Index, changing: Collection[str]) -> tuple[str, ...]:
     """Return the changing attributes that are NUMERIC in an index: it contains a document only after conversion."""
-    return tuple(attribute for attribute in moving if _is_number(final, attribute))
+    return tuple(attribute for attribute in changing if _is_number(final, attribute))
 
 
 def _is_number(index: Index, attribute: str) -> bool:

@@ -11,8 +11,8 @@ from redstart.migrations.indexes.build import find_built, find_index, try_index
 from redstart.migrations.indexes.dual_format import (
     STRINGS,
     accepts_both_formats,
-    dual_format_index,
-    is_stand_in,
+    filtered_index,
+    is_dual_format,
 )
 from redstart.migrations.indexes.hidden_options import read_synonyms, require_droppable, with_hidden_options
 from redstart.migrations.indexes.plan import (
@@ -87,13 +87,13 @@ def estimate_builds(
     return result
 
 
-def _needed(planned: PlannedIndex, serving: Index, legacy: Index) -> list[Index]:
-    moving = changing_attributes(serving, planned)
-    if accepts_both_formats(serving, moving) or is_stand_in(
-        serving, legacy, changing_attributes(legacy, planned)
+def _needed(planned: PlannedIndex, active: Index, legacy: Index) -> list[Index]:
+    changing = changing_attributes(active, planned)
+    if accepts_both_formats(active, changing) or is_dual_format(
+        active, legacy, changing_attributes(legacy, planned)
     ):
         return [planned.index]
-    return [planned.index, dual_format_index(serving, moving)]
+    return [planned.index, filtered_index(active, changing)]
 
 
 def _missing(planned: PlannedIndex, definitions: list[Index]) -> Op[int]:
@@ -263,6 +263,6 @@ def supports_path_filters(has_json: bool) -> Op[bool]:
     if not has_json:
         return False
     path = f"$.at[?({STRINGS.format('')})]"
-    script = load("drop_index.lua", "probe.lua")
+    script = load("drop_index.lua", "probe_filter.lua")
     found = yield from run_script(script, (f"{_PROBE}1", f"{_PROBE}2"), (SCRATCH, _PROBE, path))
     return bool(found == 2)

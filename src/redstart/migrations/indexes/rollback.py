@@ -3,15 +3,15 @@
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import find_index, try_index
-from redstart.migrations.indexes.damage import settle
-from redstart.migrations.indexes.drift import keep_final
-from redstart.migrations.indexes.dual_format import stand_in
+from redstart.migrations.indexes.damage import mark_settled
+from redstart.migrations.indexes.dual_format import dual_format_index
+from redstart.migrations.indexes.lifecycle import IndexEvent, IndexState
+from redstart.migrations.indexes.record_writer import record_kept, remove_record, write_record
 from redstart.migrations.indexes.state import RECORDS, IndexRecord, is_built_name
 from redstart.migrations.indexes.swap import (
     CutoverResult,
@@ -49,9 +49,11 @@ def before_undo(
 
     Effects: see `prepare` and `finish`. Indexes that are not used are dropped. Safe to repeat.
     """
-    records = [record for record in records if record.moving]
+    records = [record for record in records if record.changing]
     wanted = {
-        record.name: stand_in(record.legacy, record.moving, supports_path_filters=supports_path_filters)
+        record.name: dual_format_index(
+            record.legacy, record.changing, supports_path_filters=supports_path_filters
+        )
         for record in records
     }
     for record in records:
@@ -64,22 +66,35 @@ def before_undo(
                 )
     prepared: list[tuple[IndexRecord, Prepared]] = []
     for record in records:
-        max_missing = math.inf if accept_unindexed or record.unserved else 0
-        one = yield from prepare(lease, record, wanted[record.name], max_missing=max_missing)
-        prepared.append((record, one))
-    refused = [(record, CutoverResult(one.membership, False)) for record, one in prepared if not one.accepted]
+        max_missing = math.inf if accept_unindexed or record.missing_before else 0
+        swap = yield from prepare(lease, record, wanted[record.name], max_missing=max_missing)
+        prepared.append((record, swap))
+    refused = [
+        (record, CutoverResult(swap.membership, False)) for record, swap in prepared if not swap.accepted
+    ]
     if refused:
-        for record, one in prepared:
-            if one.is_new:
-                _ = yield from drop(lease, one.index, (record.name,))
+        for record, swap in prepared:
+            if swap.is_new:
+                _ = yield from drop(lease, swap.index, (record.name,))
         return refused
     done = []
-    for record, one in () if check_only else prepared:
-        stepping = replace(record, cut_over=False, stepping_back=True)
-        if stepping != record:
-            yield from lease.commit([stepping.save()])
-        done.append((record, (yield from finish(lease, record, one))))
+    for record, swap in () if check_only else prepared:
+        done.append((record, (yield from _start_rollback(lease, record, swap))))
     return done
+
+
+def _start_rollback(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[CutoverResult]:
+    """Point the alias to a dual-format index, and record that a rollback was started."""
+    if record.state is IndexState.ROLLING_BACK:
+        return (yield from finish(lease, record, prepared))
+    if (
+        record.state is IndexState.PLANNED
+    ):  # the previous index may be active, and nothing may look like drift
+        result = yield from finish(lease, record, prepared)
+        _ = yield from write_record(lease, record, IndexEvent.ROLL_BACK, stored=record)
+        return result
+    _ = yield from write_record(lease, record, IndexEvent.ROLL_BACK, stored=record)
+    return (yield from finish(lease, record, prepared))
 
 
 def after_undo(lease: Lease, record: IndexRecord, *, max_missing: float) -> Op[CutoverResult]:
@@ -88,31 +103,33 @@ def after_undo(lease: Lease, record: IndexRecord, *, max_missing: float) -> Op[C
     If no index existed before Redstart, the created one is kept.
 
     Args:
-        most_missing: number of documents that may drop out of query results.
+        max_missing: number of documents that may drop out of query results.
 
-    Effects: see `switch`; then drops the unused indexes. Safe to repeat.
+    Effects: see `cut_over`; then drops the unused indexes. Safe to repeat.
     """
     if record.created:
         return (yield from _keep_created(lease, record))
-    switched = yield from cut_over(lease, record, record.legacy, max_missing=max_missing)
-    if not switched.done:
-        yield from lease.commit([replace(record, stepping_back=False).save()])
-        return switched
+    cutover = yield from cut_over(lease, record, record.legacy, max_missing=max_missing)
+    if not cutover.done:
+        if record.state is IndexState.ROLLING_BACK:
+            _ = yield from write_record(lease, record, IndexEvent.REFUSE_ROLLBACK, stored=record)
+        return cutover
     _ = yield from drop_unused(lease, record)
-    yield from settle(lease, record.name)
-    yield from lease.commit([*record.keys_of_legacy(), record.remove()])
-    return switched
+    yield from mark_settled(lease, record.name)
+    yield from remove_record(lease, record, IndexEvent.RESTORE)
+    return cutover
 
 
 def _keep_created(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
     """Activate the final index if it contains every document; else keep the active one."""
-    switched = yield from cut_over(lease, record, record.final)
-    if switched.done:
-        yield from keep_final(lease, replace(record, stepping_back=False))
+    cutover = yield from cut_over(lease, record, record.final)
+    if cutover.done:
+        yield from record_kept(lease, record)
         _ = yield from drop_unused(lease, record)
     else:
-        stays = replace(record, expanded=True, cut_over=False, stepping_back=False)
-        yield from lease.commit([*record.keys_of_legacy(), stays.save()])
+        _ = yield from write_record(
+            lease, record, IndexEvent.REFUSE_ROLLBACK, stored=record, commands=record.keys_of_legacy()
+        )
     return CutoverResult(None, done=True, is_created=True)
 
 
@@ -120,7 +137,7 @@ def remove_created(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
     """Remove an index that did not exist before Redstart. Safe to repeat."""
     _ = yield from remove_alias(lease, record.name)
     _ = yield from drop_unused(lease, record)
-    yield from lease.commit([*record.keys_of_legacy(), record.remove()])
+    yield from remove_record(lease, record, IndexEvent.DROP_CREATED)
     return CutoverResult(None, done=True, is_dropped=True)
 
 

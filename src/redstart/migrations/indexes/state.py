@@ -9,11 +9,11 @@ from typing import Any
 
 from redstart.commands.keyspace import get, hgetall
 from redstart.commands.search import name_bytes
-from redstart.display import one_line
+from redstart.display import shortened, shown_value
 from redstart.effects import Argument, Op, call
-from redstart.errors import StateDamagedError, StateVersionError, shortened
+from redstart.errors import StateDamagedError, StateVersionError
 from redstart.migrations.damage import of_other_types, require_none
-from redstart.migrations.failure import SHOWN_CHARACTERS
+from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.lease import LeaseKeys
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import FieldKind, Index, IndexField, VectorSettings, create_arguments
@@ -67,7 +67,7 @@ def is_text(name: str) -> bool:
 
 def shown(name: str) -> str:
     """Return the name of an index for a message: names on the server may contain anything."""
-    return one_line(name_bytes(name), SHOWN_CHARACTERS)
+    return shown_value(name_bytes(name))
 
 
 def hash_key(name: str) -> str:
@@ -80,8 +80,8 @@ def schema_key(name: str) -> str:
     return f"{name}:schema"
 
 
-FORMAT = 3
-"""Format of a record. Format 1 has no number, format 2 no superseded definitions."""
+FORMAT = 4
+"""Format of a record. Format 1 has no number, format 2 no superseded definitions, format 3 no state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,13 @@ class IndexRecord:
         legacy_hash, legacy_schema: the values of the keys of redis-om for it.
         final: the index to cut over to.
         final_hash, final_schema: the values of the keys of redis-om 1.x for it.
-        moving: the changing attributes.
-        expanded: whether a dual-format index is active, and the final one is built.
-        cut_over: whether the alias points to the final index, and the keys of redis-om match.
+        changing: the changing attributes.
+        state: only write_record changes it.
         accepted_unindexed: documents that were accepted as missing at the cutover.
-        unserved: documents missing from the old index before the first change; None if they were not counted.
-        stepping_back: whether a rollback has activated a dual-format index, and has not ended.
+        missing_before: documents missing from the old index before the first change; None if they were not counted.
         created: whether no index existed before Redstart.
-        contracted: whether the unused indexes were dropped after the cutover.
         aliases: other aliases of the index, which follow when it is replaced.
-        superseded: digests of the definitions that the final one has replaced, oldest first (see superseded.py).
+        superseded: digests of the definitions that the final one has replaced, oldest first (see drift.py).
     """
 
     name: str
@@ -114,16 +111,18 @@ class IndexRecord:
     final: Index
     final_hash: str
     final_schema: str
-    moving: tuple[str, ...]
-    expanded: bool = False
-    cut_over: bool = False
+    changing: tuple[str, ...]
+    state: IndexState = IndexState.PLANNED
     accepted_unindexed: int = 0
-    unserved: int | None = None
-    stepping_back: bool = False
+    missing_before: int | None = None
     created: bool = False
-    contracted: bool = False
     aliases: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
+
+    @property
+    def is_cut_over(self) -> bool:
+        """Return whether the alias was moved to the final index."""
+        return self.state in (IndexState.CUT_OVER, IndexState.CONTRACTED)
 
     def save(self) -> list[Argument]:
         """Return the command that stores the record."""
@@ -152,16 +151,16 @@ class IndexRecord:
         return commands
 
 
-def previous_index(record: IndexRecord | None, found: IndexInfo | None) -> Index | None:
+def previous_index(record: IndexRecord | None, active: IndexInfo | None) -> Index | None:
     """Return the index before Redstart; None if there was none.
 
     Args:
         record: of the name; None before the first `om migrate run`.
-        found: the active index.
+        active: the active index.
     """
     if record is not None:
         return record.legacy
-    return None if found is None else found.index
+    return None if active is None else active.index
 
 
 def read_records() -> Op[dict[str, IndexRecord]]:
@@ -176,7 +175,7 @@ def read_records() -> Op[dict[str, IndexRecord]]:
 
 def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
     """Return the records of these fields by name. Raises as `read_records`."""
-    found: dict[str, IndexRecord] = {}
+    records: dict[str, IndexRecord] = {}
     for name, data in fields.items():
         shown = shortened(name.decode(errors="backslashreplace"))
         try:
@@ -188,13 +187,13 @@ def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
                     f"this version of Redstart reads up to format {FORMAT}.",
                     "Use the version of Redstart that wrote it, or a newer one.",
                 )
-            found[name.decode()] = _record(record)
+            records[name.decode()] = _record(record if written == FORMAT else _upgraded(record))
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise StateDamagedError(
                 f"The record of the index {shown} in {RECORDS} cannot be read: {exc}.",
                 f"Restore it from a backup. See it with: redis-cli HGETALL {RECORDS}",
             ) from exc
-    return found
+    return records
 
 
 def read_redis_om_keys(name: str) -> Op[tuple[str | None, str | None]]:
@@ -214,10 +213,33 @@ def _text(data: bytes | None) -> str | None:
     return None if data is None else data.decode()
 
 
+def _upgraded(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record of an earlier format, whose state was four flags, in those of the present one.
+
+    Every combination of the flags could be written: a rollback kept the flags of the states before it, and a changed
+    definition that of a cleanup.
+    """
+    flags = {
+        name: fields.pop(name, False) for name in ("expanded", "cut_over", "stepping_back", "contracted")
+    }
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}, not true or false")
+    if flags["stepping_back"]:
+        state = IndexState.ROLLING_BACK
+    elif flags["cut_over"]:
+        state = IndexState.CONTRACTED if flags["contracted"] else IndexState.CUT_OVER
+    else:
+        state = IndexState.EXPANDED if flags["expanded"] else IndexState.PLANNED
+    renamed = {"changing": fields.pop("moving"), "missing_before": fields.pop("unserved", None)}
+    return fields | renamed | {"state": state}
+
+
 def _record(fields: dict[str, Any]) -> IndexRecord:
     fields["legacy"] = _index(fields["legacy"])
     fields["final"] = _index(fields["final"])
-    tuples = {name: tuple(fields.get(name, ())) for name in ("moving", "aliases", "superseded")}
+    fields["state"] = IndexState(fields["state"])
+    tuples = {name: tuple(fields.get(name, ())) for name in ("changing", "aliases", "superseded")}
     return IndexRecord(**fields | tuples)
 
 

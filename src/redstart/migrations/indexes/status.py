@@ -7,20 +7,21 @@ from enum import StrEnum
 from redstart.effects import Op
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.drift import has_more, is_replaced_externally, is_superseded
+from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema_diff import IndexDifference, difference
 
 
-class Standing(StrEnum):
-    """The state of an index; `outdated` also if only the hash of redis-om is."""
+class ActiveIndex(StrEnum):
+    """What a name points to, compared with the model; `outdated` also if only the hash of redis-om is."""
 
     ABSENT = "absent"
     UP_TO_DATE = "up to date"
     OUTDATED = "outdated"
     EXPANDED = "expanded"
-    TAKEN_OVER = "replaced externally"
+    REPLACED_EXTERNALLY = "replaced externally"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class IndexStatus:
     """One index.
 
     Attributes:
-        serving: the name of the active index; None if there is none.
+        active: what the name points to.
+        active_name: the name of the active index itself; None if there is none.
         documents: number of documents in it.
         filled_percent: progress of its initial scan; None after it.
         pending: the differences from the model.
@@ -37,8 +39,8 @@ class IndexStatus:
     """
 
     planned: PlannedIndex
-    standing: Standing
-    serving: str | None
+    active: ActiveIndex
+    active_name: str | None
     documents: int
     pending: IndexDifference | None
     has_more: bool = False
@@ -56,34 +58,35 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
     records = yield from read_records()
     result = []
     for declared in planned:
-        found = yield from find_index(declared.name)
+        info = yield from find_index(declared.name)
         record = records.get(declared.name)
-        one = with_options_of(declared, previous_index(record, found))
-        if found is None:
-            result.append(IndexStatus(one, Standing.ABSENT, None, 0, None))
+        planned_index = with_options_of(declared, previous_index(record, info))
+        if info is None:
+            result.append(IndexStatus(planned_index, ActiveIndex.ABSENT, None, 0, None))
             continue
-        pending = difference(found.index, one.index)
+        pending = difference(info.index, planned_index.index)
         result.append(
             IndexStatus(
-                one,
-                _standing(record, found, pending),
-                found.name,
-                found.documents,
+                planned_index,
+                _active_index(record, info, pending),
+                info.name,
+                info.documents,
                 pending,
-                has_more(record, found, one),
-                found.filled_percent,
-                is_superseded(record, found, one),
+                has_more=has_more(record, info, planned_index),
+                filled_percent=info.filled_percent,
+                is_superseded=is_superseded(record, info, planned_index),
             )
         )
     return result
 
 
-def _standing(record: IndexRecord | None, found: IndexInfo, pending: IndexDifference) -> Standing:
-    if is_replaced_externally(record, found):
-        return Standing.TAKEN_OVER
+def _active_index(record: IndexRecord | None, info: IndexInfo, pending: IndexDifference) -> ActiveIndex:
+    if is_replaced_externally(record, info):
+        return ActiveIndex.REPLACED_EXTERNALLY
+    state = None if record is None else record.state
     if pending.changes:
-        ready = record is not None and record.expanded and not record.cut_over
-        return Standing.EXPANDED if ready else Standing.OUTDATED
-    # A program that died just behind the swap has left redis-om the old hash, with which it replaces the index.
-    unsaid = record is not None and not record.cut_over
-    return Standing.OUTDATED if unsaid else Standing.UP_TO_DATE
+        is_expanded = state in (IndexState.EXPANDED, IndexState.ROLLING_BACK)
+        return ActiveIndex.EXPANDED if is_expanded else ActiveIndex.OUTDATED
+    # The alias was moved and the record was not: redis-om has the old hash, with which it would replace the index.
+    is_unrecorded = state in (IndexState.PLANNED, IndexState.EXPANDED)
+    return ActiveIndex.OUTDATED if is_unrecorded else ActiveIndex.UP_TO_DATE

@@ -1,5 +1,6 @@
 """Move aliases to other indexes, and drop indexes that no alias points to: one script each."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import MAX_WORDS, build_beside, find_built, find_index, try_definition
 from redstart.migrations.indexes.coverage import Coverage, check_coverage
 from redstart.migrations.indexes.plan import pending_attributes
-from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key
+from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key, shown
 from redstart.migrations.lease import Lease
 from redstart.search.schema import Index
 from redstart.search.schema_diff import difference, same_definition
+
+logger = logging.getLogger(__name__)
 
 
 def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Sequence[str] = ()) -> Op[None]:
@@ -32,6 +35,8 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
     outcome, found = yield from lease.run(
         fenced_script("swap.lua"), (), (name, index, name_bytes(now or ""), *aliases)
     )
+    if outcome == b"swapped":
+        logger.info("The alias %s was moved to the index %s.", shown(name), shown(index))
     if outcome in (b"swapped", b"already"):
         return
     place = found.decode(errors="backslashreplace") or "nothing"
@@ -42,13 +47,15 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
     )
 
 
-def drop(lease: Lease, index: str, serving: Iterable[str]) -> Op[bool]:
+def drop(lease: Lease, index: str, names: Iterable[str]) -> Op[bool]:
     """Drop an index of Redstart unless one of the names points to it; return whether it does not exist any more.
 
     Effects: one script; never touches a document. Safe to repeat.
     """
-    outcome: bytes = yield from lease.run(fenced_script("drop.lua"), (), (index, *serving))
-    return outcome != b"serving"
+    outcome: bytes = yield from lease.run(fenced_script("drop.lua"), (), (index, *names))
+    if outcome == b"dropped":
+        logger.info("The index %s was dropped.", shown(index))
+    return outcome != b"active"
 
 
 def remove_alias(lease: Lease, name: str) -> Op[bool]:
@@ -56,7 +63,9 @@ def remove_alias(lease: Lease, name: str) -> Op[bool]:
 
     Effects: one script. Safe to repeat.
     """
-    outcome: bytes = yield from lease.run(fenced_script("unname.lua"), (), (name,))
+    outcome: bytes = yield from lease.run(fenced_script("remove_alias.lua"), (), (name,))
+    if outcome == b"removed":
+        logger.info("The alias %s was removed.", shown(name))
     return outcome != b"index"
 
 
@@ -88,14 +97,14 @@ class Prepared:
 
     Attributes:
         index: the index that was built.
-        serving: the active index; None if there is none.
+        active: the active index; None if there is none.
         membership: the coverage check; None if the active index has the definition already.
         accepted: whether no more documents are missing from the index than allowed.
         is_new: whether the index did not exist before.
     """
 
     index: str
-    serving: str | None
+    active: str | None
     membership: Coverage | None
     accepted: bool
     is_new: bool
@@ -110,24 +119,24 @@ def prepare(
     rebuild: bool = False,
 ) -> Op[Prepared]:
     """Build an index of the wanted definition, and check its coverage. See `switch`."""
-    found = yield from find_index(record.name)
+    info = yield from find_index(record.name)
     name, built = yield from find_built(record.name, wanted)
-    if found is not None and (found.name == name or not rebuild) and same_definition(found.index, wanted):
-        return Prepared(found.name, found.name, None, accepted=True, is_new=False)
-    serving = None if found is None else found.name
-    membership = yield from _build_and_prove(lease, record, wanted, serving)
-    if serving is not None and membership.missing > max_missing and _should_hold_all(record, wanted):
-        # The server's scan misses a document that is renamed meanwhile, and nothing but a write brings it in.
+    if info is not None and (info.name == name or not rebuild) and same_definition(info.index, wanted):
+        return Prepared(info.name, info.name, None, accepted=True, is_new=False)
+    active = None if info is None else info.name
+    membership = yield from _build_and_check(lease, record, wanted, active)
+    if active is not None and membership.missing > max_missing and _should_hold_all(record, wanted):
+        # The server's scan misses a document that is renamed meanwhile; only a write adds it to the index.
         _ = yield from drop(lease, name, (record.name,))
-        membership = yield from _build_and_prove(lease, record, wanted, serving)
-    accepted = serving is None or membership.missing <= max_missing
-    return Prepared(name, serving, membership, accepted, is_new=built is None)
+        membership = yield from _build_and_check(lease, record, wanted, active)
+    accepted = active is None or membership.missing <= max_missing
+    return Prepared(name, active, membership, accepted, is_new=built is None)
 
 
 def finish(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[CutoverResult]:
     """Point the alias to a prepared index, if it is accepted. Effects: one script, or none."""
     if prepared.accepted and prepared.membership is not None:
-        yield from swap(lease, record.name, prepared.index, now=prepared.serving, aliases=record.aliases)
+        yield from swap(lease, record.name, prepared.index, now=prepared.active, aliases=record.aliases)
     return CutoverResult(prepared.membership, prepared.accepted)
 
 
@@ -142,7 +151,7 @@ def cut_over(
     """Point the alias of a record to an index of the wanted definition.
 
     Args:
-        most_missing: number of documents that may drop out of query results; `math.inf` accepts all.
+        max_missing: number of documents that may drop out of query results; `math.inf` accepts all.
         rebuild: whether to replace also an active index of this definition that another tool created.
 
     Raises:
@@ -155,19 +164,19 @@ def cut_over(
     return (yield from finish(lease, record, prepared))
 
 
-def _build_and_prove(lease: Lease, record: IndexRecord, wanted: Index, serving: str | None) -> Op[Coverage]:
+def _build_and_check(lease: Lease, record: IndexRecord, wanted: Index, active: str | None) -> Op[Coverage]:
     name = yield from build_beside(lease, record.name, wanted)
-    # By the name that queries use: a line break in the index's own is not shown as such. If the name leads elsewhere
-    # meanwhile, the swap fails.
-    return (yield from check_coverage(lease.keep, name, None if serving is None else record.name, record))
+    # By the name that queries use: a line break in the index's own is not shown as such. If the name points to
+    # another index meanwhile, the swap fails.
+    return (yield from check_coverage(lease.keep, name, None if active is None else record.name, record))
 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
     """Return whether dates keep no document out of the index: then a second build may help."""
-    return wanted != record.final or not pending_attributes(record.final, record.moving)
+    return wanted != record.final or not pending_attributes(record.final, record.changing)
 
 
-_CHANGES_SAID = 3
+_MAX_CHANGES_SHOWN = 3
 
 
 def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[None]:
@@ -221,9 +230,9 @@ def _refused(name: str, schema: str, said: str) -> MigrationError:
 def _require_same(name: str, found: Index, wanted: Index) -> None:
     changes = difference(found, wanted).changes
     if changes:
-        more = f", and {len(changes) - _CHANGES_SAID} more" if len(changes) > _CHANGES_SAID else ""
+        more = f", and {len(changes) - _MAX_CHANGES_SHOWN} more" if len(changes) > _MAX_CHANGES_SHOWN else ""
         raise MigrationError(
             f"Index {name} already exists with a different schema "
-            f"({'; '.join(map(str, changes[:_CHANGES_SAID]))}{more}). Nothing was changed.",
+            f"({'; '.join(map(str, changes[:_MAX_CHANGES_SHOWN]))}{more}). Nothing was changed.",
             "Migrate it with: om migrate run",
         )

@@ -8,7 +8,7 @@ import redis
 from redstart.migrations.data.maintenance import clear_progress
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.data.status import MigrationPhase, status
+from redstart.migrations.phase import MigrationPhase, migration_status
 from redstart.server.clients import open_sync
 from tests.support.crash_driver import Crash, CrashDriver
 from tests.support.migration import (
@@ -39,7 +39,7 @@ def undo() -> Any:
 
 
 def phase(url: str) -> MigrationPhase:
-    found: MigrationPhase = perform(url, status(KEYS, station_plan())).phase
+    found: MigrationPhase = perform(url, migration_status(KEYS, station_plan())).phase
     return found
 
 

@@ -1,13 +1,15 @@
 """Edits with conflicts: retried up to a limit, never forced."""
 
+import logging
 from collections.abc import Callable, Sequence
 
+import pytest
 import redis
 
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
-from redstart.migrations.data.applier import MOST_TRIES, Applier, ConflictRetrier, WriteOutcome
+from redstart.migrations.data.applier import MAX_TRIES, Applier, ConflictRetrier, WriteOutcome
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
@@ -96,16 +98,20 @@ def test_a_document_converted_by_another_client_needs_no_edit(client: redis.Redi
     assert client.hget(key(1), "arrived_at") == b"5.5"
 
 
-def test_a_client_that_never_stops_keeps_its_write(client: redis.Redis, url: str) -> None:
+def test_a_client_that_never_stops_keeps_its_write(
+    client: redis.Redis, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "redstart")
     load(client, [1, 2])
 
     def writer(script: int) -> list[Command]:
         return [("HSET", key(1), "arrived_at", f"2020-01-01T00:00:{script:02}")]
 
     found, judged = settle(client, url, [1, 2], writer)
-    assert (found.documents, found.retried) == (1, MOST_TRIES + 1)
-    assert judged == [2] + [1] * MOST_TRIES
-    assert client.hget(key(1), "arrived_at") == b"2020-01-01T00:00:%02d" % MOST_TRIES
+    assert (found.documents, found.retried) == (1, MAX_TRIES + 1)
+    assert judged == [2] + [1] * MAX_TRIES
+    assert client.hget(key(1), "arrived_at") == b"2020-01-01T00:00:%02d" % MAX_TRIES
+    assert f"Documents in conflict after {MAX_TRIES} tries, left to the next pass: 1" in caplog.messages
     assert client.hget(key(2), "arrived_at") == NUMBER
 
 

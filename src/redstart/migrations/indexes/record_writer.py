@@ -1,0 +1,169 @@
+"""Write the record of an index: its definitions, and its state after an event. Nothing else writes records."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from redstart.effects import Argument, Op
+from redstart.migrations.indexes.drift import is_replaced_externally, superseded_by
+from redstart.migrations.indexes.lifecycle import IndexEvent, IndexState, next_state
+from redstart.migrations.indexes.plan import PlannedIndex, changing_attributes
+from redstart.migrations.indexes.state import IndexRecord, read_redis_om_keys
+from redstart.migrations.lease import Lease
+from redstart.search.index_info import IndexInfo
+from redstart.search.schema import Index
+from redstart.search.schema_diff import same_definition
+
+
+def write_record(
+    lease: Lease,
+    record: IndexRecord,
+    *events: IndexEvent,
+    stored: IndexRecord | None,
+    commands: Sequence[list[Argument]] = (),
+) -> Op[IndexRecord]:
+    """Write a record in the state after some events.
+
+    Args:
+        record: with all changes but that of the state.
+        stored: what the server has; None if it has no record.
+        commands: other writes to the keys of this index, in the same step.
+
+    Raises:
+        MigrationError: an event is not possible in the state of the stored record; nothing was written.
+
+    Effects: one script, or none if nothing changes. Safe to repeat.
+    """
+    state = None if stored is None else stored.state
+    for event in events:
+        state = next_state(record.name, state, event)
+    if state is None:
+        raise AssertionError("an event that removes the record is for remove_record")
+    changed = replace(record, state=state)
+    if changed != stored or commands:
+        yield from lease.commit([changed.save(), *commands])
+    return changed
+
+
+def remove_record(lease: Lease, record: IndexRecord, event: IndexEvent) -> Op[None]:
+    """Remove a record, and restore the keys of redis-om.
+
+    Raises:
+        MigrationError: the event is not possible in the state of the record; nothing was written.
+
+    Effects: one script. Safe to repeat.
+    """
+    if next_state(record.name, record.state, event) is not None:
+        raise AssertionError("an event that keeps the record is for write_record")
+    yield from lease.commit([*record.keys_of_legacy(), record.remove()])
+
+
+def record_plan(
+    lease: Lease,
+    planned: PlannedIndex,
+    known: IndexRecord | None,
+    active: IndexInfo | None,
+    *,
+    aliases: Collection[str],
+    converted: bool,
+    goes_forward: bool,
+) -> Op[IndexRecord]:
+    """Record the final index; the first time also the index before Redstart.
+
+    Args:
+        known: the record, if there is one.
+        active: the active index.
+        aliases: other aliases that point to it, in addition to those recorded.
+        converted: whether the data is converted.
+        goes_forward: whether a started rollback is abandoned.
+
+    Effects: one write if the record changes. Safe to repeat.
+    """
+    current = None if active is None else active.index
+    events: list[IndexEvent] = []
+    if known is None or (
+        is_replaced_externally(known, active) and not converted and _begins_anew(planned, known, current)
+    ):
+        record = yield from _first_record(planned, current)
+        events.append(IndexEvent.PLAN)
+    else:
+        if known.state is IndexState.ROLLING_BACK and goes_forward:
+            events.append(IndexEvent.ABANDON_ROLLBACK)
+        if not same_definition(known.final, planned.index):
+            events.append(IndexEvent.REDEFINE)
+        elif known.state is IndexState.CONTRACTED and (
+            current is None
+            or is_replaced_externally(known, active)
+            or not same_definition(current, planned.index)
+        ):
+            events.append(IndexEvent.REOPEN)
+        record = replace(
+            known,
+            final=planned.index,
+            final_hash=planned.schema_hash,
+            final_schema=planned.schema,
+            changing=changing_attributes(known.legacy, planned),
+            superseded=superseded_by(planned.index, known.final, known.superseded),
+        )
+    record = replace(record, aliases=tuple(sorted({*record.aliases, *aliases} - {record.name})))
+    return (yield from write_record(lease, record, *events, stored=known))
+
+
+def record_expansion(lease: Lease, record: IndexRecord) -> Op[None]:
+    """Record that a dual-format index is active and the final one is built. Safe to repeat."""
+    _ = yield from write_record(lease, record, IndexEvent.EXPAND, stored=record)
+
+
+def record_cutover(lease: Lease, record: IndexRecord, *, accepted_unindexed: int) -> Op[None]:
+    """Record that the alias was moved to the final index, also in the keys of redis-om. Safe to repeat.
+
+    Args:
+        accepted_unindexed: number of documents that are missing from it.
+    """
+    changed = replace(record, accepted_unindexed=accepted_unindexed)
+    yield from _record_final(lease, changed, IndexEvent.CUT_OVER, stored=record)
+
+
+def record_active_final(lease: Lease, record: IndexRecord) -> Op[None]:
+    """Record that the final index is active, unless the record and the keys of redis-om say so. Safe to repeat."""
+    events = () if record.is_cut_over else (IndexEvent.CUT_OVER,)
+    yield from _record_final(lease, record, *events, stored=record)
+
+
+def record_kept(lease: Lease, record: IndexRecord) -> Op[None]:
+    """Record that an index that did not exist before Redstart is kept after a rollback. Safe to repeat."""
+    yield from _record_final(lease, record, IndexEvent.KEEP_CREATED, stored=record)
+
+
+def _record_final(lease: Lease, record: IndexRecord, *events: IndexEvent, stored: IndexRecord) -> Op[None]:
+    kept = yield from read_redis_om_keys(record.name)
+    is_known = kept == (record.final_hash, record.final_schema)
+    commands = [] if is_known else record.keys_of_final()
+    _ = yield from write_record(lease, record, *events, stored=stored, commands=commands)
+
+
+def _begins_anew(planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
+    """Return whether another tool created an index with dates as tags where none existed.
+
+    Before the data is converted, that index is the one to migrate, and to restore on rollback.
+    """
+    if current is None:
+        return False
+    return (known.created or not known.changing) and bool(changing_attributes(current, planned))
+
+
+def _first_record(planned: PlannedIndex, current: Index | None) -> Op[IndexRecord]:
+    kept_hash, kept_schema = yield from read_redis_om_keys(planned.name)
+    legacy = current or planned.old
+    return IndexRecord(
+        name=planned.name,
+        key_prefix=planned.key_prefix,
+        legacy=legacy,
+        legacy_hash=kept_hash,
+        legacy_schema=kept_schema,
+        final=planned.index,
+        final_hash=planned.schema_hash,
+        final_schema=planned.schema,
+        changing=changing_attributes(legacy, planned),
+        created=current is None,
+        superseded=superseded_by(planned.index, legacy),
+    )

@@ -1,0 +1,320 @@
+# Generated from redstart/aio/date_migration.py: change that, then `python -m tools.generate_sync`.
+"""The conversion of stored dates for programs: the operations of `om migrate-data`, with their results as objects."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from redstart.effects import Op
+from redstart.errors import ConfigurationError
+from redstart.mapping.base_model import registered_models
+from redstart.mapping.model_info import ModelDeclaration, declare, distinct
+from redstart.mapping.models import RedisModel
+from redstart.migrations.context import Context, Monitor, Progress
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.date_migration import DateMigration as Operations
+from redstart.migrations.date_migration import on_suitable_server
+from redstart.migrations.failure import Failure
+from redstart.migrations.holder import this_process
+from redstart.migrations.import_guard import is_skipped
+from redstart.migrations.options import MigrationOptions, RollbackOptions, failure_mode_of
+from redstart.migrations.outcomes import (
+    DryRun,
+    MigrationResult,
+    RecordedFailures,
+    RollbackResult,
+    RunProgress,
+    StatisticsResult,
+    StatusResult,
+    VerificationResult,
+)
+from redstart.settings import exclude_prefixes as excluded_in_settings
+from redstart.settings import naive_timezone
+from redstart.sync.connections import client_of, get_redis_connection, server_of_client, shared_client
+
+if TYPE_CHECKING:
+    import redis
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class DateMigration:
+    """The conversion of the dates of models from text format to numeric format, and its rollback.
+
+    Each method is a command of `om migrate-data` with the same checks; either can resume or undo a run of the other.
+    No method raises an error for the `outcome` of its result; `raise_for_outcome()` raises a DataMigrationError for all
+    but a success.
+
+    Args:
+        models: the models; by default all that are imported when a method is called.
+        client: a client of the server; by default that of the models.
+        url: the URL of the server, in place of a client.
+        exclude_prefixes: longer key prefixes whose keys belong to no model; by default those in the settings.
+        on_progress: called after each page with the progress. It must not use the server.
+
+    Raises:
+        ConfigurationError: both a client and a URL are given, or the URL is not valid.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[type[RedisModel]] | None = None,
+        *,
+        client: "redis.Redis | None" = None,
+        url: str | None = None,
+        exclude_prefixes: Iterable[str] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        if client is not None and url is not None:
+            raise ConfigurationError("A client and a URL are given.", "Give one of them.")
+        self._models = None if models is None else tuple(models)
+        self._client = client if url is None else get_redis_connection(url=url)
+        self._exclude_prefixes = None if exclude_prefixes is None else tuple(exclude_prefixes)
+        self._on_progress = on_progress
+
+    def stats(self, *, exact: bool = False, batch_size: int = 1_000) -> StatisticsResult:
+        """Count documents and values by kind, and estimate the duration of a run, as `om migrate-data stats`.
+
+        Args:
+            exact: read every document instead of a sample.
+            batch_size: keys scanned per batch.
+
+        Raises:
+            ConfigurationError: no models are imported, or they cannot be migrated together.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
+
+        Effects: reads only.
+        """
+        return self._perform(self._operations().stats(exact=exact, batch_size=batch_size))
+
+    def dry_run(
+        self,
+        *,
+        failure_mode: FailureMode | str = FailureMode.LOG_AND_SKIP,
+        batch_size: int = 1_000,
+        accept_unindexed: bool = False,
+        keep_old_index: bool = False,
+        aliases: Iterable[str] = (),
+        include_prefixes: Iterable[str] = (),
+    ) -> DryRun:
+        """Read and classify every value, as `om migrate-data run --dry-run`.
+
+        Args:
+            failure_mode, batch_size, accept_unindexed, keep_old_index, aliases, include_prefixes: see `run`.
+
+        Returns:
+            What a run would do; `refusal` is the error that it would raise.
+
+        Raises:
+            See `stats`.
+
+        Effects: reads only.
+        """
+        options = MigrationOptions(
+            failure_mode=failure_mode_of(failure_mode),
+            batch_size=batch_size,
+            accept_unindexed=accept_unindexed,
+            keep_old_index=keep_old_index,
+            aliases=tuple(aliases),
+            include_prefixes=tuple(include_prefixes),
+        )
+        return self._perform(self._operations().dry_run(options))
+
+    def run(
+        self,
+        *,
+        failure_mode: FailureMode | str = FailureMode.LOG_AND_SKIP,
+        batch_size: int = 1_000,
+        max_errors: int | None = None,
+        limit_documents: int | None = None,
+        accept_unindexed: bool = False,
+        keep_old_index: bool = False,
+        aliases: Iterable[str] = (),
+        include_prefixes: Iterable[str] = (),
+        expand: bool = True,
+        resume: bool = True,
+    ) -> MigrationResult:
+        """Convert every date of the models, and cut over the indexes, as `om migrate-data run`.
+
+        Queries work all the time.
+
+        Args:
+            failure_mode: what to do with values that cannot be converted: `skip`, `log_and_skip`, `fail`, `default` or
+                `quarantine`.
+            batch_size: keys scanned per batch, 1 to 100,000.
+            max_errors: stop after this many failed values.
+            limit_documents: stop when this many documents are changed.
+            accept_unindexed: cut over even if documents drop out of query results.
+            keep_old_index: keep a copy of an index whose name becomes an alias.
+            aliases: other aliases of the indexes, which follow the cutover.
+            include_prefixes: longer key prefixes whose keys are documents of the models.
+            expand: False to fail if an index is not ready, instead of preparing it.
+            resume: False to start an interrupted run again from the beginning.
+
+        Raises:
+            ConfigurationError: an argument is out of range; or no models are imported, or they cannot be migrated
+                together.
+            LeaseHeldError: another run is in progress.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
+
+        Effects: those of `om migrate-data run`. Safe to repeat, also after an interruption. Does nothing while `om`
+            imports the calling module.
+        """
+        options = MigrationOptions(
+            failure_mode=failure_mode_of(failure_mode),
+            batch_size=batch_size,
+            max_errors=max_errors,
+            limit_documents=limit_documents,
+            accept_unindexed=accept_unindexed,
+            keep_old_index=keep_old_index,
+            aliases=tuple(aliases),
+            include_prefixes=tuple(include_prefixes),
+            expand=expand,
+            resume=resume,
+        )
+        if is_skipped("DateMigration().run()"):
+            return MigrationResult(None, is_skipped=True)
+        return self._perform(self._operations().run(options), writes=True)
+
+    def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> VerificationResult:
+        """Read every value again, and look up every document in its index, as `om migrate-data verify`.
+
+        Args:
+            check_data: also convert every original in the undo log again, and load every document through its model.
+            batch_size: keys scanned per batch.
+
+        Raises:
+            See `stats`.
+
+        Effects: reads only.
+        """
+        return self._perform(self._operations().verify(check_data=check_data, batch_size=batch_size))
+
+    def status(self) -> StatusResult:
+        """Return the phase, and the models that are applied or pending, as `om migrate-data status`.
+
+        Raises:
+            See `stats`.
+
+        Effects: reads only, at most 1,000 documents of each model.
+        """
+        return self._perform(self._operations().status())
+
+    def progress(self) -> RunProgress:
+        """Return the progress of a running or interrupted run or rollback, as `om migrate-data progress`.
+
+        Raises:
+            MigrationError, ServerError: see `redstart.errors`.
+
+        Effects: a few reads, and none of documents.
+        """
+        return self._perform(self._operations(needs_models=False).progress())
+
+    def failures(self) -> RecordedFailures:
+        """Return the failed values of the last run, and those not restored by a rollback, as `om migrate-data errors`.
+
+        Raises:
+            MigrationError, ServerError: see `redstart.errors`.
+
+        Effects: reads only; one for each 500 failures, and some.
+        """
+        return self._perform(self._operations(needs_models=False).failures())
+
+    def preview_rollback(
+        self,
+        *,
+        reformat_preexisting: bool = False,
+        batch_size: int = 1_000,
+        include_prefixes: Iterable[str] = (),
+    ) -> RollbackResult:
+        """Count the values that a rollback would restore and rewrite, as `om migrate-data rollback --dry-run`.
+
+        Args:
+            reformat_preexisting, batch_size, include_prefixes: see `rollback`.
+
+        Raises:
+            MigrationError, ServerError: see `redstart.errors`.
+
+        Effects: reads only.
+        """
+        options = RollbackOptions(reformat_preexisting, batch_size, tuple(include_prefixes))
+        return self._perform(self._operations(needs_models=False).preview_rollback(options))
+
+    def rollback(
+        self,
+        *,
+        reformat_preexisting: bool = False,
+        batch_size: int = 1_000,
+        include_prefixes: Iterable[str] = (),
+    ) -> RollbackResult:
+        """Restore the original bytes of each value that has not changed since, as `om migrate-data rollback`.
+
+        Does not require models.
+
+        Args:
+            reformat_preexisting: also rewrite numbers that existed before the run as text.
+            batch_size: keys scanned per batch, 1 to 100,000.
+            include_prefixes: longer key prefixes whose keys are documents of the models of the runs.
+
+        Raises:
+            ConfigurationError: an argument is out of range.
+            LeaseHeldError: another run is in progress.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
+
+        Effects: those of `om migrate-data rollback`. Safe to repeat, also after an interruption. Does nothing while
+            `om` imports the calling module.
+        """
+        options = RollbackOptions(reformat_preexisting, batch_size, tuple(include_prefixes))
+        if is_skipped("DateMigration().rollback()"):
+            return RollbackResult(None, is_skipped=True)
+        return self._perform(self._operations(needs_models=False).rollback(options), writes=True)
+
+    def _perform(self, operation: Op[T], *, writes: bool = False) -> T:
+        server = server_of_client(self._client_of_server())
+        return server.run(on_suitable_server(operation, writes=writes, warn=_log.warning))
+
+    def _operations(self, *, needs_models: bool = True) -> Operations:
+        monitor = Monitor(failure=_log_failure, waiting=_log.warning)
+        if self._on_progress is not None:
+            monitor.progress = self._on_progress
+        excluded = excluded_in_settings() if self._exclude_prefixes is None else self._exclude_prefixes
+        return Operations.for_models(
+            self._declarations() if needs_models else (),
+            context=Context(
+                DatetimeConversion(naive_timezone()),
+                this_process(),
+                uuid.uuid4().hex,
+                time.monotonic,
+                monitor,
+            ),
+            exclude_prefixes=excluded,
+        )
+
+    def _given_models(self) -> Iterable[type[RedisModel]]:
+        return registered_models() if self._models is None else self._models
+
+    def _declarations(self) -> list[ModelDeclaration]:
+        declarations = distinct(map(declare, self._given_models()))
+        if not declarations:
+            raise ConfigurationError("No models are imported.", "Import the modules of your models first.")
+        return declarations
+
+    def _client_of_server(self) -> "redis.Redis":
+        if self._client is not None:
+            return self._client
+        clients = [client_of(model) for model in self._given_models()]
+        servers = {server_of_client(client).where: client for client in clients}
+        if len(servers) > 1:
+            raise ConfigurationError(
+                f"The models use different servers: {', '.join(sorted(servers))}.",
+                "Migrate the models of each server on their own: DateMigration([MODEL, ...])",
+            )
+        return next(iter(servers.values()), None) or shared_client()
+
+
+def _log_failure(failure: Failure) -> None:
+    _log.warning("not converted: %s", failure)
