@@ -143,6 +143,7 @@ def open_session(
     migration = DateMigration.for_models(
         declarations,
         context=_new_context(zone, None),
+        naive_timezone=zone,
         exclude_prefixes=settings.exclude_prefixes,
         assigns_keys=needs_models and not about_indexes,
     )

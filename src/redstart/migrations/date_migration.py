@@ -19,7 +19,6 @@ from redstart.migrations.coordinator import (
 )
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.failures import FailureLog, failure_at
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.plan import Plan, make_plan, plan_for_indexes, with_recorded_exclusions
@@ -113,12 +112,14 @@ class DateMigration:
     Attributes:
         declarations: the models; none for operations that only use what is recorded on the server.
         plan: which values of which keys are read and changed.
+        naive_timezone: the zone in which the models read datetimes without an offset.
         exclude_prefixes: longer key prefixes whose keys belong to no model.
     """
 
     context: Context
     declarations: tuple[ModelDeclaration, ...]
     plan: Plan
+    naive_timezone: NaiveTimezone
     exclude_prefixes: tuple[str, ...] = field(default=())
 
     @classmethod
@@ -127,6 +128,7 @@ class DateMigration:
         declarations: Iterable[ModelDeclaration],
         *,
         context: Context,
+        naive_timezone: NaiveTimezone,
         exclude_prefixes: Iterable[str] = (),
         assigns_keys: bool = True,
     ) -> "DateMigration":
@@ -141,15 +143,7 @@ class DateMigration:
         declared, excluded = tuple(declarations), tuple(exclude_prefixes)
         make = make_plan if assigns_keys else plan_for_indexes
         plan = make(declared, context.transformation, excluded=excluded)
-        return cls(context, declared, plan, excluded)
-
-    @property
-    def naive_timezone(self) -> NaiveTimezone:
-        """The zone of naive datetimes."""
-        conversion = self.context.transformation
-        if not isinstance(conversion, DatetimeConversion):
-            raise TypeError(f"{conversion.migration_id} does not convert dates")
-        return conversion.naive_timezone
+        return cls(context, declared, plan, naive_timezone, excluded)
 
     @property
     def keys(self) -> StateKeys:
@@ -221,9 +215,7 @@ class DateMigration:
         if preflight is None:
             preflight = yield from self.preflight(options)
         began = self.context.clock()
-        find_failures = partial(
-            expected_failures, mode=options.failure_mode, transformation=self.context.transformation
-        )
+        find_failures = partial(expected_failures, mode=options.failure_mode)
         found = yield from statistics(
             self.context,
             self.plan,
@@ -290,7 +282,9 @@ class DateMigration:
         plan = yield from self._known_exclusions()
         require_same_types(plan)
         recorded = (yield from read_record(self.keys)).plan
-        models = self._model_check(recorded) if check_data else None
+        models = None
+        if check_data:
+            models = ModelCheck(self.declarations, self.naive_timezone, self.context.transformation, recorded)
         checks = [] if models is None else [models]
         found = yield from verify(self.context, plan, checks=checks, batch_documents=batch_size)
         undo_log = None
@@ -301,9 +295,6 @@ class DateMigration:
                 undo_log = yield from verify_journal(self.context, recorded, found.problems)
         indexes = yield from self._verify_indexes(found.problems)
         return VerificationResult(found, undo_log, models, indexes)
-
-    def _model_check(self, recorded: Plan | None) -> ModelCheck:
-        return ModelCheck(self.declarations, self.naive_timezone, self.context.transformation, recorded)
 
     def _verify_indexes(self, problems: Problems) -> Op[list[IndexCheck]]:
         checks = yield from verify_indexes(self.planned_indexes())

@@ -64,8 +64,8 @@ def migration_status(
     """Return the phase of a migration, and the facts behind it. Reads only.
 
     Args:
-        transformation: given to read documents, too: models with documents that were written in the old format after
-            the run are pending then.
+        transformation: given to read documents, too: models with documents that were written in text format after the
+            run are pending then.
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.

@@ -282,15 +282,17 @@ class DateMigration:
         if self._on_progress is not None:
             monitor.progress = self._on_progress
         excluded = excluded_in_settings() if self._exclude_prefixes is None else self._exclude_prefixes
+        zone = naive_timezone()
         return Operations.for_models(
             self._declarations() if needs_models else (),
             context=Context(
-                DatetimeConversion(naive_timezone()),
+                DatetimeConversion(zone),
                 this_process(),
                 uuid.uuid4().hex,
                 time.monotonic,
                 monitor,
             ),
+            naive_timezone=zone,
             exclude_prefixes=excluded,
         )
 

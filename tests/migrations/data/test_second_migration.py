@@ -24,8 +24,8 @@ from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import RunResult, run
 from redstart.migrations.data.statistics import statistics
-from redstart.migrations.data.status import status
 from redstart.migrations.data.verify import Problems, verify, verify_journal
+from redstart.migrations.phase import MigrationPhase, migration_status
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Outcome
 from redstart.server.clients import open_like
@@ -151,8 +151,8 @@ def test_a_run_is_verified_and_rolled_back_byte_for_byte(client: redis.Redis, mo
         second["name"],
         second["towns"][0],
     ) == failed
-    found = do(client, status(KEYS, PLAN))
-    assert (found.is_applied, found.failures) == (True, result.errors)
+    found = do(client, migration_status(KEYS, PLAN))
+    assert (found.phase, found.data.failures) == (MigrationPhase.CONVERTED, result.errors)
 
     verified = do(client, verify(context(), PLAN))
     assert (verified.problems.first, verified.tally.total(Outcome.CONVERTIBLE)) == ([], 0)

@@ -1,6 +1,6 @@
 """The states of an index during its migration, and the only transitions between them.
 
-Whether another tool has replaced the active index is no state: it is found by comparing the active index with the
+Whether another tool has replaced the active index is not a state: it is found by comparing the active index with the
 record (see redstart.migrations.indexes.drift), and the next run repairs it with one of these transitions.
 """
 
@@ -10,7 +10,7 @@ from redstart.errors import MigrationError
 
 
 class IndexState(StrEnum):
-    """How far the migration of one index is, as its record says.
+    """The progress of the migration of one index, as recorded.
 
     A record is written before the change that it announces is used, and after the change that it confirms. So a process
     that ends between the two leaves a state from which the same command continues.

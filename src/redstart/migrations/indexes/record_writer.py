@@ -124,7 +124,7 @@ def record_cutover(lease: Lease, record: IndexRecord, *, accepted_unindexed: int
 
 
 def record_active_final(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that the final index is active, unless the record and the keys of redis-om say so. Safe to repeat."""
+    """Record that the final index is active, unless the record and the keys of redis-om have it. Safe to repeat."""
     events = () if record.is_cut_over else (IndexEvent.CUT_OVER,)
     yield from _record_final(lease, record, *events, stored=record)
 
