@@ -1,6 +1,7 @@
 """--exclude-prefix: what is named is not converted, and a rollback reports what it leaves."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
@@ -8,6 +9,7 @@ import redis
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from tests.cli.conftest import LOG
 from tests.support.cli import run_om
+from tests.support.snapshot import difference, snapshot
 
 TEXT = "2021-05-04T03:02:01Z"
 NEWER = "1700000000.0"
@@ -55,3 +57,37 @@ def test_a_rollback_does_not_report_pre_existing_numbers_that_it_leaves_out(
         *("--exclude-prefix", "app:log:archive:"),
     )
     assert rolled.code == 0, rolled.text
+
+
+UNUSED = ["app:log:", "app:log", "app:", "app:lag:archive:", "other:", ""]
+
+
+@pytest.mark.parametrize("option", ["--exclude-prefix", "--include-prefix"])
+@pytest.mark.parametrize("prefix", UNUSED)
+def test_a_prefix_that_concerns_no_keys_is_refused(
+    client: redis.Redis, models: str, prefix: str, option: str
+) -> None:
+    def refused(*words: str) -> bool:
+        before = snapshot(client)
+        found = run_om("migrate-data", *words, option, prefix, "--models", models)
+        return found.code == 2 and option in found.text and difference(before, snapshot(client)) == []
+
+    assert refused("run", "--yes")
+    assert refused("run", "--dry-run")
+    assert option == "--include-prefix" or refused("verify")
+    assert client.hget("app:log:1", "at") == TEXT.encode()
+    assert run_om("migrate-data", "run", "--yes", "--models", models).code == 0
+    assert refused("rollback", ID, "--yes")
+    assert refused("rollback", ID, "--dry-run")
+
+
+@pytest.mark.parametrize("prefix", UNUSED[:-1])
+def test_such_a_prefix_in_the_settings_is_warned_of(
+    client: redis.Redis, models: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of a project: a command may concern other models."""
+    (tmp_path / "pyproject.toml").write_text(f"[tool.redstart]\nexclude_prefixes = ['{prefix}']\n")
+    monkeypatch.chdir(tmp_path)
+    for words in (("run", "--yes"), ("verify",), ("rollback", ID, "--yes")):
+        found = run_om("migrate-data", *words, "--models", models)
+        assert (found.code, f"exclude_prefixes in pyproject.toml has '{prefix}'" in found.stderr) == (0, True)

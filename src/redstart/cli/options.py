@@ -37,6 +37,7 @@ class Settings:
         naive_timezone: the zone of naive datetimes.
         naive_timezone_from: the setting that names it; None: the default.
         exclude_prefixes: prefixes of keys that belong to no model with a shorter key prefix.
+        exclusions_are_settings: whether they are from pyproject.toml.
     """
 
     url: str = field(repr=False)
@@ -45,6 +46,7 @@ class Settings:
     naive_timezone: str
     naive_timezone_from: str | None
     exclude_prefixes: tuple[str, ...] = ()
+    exclusions_are_settings: bool = False
 
 
 def load_settings(
@@ -68,6 +70,7 @@ def load_settings(
         naive_timezone=zone.name,
         naive_timezone_from=zone.said_in,
         exclude_prefixes=exclude_prefixes or exclude_prefixes_setting(table),
+        exclusions_are_settings=not exclude_prefixes,
     )
 
 

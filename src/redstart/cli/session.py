@@ -145,6 +145,7 @@ def open_session(
         context=_new_context(zone, None),
         naive_timezone=zone,
         exclude_prefixes=settings.exclude_prefixes,
+        exclusions_are_settings=settings.exclusions_are_settings,
         assigns_keys=needs_models and not about_indexes,
     )
     driver, where = _driver(settings, declarations)
@@ -227,6 +228,18 @@ def note_assumed_zone(session: Session) -> None:
         return
     if any(path.kind is TemporalKind.DATETIME for model in session.plan.models for path in model.paths):
         warn(ASSUMED.format(local_time_title()))
+
+
+def note_unused_exclusions(session: Session) -> None:
+    """Warn of exclusions in pyproject.toml that concern no keys. One read, if there are any."""
+    migration = session.migration()
+    if not migration.exclusions_are_settings or not migration.exclude_prefixes:
+        return
+    for prefix in session.run(migration.unused_prefixes(migration.exclude_prefixes)):
+        warn(
+            f"exclude_prefixes in pyproject.toml has {prefix!r}, which concerns no keys of these models: none has a "
+            "shorter key prefix that it begins with."
+        )
 
 
 def note_overlapping_prefixes(session: Session) -> list[dict[str, str]]:

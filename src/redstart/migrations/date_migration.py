@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
+from redstart.display import shortened
 from redstart.effects import Op
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 from redstart.mapping.model_info import ModelDeclaration
@@ -21,7 +22,13 @@ from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.failures import FailureLog, failure_at
 from redstart.migrations.data.page_converter import expected_failures
-from redstart.migrations.data.plan import Plan, make_plan, plan_for_indexes, with_recorded_exclusions
+from redstart.migrations.data.plan import (
+    Plan,
+    longer_than,
+    make_plan,
+    plan_for_indexes,
+    with_recorded_exclusions,
+)
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.data.run import require_recorded_plan, require_room_aside
 from redstart.migrations.data.statistics import (
@@ -114,6 +121,7 @@ class DateMigration:
         plan: which values of which keys are read and changed.
         naive_timezone: the zone in which the models read datetimes without an offset.
         exclude_prefixes: longer key prefixes whose keys belong to no model.
+        exclusions_are_settings: whether these are settings of the project, which may concern other models.
     """
 
     context: Context
@@ -121,6 +129,7 @@ class DateMigration:
     plan: Plan
     naive_timezone: NaiveTimezone
     exclude_prefixes: tuple[str, ...] = field(default=())
+    exclusions_are_settings: bool = False
 
     @classmethod
     def for_models(
@@ -130,6 +139,7 @@ class DateMigration:
         context: Context,
         naive_timezone: NaiveTimezone,
         exclude_prefixes: Iterable[str] = (),
+        exclusions_are_settings: bool = False,
         assigns_keys: bool = True,
     ) -> "DateMigration":
         """Return the migration of some models.
@@ -143,7 +153,7 @@ class DateMigration:
         declared, excluded = tuple(declarations), tuple(exclude_prefixes)
         make = make_plan if assigns_keys else plan_for_indexes
         plan = make(declared, context.transformation, excluded=excluded)
-        return cls(context, declared, plan, naive_timezone, excluded)
+        return cls(context, declared, plan, naive_timezone, excluded, exclusions_are_settings)
 
     @property
     def keys(self) -> StateKeys:
@@ -163,6 +173,28 @@ class DateMigration:
     def _known_exclusions(self) -> Op[Plan]:
         """Return the plan without the keys that the recorded runs have left out, too. One read."""
         return with_recorded_exclusions(self.plan, (yield from read_record(self.keys)).plan)
+
+    def unused_prefixes(self, prefixes: Iterable[str]) -> Op[list[str]]:
+        """Return those prefixes that are longer than the key prefix of no model, given or recorded. One read."""
+        recorded = (yield from read_record(self.keys)).known_models
+        known = {*recorded, *(one.key_prefix for one in self.declarations)}
+        return [
+            one
+            for one in dict.fromkeys(prefixes)
+            if known and not any(longer_than(each, [one]) for each in known)
+        ]
+
+    def _require_used_prefixes(self, included: Iterable[str] = ()) -> Op[None]:
+        """Raise ConfigurationError if a given exclusion or inclusion concerns no keys. Up to two reads."""
+        given = () if self.exclusions_are_settings else self.exclude_prefixes
+        for option, prefixes in (("--exclude-prefix", given), ("--include-prefix", included)):
+            for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():
+                raise ConfigurationError(
+                    f"{option} {shortened(prefix)} concerns no keys: no model has a shorter key prefix that it begins "
+                    "with.",
+                    "Use a prefix that begins with the key prefix of a model and is longer. "
+                    "To select models, name their modules with --models",
+                )
 
     def stats(self, *, exact: bool = False, batch_size: int = 1_000) -> Op[StatisticsResult]:
         """Count documents and values by kind, and estimate the duration of a run. Reads only.
@@ -194,6 +226,7 @@ class DateMigration:
             StateDamagedError: state on the server is missing or damaged.
         """
         yield from require_intact(self.keys, exempt=("failures",))
+        yield from self._require_used_prefixes(options.include_prefixes)
         record = yield from read_record(self.keys)
         is_lost = yield from is_recorded_without_state(self.keys, record)
         planned = self.planned_indexes()
@@ -250,6 +283,7 @@ class DateMigration:
 
         Effects: those of `migrate_forward`. Safe to repeat, also after an interruption.
         """
+        yield from self._require_used_prefixes(options.include_prefixes)
         planned = self.planned_indexes()
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
@@ -281,6 +315,7 @@ class DateMigration:
         """
         require_within("batch_size", batch_size, MAX_BATCH_SIZE)
         yield from require_intact(self.keys)
+        yield from self._require_used_prefixes()
         plan = yield from self._known_exclusions()
         require_same_types(plan)
         recorded = (yield from read_record(self.keys)).plan
@@ -370,6 +405,7 @@ class DateMigration:
             MigrationError: a rollback would be refused; see `preview_back`.
         """
         yield from require_intact(self.keys, exempt=LISTS)
+        yield from self._require_used_prefixes(options.include_prefixes)
         found = yield from preview_back(
             self.context,
             exclude_prefixes=self.exclude_prefixes,
@@ -388,6 +424,7 @@ class DateMigration:
 
         Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
         """
+        yield from self._require_used_prefixes(options.include_prefixes)
         return (
             yield from migrate_back(
                 self.context,

@@ -294,6 +294,7 @@ class DateMigration:
             ),
             naive_timezone=zone,
             exclude_prefixes=excluded,
+            exclusions_are_settings=self._exclude_prefixes is None,
         )
 
     def _given_models(self) -> Iterable[type[RedisModel]]:

@@ -25,7 +25,7 @@ from redstart.cli.options import (
 from redstart.cli.output import Tone, as_typed, counted, duration, line, print_json, rounded
 from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.progress import progress_display
-from redstart.cli.session import Session, open_session, resume_hint, stop_on_signal
+from redstart.cli.session import Session, note_unused_exclusions, open_session, resume_hint, stop_on_signal
 from redstart.cli.tables import pairs
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
@@ -101,6 +101,7 @@ def rollback(
     ):
         require_built_in(session, migration_id, NO_ROLLBACK)
         recorded = session.run(session.migration().preflight_rollback())
+        note_unused_exclusions(session)
         if not dry_run:
             _ask(session, migration_id, recorded, assume_yes=yes)
         with progress_display(every_step=verbose) as show:

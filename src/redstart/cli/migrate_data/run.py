@@ -32,7 +32,14 @@ from redstart.cli.options import (
 from redstart.cli.output import counted, duration, line, note, print_json, rounded, warn
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
-from redstart.cli.session import Session, note_assumed_zone, open_session, resume_hint, stop_on_signal
+from redstart.cli.session import (
+    Session,
+    note_assumed_zone,
+    note_unused_exclusions,
+    open_session,
+    resume_hint,
+    stop_on_signal,
+)
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
@@ -145,6 +152,7 @@ def run(
     with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         preflight = session.run(session.migration().preflight(options))
         note_assumed_zone(session)
+        note_unused_exclusions(session)
         if preflight.is_state_lost:
             warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
         files = pending_files(session, DATA, migrations_dir, module)

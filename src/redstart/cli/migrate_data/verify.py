@@ -13,7 +13,7 @@ from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_und
 from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import Tone, counted, line, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.session import open_session
+from redstart.cli.session import note_unused_exclusions, open_session
 from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
 from redstart.migrations.failure import Failure, FailureSummary, Fate
@@ -58,6 +58,7 @@ def verify(
         with progress_display(every_step=verbose) as show:
             migration = session.migration(log.watching(Monitor(progress=show)))
             found = session.run(migration.verify(check_data=check_data, batch_size=batch_size))
+        note_unused_exclusions(session)
         note_unclaimed(find_unclaimed(session))
         if found.models is None:
             note_unknown_fields(session)
