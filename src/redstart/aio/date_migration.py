@@ -229,6 +229,7 @@ class DateMigration:
         reformat_preexisting: bool = False,
         batch_size: int = 1_000,
         include_prefixes: Iterable[str] = (),
+        accept_unindexed: bool = False,
     ) -> RollbackResult:
         """Count the values that a rollback would restore and rewrite, as `om migrate-data rollback --dry-run`.
 
@@ -240,7 +241,7 @@ class DateMigration:
 
         Effects: reads only.
         """
-        options = RollbackOptions(reformat_preexisting, batch_size, tuple(include_prefixes))
+        options = RollbackOptions(reformat_preexisting, batch_size, tuple(include_prefixes), accept_unindexed)
         return await self._perform(self._operations(needs_models=False).preview_rollback(options))
 
     async def rollback(
@@ -249,6 +250,7 @@ class DateMigration:
         reformat_preexisting: bool = False,
         batch_size: int = 1_000,
         include_prefixes: Iterable[str] = (),
+        accept_unindexed: bool = False,
     ) -> RollbackResult:
         """Restore the original bytes of each value that has not changed since, as `om migrate-data rollback`.
 
@@ -258,6 +260,7 @@ class DateMigration:
             reformat_preexisting: also rewrite numbers that existed before the run as text.
             batch_size: keys scanned per batch, 1 to 100,000.
             include_prefixes: longer key prefixes whose keys are documents of the models of the runs.
+            accept_unindexed: roll back even if documents drop out of indexes that belong to no model.
 
         Raises:
             ConfigurationError: an argument is out of range.
@@ -267,7 +270,7 @@ class DateMigration:
         Effects: those of `om migrate-data rollback`. Safe to repeat, also after an interruption. Does nothing while
             `om` imports the calling module.
         """
-        options = RollbackOptions(reformat_preexisting, batch_size, tuple(include_prefixes))
+        options = RollbackOptions(reformat_preexisting, batch_size, tuple(include_prefixes), accept_unindexed)
         if is_skipped("DateMigration().rollback()"):
             return RollbackResult(None, is_skipped=True)
         return await self._perform(self._operations(needs_models=False).rollback(options), writes=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from redstart.search.json_paths import member
+from redstart.search.json_paths import Selector, Wildcard, member, selectors
 from redstart.values.types import TemporalKind
 
 
@@ -75,3 +75,33 @@ def index_path(segments: tuple[Segment, ...]) -> str:
     """Return a path of a JSON document as an index names it: `$.lines[*].added_at`."""
     each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
     return "$" + "".join(each[one] if isinstance(one, Each) else member(str(one)) for one in segments)
+
+
+def may_select(path: str, segments: tuple[Segment, ...]) -> bool:
+    """Return whether the JSON path of an index may select a value at a path, in some document.
+
+    False only if the paths certainly differ: wildcards, slices, filters and unknown syntax count as a match. An index
+    also takes the items of a list if its path ends at the list.
+    """
+    steps = selectors(path)
+    if steps is None:
+        return True
+    ends_at_list = bool(segments) and (segments[-1] is Each.ITEM or isinstance(segments[-1], int))
+    return _may_reach(steps, segments) or (ends_at_list and _may_reach(steps, segments[:-1]))
+
+
+def _may_reach(steps: tuple[Selector, ...], segments: tuple[Segment, ...]) -> bool:
+    if not steps:
+        return not segments
+    step, rest = steps[0], steps[1:]
+    if step is Wildcard.DESCENT:
+        return any(_may_reach(rest, segments[skipped:]) for skipped in range(len(segments) + 1))
+    return bool(segments) and _may_be_step(step, segments[0]) and _may_reach(rest, segments[1:])
+
+
+def _may_be_step(step: Selector, segment: Segment) -> bool:
+    if isinstance(step, str):
+        return segment is Each.VALUE or segment == step
+    if isinstance(step, int):  # a negative position counts from the end
+        return segment is Each.ITEM or (isinstance(segment, int) and step in (segment, -abs(step)))
+    return True

@@ -37,6 +37,7 @@ from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
     require_no_filters_on_dates,
     require_unmanaged_indexes_unaffected,
+    require_unmanaged_indexes_unaffected_by_rollback,
 )
 from redstart.values.types import Storage
 
@@ -207,6 +208,7 @@ def migrate_back(
     exclude_prefixes: Collection[str] = (),
     include_prefixes: Collection[str] = (),
     reformat_preexisting: bool = False,
+    accept_unindexed: bool = False,
     batch_documents: int = 1_000,
 ) -> Op[RollbackResult]:
     """Roll back all runs since the last rollback; queries return every document throughout.
@@ -217,9 +219,11 @@ def migrate_back(
     Args:
         exclude_prefixes, reformat_preexisting, batch_documents: see `rollback`.
         include_prefixes: longer key prefixes whose keys are documents of the models of the runs.
+        accept_unindexed: whether unmanaged indexes may lose documents.
 
     Raises:
-        See `rollback`, `require_own_documents` and `IndexMigration.before_undo`.
+        See `rollback`, `require_own_documents`, `require_unmanaged_indexes_unaffected_by_rollback` and
+            `IndexMigration.before_undo`.
 
     Effects: those of both. Safe to repeat.
     """
@@ -227,6 +231,8 @@ def migrate_back(
     yield from require_undoable(context)
     yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
     can_have_indexes = yield from has_search()
+    if can_have_indexes and not accept_unindexed:
+        yield from _require_unaffected_indexes(context, exclude_prefixes)
     if can_have_indexes:
         # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
         names = yield from _names_with_dates(context)
@@ -269,6 +275,7 @@ def preview_back(
     exclude_prefixes: Collection[str] = (),
     include_prefixes: Collection[str] = (),
     reformat_preexisting: bool = False,
+    accept_unindexed: bool = False,
     batch_documents: int = 1_000,
 ) -> Op[DataRollbackResult]:
     """Count the values that `migrate_back` would restore and rewrite now. Reads only.
@@ -276,6 +283,8 @@ def preview_back(
     Args, Raises: see `migrate_back`.
     """
     yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
+    if not accept_unindexed and (yield from has_search()):
+        yield from _require_unaffected_indexes(context, exclude_prefixes)
     return (
         yield from preview_rollback(
             context,
@@ -318,6 +327,15 @@ def _require_own_documents(
         yield from require_own_documents(
             with_prefixes(plan, excluded=excluded, included=included),
             f"om migrate-data rollback {context.keys.migration_id}",
+        )
+
+
+def _require_unaffected_indexes(context: Context, excluded: Collection[str]) -> Op[None]:
+    """Raise MigrationError if an index of no model would lose documents in the rollback."""
+    plan = (yield from read_record(context.keys)).plan
+    if plan is not None:
+        yield from require_unmanaged_indexes_unaffected_by_rollback(
+            with_prefixes(plan, excluded=excluded), f"om migrate-data rollback {context.keys.migration_id}"
         )
 
 

@@ -411,6 +411,7 @@ class DateMigration:
             exclude_prefixes=self.exclude_prefixes,
             include_prefixes=options.include_prefixes,
             reformat_preexisting=options.reformat_preexisting,
+            accept_unindexed=options.accept_unindexed,
             batch_documents=options.batch_size,
         )
         return RollbackResult(found, is_preview=True)
@@ -432,6 +433,7 @@ class DateMigration:
                 exclude_prefixes=self.exclude_prefixes,
                 include_prefixes=options.include_prefixes,
                 reformat_preexisting=options.reformat_preexisting,
+                accept_unindexed=options.accept_unindexed,
                 batch_documents=options.batch_size,
             )
         )

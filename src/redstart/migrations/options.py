@@ -77,6 +77,7 @@ class RollbackOptions:
         reformat_preexisting: also rewrite numbers that existed before the run as text.
         batch_size: keys scanned per batch, 1 to 100,000.
         include_prefixes: longer key prefixes whose keys are documents of the models of the runs.
+        accept_unindexed: roll back even if indexes of no model lose documents.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -85,6 +86,7 @@ class RollbackOptions:
     reformat_preexisting: bool = False
     batch_size: int = 1_000
     include_prefixes: tuple[str, ...] = ()
+    accept_unindexed: bool = False
 
     def __post_init__(self) -> None:
         require_within("batch_size", self.batch_size, MAX_BATCH_SIZE)

@@ -5,7 +5,8 @@ RedisJSON and the search module parse paths differently, so each of the three ha
 
 import json
 import re
-from typing import Final
+from enum import Enum
+from typing import Final, TypeAlias
 
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_:-]+")
 """Names that the server finds without quotes."""
@@ -56,3 +57,48 @@ def steps(path: str) -> tuple[str, ...]:
     return tuple(
         json.loads(step["quoted"]) if step["quoted"] else step["plain"] or step["each"] for step in found
     )
+
+
+class Wildcard(Enum):
+    """A step of a JSON path that selects more than one named member or one position."""
+
+    ANY = "*"
+    DESCENT = ".."
+
+
+Selector: TypeAlias = str | int | Wildcard
+"""A step of a JSON path that anyone wrote: a name, a position, or several of them."""
+
+_SELECTOR: Final = re.compile(
+    r"""(?P<descent>\.\.) | \.?(?P<any>\*) | \.(?P<dotted>[^.\[\]*\s]+) | (?P<first>[^.\[\]*\s]+)
+    | \.?\[\s*(?:
+        (?P<position>-?\d+)
+      | "(?P<double>[^"\\]*)" | '(?P<single>[^'\\]*)'
+      | (?P<other>(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[[^\[\]]*\]|[^\[\]"'])+)
+    )\s*\]""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def selectors(path: str) -> tuple[Selector, ...] | None:
+    """Return the steps of a JSON path in any of its spellings; None if the syntax is not known.
+
+    Names with escapes, slices, unions and filters are `Wildcard.ANY`.
+    """
+    at = 1 if path.startswith("$") else 0
+    found: list[Selector] = []
+    follows_descent = at == 0  # a name needs no dot behind `..`, and at the begin of a path without `$`
+    while at < len(path):
+        match = _SELECTOR.match(path, at)
+        if match is None or (match["first"] is not None and not follows_descent):
+            return None
+        follows_descent = match["descent"] is not None
+        if follows_descent:
+            found.append(Wildcard.DESCENT)
+        elif match["position"] is not None:
+            found.append(int(match["position"]))
+        else:
+            names = (match[name] for name in ("dotted", "first", "double", "single"))
+            found.append(next((name for name in names if name is not None), Wildcard.ANY))
+        at = match.end()
+    return tuple(found)

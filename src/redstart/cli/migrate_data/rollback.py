@@ -70,6 +70,11 @@ MAX_EXAMPLES = 10
     help="Also rewrite numbers that existed before the run as text. Use this if the new version was already writing "
     "before the migration.",
 )
+@click.option(
+    "--accept-unindexed",
+    is_flag=True,
+    help="Roll back even if documents drop out of indexes that belong to no model.",
+)
 @batch_size
 @exclude_prefix
 @include_prefixes
@@ -82,6 +87,7 @@ def rollback(
     migration_id: str,
     dry_run: bool,
     reformat_preexisting: bool,
+    accept_unindexed: bool,
     batch_size: int,
     include_prefixes: tuple[str, ...],
     log_file: Path | None,
@@ -94,7 +100,7 @@ def rollback(
     A value that has not changed since the run gets its original bytes; a newer value is rewritten as text. Values
     that cannot be restored are listed. Needs no backup and no models.
     """
-    options = RollbackOptions(reformat_preexisting, batch_size, include_prefixes)
+    options = RollbackOptions(reformat_preexisting, batch_size, include_prefixes, accept_unindexed)
     with (
         open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
