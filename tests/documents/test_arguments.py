@@ -83,7 +83,7 @@ def wrong_calls_of_models(model: Any, document: Any, own: tuple[Any, ...]) -> It
     yield Wrong("pipeline", lambda value: model.delete(1, pipeline=value), pipelines(own))
     yield Wrong("pipeline", lambda value: document.save(pipeline=value), pipelines(own))
     yield Wrong("pipeline", lambda value: document.expire(5, pipeline=value), pipelines(own))
-    yield Wrong("num_seconds", document.expire, (*NOT_INTS, -1, TOO_LARGE, *own))
+    yield Wrong("num_seconds", document.expire, (*NOT_INTS, TOO_LARGE, *own))
     yield Wrong("knn", lambda value: model.from_redis([0], knn=value), (*ANYTHING[1:], *own))
     yield Wrong("reply", model.from_redis, (*ANYTHING[1:9], object(), int, *own))
     yield Wrong("knn", lambda value: model.find(knn=value), (*ANYTHING[1:], *own))
@@ -115,8 +115,7 @@ def wrong_calls_of_queries(query: Any, own: tuple[Any, ...]) -> Iterator[Wrong]:
     numbers = (*NOT_INTS, -1, TOO_LARGE, *own)
     names = (*NOT_TEXTS, *own)
     for name in ("expressions", "sort_fields", "projected_fields"):
-        values = SINGLE if name == "expressions" else SINGLE[1:]
-        yield Wrong(name, lambda value, name=name: query.copy(**{name: value}), (*values, *own))
+        yield Wrong(name, lambda value, name=name: query.copy(**{name: value}), (*SINGLE[1:], *own))
     for name in ("offset", "page_size"):
         yield Wrong(name, lambda value, name=name: query.copy(**{name: value}), numbers)
     yield Wrong("limit", lambda value: query.copy(limit=value), numbers[1:])

@@ -83,7 +83,7 @@ class FindQuery(Generic[R]):
 
     def __init__(
         self,
-        expressions: Iterable[Expression | int],
+        expressions: Iterable[Expression | int] | None,
         model: type[R],
         knn: KNNExpression | None = None,
         offset: int = 0,
@@ -96,7 +96,9 @@ class FindQuery(Generic[R]):
         on_error: OnError = RAISE,
     ) -> None:
         arguments: Fields = {
-            "expressions": tuple(items_of("expressions", expressions, "conditions")),
+            "expressions": tuple(
+                items_of("expressions", () if expressions is None else expressions, "conditions")
+            ),
             "model": model,
             "knn": knn,
             "offset": offset,

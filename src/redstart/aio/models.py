@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Self, overload
 
 from redstart.aio.connections import server_of_model
@@ -23,7 +24,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         pipeline: "Pipeline | None" = None,
         nx: Literal[False] = False,
         xx: Literal[False] = False,
-        field_expirations: Mapping[str, int] | None = None,
+        field_expirations: Mapping[str, int | timedelta] | None = None,
     ) -> Self: ...
     @overload
     async def save(
@@ -31,14 +32,14 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         pipeline: "Pipeline | None" = None,
         nx: bool = False,
         xx: bool = False,
-        field_expirations: Mapping[str, int] | None = None,
+        field_expirations: Mapping[str, int | timedelta] | None = None,
     ) -> Self | None: ...
     async def save(
         self,
         pipeline: "Pipeline | None" = None,
         nx: bool = False,
         xx: bool = False,
-        field_expirations: Mapping[str, int] | None = None,
+        field_expirations: Mapping[str, int | timedelta] | None = None,
     ) -> Self | None:
         """Validate and save this document. Fields that are None are removed from the hash.
 
@@ -67,7 +68,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
     async def expire_field(
         self,
         field_name: str,
-        seconds: int,
+        seconds: int | timedelta,
         nx: bool = False,
         xx: bool = False,
         gt: bool = False,

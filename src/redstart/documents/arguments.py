@@ -1,6 +1,8 @@
 """Checks of arguments, with errors that name the argument and the value."""
 
+import re
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from redstart.display import shortened
@@ -26,6 +28,17 @@ def require_int(
         raise error(f"{name} has to be {least} or more, not {shortened(value)}.")
     if value > MAX_INT64:
         raise error(f"{name} has to be {MAX_INT64} or less, not {shortened(value)}.")
+
+
+def seconds_of(name: str, value: Any, least: int = 0) -> int:
+    """Return seconds that are given as redis-py accepts them: int, digits or timedelta. Raises like `require_int`."""
+    if isinstance(value, timedelta):
+        value = int(value.total_seconds())
+    elif isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
+        value = int(value)
+    require_int(name, value, least)
+    seconds: int = value
+    return seconds
 
 
 def items_of(name: str, value: Iterable[T], items: str) -> list[T]:

@@ -1,38 +1,42 @@
 """Expiry of documents and of hash fields."""
 
+from datetime import timedelta
 from typing import TypeVar
 
 from redstart.commands.documents import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
 from redstart.commands.server_errors import is_wrong_type, unknown_command
-from redstart.documents.arguments import require_int
+from redstart.documents.arguments import seconds_of
 from redstart.documents.projection import checked_name
 from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError, FieldExpiryNotSupportedError, WrongKeyTypeError
 from redstart.mapping.models import RedisModel
+from redstart.values.indexed_numbers import MAX_INT64
 
 T = TypeVar("T")
 
 
-def expire_document(document: RedisModel, seconds: int) -> Op[bool]:
-    """Have the server delete a document after some seconds. Returns whether it exists.
+def expire_document(document: RedisModel, seconds: int | timedelta) -> Op[bool]:
+    """Have the server delete a document after some seconds; at once if they are 0 or less. Returns whether it exists.
 
     Effects: EXPIRE; one round trip. Safe to repeat.
     """
-    require_int("num_seconds", seconds)
-    return (yield from call(expire(document.key(), seconds)))
+    return (yield from call(_expire(document, seconds)))
 
 
-def queue_expiry(document: RedisModel, seconds: int, pipeline: Pipeline) -> None:
+def queue_expiry(document: RedisModel, seconds: int | timedelta, pipeline: Pipeline) -> None:
     """Queue that command on a pipeline; nothing is sent."""
-    require_int("num_seconds", seconds)
-    queue(pipeline, expire(document.key(), seconds))
+    queue(pipeline, _expire(document, seconds))
+
+
+def _expire(document: RedisModel, seconds: int | timedelta) -> Call[bool]:
+    return expire(document.key(), seconds_of("num_seconds", seconds, least=-MAX_INT64))
 
 
 def expire_field(
-    document: RedisModel, field: str, seconds: int, *, nx: bool, xx: bool, gt: bool, lt: bool
+    document: RedisModel, field: str, seconds: int | timedelta, *, nx: bool, xx: bool, gt: bool, lt: bool
 ) -> Op[int]:
     """Have the server delete a field of a hash after some seconds: see `redstart.commands.documents.hexpire`.
 
@@ -48,9 +52,8 @@ def expire_field(
         raise ValueError(
             f"expire_field() accepts only one of nx, xx, gt and lt; got {' and '.join(conditions).lower()}."
         )
-    require_int("seconds", seconds)
     condition = conditions[0] if conditions else None
-    request = hexpire(document.key(), _stored(document, field), seconds, condition)
+    request = hexpire(document.key(), _stored(document, field), seconds_of("seconds", seconds), condition)
     return (yield from _asked(document, request))
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import chain
 from typing import Any, ClassVar, Final, Protocol
 
 from redstart.commands.documents import Condition, hsetex_new
 from redstart.commands.scripts import Script, evalsha, evaluate, load, send_source
 from redstart.display import shortened
-from redstart.documents.arguments import require_int
+from redstart.documents.arguments import seconds_of
 from redstart.effects import Argument, Batch, Call, Op, Pending, answer, call
 from redstart.errors import CommandError
 
@@ -27,7 +28,12 @@ class Saving:
 
     @classmethod
     def of(
-        cls, *, nx: bool, xx: bool, expirations: Mapping[str, int] | None = None, queued: bool = False
+        cls,
+        *,
+        nx: bool,
+        xx: bool,
+        expirations: Mapping[str, int | timedelta] | None = None,
+        queued: bool = False,
     ) -> "Saving":
         """Return the settings for the arguments of `save()`.
 
@@ -43,20 +49,19 @@ class Saving:
             raise ValueError(
                 "save() of a HashModel does not accept nx or xx with a pipeline. Omit the pipeline, or use a JsonModel."
             )
-        if expirations is not None:
-            _check_expirations(expirations)
         condition = Condition.NX if nx else Condition.XX if xx else Condition.NONE
-        return cls(condition, expirations or {})
+        return cls(condition, {} if expirations is None else _checked_expirations(expirations))
 
 
-def _check_expirations(expirations: Mapping[str, int]) -> None:
-    """Raise TypeError or ValueError for anything but seconds by field name."""
+def _checked_expirations(expirations: Mapping[str, int | timedelta]) -> dict[str, int]:
+    """Return seconds by field name. Raises TypeError or ValueError for anything else."""
     if not isinstance(expirations, Mapping):
         raise TypeError(
             f"field_expirations has to be a dict of seconds by field name, not {shortened(expirations)}."
         )
-    for name, seconds in expirations.items():
-        require_int(f"field_expirations[{name!r}]", seconds)
+    return {
+        name: seconds_of(f"field_expirations[{name!r}]", seconds) for name, seconds in expirations.items()
+    }
 
 
 ALWAYS = Saving()

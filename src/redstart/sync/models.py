@@ -3,6 +3,7 @@
 
 import abc
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Self, overload
 
 from redstart.documents import expiry
@@ -24,7 +25,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         pipeline: "Pipeline | None" = None,
         nx: Literal[False] = False,
         xx: Literal[False] = False,
-        field_expirations: Mapping[str, int] | None = None,
+        field_expirations: Mapping[str, int | timedelta] | None = None,
     ) -> Self: ...
     @overload
     def save(
@@ -32,14 +33,14 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
         pipeline: "Pipeline | None" = None,
         nx: bool = False,
         xx: bool = False,
-        field_expirations: Mapping[str, int] | None = None,
+        field_expirations: Mapping[str, int | timedelta] | None = None,
     ) -> Self | None: ...
     def save(
         self,
         pipeline: "Pipeline | None" = None,
         nx: bool = False,
         xx: bool = False,
-        field_expirations: Mapping[str, int] | None = None,
+        field_expirations: Mapping[str, int | timedelta] | None = None,
     ) -> Self | None:
         """Validate and save this document. Fields that are None are removed from the hash.
 
@@ -68,7 +69,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
     def expire_field(
         self,
         field_name: str,
-        seconds: int,
+        seconds: int | timedelta,
         nx: bool = False,
         xx: bool = False,
         gt: bool = False,

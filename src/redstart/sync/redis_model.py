@@ -3,6 +3,7 @@
 
 import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from redstart.documents import expiry
@@ -248,13 +249,13 @@ class RedisModel(models.RedisModel, abc.ABC):
             restore()
             raise
 
-    def expire(self, num_seconds: int, pipeline: "Pipeline | None" = None) -> None:
+    def expire(self, num_seconds: int | timedelta, pipeline: "Pipeline | None" = None) -> None:
         """Set the expiry of this document: the server deletes it after some seconds.
 
         Does nothing if the document does not exist on the server.
 
         Args:
-            num_seconds: seconds from now; 0 deletes the document immediately.
+            num_seconds: seconds from now; 0 and less delete the document immediately.
             pipeline: a pipeline to queue the command on instead of sending it.
 
         Effects: one round trip; atomic. Safe to repeat.
