@@ -1,5 +1,6 @@
 """`om migrate` on the command line."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -118,6 +119,13 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
         True,
     )
     assert by_hand.stdout.startswith("Cutover refused for 1 of 3 indexes.\n")
+    corrected = "as text or as numbers; converts them and cuts over"
+    assert re.search(f"^  om migrate-data run\n.*{corrected}$", by_hand.stdout, re.M), by_hand.stdout
+    required = by_hand.stdout.find(
+        "models cannot read these documents, because these fields are required: Visit."
+    )
+    assert (required >= 0) is (field == "arrived_at")
+    assert (by_hand.stdout.find("mode default") < by_hand.stdout.find("mode quarantine")) is (required >= 0)
     looked = run_om("migrate", "status").stdout
     assert "The data is converted. Cut over, or list the blocking values, with: om migrate run\n" in looked
 
@@ -248,6 +256,28 @@ def test_a_new_index_that_lacks_documents_is_reported(legacy: redis.Redis, confi
     created = run_om("migrate", "run")
     assert (created.code, f"{key} arrived_at: " in created.stdout) == (3, True)
     assert "not returned by queries" in created.stdout
+    assert "  om migrate-data run\n" in created.stdout
+    assert created.stdout.endswith("\nOr leave these documents unindexed; nothing else is needed.\n")
+    assert "--accept-unindexed" not in created.stdout
+
+
+def test_a_cutover_refused_for_text_names_the_conversion_and_the_list_of_all(
+    legacy: redis.Redis, configured: str
+) -> None:
+    """The old version was not stopped: more documents are blocking than a list of examples has."""
+    keys = [key.decode() for key in legacy.scan_iter("station:visit:*", count=1000, _type="hash")][:12]
+    legacy.hset(keys[0], "arrived_at", "N/A")
+    assert run_om("migrate-data", "run").code == 3
+    for key in keys:
+        legacy.hset(key, "arrived_at", "2023-01-01T00:00:00")
+    refused = run_om("migrate", "run")
+    assert (refused.code, " arrived_at: still text" in refused.stdout) == (3, True)
+    assert "Some values are still text. Convert them with: om migrate-data run\n" in refused.stdout
+    assert "--failure-mode" not in refused.stdout
+    assert "; list all with: om migrate run --verbose\n" in refused.stdout
+    listed = run_om("migrate", "run", "--verbose").stdout
+    assert all(f"blocking: {key} " in listed for key in keys)
+    assert run_om("migrate-data", "run").code == 0
 
 
 @pytest.mark.parametrize("command", ["migrate", "migrate-data"])

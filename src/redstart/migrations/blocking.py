@@ -1,12 +1,12 @@
 """Blocking values: the fields that keep documents out of a new index, and the reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from redstart.effects import Op
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
-from redstart.migrations.data.failures import failure_at, failure_of
-from redstart.migrations.data.plan import Plan, router
+from redstart.migrations.data.failures import failure_at, failure_of, key_and_location
+from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
 from redstart.migrations.transformation import Conversion, Outcome, Transformation
@@ -71,3 +71,16 @@ def _reason(document: StoredDocument, conversion: Conversion) -> str | None:
         # JSON's null is no value to an index; a hash has only empty text for it.
         return EMPTY if document.model.storage is Storage.HASH else None
     return None if conversion.outcome is Outcome.ALREADY else STILL_TEXT
+
+
+def required_fields(failures: Iterable[Failure], plan: Plan) -> list[str]:
+    """Return the fields of some failed values in which their models require a value, as `Visit.arrived_at`."""
+    route = router(plan)
+    found: dict[str, None] = {}
+    for failure in failures:
+        key, location = key_and_location(failure)
+        model = route(key)
+        path = None if model is None else path_of(location, model)
+        if model is not None and path is not None and not path.optional:
+            found[f"{model.name.rpartition('.')[2]}.{path}"] = None
+    return list(found)

@@ -252,7 +252,7 @@ def run(
     else:
         _draw_outcome(results, refused)
         changed = [one for one in results if one.outcome is not IndexOutcome.UP_TO_DATE or one.repaired]
-        draw_results(results if verbose else changed, blocking_values, verbose=verbose)
+        draw_results(results if verbose else changed, blocking_values, session.plan, verbose=verbose)
         is_expanded = any(one.outcome is IndexOutcome.EXPANDED for one in results)
         if not refused and (is_expanded or found.is_cutover_pending or found.phase is not phase_before):
             draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)

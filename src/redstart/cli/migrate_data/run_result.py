@@ -50,7 +50,7 @@ def draw_result(
         _draw_failed(result, failures, failure_mode)
     if found.indexes:
         line("")
-    draw_results(found.indexes, found.blocking, verbose=verbose, failure_mode=failure_mode)
+    draw_results(found.indexes, found.blocking, plan, verbose=verbose, failure_mode=failure_mode)
     if result is None:
         return
     if result.stopped is not None:
