@@ -303,3 +303,52 @@ def test_an_index_that_redstart_created_first_is_kept_or_dropped(station: redis.
     dropped = run_om("migrate", "rollback", "--drop-created")
     assert (dropped.code, dropped.stdout.startswith("3 indexes dropped.\n")) == (0, True), dropped.text
     assert station.execute_command("FT._LIST") == []
+
+
+def test_an_absent_index_is_named_until_it_is_created(legacy: redis.Redis, configured: str) -> None:
+    legacy.execute_command("FT.DROPINDEX", VISITS)
+    done = run_om("migrate-data", "run")
+    named = f"{VISITS}: absent; queries raise IndexNotFoundError\nCreate it with: om migrate run\n"
+    assert (done.code, done.stdout.startswith("Conversion complete; 1 index is absent.\n")) == (0, True)
+    assert named in done.stdout
+    status = run_om("migrate-data", "status", "--check")
+    assert (status.code, named in status.stdout) == (3, True)
+    assert status.stdout.startswith("Phase: cut over (all documents are converted; 1 index is absent)\n")
+    assert run_om("migrate-data", "status", "--json").json["absent_indexes"] == [VISITS]
+    verified = run_om("migrate-data", "verify")
+    assert (verified.code, f"{VISITS}: there is no index of this name" in verified.stdout) == (6, True)
+    assert run_om("migrate", "run").code == 0
+    assert run_om("migrate-data", "run", "--json").json["absent_indexes"] == []
+    assert run_om("migrate-data", "status", "--check").code == 0
+    assert run_om("migrate-data", "verify").code == 0
+
+
+def test_no_index_at_all_is_not_absent(station: redis.Redis) -> None:
+    assert run_om("migrate-data", "run", "--json").json["absent_indexes"] == []
+    assert run_om("migrate-data", "status", "--check").code == 0
+
+
+def test_text_written_after_the_cutover_is_named_with_its_effect(
+    legacy: redis.Redis, configured: str
+) -> None:
+    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 0
+    legacy.hset(first_visit(legacy), "arrived_at", "2023-01-01T00:00:00")
+    shown = run_om("migrate-data", "status").stdout
+    assert shown.startswith(
+        "Phase: cut over, but dates in text format were written since, under station:visit:\n"
+    )
+    assert (
+        "Queries do not return these documents. Stop the old version, then convert with: om migrate-data run\n"
+        in shown
+    )
+    assert phase() == "pending"
+
+
+def test_without_an_index_queries_lose_no_document(station: redis.Redis) -> None:
+    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 0
+    station.hset(first_visit(station), "arrived_at", "2023-01-01T00:00:00")
+    shown = run_om("migrate-data", "status").stdout
+    assert shown.startswith("Phase: converted, but dates in text format were written since, under ")
+    assert "Queries do not return" not in shown
+    assert run_om("migrate-data", "run").code == 0
+    assert "Phase: converted (" in run_om("migrate-data", "status").stdout

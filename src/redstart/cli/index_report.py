@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import as_typed, counted, duration, line, warn
+from redstart.cli.output import Tone, as_typed, counted, duration, line, warn
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
 from redstart.migrations.blocking import STILL_TEXT, required_fields
 from redstart.migrations.context import Monitor
@@ -203,6 +203,19 @@ def _failure_modes(
         if mode is not failure_mode
     ]
     return found[::-1] if required else found
+
+
+def draw_absent(names: Sequence[str]) -> None:
+    """Print the indexes of models that do not exist, and what creates them."""
+    for name in names:
+        line(f"{name}: absent; queries raise IndexNotFoundError", Tone.WARNING)
+    if names:
+        line(as_typed(f"Create {'it' if len(names) == 1 else 'them'} with: om migrate run"))
+
+
+def indexes_are(count: int, state: str) -> str:
+    """Return a number of indexes and their state, as `2 indexes are absent`."""
+    return f"1 index is {state}" if count == 1 else f"{count:,} indexes are {state}"
 
 
 def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:

@@ -38,7 +38,7 @@ from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.status import index_statuses
+from redstart.migrations.indexes.status import absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.model_check import ModelCheck
@@ -266,7 +266,9 @@ class DateMigration:
         failures = FailureSummary()
         if found.data is not None and found.data.errors:
             failures = yield from FailureLog(self.keys).summary()
-        return replace(found, failures=failures, failure_mode=options.failure_mode)
+        is_complete = found.data is not None and found.data.stopped is None
+        absent = (yield from absent_indexes(planned)) if is_complete else []
+        return replace(found, failures=failures, failure_mode=options.failure_mode, absent=absent)
 
     def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> Op[VerificationResult]:
         """Read every value again, and look up every document in its index if that is cut over. Reads only.
@@ -318,7 +320,8 @@ class DateMigration:
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
         found = yield from migration_status(self.keys, plan, transformation=self.context.transformation)
-        return StatusResult(found.phase, found.is_cutover_pending, found.data)
+        absent = yield from absent_indexes(self.planned_indexes())
+        return StatusResult(found.phase, found.is_cutover_pending, found.data, found.is_cut_over, absent)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.

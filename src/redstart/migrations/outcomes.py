@@ -127,6 +127,7 @@ class MigrationResult:
         failures: the recorded failed values of the run, by cause.
         failure_mode: how the run handled these values.
         is_skipped: whether nothing was done, because `om` was importing the calling module.
+        absent: after a complete run, indexes of models that do not exist; queries on them raise IndexNotFoundError.
     """
 
     data: RunResult | None
@@ -135,6 +136,7 @@ class MigrationResult:
     failures: FailureSummary = field(default_factory=FailureSummary)
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
     is_skipped: bool = False
+    absent: list[str] = field(default_factory=list)
 
     @property
     def refused(self) -> bool:
@@ -379,7 +381,13 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True)
 class StatusResult(MigrationStatus):
-    """The status of a migration, with its outcome: whether work is left."""
+    """The status of a migration, with its outcome: whether work is left.
+
+    Attributes:
+        absent: indexes of models that do not exist; queries on them raise IndexNotFoundError.
+    """
+
+    absent: list[str]
 
     @property
     def progress(self) -> RunProgress:
@@ -396,7 +404,8 @@ class StatusResult(MigrationStatus):
         """The outcome: whether work is left."""
         if self.is_state_lost:
             return Outcome.STATE_LOST
-        is_pending = bool(self.data.pending) or self.data.unlisted or self.is_cutover_pending
+        data = self.data
+        is_pending = bool(data.pending) or data.unlisted or self.is_cutover_pending or bool(self.absent)
         return Outcome.PENDING if is_pending else Outcome.DONE
 
     def raise_for_outcome(self) -> None:

@@ -179,6 +179,7 @@ def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
             for model in (*found.applied, *found.pending)
         ],
         "unmatched_prefixes": found.unmatched,
+        "absent_indexes": status.absent,
         "rewritten_prefixes": [model.key_prefix for model in found.rewritten],
         "failed": found.failures,
         "undoable": found.record.plan is not None,
@@ -274,6 +275,7 @@ def run_report(found: MigrationResult, pending_files: Sequence[str]) -> dict[str
     """Return the object of `run`."""
     return _data_report(found) | {
         "indexes": [result_report(one) for one in found.indexes],
+        "absent_indexes": found.absent,
         "blocking": blocking_report(found.blocking),
         "pending_files": list(pending_files),
     }
@@ -348,5 +350,6 @@ def _run_keys(
         "documents_per_second": rate,
         "unmatched_prefixes": list(unmatched),
         "indexes": [],
+        "absent_indexes": [],
         "blocking": [],
     }

@@ -4,7 +4,7 @@ Counts never agree while clients write and keys expire. The keys of each scanned
 (`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
@@ -16,6 +16,7 @@ from redstart.migrations.failure import MAX_EXAMPLES
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import IndexRecord, read_records, shown
+from redstart.migrations.indexes.status import absent_indexes
 from redstart.migrations.lease import Activity
 from redstart.migrations.server_checks import has_search
 
@@ -155,22 +156,25 @@ class IndexCheck:
         return max(0, self.missing - self.accepted) if self.serves else 1
 
 
-def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
+def verify_indexes(planned: Sequence[PlannedIndex]) -> Op[list[IndexCheck]]:
     """Look up every document in each index that is cut over. Before the cutover an index may be incomplete.
+
+    Indexes that do not exist are reported in any phase; see `absent_indexes`.
 
     Effects: reads only, some for each page of 1,000 keys.
     """
     if not (yield from has_search()):
         return []
     records = yield from read_records()
+    absent = yield from absent_indexes(planned)
     checks = []
     for one in planned:
         record = records.get(one.name)
-        if record is None or not record.is_cut_over:
-            continue
-        found = yield from find_index(one.name)
-        if found is None:
+        if one.name in absent:
             checks.append(IndexCheck(one.name, serves=False))
+            continue
+        found = None if record is None or not record.is_cut_over else (yield from find_index(one.name))
+        if record is None or found is None:
             continue
         if "FILTER" in found.index.options:
             checks.append(IndexCheck(one.name, serves=True, has_filter=True))
