@@ -190,6 +190,7 @@ def test_an_interrupted_rollback_is_finished_first(big_station: redis.Redis) -> 
     refused = run_om("migrate-data", "run")
     assert refused.code == 1
     assert f"om migrate-data rollback {ID}" in refused.stderr
+    assert run_om("migrate", "run").text == refused.text
     assert f"om migrate-data rollback {ID}" in run_om("migrate-data", "progress").stdout
     assert f"om migrate-data rollback {ID}" in run_om("migrate-data", "status").stdout
     assert run_om("migrate-data", "rollback", ID).code == 0

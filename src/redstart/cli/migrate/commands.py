@@ -62,6 +62,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes, read_record
+from redstart.migrations.data.run import require_no_interrupted_rollback
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult
@@ -202,6 +203,7 @@ def run(
         note_unclaimed(unmanaged)
 
         def check() -> None:
+            session.run(require_no_interrupted_rollback(session.keys))
             if not accept_unreadable:
                 require_readable(session)
             note_unknown_fields(session)

@@ -1,6 +1,7 @@
 """`om migrate-data rollback`: restore the originals of converted values."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -100,7 +101,8 @@ def rollback(
         if not dry_run:
             _ask(session, migration_id, recorded, assume_yes=yes)
         with progress_display(every_step=verbose) as show:
-            monitor = log.watching(Monitor(progress=show))
+            # What a rollback counts as failures are values that stay as they are: the result explains them.
+            monitor = log.watching(Monitor(progress=lambda update: show(replace(update, failures=0))))
             migration = session.migration(monitor)
             if dry_run:  # there is no progress to save: Ctrl-C ends it at once
                 found = session.run(migration.preview_rollback(options))
