@@ -34,7 +34,8 @@ def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, cli
     done = run_om(*UNDO)
     assert done.code == 6
     assert f"{KEY} ringed_at: not restored: another client has since stored 1600000000.5" in done.stdout
-    assert "om migrate-data drop-undo-log" in done.stdout
+    assert "Originals not restored: 1\n  " in done.stdout
+    assert "  Or drop them with: om migrate-data drop-undo-log" in done.stdout
     status = run_om("migrate-data", "status").stdout
     assert "could not restore all values of 1 documents" in status
     (listed,) = run_om("migrate-data", "errors", "--json").json["errors"]

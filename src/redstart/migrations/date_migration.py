@@ -9,6 +9,7 @@ from typing import TypeVar
 from redstart.effects import Op
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 from redstart.mapping.model_info import ModelDeclaration
+from redstart.migrations.blocking import rejected_values
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
     forecast_with_dates,
@@ -33,11 +34,12 @@ from redstart.migrations.data.statistics import (
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verify import Problems, verify, verify_journal
-from redstart.migrations.failure import FailureSummary
+from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
+from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
@@ -65,6 +67,8 @@ T = TypeVar("T")
 
 NO_SUCH_INDEX = "there is no index of this name; see om migrate status"
 """A problem that a verification reports."""
+MAX_REJECTED = 100
+"""Documents of an index that are read to find values that its original definition does not accept."""
 _ROLLBACK_TO_RUN = 2.0
 """Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
 
@@ -391,16 +395,34 @@ class DateMigration:
 
         Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
         """
-        return (
-            yield from migrate_back(
-                self.context,
-                self._index_migration(),
-                exclude_prefixes=self.exclude_prefixes,
-                include_prefixes=options.include_prefixes,
-                reformat_preexisting=options.reformat_preexisting,
-                batch_documents=options.batch_size,
-            )
+        found = yield from migrate_back(
+            self.context,
+            self._index_migration(),
+            exclude_prefixes=self.exclude_prefixes,
+            include_prefixes=options.include_prefixes,
+            reformat_preexisting=options.reformat_preexisting,
+            batch_documents=options.batch_size,
         )
+        return replace(found, rejected=(yield from _rejected(found))) if found.refused else found
+
+
+def _rejected(found: RollbackResult) -> Op[dict[str, list[Failure]]]:
+    """Return, by name, the values that the original definitions of refused indexes do not accept.
+
+    Before the rollback of the data, all dates have the new format: then they are not the reason.
+    """
+    records = yield from read_records()
+    rejected = {}
+    for name in found.refused:
+        record, coverage = records.get(name), found.indexes[name].membership
+        if record is None or coverage is None:
+            continue
+        original = record.legacy
+        if found.data is None:
+            kept = tuple(one for one in original.fields if one.attribute not in record.changing)
+            original = replace(original, fields=kept)
+        rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], original)
+    return rejected
 
 
 def _first_refusal(

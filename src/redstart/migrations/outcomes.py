@@ -202,6 +202,7 @@ class RollbackResult:
         indexes: the result for each index, by name; empty if no index was rolled back, or the data was not.
         lacking: by name, indexes with fewer documents than before the rollback. They were incomplete before the
             migration: `lacked_before` is the number of documents missing then.
+        rejected: by name, values that the original definition of a refused index does not accept; the first ones.
         is_preview: whether nothing was written.
         is_skipped: whether nothing was done, because `om` was importing the calling module.
     """
@@ -210,6 +211,7 @@ class RollbackResult:
     indexes: dict[str, CutoverResult] = field(default_factory=dict)
     lacking: dict[str, Coverage] = field(default_factory=dict)
     lacked_before: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, list[Failure]] = field(default_factory=dict)
     is_preview: bool = False
     is_skipped: bool = False
 

@@ -18,6 +18,7 @@ from redstart.migrations.data.status import DataStatus
 from redstart.migrations.date_migration import NO_SUCH_INDEX
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
+from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import (
     DryRun,
     MigrationResult,
@@ -155,7 +156,8 @@ def verify_report(result: VerificationResult) -> dict[str, Any]:
 
 def shown_problem(problem: Failure) -> Failure:
     """Return a problem; one that names a command names it as it was typed."""
-    return replace(problem, reason=as_typed(problem.reason)) if problem.reason == NO_SUCH_INDEX else problem
+    names_command = problem.reason in (NO_SUCH_INDEX, REQUIRED)
+    return replace(problem, reason=as_typed(problem.reason)) if names_command else problem
 
 
 def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
