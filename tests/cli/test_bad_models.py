@@ -234,3 +234,7 @@ def test_a_module_that_queries_when_it_is_imported(
         "Move the models to a module that only declares them, and name that module with --models.\n"
     )
     assert "Invalid model" not in found.stderr
+
+
+def test_an_empty_name_of_a_module(configured: str) -> None:
+    refused(run_om("migrate-data", "status", "--models", ""), 2, "Error: No module was given: ")

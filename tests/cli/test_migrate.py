@@ -35,7 +35,7 @@ def test_migration_and_rollback(legacy: redis.Redis, configured: str) -> None:
         "pending",
     )
     ready = run_om("migrate", "run")
-    assert (ready.code, ready.stdout.count(": new index built; cutover happens")) == (0, 3)
+    assert (ready.code, ready.stdout.count(": the new index is ready; the cutover follows")) == (0, 3)
     assert ("may run side by side" in ready.stdout, phase()) == (True, "expanded")
     assert run_om("migrate", "status", "--check").code == 3
     done = run_om("migrate-data", "run")

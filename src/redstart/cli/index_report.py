@@ -23,7 +23,7 @@ from redstart.migrations.indexes.swap import CutoverResult
 RESULTS = {
     IndexOutcome.UP_TO_DATE: "up to date",
     IndexOutcome.CREATED: "created; the alias points to it",
-    IndexOutcome.EXPANDED: "new index built; cutover happens after the data is converted",
+    IndexOutcome.EXPANDED: "the new index is ready; the cutover follows the conversion",
     IndexOutcome.CUT_OVER: "cut over: now serving queries",
     IndexOutcome.REFUSED: "cutover refused",
 }

@@ -205,7 +205,8 @@ class DateMigration:
             yield from require_aliases(options.aliases, planned)
         indexes = yield from forecast_with_dates(planned, keep_old_index=options.keep_old_index)
         statuses = (yield from index_statuses(planned)) if indexes else []
-        return Preflight(indexes, [one for one in statuses if one.is_superseded], is_lost)
+        is_interrupted = (yield from load_checkpoint(self.keys)) is not None
+        return Preflight(indexes, [one for one in statuses if one.is_superseded], is_lost, is_interrupted)
 
     def dry_run(self, options: MigrationOptions, preflight: Preflight | None = None) -> Op[DryRun]:
         """Read and classify every value, and check whether a run would be refused. Reads only.

@@ -87,11 +87,13 @@ class Preflight:
         indexes: estimates for the indexes whose dates change their type.
         superseded: indexes with a newer definition than that of their model, if any index changes.
         is_state_lost: whether redis-om recorded the migration as applied, and no state of Redstart exists.
+        is_interrupted: whether progress of a run or rollback is saved.
     """
 
     indexes: list[IndexEstimate]
     superseded: list[IndexStatus]
     is_state_lost: bool
+    is_interrupted: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,7 +269,10 @@ def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate]
     """Return the prompt, with documents and time where indexes are to be built."""
     seconds = sum(one.seconds for one in estimates)
     size = f" ({sum(one.documents for one in estimates):,} documents, about {duration(seconds)})"
-    return f"Change {_indexes(len(pending))} on {where}{size if estimates else ''}?"
+    all_absent = all(one.active is ActiveIndex.ABSENT for one in pending)
+    verb = "Create" if all_absent else "Change"
+    name = f" ({pending[0].planned.name})" if len(pending) == 1 else ""
+    return f"{verb} {_indexes(len(pending))}{name} on {where}{size if estimates else ''}?"
 
 
 def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]) -> None:

@@ -270,5 +270,5 @@ def _next_steps(found: RollbackResult, command: str) -> Iterator[str]:
         if found.refused:
             yield "The dual-format index is still active, so no query loses documents. To finish:"
             yield from AFTER_REFUSAL if result.preexisting_numbers else (CORRECT,)
-        elif found.indexes:
+        elif found.indexes and result.documents:
             yield from AFTER_ROLLBACK

@@ -13,7 +13,7 @@ from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import Settings, common, exclude_prefix
-from redstart.cli.output import ago, as_typed, line, print_json
+from redstart.cli.output import ago, as_typed, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
@@ -118,7 +118,7 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
         line(f"In the run, {unmatched_message(found.unmatched)}")
         line(CHECK_PREFIXES)
     if found.unrestored:
-        line(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
+        line(f"The last rollback could not restore all values of {counted(found.unrestored, 'document')}.")
         next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
         line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
@@ -232,11 +232,14 @@ def _draw(found: list[DateIndex], advice: str | None) -> None:
     mismatches = sum(len(one.mismatches) for one in found)
     unconverted = [one.model for one in found if not one.converted]
     if mismatches:
-        line(f"{mismatches:,} date field{'s do' if mismatches > 1 else ' does'} not match the models.")
+        fields, their = (
+            ("1 date field is", "its") if mismatches == 1 else (f"{mismatches:,} date fields are", "their")
+        )
+        line(f"{fields} not NUMERIC in {their} index.")
     else:
         line("No schema mismatches.")
     if mismatches:
-        table("Dates in indexes", ["model", "field", "state", "type in index", "type in model"], rows)
+        table("Dates in indexes", ["model", "field", "state", "index accepts", "model requires"], rows)
     if unconverted:
         line(f"Data not converted yet: {', '.join(unconverted)}")
     if advice is not None:
