@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from redstart.mapping.value_paths import Each, TemporalPath
+from redstart.mapping.value_paths import Each, ValuePath
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.values.types import Storage, TemporalKind
 
@@ -96,8 +97,11 @@ def _convert_json(client: Client, key: bytes) -> None:
 
 
 def _plan(storage: Storage, *paths: tuple[str | Each, ...]) -> Plan:
-    planned = tuple(TemporalPath(path, TemporalKind.DATETIME, optional=False) for path in paths)
-    return Plan((PlannedModel("bench.Order", PREFIX, "", storage, planned),), "UTC")
+    planned = tuple(ValuePath(path, TemporalKind.DATETIME, optional=False) for path in paths)
+    return Plan(
+        (PlannedModel("bench.Order", PREFIX, "", storage, planned),),
+        DatetimeConversion.of_zone("UTC").settings,
+    )
 
 
 HASHES = Workload("hash", _plan(Storage.HASH, ("created_at",), ("updated_at",)), _write_hash, _convert_hash)

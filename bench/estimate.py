@@ -22,11 +22,10 @@ from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.measured import measure_redstart
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import Context
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
-from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 
 SIZES = (5_000, 20_000, 60_000)
@@ -69,8 +68,7 @@ class Row:
 def predict(url: str, workload: str) -> Predicted:
     """As `om migrate-data stats` does."""
     plan = next(known.plan for known in WORKLOADS if known.name == workload)
-    zone = NaiveTimezone.parse("UTC")
-    context = Context(StateKeys(DATETIME_MIGRATION), zone, this_process(), "bench", time.monotonic)
+    context = Context(DatetimeConversion.of_zone("UTC"), this_process(), "bench", time.monotonic)
     with open_sync(url) as driver:
         found = driver.run(statistics(context, plan, rng=Random(0)))
     return Predicted(*asdict(found.estimate).values(), found.read_seconds)

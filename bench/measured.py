@@ -11,11 +11,11 @@ from bench.documents import PREFIX, WORKLOADS, Workload
 from redstart.cli.session import tune_garbage_collector
 from redstart.effects import Op
 from redstart.migrations.context import Context, Monitor, Progress
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
-from redstart.values.timezones import NaiveTimezone
 
 SCAN_COUNT = 1_000
 
@@ -60,7 +60,7 @@ def measure_redstart(url: str, workload: str, documents: int) -> Measurement:
     with redis.Redis.from_url(url) as client, open_sync(url) as driver:
         server_began = _server_cpu_seconds(client)
         began = time.perf_counter()
-        result = driver.run(_run(_workload(workload), keys, Monitor(progress=stages.note)))
+        result = driver.run(_run(_workload(workload), Monitor(progress=stages.note)))
         seconds = time.perf_counter() - began
         _require(result.documents, documents)
         journal_bytes = int(client.memory_usage(keys.journal, samples=0) or 0)
@@ -84,9 +84,8 @@ class _Stages:
         return self._last["converting", 1] - self._last["initial scan", 0]
 
 
-def _run(workload: Workload, keys: StateKeys, monitor: Monitor) -> Op[RunResult]:
-    zone = NaiveTimezone.parse("UTC")
-    context = Context(keys, zone, this_process(), "bench", time.monotonic, monitor)
+def _run(workload: Workload, monitor: Monitor) -> Op[RunResult]:
+    context = Context(DatetimeConversion.of_zone("UTC"), this_process(), "bench", time.monotonic, monitor)
     return run(context, workload.plan, RunOptions())
 
 

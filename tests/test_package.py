@@ -102,7 +102,7 @@ def test_models_need_no_client_of_a_server() -> None:
         "effects",
         "errors",
         "commands.keyspace",
-        "migrations.data.converter",
+        "migrations.data.datetime_conversion",
         "migrations.data.run",
         "devserver.process",
     ],

@@ -112,15 +112,11 @@ def test_a_kill_is_resumed_at_once_and_undone_exactly(configured: str, big_stati
 HOLDS = """
 import sys, time, uuid
 from redstart.migrations.context import Context
-from redstart.migrations.state_keys import DATETIME_MIGRATION
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.holder import this_process
 from redstart.server.clients import open_sync
-from redstart.values.timezones import NaiveTimezone
 
-context = Context(
-    StateKeys(DATETIME_MIGRATION), NaiveTimezone.parse("UTC"), this_process(), uuid.uuid4().hex, time.monotonic
-)
+context = Context(DatetimeConversion.of_zone("UTC"), this_process(), uuid.uuid4().hex, time.monotonic)
 with open_sync(sys.argv[1]) as driver:
     lease = driver.run(context.acquire())
     print("held", flush=True)

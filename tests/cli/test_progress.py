@@ -10,12 +10,12 @@ import redis
 from redstart.cli.migrate_data.reports import progress_report
 from redstart.migrations.context import Context
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import status
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
-from redstart.values.timezones import NaiveTimezone
 from tests.support.cli import run_om
 
 KEYS = StateKeys(DATETIME_MIGRATION)
@@ -24,12 +24,12 @@ HERE = this_process()
 
 def report_while_held_by(holder: Holder, url: str) -> dict[str, object]:
     """The report while `holder` has the lease, a run being half-way."""
-    context = Context(KEYS, NaiveTimezone.parse("UTC"), holder, "token", time.monotonic)
+    context = Context(DatetimeConversion.of_zone("UTC"), holder, "token", time.monotonic)
     with open_sync(url) as driver:
         lease = driver.run(context.acquire())
         saved = Checkpoint(RunStage.CONVERT, "plan", 1, done=5, total=10).command(KEYS)
         driver.run(lease.commit([saved, ["HSET", KEYS.record, "generation", 1]]))
-        return progress_report(driver.run(status(KEYS, Plan((), "UTC"))))
+        return progress_report(driver.run(status(KEYS, Plan(()))))
 
 
 @pytest.mark.parametrize("holder", [HERE, replace(HERE, boot_id="another machine", pid=999_999_999)])

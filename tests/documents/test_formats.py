@@ -14,12 +14,9 @@ from redstart import HashModel, JsonModel
 from redstart.documents.storage_adapters import storage_adapter
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import RedisModel
-from redstart.migrations.data.converter import (
-    Conversion,
-    Outcome,
-    convert_hash_value,
-    convert_json_value,
-)
+from redstart.mapping.value_paths import ValuePath
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.transformation import Conversion, Outcome
 from redstart.values.lossless_json import parse_json
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
@@ -53,9 +50,10 @@ def read(model: type[RedisModel], field: str, stored: bytes, zone: NaiveTimezone
 
 
 def converted(model: type[RedisModel], kind: TemporalKind, stored: bytes, zone: NaiveTimezone) -> Conversion:
+    path = ValuePath((model.__name__,), kind, optional=True)
     if model is HashDates:
-        return convert_hash_value(stored, kind=kind, optional=True, naive_timezone=zone)
-    return convert_json_value(parse_json(stored), kind=kind, optional=True, naive_timezone=zone)
+        return DatetimeConversion(zone).convert_hash(stored, path)
+    return DatetimeConversion(zone).convert_json(parse_json(stored), path)
 
 
 digits = st.sampled_from(["00", "01", "09", "10", "12", "23", "24", "28", "29", "30", "31", "59", "60"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import HashModel
-from redstart.migrations.data.converter import convert_hash_value
+from redstart.mapping.value_paths import ValuePath
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.values.timestamps import microseconds_of, number_text
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
@@ -70,7 +71,9 @@ def test_a_document_says_the_same_before_the_migration_and_after(text, zone):
     kinds = {"moment": TemporalKind.DATETIME, "naive": TemporalKind.DATETIME, "day": TemporalKind.DATE}
     before = {name.encode(): text.encode() for name in kinds}
     after = {
-        name.encode(): convert_hash_value(text.encode(), kind=kind, optional=True, naive_timezone=zone).new
+        name.encode(): DatetimeConversion(zone)
+        .convert_hash(text.encode(), ValuePath((name,), kind, True))
+        .new
         for name, kind in kinds.items()
     }
     assert None not in after.values()

@@ -7,7 +7,7 @@ data lacks: a map of all odd keys, lists with pre-existing numbers among the tex
 import json
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, S
 from redstart.mapping.model_info import declare
 from redstart.migrations.context import Context
 from redstart.migrations.data import applier, reader
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan, make_plan
 from redstart.migrations.data.record import read_record
@@ -30,7 +31,6 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server import protocol
 from redstart.server.sync_driver import SyncDriver
-from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import Command, replies, send
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, snapshot
 
@@ -48,14 +48,14 @@ SAME_INSTANT = ("2021-05-04T03:02:01Z", "2021-05-04T03:02:01+00:00", "2021-05-04
 def station_plan(*models: Any, naive_timezone: str = "UTC") -> Plan:
     """The plan for the demo's models, all of them or those named."""
     chosen = models or (Ringer, Visit, Sighting)
-    return make_plan([declare(model) for model in chosen], naive_timezone)
+    plan = make_plan([declare(model) for model in chosen], DatetimeConversion.of_zone("UTC"))
+    return replace(plan, settings=(("naive_timezone", naive_timezone),))
 
 
 def new_context(**changes: Any) -> Context:
     """The surroundings of a new program, to which every earlier one is gone."""
     settings: dict[str, Any] = {
-        "keys": KEYS,
-        "naive_timezone": NaiveTimezone.parse("UTC"),
+        "transformation": DatetimeConversion.of_zone("UTC"),
         "holder": this_process(),
         "token": uuid.uuid4().hex,
         "clock": time.monotonic,

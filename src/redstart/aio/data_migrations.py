@@ -13,6 +13,7 @@ from redstart.errors import ConfigurationError, ServerError
 from redstart.mapping.base_model import model_name, registered_models
 from redstart.mapping.model_info import declare, distinct
 from redstart.mapping.models import RedisModel
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import Failure
@@ -20,7 +21,6 @@ from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.options import MigrationOptions, failure_mode_of, require_within
 from redstart.migrations.outcomes import unmatched_message
 from redstart.migrations.schema_check import schema_mismatches
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 if TYPE_CHECKING:
     import redis.asyncio
@@ -49,8 +49,8 @@ class DatetimeFieldMigration(BaseMigration):
         ConfigurationError: an argument is out of range.
     """
 
-    migration_id = DATETIME_MIGRATION
-    description = "Convert dates and datetimes stored as text to numbers"
+    migration_id = DatetimeConversion.migration_id
+    description = DatetimeConversion.title
 
     def __init__(
         self,

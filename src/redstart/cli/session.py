@@ -20,12 +20,13 @@ from redstart.errors import CommandError, ConfigurationError, ServerConnectionEr
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
 from redstart.migrations.context import Context, Monitor
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.date_migration import DateMigration, on_suitable_server
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.integrity import require_intact
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_like, open_sync, where_of_url
 from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
@@ -69,7 +70,7 @@ class Session:
     @property
     def naive_timezone(self) -> NaiveTimezone:
         """The zone of naive datetimes."""
-        return self._migration.context.naive_timezone
+        return self._migration.naive_timezone
 
     @property
     def keys(self) -> StateKeys:
@@ -107,8 +108,7 @@ class Session:
 def _new_context(zone: NaiveTimezone, monitor: Monitor | None) -> Context:
     monitor = monitor or Monitor()
     monitor.waiting = note
-    keys = StateKeys(DATETIME_MIGRATION)
-    return Context(keys, zone, this_process(), uuid.uuid4().hex, time.monotonic, monitor)
+    return Context(DatetimeConversion(zone), this_process(), uuid.uuid4().hex, time.monotonic, monitor)
 
 
 def tune_garbage_collector() -> None:
@@ -143,6 +143,7 @@ def open_session(
     migration = DateMigration.for_models(
         declarations,
         context=_new_context(zone, None),
+        naive_timezone=zone,
         exclude_prefixes=settings.exclude_prefixes,
         assigns_keys=needs_models and not about_indexes,
     )

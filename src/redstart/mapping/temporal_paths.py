@@ -67,7 +67,7 @@ class _Survey:
             return
         for kind in set(shape.temporal.values()):  # one at most: two are a reason against
             naive = all(declared is NaiveDatetime for declared in shape.temporal)
-            self.planned.append(TemporalPath(segments, kind, shape.optional, naive, siblings))
+            self.planned.append(TemporalPath(segments, kind, shape.optional, naive, siblings=siblings))
         for segment, inner in shape.steps.items():
             self.visit(inner, (*segments, segment), shape.names)
 

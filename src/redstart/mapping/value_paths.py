@@ -20,25 +20,40 @@ Segment: TypeAlias = str | int | Each
 
 
 @dataclass(frozen=True, slots=True)
-class TemporalPath:
-    """A path of a model that holds datetimes or dates. `str()` gives `lines[].added_at`, `stops{}.at`.
+class ValuePath:
+    """A path of a model whose values a data migration converts. `str()` gives `lines[].added_at`, `stops{}.at`.
 
     Args:
         segments: the steps from the document's root.
-        kind: what the model declares there.
+        kind: what the model declares there, in the terms of the migration.
         optional: whether None may stand there.
-        naive: whether the model accepts no time zone (NaiveDatetime), so a number is read back without one.
         siblings: other names that the model reads in the same place, fields and aliases.
     """
 
     segments: tuple[Segment, ...]
-    kind: TemporalKind
+    kind: str
     optional: bool
-    naive: bool = False
-    siblings: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    siblings: frozenset[str] = field(default=frozenset(), compare=False, repr=False, kw_only=True)
+
+    @property
+    def attribute(self) -> str:
+        """The name of the index attribute of the field: the names of the path joined."""
+        return "_".join(segment for segment in self.segments if not isinstance(segment, Each | int))
 
     def __str__(self) -> str:
         return display(self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalPath(ValuePath):
+    """A path of a model that holds datetimes or dates.
+
+    Args:
+        naive: whether the model accepts no time zone (NaiveDatetime), so a number is read back without one.
+    """
+
+    kind: TemporalKind
+    naive: bool = False
 
 
 def display(segments: tuple[Segment, ...]) -> str:

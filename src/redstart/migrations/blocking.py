@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 from redstart.effects import Op
-from redstart.migrations.data.converter import Conversion, Outcome
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.plan import Plan, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
-from redstart.migrations.indexes.plan import attribute_of
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Conversion, Outcome, Transformation
 from redstart.values.types import Storage
 
 EMPTY = "empty string, not a number"
@@ -22,7 +20,11 @@ UNEXPLAINED = "rejected by the index: its dates are numeric, but another field h
 
 
 def blocking_values(
-    keys: Sequence[bytes], key_prefix: str, plan: Plan, changing: Sequence[str], zone: NaiveTimezone
+    keys: Sequence[bytes],
+    key_prefix: str,
+    plan: Plan,
+    changing: Sequence[str],
+    transformation: Transformation,
 ) -> Op[list[Failure]]:
     """Return why a numeric index does not contain some documents.
 
@@ -49,8 +51,9 @@ def blocking_values(
     for document in (yield from read_documents(routed)):
         reasons = [
             failure_of(document, value, reason)
-            for value, conversion in classify(document, zone)
-            if attribute_of(value.path) in changing and (reason := _reason(document, conversion)) is not None
+            for value, conversion in classify(document, transformation)
+            if transformation.index_attribute(value.path) in changing
+            and (reason := _reason(document, conversion)) is not None
         ]
         found += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
     return found

@@ -1,4 +1,4 @@
-"""Dependencies of an operation: key names, time zone, clock, run id, monitor."""
+"""Dependencies of an operation: transformation, clock, run id, monitor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from redstart.migrations.failure import Failure
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.lease import Activity, Lease, acquire, under_lease
 from redstart.migrations.state_keys import StateKeys
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Transformation
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,23 @@ class Context:
     """The dependencies of an operation.
 
     Attributes:
+        transformation: the data migration.
         token: unique for this run; it becomes the fencing token.
         clock: monotonic, in seconds.
         is_gone: whether the process of a lease holder has certainly ended.
     """
 
-    keys: StateKeys
-    naive_timezone: NaiveTimezone
+    transformation: Transformation
     holder: Holder
     token: str
     clock: Callable[[], float]
     monitor: Monitor = field(default_factory=Monitor)
     is_gone: Callable[[Holder], bool] = is_gone
+
+    @property
+    def keys(self) -> StateKeys:
+        """The keys of the migration on the server."""
+        return StateKeys(self.transformation.migration_id)
 
     def acquire(self) -> Op[Lease]:
         """Acquire the lease of the migration; see redstart.migrations.lease.acquire."""

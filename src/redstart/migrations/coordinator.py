@@ -160,7 +160,7 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
             keys = one.membership.examples[:BLOCKING_NAMED]
             changing = pending_attributes(record.final, record.changing)
             found[one.name] = yield from blocking_values(
-                keys, record.key_prefix, plan, changing, context.naive_timezone
+                keys, record.key_prefix, plan, changing, context.transformation
             )
     return found
 

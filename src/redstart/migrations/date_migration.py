@@ -32,7 +32,7 @@ from redstart.migrations.data.statistics import (
 )
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.data.verify import ModelCheck, Problems, verify, verify_journal
+from redstart.migrations.data.verify import Problems, verify, verify_journal
 from redstart.migrations.failure import FailureSummary
 from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
 from redstart.migrations.indexes.migrator import IndexMigration
@@ -41,6 +41,7 @@ from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.status import index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
+from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
     DryRun,
@@ -58,6 +59,7 @@ from redstart.migrations.outcomes import (
 from redstart.migrations.phase import migration_status, with_indexes_at_work
 from redstart.migrations.server_checks import require_safe_undo, require_server
 from redstart.migrations.state_keys import StateKeys
+from redstart.values.timezones import NaiveTimezone
 
 T = TypeVar("T")
 
@@ -110,12 +112,14 @@ class DateMigration:
     Attributes:
         declarations: the models; none for operations that only use what is recorded on the server.
         plan: which values of which keys are read and changed.
+        naive_timezone: the zone in which the models read datetimes without an offset.
         exclude_prefixes: longer key prefixes whose keys belong to no model.
     """
 
     context: Context
     declarations: tuple[ModelDeclaration, ...]
     plan: Plan
+    naive_timezone: NaiveTimezone
     exclude_prefixes: tuple[str, ...] = field(default=())
 
     @classmethod
@@ -124,6 +128,7 @@ class DateMigration:
         declarations: Iterable[ModelDeclaration],
         *,
         context: Context,
+        naive_timezone: NaiveTimezone,
         exclude_prefixes: Iterable[str] = (),
         assigns_keys: bool = True,
     ) -> "DateMigration":
@@ -137,8 +142,8 @@ class DateMigration:
         """
         declared, excluded = tuple(declarations), tuple(exclude_prefixes)
         make = make_plan if assigns_keys else plan_for_indexes
-        plan = make(declared, context.naive_timezone.name, excluded=excluded)
-        return cls(context, declared, plan, excluded)
+        plan = make(declared, context.transformation, excluded=excluded)
+        return cls(context, declared, plan, naive_timezone, excluded)
 
     @property
     def keys(self) -> StateKeys:
@@ -277,7 +282,9 @@ class DateMigration:
         plan = yield from self._known_exclusions()
         require_same_types(plan)
         recorded = (yield from read_record(self.keys)).plan
-        models = ModelCheck(self.declarations, self.context.naive_timezone, recorded) if check_data else None
+        models = None
+        if check_data:
+            models = ModelCheck(self.declarations, self.naive_timezone, self.context.transformation, recorded)
         checks = [] if models is None else [models]
         found = yield from verify(self.context, plan, checks=checks, batch_documents=batch_size)
         undo_log = None
@@ -308,8 +315,7 @@ class DateMigration:
         """
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
-        zone = self.context.naive_timezone
-        found = yield from migration_status(self.keys, plan, naive_timezone=zone)
+        found = yield from migration_status(self.keys, plan, transformation=self.context.transformation)
         return StatusResult(found.phase, found.is_cutover_pending, found.data)
 
     def progress(self) -> Op[RunProgress]:

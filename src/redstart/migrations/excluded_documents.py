@@ -8,7 +8,7 @@ from redstart.display import printable
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.blocking import does_not_fit
-from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
@@ -18,14 +18,13 @@ from redstart.migrations.indexes.coverage import absent_from
 from redstart.migrations.indexes.drift import is_replaced_externally
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
-    attribute_of,
     changing_attributes,
     pending_attributes,
     with_options_of,
 )
 from redstart.migrations.indexes.state import previous_index, read_records
+from redstart.migrations.transformation import Outcome, Transformation
 from redstart.search.schema_diff import same_definition
-from redstart.values.timezones import NaiveTimezone
 
 _PAGE_KEYS = 1_000
 
@@ -64,7 +63,7 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
 
 def _lost(plan: Plan, model: PlannedModel, index: str, changing: frozenset[str]) -> Op[list[bytes]]:
     """Return the keys of excluded documents in an index whose values do not fit after a run."""
-    zone = NaiveTimezone.parse(plan.naive_timezone)
+    transformation = DatetimeConversion.of(plan.settings)
     route = router(plan)
     lost: list[bytes] = []
     for prefix in model.excluded:
@@ -77,7 +76,7 @@ def _lost(plan: Plan, model: PlannedModel, index: str, changing: frozenset[str])
             absent = set((yield from absent_from(index, keys)))
             present = [(key, model) for key in dict.fromkeys(keys) if key not in absent]
             for document in (yield from read_documents(present)):
-                if any(_stays_text(document, route(document.key), zone, changing)):
+                if any(_stays_text(document, route(document.key), transformation, changing)):
                     lost.append(document.key)
             if cursor == 0:
                 break
@@ -85,15 +84,18 @@ def _lost(plan: Plan, model: PlannedModel, index: str, changing: frozenset[str])
 
 
 def _stays_text(
-    document: StoredDocument, owner: PlannedModel | None, zone: NaiveTimezone, changing: frozenset[str]
+    document: StoredDocument,
+    owner: PlannedModel | None,
+    transformation: Transformation,
+    changing: frozenset[str],
 ) -> Iterator[bool]:
     """Return for each date of the index whether it is text also after the run.
 
     Args:
         owner: the planned model that converts the document; None if there is none.
     """
-    for value, conversion in classify(document, zone):
-        if attribute_of(value.path) in changing:
+    for value, conversion in classify(document, transformation):
+        if transformation.index_attribute(value.path) in changing:
             is_converted = (
                 conversion.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
                 and owner is not None

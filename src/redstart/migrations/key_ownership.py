@@ -11,7 +11,8 @@ from redstart.mapping.base_model import model_name, model_registry, registered_m
 from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
-from redstart.migrations.data.plan import Plan, PlannedModel, conflicting_types, longer_than
+from redstart.migrations.data.datetime_conversion import conflicting_types
+from redstart.migrations.data.plan import Plan, PlannedModel, longer_than
 from redstart.migrations.indexes.state import shown
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import indexes_listed_as

@@ -11,7 +11,7 @@ from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.status import DataStatus
-from redstart.migrations.data.verify import JournalCheck, ModelCheck, Verification
+from redstart.migrations.data.verify import JournalCheck, Verification
 from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import Coverage, IndexCheck
@@ -19,6 +19,7 @@ from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import DATETIME_MIGRATION

@@ -7,7 +7,6 @@ from enum import StrEnum
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.status import status as data_status
@@ -18,7 +17,7 @@ from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Outcome, Transformation
 
 _SAMPLED_DOCUMENTS = 1_000
 """Documents of each model that a status reads, and pages in which it searches for them."""
@@ -60,20 +59,20 @@ class MigrationStatus:
 
 
 def migration_status(
-    keys: StateKeys, plan: Plan, *, naive_timezone: NaiveTimezone | None = None
+    keys: StateKeys, plan: Plan, *, transformation: Transformation | None = None
 ) -> Op[MigrationStatus]:
     """Return the phase of a migration, and the facts behind it. Reads only.
 
     Args:
-        naive_timezone: given to read documents, too: models with documents that were written in text format after the
+        transformation: given to read documents, too: models with documents that were written in text format after the
             run are pending then.
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.
     """
     data = yield from data_status(keys, plan)
-    if naive_timezone is not None:
-        data = yield from with_rewritten(data, naive_timezone)
+    if transformation is not None:
+        data = yield from with_rewritten(data, transformation)
     data = yield from with_indexes_at_work(data, is_gone)
     in_progress = data.is_rolling_back or data.is_migrating
     records = [] if in_progress else (yield from _records(data))
@@ -113,7 +112,7 @@ def _records(data: DataStatus) -> Op[list[IndexRecord]]:
     return [record for record in records if record.changing and record.key_prefix in prefixes]
 
 
-def with_rewritten(data: DataStatus, zone: NaiveTimezone) -> Op[DataStatus]:
+def with_rewritten(data: DataStatus, transformation: Transformation) -> Op[DataStatus]:
     """Return the facts, with a model as pending if documents in text format were written after its run.
 
     Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
@@ -123,8 +122,8 @@ def with_rewritten(data: DataStatus, zone: NaiveTimezone) -> Op[DataStatus]:
     rewritten = []
     for model in data.applied:
         found = yield from survey(
-            Plan((model,), zone.name),
-            zone,
+            Plan((model,), transformation.settings),
+            transformation,
             batch_documents=_SAMPLED_DOCUMENTS,
             monitor=Monitor(),
             stage="",

@@ -7,8 +7,9 @@ from typing import Any
 
 from redstart.effects import Op
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.mapping.value_paths import TemporalPath
+from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan, plan_for_indexes
 from redstart.migrations.data.record import Record, read_record
 from redstart.migrations.indexes.dual_format import filtered_index
@@ -35,7 +36,7 @@ class DateFormat(StrEnum):
 class DateField:
     """One date in one index: `active` is the field of the active index, None if there is none."""
 
-    path: TemporalPath
+    path: ValuePath
     wanted: IndexField
     active: IndexField | None
     form: DateFormat
@@ -80,13 +81,13 @@ def date_indexes(statuses: Iterable[IndexStatus], plan: Plan, record: Record) ->
     return found
 
 
-def _fields_at(path: TemporalPath, status: IndexStatus) -> list[DateField]:
+def _fields_at(path: ValuePath, status: IndexStatus) -> list[DateField]:
     index = status.planned.index
     place = path_of(path, index.storage)
     return [_compared(path, wanted, status) for wanted in index.fields if wanted.identifier == place]
 
 
-def _compared(path: TemporalPath, wanted: IndexField, status: IndexStatus) -> DateField:
+def _compared(path: ValuePath, wanted: IndexField, status: IndexStatus) -> DateField:
     if status.pending is None:
         return DateField(path, wanted, None, DateFormat.MISSING)
     for change in status.pending.changes:
@@ -135,7 +136,9 @@ def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, 
 
     Effects: see `inspect_dates`.
     """
-    found = yield from inspect_dates(planned_indexes(declarations), plan_for_indexes(declarations, "UTC"))
+    found = yield from inspect_dates(
+        planned_indexes(declarations), plan_for_indexes(declarations, DatetimeConversion.of_zone("UTC"))
+    )
     concerned = [one for one in found if _of_another_type(one)]
     mismatches = [
         {

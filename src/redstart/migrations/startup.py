@@ -11,6 +11,7 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import plan_for_indexes
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
@@ -56,7 +57,7 @@ def bring_up_to_date(
     if not planned:
         return []
     yield from require_search()
-    models = plan_for_indexes(declarations, "UTC").models
+    models = plan_for_indexes(declarations, DatetimeConversion.of_zone("UTC")).models
     keys = StateKeys(DATETIME_MIGRATION)
 
     def check_and_migrate() -> Op[list[IndexStatus]]:

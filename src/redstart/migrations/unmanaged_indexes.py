@@ -10,7 +10,7 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, attribute_of, path_of
+from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, path_of
 from redstart.migrations.indexes.state import is_built_name, read_records, shown
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import FieldKind, Index
@@ -129,7 +129,7 @@ def _dates_named(expression: str, index: Index, model: PlannedModel) -> Iterable
     if index.storage is not model.storage or not may_hold(index, model):
         return
     places = {path_of(path, index.storage) for path in model.paths}
-    names = {attribute_of(path) for path in model.paths} | places
+    names = {path.attribute for path in model.paths} | places
     names |= {field.attribute for field in index.fields if field.identifier in places}
     for name in names:
         field = index.field_named(name)

@@ -13,6 +13,7 @@ from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
 from redstart.migrations.context import Context, Monitor, Progress
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.date_migration import DateMigration as Operations
 from redstart.migrations.date_migration import on_suitable_server
@@ -30,7 +31,6 @@ from redstart.migrations.outcomes import (
     StatusResult,
     VerificationResult,
 )
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.settings import exclude_prefixes as excluded_in_settings
 from redstart.settings import naive_timezone
 from redstart.sync.connections import client_of, get_redis_connection, server_of_client, shared_client
@@ -282,16 +282,17 @@ class DateMigration:
         if self._on_progress is not None:
             monitor.progress = self._on_progress
         excluded = excluded_in_settings() if self._exclude_prefixes is None else self._exclude_prefixes
+        zone = naive_timezone()
         return Operations.for_models(
             self._declarations() if needs_models else (),
             context=Context(
-                StateKeys(DATETIME_MIGRATION),
-                naive_timezone(),
+                DatetimeConversion(zone),
                 this_process(),
                 uuid.uuid4().hex,
                 time.monotonic,
                 monitor,
             ),
+            naive_timezone=zone,
             exclude_prefixes=excluded,
         )
 

@@ -14,19 +14,18 @@ from redstart.demo.sample import generate
 from redstart.effects import Op
 from redstart.mapping.model_info import declare
 from redstart.migrations.context import Context
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_async, open_sync
-from redstart.values.timezones import NaiveTimezone
 from tests.support.replies import send
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 T = TypeVar("T")
 
-PLAN = make_plan([declare(model) for model in (Ringer, Visit, Sighting)], "UTC")
+PLAN = make_plan([declare(model) for model in (Ringer, Visit, Sighting)], DatetimeConversion.of_zone("UTC"))
 SAMPLE = tuple(generate(300, dirty_share=0.2))
 OPTIONS = RunOptions(batch_documents=50)
 
@@ -80,9 +79,8 @@ def run_and_roll_back(
 
 def new_context() -> Context:
     """The surroundings of one operation."""
-    zone = NaiveTimezone.parse("UTC")
     return Context(
-        StateKeys(DATETIME_MIGRATION), zone, this_process(), f"test {time.monotonic_ns()}", time.monotonic
+        DatetimeConversion.of_zone("UTC"), this_process(), f"test {time.monotonic_ns()}", time.monotonic
     )
 
 

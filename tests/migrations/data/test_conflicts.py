@@ -10,19 +10,19 @@ from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
 from redstart.migrations.data.applier import MAX_TRIES, Applier, ConflictRetrier, WriteOutcome
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plan import router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.lease import Lease
-from redstart.values.timezones import NaiveTimezone
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import KEYS, TEXT, new_context, station_plan
 from tests.support.replies import Command, send
 
 NUMBER = b"1620097321.123456"
 """What TEXT becomes."""
-UTC = NaiveTimezone.parse("UTC")
+UTC = DatetimeConversion.of_zone("UTC")
 ROUTE = router(station_plan(Visit))
 
 Writer = Callable[[int], Sequence[Command]]
@@ -43,7 +43,7 @@ def settle(
     def edits(documents: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
         judged.append(len(documents))
         yield from ()
-        return [edits_for(one, classify(one, UTC), FailureMode.LOG_AND_SKIP) for one in documents]
+        return [edits_for(one, classify(one, UTC), FailureMode.LOG_AND_SKIP, UTC) for one in documents]
 
     def work(lease: Lease) -> Op[WriteOutcome]:
         found = [(key(n).encode(), model) for n in numbers if (model := ROUTE(key(n).encode())) is not None]

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from redstart.migrations.data.converter import Conversion, Outcome, convert_hash_value, convert_json_value
-from redstart.migrations.data.rollback_sweep import legacy_text
+from redstart.mapping.value_paths import ValuePath
+from redstart.migrations.data.datetime_conversion import DatetimeConversion, legacy_text
+from redstart.migrations.transformation import Conversion, Outcome
 from redstart.values.lossless_json import JsonValue, parse_json
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
@@ -34,11 +35,12 @@ class CorpusValue(NamedTuple):
     expected: float | str
 
     def conversion(self) -> Conversion:
+        path = ValuePath((self.path,), self.kind, self.optional)
         if self.storage is Storage.JSON:
-            return convert_json_value(self.value, kind=self.kind, optional=self.optional, naive_timezone=UTC)
+            return DatetimeConversion(UTC).convert_json(self.value, path)
         assert isinstance(self.value, str)
         raw = self.value.encode()
-        return convert_hash_value(raw, kind=self.kind, optional=self.optional, naive_timezone=UTC)
+        return DatetimeConversion(UTC).convert_hash(raw, path)
 
 
 def lines(name: str) -> Iterator[Any]:
@@ -110,10 +112,14 @@ def test_the_text_format_of_a_utc_value_of_0_3_5_is_its_original(values: list[Co
         if conversion.new is None or (value.key, value.path) in dirty or not _without_foreign_offset(text):
             continue
         stored = f'"{text}"' if value.storage is Storage.JSON else text
-        assert conversion.naive is not None
+        assert conversion.is_default_style is not None
         number = conversion.new.decode()
         again = legacy_text(
-            number, kind=value.kind, storage=value.storage, naive=conversion.naive, naive_timezone=UTC
+            number,
+            kind=value.kind,
+            storage=value.storage,
+            naive=conversion.is_default_style,
+            naive_timezone=UTC,
         )
         assert again == stored.encode(), value
         compared += 1

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.migrations.data.converter import Conversion, Outcome, convert_hash_value, convert_json_value
+from redstart.mapping.value_paths import ValuePath
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.transformation import Conversion, Outcome
 from redstart.values.lossless_json import JsonNumber, JsonValue, parse_json
 from redstart.values.timestamps import FIRST_MICROSECOND, LAST_MICROSECOND, microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
@@ -17,22 +19,26 @@ kinds = st.sampled_from([DATETIME, DATE])
 zones = st.sampled_from([UTC, BERLIN, NaiveTimezone.parse("local")])
 
 
+def json_value(value: JsonValue, kind: TemporalKind, optional: bool, zone: NaiveTimezone) -> Conversion:
+    return DatetimeConversion(zone).convert_json(value, ValuePath(("at",), kind, optional))
+
+
 def in_hash(
     raw: bytes | str, kind: TemporalKind = DATETIME, optional: bool = False, zone: NaiveTimezone = UTC
 ) -> Conversion:
     raw = raw if isinstance(raw, bytes) else raw.encode()
-    return convert_hash_value(raw, kind=kind, optional=optional, naive_timezone=zone)
+    return DatetimeConversion(zone).convert_hash(raw, ValuePath(("at",), kind, optional))
 
 
 def in_json(
     text: bytes | str, kind: TemporalKind = DATETIME, optional: bool = False, zone: NaiveTimezone = UTC
 ) -> Conversion:
     value = parse_json(text if isinstance(text, bytes) else text.encode())
-    return convert_json_value(value, kind=kind, optional=optional, naive_timezone=zone)
+    return json_value(value, kind, optional, zone)
 
 
 def in_string(text: str, kind: TemporalKind = DATETIME, zone: NaiveTimezone = UTC) -> Conversion:
-    return convert_json_value(text, kind=kind, optional=False, naive_timezone=zone)
+    return json_value(text, kind, False, zone)
 
 
 # Every class of dirty text in the corpus: the text, its number as a datetime and as a date (None: none).
@@ -128,7 +134,7 @@ def test_what_only_looks_like_a_number(text: str, kind: TemporalKind) -> None:
 def test_numbers_out_of_range(text: str, reason: str) -> None:
     for kind in TemporalKind:
         conversions = [in_hash(text, kind), in_string(text, kind), in_hash(f" {text}", kind)]
-        conversions.append(convert_json_value(JsonNumber(text), kind=kind, optional=True, naive_timezone=UTC))
+        conversions.append(json_value(JsonNumber(text), kind, True, UTC))
         for conversion in conversions:
             assert conversion.outcome is Outcome.UNCONVERTIBLE
             assert conversion.new is None
@@ -160,8 +166,8 @@ def test_milliseconds(text: str, as_datetime: bytes, as_date: bytes) -> None:
     for conversion in (in_hash(text, DATE), in_string(text, DATE), in_string(f"{text} ", DATE)):
         assert conversion == (Outcome.CONVERTIBLE, as_date, None, None)
     number = JsonNumber(text)
-    assert convert_json_value(number, kind=DATETIME, optional=False, naive_timezone=UTC).new == as_datetime
-    assert convert_json_value(number, kind=DATE, optional=False, naive_timezone=UTC).new == as_date
+    assert json_value(number, DATETIME, False, UTC).new == as_datetime
+    assert json_value(number, DATE, False, UTC).new == as_date
 
 
 def test_a_number_in_white_space_becomes_canonical() -> None:
@@ -241,12 +247,12 @@ def test_what_could_not_be_read_back_at_all_is_left() -> None:
 
 
 def test_naive_is_reported_for_text_only() -> None:
-    assert in_hash("2023-01-01T12:00:00").naive is True
-    assert in_hash("2023-01-01").naive is True
-    assert in_hash("2023-01-01T12:00:00Z").naive is False
-    assert in_hash("1700000000123").naive is None
-    assert in_hash("1700000000").naive is None
-    assert in_hash("N/A").naive is None
+    assert in_hash("2023-01-01T12:00:00").is_default_style is True
+    assert in_hash("2023-01-01").is_default_style is True
+    assert in_hash("2023-01-01T12:00:00Z").is_default_style is False
+    assert in_hash("1700000000123").is_default_style is None
+    assert in_hash("1700000000").is_default_style is None
+    assert in_hash("N/A").is_default_style is None
 
 
 def test_the_naive_zone() -> None:
@@ -323,7 +329,7 @@ def test_converting_a_hash_value_never_raises_and_is_idempotent(
 def test_converting_a_json_value_never_raises_and_is_idempotent(
     value: JsonValue, kind: TemporalKind, optional: bool, zone: NaiveTimezone
 ) -> None:
-    conversion = convert_json_value(value, kind=kind, optional=optional, naive_timezone=zone)
+    conversion = json_value(value, kind, optional, zone)
     check_law(conversion, None if conversion.new is None else in_json(conversion.new, kind, optional, zone))
 
 

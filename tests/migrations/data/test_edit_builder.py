@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.commands.keyspace import StreamEntry
-from redstart.mapping.value_paths import TemporalPath
-from redstart.migrations.data.converter import Outcome
-from redstart.migrations.data.edit_builder import FailureMode, classify, convert_plain_hash, edits_for
+from redstart.mapping.value_paths import ValuePath
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.data.edit_builder import FailureMode, PlainHashes, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Outcome
 from redstart.values.types import Storage, TemporalKind
 
-UTC = NaiveTimezone.parse("UTC")
+UTC = DatetimeConversion.of_zone("UTC")
 KEY = b"shop:order:1"
 moments = st.datetimes(datetime(1700, 1, 1), datetime(2240, 1, 1))
 written = moments.map(lambda moment: moment.isoformat().encode())
@@ -33,18 +33,24 @@ others = st.sampled_from(
     ]
 )
 paths = st.builds(
-    TemporalPath, st.just(("name",)), kind=st.sampled_from(list(TemporalKind)), optional=st.booleans()
+    ValuePath, st.just(("name",)), kind=st.sampled_from(list(TemporalKind)), optional=st.booleans()
 )
 
 
-def hash_of(fields: list[tuple[TemporalPath, bytes | None]]) -> StoredDocument:
-    named = [TemporalPath((f"f{n}",), path.kind, path.optional) for n, (path, _) in enumerate(fields)]
+def hash_of(fields: list[tuple[ValuePath, bytes | None]]) -> StoredDocument:
+    named = [ValuePath((f"f{n}",), path.kind, path.optional) for n, (path, _) in enumerate(fields)]
     model = PlannedModel("shop.Order", "shop:order:", "", Storage.HASH, tuple(named))
     return StoredDocument.of_hash(KEY, model, [raw for _, raw in fields])
 
 
 def one_by_one(document: StoredDocument, mode: FailureMode, clearing: set[tuple[str, str]]) -> DocumentEdits:
-    return edits_for(document, classify(document, UTC), mode, clearing)
+    return edits_for(document, classify(document, UTC), mode, UTC, clearing)
+
+
+def shortcut_of(fields: list[tuple[ValuePath, bytes | None]]) -> DocumentEdits | None:
+    plain, others = PlainHashes(UTC).edits([hash_of(fields)])
+    assert len(plain) + len(others) == 1
+    return plain[0] if plain else None
 
 
 @given(
@@ -53,18 +59,21 @@ def one_by_one(document: StoredDocument, mode: FailureMode, clearing: set[tuple[
     st.booleans(),
 )
 def test_the_fast_path_makes_the_same_edits_or_none(
-    fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode, clear: bool
+    fields: list[tuple[ValuePath, bytes | None]], mode: FailureMode, clear: bool
 ) -> None:
     clearing = {("shop:order:", f"f{number}") for number in range(4)} if clear else set()
-    general, shortcut = one_by_one(hash_of(fields), mode, clearing), convert_plain_hash(hash_of(fields), UTC)
+    general, shortcut = (
+        one_by_one(hash_of(fields), mode, clearing),
+        shortcut_of(fields),
+    )
     if shortcut is not None:
         assert shortcut.flat == general.flat
         assert (shortcut.edits, shortcut.count) == (general.edits, general.count)
 
 
 @given(st.lists(st.tuples(paths, st.none() | written), min_size=1, max_size=4))
-def test_the_shortcut_takes_what_a_model_wrote(fields: list[tuple[TemporalPath, bytes | None]]) -> None:
-    shortcut = convert_plain_hash(hash_of(fields), UTC)
+def test_the_shortcut_takes_what_a_model_wrote(fields: list[tuple[ValuePath, bytes | None]]) -> None:
+    shortcut = shortcut_of(fields)
     assert shortcut is not None
     assert shortcut.count == sum(raw is not None for _, raw in fields)
 
@@ -73,12 +82,10 @@ def test_the_shortcut_takes_what_a_model_wrote(fields: list[tuple[TemporalPath, 
     st.lists(st.tuples(paths, st.none() | written | others), min_size=1, max_size=4),
     st.sampled_from(list(FailureMode)),
 )
-def test_edits_match_the_conversions(
-    fields: list[tuple[TemporalPath, bytes | None]], mode: FailureMode
-) -> None:
+def test_edits_match_the_conversions(fields: list[tuple[ValuePath, bytes | None]], mode: FailureMode) -> None:
     document = hash_of(fields)
     judged = classify(document, UTC)
-    made = edits_for(document, judged, mode)
+    made = edits_for(document, judged, mode, UTC)
     converted = [
         Edit(value.location, value.raw, conversion.new, None, True, conversion.outcome is Outcome.LOSSY)
         for value, conversion in judged
@@ -94,7 +101,7 @@ def test_edits_match_the_conversions(
 @given(
     st.lists(st.tuples(paths, written | others), min_size=1, max_size=4), st.sampled_from(list(FailureMode))
 )
-def test_the_undo_log_returns_the_edits(fields: list[tuple[TemporalPath, bytes]], mode: FailureMode) -> None:
+def test_the_undo_log_returns_the_edits(fields: list[tuple[ValuePath, bytes]], mode: FailureMode) -> None:
     made = one_by_one(hash_of([*fields]), mode, set())
     blob = compressed(packed_entry([made]))
     (read,) = entry_of(StreamEntry("1-1", {b"blob": blob, b"applied": b"", b"label": b"1.1"}), None).documents

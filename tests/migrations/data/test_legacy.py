@@ -5,8 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redstart.migrations.data.converter import Conversion, Outcome, convert_hash_value, convert_json_value
-from redstart.migrations.data.rollback_sweep import legacy_text
+from redstart.mapping.value_paths import ValuePath
+from redstart.migrations.data.datetime_conversion import DatetimeConversion, legacy_text
+from redstart.migrations.transformation import Conversion, Outcome
 from redstart.values.lossless_json import parse_json
 from redstart.values.timestamps import END_SECOND, FIRST_SECOND, microseconds_from_number, number_text
 from redstart.values.timezones import NaiveTimezone
@@ -31,9 +32,10 @@ def written(
 
 
 def convert(text: bytes, kind: TemporalKind, storage: Storage, zone: NaiveTimezone) -> Conversion:
+    path = ValuePath(("at",), kind, optional=False)
     if storage is HASH:
-        return convert_hash_value(text, kind=kind, optional=False, naive_timezone=zone)
-    return convert_json_value(parse_json(text), kind=kind, optional=False, naive_timezone=zone)
+        return DatetimeConversion(zone).convert_hash(text, path)
+    return DatetimeConversion(zone).convert_json(parse_json(text), path)
 
 
 @pytest.mark.parametrize(

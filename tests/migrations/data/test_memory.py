@@ -9,23 +9,23 @@ import pytest
 import redis
 
 from redstart.devserver.process import EmbeddedServer
-from redstart.mapping.value_paths import TemporalPath
+from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.context import Context
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.server.clients import open_sync
-from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send
 
 PREFIX = "memory:"
 PATHS = tuple(
-    TemporalPath((name,), TemporalKind.DATETIME, optional=False) for name in ("created_at", "updated_at")
+    ValuePath((name,), TemporalKind.DATETIME, optional=False) for name in ("created_at", "updated_at")
 )
-PLAN = Plan((PlannedModel("memory.Order", PREFIX, "", Storage.HASH, PATHS),), "UTC")
+UTC = DatetimeConversion.of_zone("UTC")
+PLAN = Plan((PlannedModel("memory.Order", PREFIX, "", Storage.HASH, PATHS),), UTC.settings)
 
 FEW, MANY = 2_000, 10_000
 BATCH_DOCUMENTS = 200
@@ -93,7 +93,4 @@ def _write(number: int) -> tuple[str, ...]:
 
 def new_context() -> Context:
     """The surroundings of one operation."""
-    zone = NaiveTimezone.parse("UTC")
-    return Context(
-        StateKeys(DATETIME_MIGRATION), zone, this_process(), f"test {time.monotonic_ns()}", time.monotonic
-    )
+    return Context(UTC, this_process(), f"test {time.monotonic_ns()}", time.monotonic)

@@ -14,6 +14,7 @@ from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
 from redstart.migrations.data import applier as applier_module
 from redstart.migrations.data.applier import Applied, Applier
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.plan import PlannedModel, router
@@ -21,13 +22,12 @@ from redstart.migrations.data.reader import read_documents
 from redstart.migrations.data.undo_log import JournalEntry, entries_backwards
 from redstart.migrations.data.undo_replay import Undoing, undo_entry
 from redstart.migrations.lease import Lease
-from redstart.values.timezones import NaiveTimezone
 from tests.conftest import Server
 from tests.support.crash_driver import CrashDriver
 from tests.support.large_models import JSON_PREFIX, LargeStation
 from tests.support.migration import KEYS, new_context, station_plan
 
-UTC = NaiveTimezone.parse("UTC")
+UTC = DatetimeConversion.of_zone("UTC")
 PLAN = station_plan(LargeStation)
 ROUTE = router(PLAN)
 
@@ -90,7 +90,7 @@ def converted_and_undone(
     def work(lease: Lease) -> Op[None]:
         applier = Applier(lease, KEYS, fields_expire=False)
         read = yield from read_documents([routed(key) for key in keys])
-        edits: list[DocumentEdits] = [edits_for(one, classify(one, UTC), mode) for one in read]
+        edits: list[DocumentEdits] = [edits_for(one, classify(one, UTC), mode, UTC) for one in read]
         results = []
         for chunk in applier.chunks([one for one in edits if one.count]):
             results.append((yield from applier.apply(chunk, label="1.1")))
@@ -169,7 +169,7 @@ def test_a_document_that_cannot_be_moved_is_written_in_place(
 
         def work(lease: Lease) -> Op[Applied]:
             read = yield from read_documents([routed(key)])
-            edits = [edits_for(one, classify(one, UTC), FailureMode.FAIL) for one in read]
+            edits = [edits_for(one, classify(one, UTC), FailureMode.FAIL, UTC) for one in read]
             return (yield from Applier(lease, KEYS, fields_expire=False).apply(edits, label="1.1"))
 
         with pytest.MonkeyPatch.context() as patch, CrashDriver(url) as driver:

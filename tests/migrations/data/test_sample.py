@@ -12,19 +12,19 @@ from redstart.demo.sample import VISIT_PREFIX
 from redstart.errors import CommandError
 from redstart.migrations.context import Monitor
 from redstart.migrations.data import statistics
-from redstart.migrations.data.converter import Outcome
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import run
 from redstart.migrations.data.scanner import cursor_at, scanned_share
 from redstart.migrations.data.statistics import spread_sample
 from redstart.migrations.data.survey import Survey, survey
+from redstart.migrations.transformation import Outcome
 from redstart.server.clients import open_like
-from redstart.values.timezones import NaiveTimezone
 from tests.support.cli import run_om
 from tests.support.migration import TEXT, new_context, options, station_plan
 from tests.support.replies import send
 
-UTC = NaiveTimezone.parse("UTC")
+UTC = DatetimeConversion.of_zone("UTC")
 DOCUMENTS = 10_000
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import redis
 
-from redstart.mapping.value_paths import TemporalPath
+from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.scanner import Page, Scanner
 from redstart.server.clients import open_sync
@@ -14,10 +14,9 @@ from tests.support.replies import send
 PLAN = Plan(
     (
         PlannedModel(
-            "Scanned", "scan:", "", Storage.HASH, (TemporalPath(("at",), TemporalKind.DATETIME, False),)
+            "Scanned", "scan:", "", Storage.HASH, (ValuePath(("at",), TemporalKind.DATETIME, False),)
         ),
     ),
-    "UTC",
 )
 
 

@@ -196,7 +196,7 @@ def test_a_model_that_only_changed_its_name_goes_on(client: redis.Redis, url: st
     load_hostile(client)
     start = documents_of(client)
     plan = station_plan()
-    renamed = Plan(tuple(replace(model, name=f"new.{model.name}") for model in plan.models), "UTC")
+    renamed = Plan(tuple(replace(model, name=f"new.{model.name}") for model in plan.models), plan.settings)
     assert migrate(url, limit_documents=20, plan=plan).stopped is not None
     result = migrate(url, plan=renamed)
     assert (result.stopped, result.resumed) == (None, True)

@@ -11,7 +11,6 @@ from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import Monitor, Progress
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.statistics import (
     HIGH,
     LOW,
@@ -20,6 +19,7 @@ from redstart.migrations.data.statistics import (
     Statistics,
     statistics,
 )
+from redstart.migrations.transformation import Outcome
 from redstart.server.clients import open_like
 from redstart.values.types import Storage
 from tests.support.migration import TEXT, new_context, station_plan

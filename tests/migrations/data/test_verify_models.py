@@ -15,10 +15,11 @@ from redstart.demo.models import Sighting
 from redstart.mapping.model_info import declare
 from redstart.mapping.models import RedisModel
 from redstart.migrations.context import Context
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
-from redstart.migrations.data.verify import ModelCheck, Verification, verify
+from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.model_check import ModelCheck
 from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone
 
@@ -40,11 +41,11 @@ def verified(client: redis.Redis, *documents: dict[str, object]) -> tuple[Verifi
 def looked_at(
     client: redis.Redis, model: type[RedisModel], zone: NaiveTimezone
 ) -> tuple[Verification, ModelCheck]:
-    context = Context(StateKeys(DATETIME_MIGRATION), zone, this_process(), uuid.uuid4().hex, time.monotonic)
+    context = Context(DatetimeConversion(zone), this_process(), uuid.uuid4().hex, time.monotonic)
     declarations = [declare(model)]
-    check = ModelCheck(declarations, zone)
+    check = ModelCheck(declarations, zone, context.transformation)
     with open_like(client) as driver:
-        found = driver.run(verify(context, make_plan(declarations, zone.name), checks=[check]))
+        found = driver.run(verify(context, make_plan(declarations, context.transformation), checks=[check]))
     return found, check
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from redstart.mapping.model_info import declare
 from redstart.migrations.coordinator import migrate_back, migrate_forward
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import RunOptions
@@ -18,7 +19,9 @@ from tests.support.migration import KEYS, new_context
 def expand(url: str, *models: Any) -> list[IndexResult]:
     """`om migrate run`."""
     declarations = list(map(declare, models))
-    converted = partial(converted_prefixes, KEYS, make_plan(declarations, "UTC").models)
+    converted = partial(
+        converted_prefixes, KEYS, make_plan(declarations, DatetimeConversion.of_zone("UTC")).models
+    )
     results = perform(url, migration().run(planned_indexes(declarations), converted, ExpansionOptions()))
     return list(results)
 
@@ -26,7 +29,7 @@ def expand(url: str, *models: Any) -> list[IndexResult]:
 def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> MigrationResult:
     """`om migrate-data run`."""
     declarations = list(map(declare, models))
-    plan, planned = make_plan(declarations, "UTC"), planned_indexes(declarations)
+    plan, planned = make_plan(declarations, DatetimeConversion.of_zone("UTC")), planned_indexes(declarations)
     options = options or ExpansionOptions()
     operation = migrate_forward(new_context(), plan, RunOptions(), planned, migration(), options)
     done: MigrationResult = perform(url, operation)

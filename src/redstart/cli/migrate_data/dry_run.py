@@ -23,12 +23,12 @@ from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
 from redstart.cli.tables import next_step, pairs
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import CLEARING_MODES, FailureMode
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.failure import Fate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import DryRun, Preflight
+from redstart.migrations.transformation import Outcome
 
 
 def dry_run(

@@ -11,7 +11,6 @@ from redstart.cli.index_report import blocking_report, forecast_report, result_r
 from redstart.cli.migration_files import files_report
 from redstart.cli.output import as_typed
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
@@ -30,6 +29,7 @@ from redstart.migrations.outcomes import (
 )
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.migrations.transformation import Outcome
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTIBLE,
@@ -103,7 +103,7 @@ def model_report(model: ModelStatistics) -> dict[str, Any]:
         "fields": [
             {
                 "path": str(field.path),
-                "kind": field.path.kind.value,
+                "kind": str(field.path.kind),
                 "values": {name: field.values[outcome] for name, outcome in VALUE_NAMES.items()},
             }
             for field in model.fields

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from redstart.cli.output import counted, line, rounded
 from redstart.cli.tables import next_step, table
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.outcomes import RecordedFailures, unmatched_message
+from redstart.migrations.transformation import Outcome
 
 CHECK_PREFIXES = (
     "If there should be data: check the server and the database number (--url), and the key prefixes (--models; "
@@ -76,7 +76,7 @@ def draw_fields(found: Statistics, model: ModelStatistics) -> None:
     """Print one row for each field of a model."""
     shown = _shown_outcomes(found)
     rows = [
-        [str(field.path), field.path.kind.value, *_shown_numbers(found, _counts([field], shown))]
+        [str(field.path), str(field.path.kind), *_shown_numbers(found, _counts([field], shown))]
         for field in model.fields
     ]
     (documents,) = _shown_numbers(found, [model.documents])

@@ -16,10 +16,10 @@ from redstart.cli.progress import progress_display
 from redstart.cli.session import open_session
 from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.indexes.coverage import IndexCheck
 from redstart.migrations.outcomes import VerificationResult
+from redstart.migrations.transformation import Outcome
 
 MAX_PROBLEMS = 20
 """Problems that are listed without --verbose."""

@@ -321,8 +321,7 @@ def _nested_wire(document: DocumentEdits) -> list[object]:
     changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
     for edit in document.edits:
         if edit.aside is not None:
-            moves_away = edit.new is None
-            changes.append(_hash_change(edit.aside, *_aside_bytes(edit, moves_away), edit.location))
+            changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
     return [document.key, "hash", changes, "", guards, counts]
 
 
@@ -332,9 +331,9 @@ def _hash_change(
     return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
 
 
-def _aside_bytes(edit: Edit, moves_away: bool) -> tuple[bytes | None, bytes | None]:
+def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
     """Return the quarantined value before and after: it is moved there, or (in a rollback) from there."""
-    return (None, edit.old) if moves_away else (edit.new, None)
+    return (edit.new, None) if edit.restores else (None, edit.old)
 
 
 def _present(data: bytes | None) -> bytes | bool:
@@ -346,7 +345,7 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
     places += [(edit.location, edit.old, edit.new) for edit in document.edits]
     for edit in document.edits:
         if edit.aside is not None:
-            places.append((edit.aside, *_aside_bytes(edit, moves_away=edit.new == b"null")))
+            places.append((edit.aside, *_aside_bytes(edit)))
     mergeable = [
         (location, new)
         for location, old, new in places

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from redstart.mapping.value_paths import TemporalPath
+from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.json_path import Location
 from redstart.migrations.data.plan import PlannedModel
 from redstart.values.lossless_json import JsonValue
@@ -21,7 +21,7 @@ class StoredValue(NamedTuple):
     """
 
     location: Location
-    path: TemporalPath
+    path: ValuePath
     raw: bytes
     parsed: JsonValue = None
     misplaced: str | None = None
@@ -73,7 +73,7 @@ class StoredDocument:
 _new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values
 
 
-def _of_field(path: TemporalPath, raw: bytes) -> StoredValue:
+def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
 
 
@@ -82,7 +82,8 @@ class Edit(NamedTuple):
 
     Attributes:
         aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
-        converts: whether it counts as a conversion; `lossy`: whether as a rounded one.
+        converts: whether it counts as a conversion; `lossy`: whether as a lossy one.
+        restores: whether the quarantined bytes move back from `aside`, as in a rollback.
     """
 
     location: Location
@@ -91,6 +92,7 @@ class Edit(NamedTuple):
     aside: Location | None = None
     converts: bool = False
     lossy: bool = False
+    restores: bool = False
 
 
 class DocumentEdits:
@@ -164,7 +166,7 @@ class DocumentEdits:
 
     @property
     def lossy(self) -> int:
-        """Number of rounded values."""
+        """Number of values that lost something."""
         return sum(edit.lossy for edit in self.edits)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
 from redstart.effects import Op, batch, gather
 from redstart.errors import CommandError
-from redstart.mapping.value_paths import Each, Segment, TemporalPath
+from redstart.mapping.value_paths import Each, Segment, ValuePath
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.json_path import Location, path_text
 from redstart.migrations.data.plan import PlannedModel
@@ -43,7 +43,7 @@ def _walk(key: bytes, model: PlannedModel) -> Op[StoredDocument]:
     return StoredDocument(key, model, values, size=sum(len(value.raw) for value in values), large=True)
 
 
-def _locations(key: bytes, path: TemporalPath) -> Op[list[Location]]:
+def _locations(key: bytes, path: ValuePath) -> Op[list[Location]]:
     """Return every concrete location of a path in this document."""
     found: list[Location] = [()]
     for step in path.segments:
@@ -72,7 +72,7 @@ def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[L
     return deeper
 
 
-def _values(key: bytes, path: TemporalPath, locations: list[Location]) -> Op[list[StoredValue]]:
+def _values(key: bytes, path: ValuePath, locations: list[Location]) -> Op[list[StoredValue]]:
     """Return the values at some locations, in any order; one command for each run of items of a list.
 
     Where items of a run lack the value, its answer does not tell which have it: these locations are read one by one.

@@ -9,6 +9,7 @@ from redstart.migrations.data.checkpoint import RunStage, load_checkpoint
 from redstart.migrations.data.damage import LISTS, find_data_damage, require_intact_data
 from redstart.migrations.data.record import (
     CLEARED,
+    OTHER_STYLE_FIELDS,
     end_progress,
     forget_runs,
     read_record,
@@ -88,7 +89,7 @@ def forget(context: Context) -> Op[bool]:
         require_none(one for one in damage if one.part not in ("lease", *GIVEN_UP))
         yield from _require_nothing_unfinished(keys, is_damaged=any(one.part in _UNDO_LOG for one in damage))
         fields = (
-            *("plan", "aware_fields", "census_values", "journal_entries", "milestone"),
+            *("plan", OTHER_STYLE_FIELDS, "census_values", "journal_entries", "milestone"),
             *(
                 "journal_last",
                 "census_members",
@@ -147,7 +148,7 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
         return [["REMOVE", "hash", keys.failures], forget_runs(keys)]
     commands: list[list[Argument]] = []
     if record.plan is not None:
-        commands.append(remember_models(keys, record, record.plan.naive_timezone))
+        commands.append(remember_models(keys, record, record.plan.settings))
     (converted,) = yield from call(hmget(keys.record, ["converted"]))
     if converted is not None:
         commands.append(["HSET", keys.record, "forgotten", converted])

@@ -1,7 +1,7 @@
 """The end of a replay: originals whose last copy is in the undo log, and that were not restored at their location.
 
 They are tried together, document by document, when every entry is undone. Only then is it known how many of them a
-number in a list may replace. An original that cannot be restored with certainty is kept and reported.
+value in a list may replace. An original that cannot be restored with certainty is kept and reported.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from redstart.display import one_line
 from redstart.effects import Op
-from redstart.mapping.value_paths import Each, TemporalPath, display
+from redstart.mapping.value_paths import Each, ValuePath, display
 from redstart.migrations.data.applier import MAX_TRIES, Applied, Applier, split_large
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import Location, in_list
 from redstart.migrations.data.reader import lists_at, texts_at
 from redstart.migrations.data.record import counted
-from redstart.migrations.data.undo_replay import Contents, Field, Overlay, Undoing, digest_of, is_zero
+from redstart.migrations.data.undo_replay import Contents, Field, Overlay, Undoing, digest_of
 from redstart.migrations.data.unrestored import (
     Original,
     UnrestoredDocument,
@@ -26,6 +26,7 @@ from redstart.migrations.data.unrestored import (
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.transformation import Transformation
 
 GONE = "the document no longer exists"
 NO_SUCH_ITEM = "the value that the run wrote in its place no longer exists"
@@ -40,7 +41,7 @@ class Unrestored:
 
     Attributes:
         count: number of values; `examples`: the first of them.
-        replaced: fields in which a run replaced a failed value by 0. Any 0 there may be a copy of it: in a document
+        replaced: fields in which a run replaced a failed value. Any default there may be a copy of it: in a document
             that was copied or renamed, or in a list that was changed.
         moved: fields in which a run quarantined failed values.
     """
@@ -55,14 +56,19 @@ class Unrestored:
         self.count += len(document.originals)
         if len(self.examples) < MAX_EXAMPLES:
             self.examples += document.failures()[: MAX_EXAMPLES - len(self.examples)]
-        for one in document.originals:
-            place = undoing.field_of(document.key, one.location)
-            if place is not None and one.new is not None and is_zero(one.new):
-                self.replaced.add(place)
+        for original in document.originals:
+            field = undoing.field_of(document.key, original.location)
+            if field is None or original.new is None:
+                continue
+            if undoing.transformation.is_default(original.new):
+                self.replaced.add(field)
 
-    def may_be_at(self, document: StoredDocument, value: StoredValue) -> bool:
-        """Return whether a value may have replaced a text: a 0 that need not be a client's date."""
-        return is_zero(value.raw) and (document.model.key_prefix, str(value.path)) in self.replaced
+    def may_be_at(self, document: StoredDocument, value: StoredValue, transformation: Transformation) -> bool:
+        """Return whether a value may have replaced a failed one: a default that need not be a client's value."""
+        return (
+            transformation.is_default(value.raw)
+            and (document.model.key_prefix, str(value.path)) in self.replaced
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,10 @@ class Restoring:
                 document.key,
                 document.json,
                 [
-                    *(Edit(one.location, one.new, one.old, one.aside) for one in document.originals),
+                    *(
+                        Edit(one.location, one.new, one.old, one.aside, restores=True)
+                        for one in document.originals
+                    ),
                     *(Edit(one.written_to, None, one.old) for one in document.originals if one.written_to),
                 ],
             )
@@ -162,8 +171,8 @@ class Restoring:
         homeless = yield from _without_parent(undos, contents)
         with_lists = [document.key for document in documents if self._listed(document)]
         stored = yield from self._undoing.documents(with_lists, overlay)
-        numbers = ((one, value) for one in stored.values() for value in one.values)
-        pre_existing = yield from self._undoing.pre_existing(numbers)
+        values = ((one, value) for one in stored.values() for value in one.values)
+        pre_existing = yield from self._undoing.pre_existing(values)
         return [
             self._try(
                 document,
@@ -177,7 +186,7 @@ class Restoring:
         ]
 
     def _failed(self, document: UnrestoredDocument, originals: Sequence[Original]) -> list[Original]:
-        """Return the originals without numeric format; the others are not lost with the value that the run wrote."""
+        """Return the originals that cannot be converted; the others are not lost with the value that the run wrote."""
         return [one for one in originals if self._undoing.is_failed(document, one)]
 
     def _listed(self, document: UnrestoredDocument) -> list[Original]:
@@ -186,7 +195,7 @@ class Restoring:
             one for one in document.originals if self._path_with_items(document.key, one.location) is not None
         ]
 
-    def _path_with_items(self, key: bytes, location: Location) -> TemporalPath | None:
+    def _path_with_items(self, key: bytes, location: Location) -> ValuePath | None:
         path = self._undoing.path_of(key, location)
         return path if path is not None and any(isinstance(step, Each) for step in path.segments) else None
 
@@ -221,7 +230,8 @@ class Restoring:
         edits: list[Edit] = []
         left: list[Original] = []
         texts = dict(found.texts)
-        groups: dict[tuple[TemporalPath, bytes], list[Original]] = {}
+        is_default = self._undoing.transformation.is_default
+        groups: dict[tuple[ValuePath, bytes | None], list[Original]] = {}  # None: the default, as any text
         for one in document.originals:
             if one.reason == GONE:  # the document that has the key now is another one
                 left.append(one)
@@ -230,10 +240,10 @@ class Restoring:
                 continue
             path = self._path_with_items(document.key, one.location)
             if path is not None and one.new is not None:
-                groups.setdefault((path, b"0" if is_zero(one.new) else one.new), []).append(one)
+                groups.setdefault((path, None if is_default(one.new) else one.new), []).append(one)
             elif texts[one.location] != one.old:
                 has_room = (document.key, one.location) not in homeless
-                edit = _edit_of(one, texts, json=document.json) if has_room else None
+                edit = _edit_of(one, texts, is_default, json=document.json) if has_room else None
                 if edit is None:
                     reason = one.reason if in_list(one.location) else _reason(one, texts)
                     left.append(one._replace(reason=reason or NO_SUCH_ITEM))
@@ -247,7 +257,8 @@ class Restoring:
             restored, rest = _matched(
                 sought or originals,
                 [v for v in values if v.path == path],
-                written,
+                is_default if written is None else written.__eq__,
+                self._undoing.transformation.texts.default if written is None else _shown(written),
                 pre_existing,
                 is_sought=bool(sought),
             )
@@ -278,21 +289,27 @@ def _without_parent(
     return {place for place, text in zip(absent, parents, strict=True) if text is None or text[:1] != b"{"}
 
 
-def _edit_of(original: Original, texts: dict[Location, bytes | None], *, json: bool) -> Edit | None:
+def _edit_of(
+    original: Original,
+    texts: dict[Location, bytes | None],
+    is_default: Callable[[bytes], bool],
+    *,
+    json: bool,
+) -> Edit | None:
     """Return the edit that restores a single value, unless another client has written to its location."""
     if in_list(original.location):
         return None  # no plan describes its list
     text = texts[original.location]
     absent = (None, b"null") if json else (None,)
     is_as_written = text in absent if original.new in absent else text == original.new
-    if original.new is not None and text is not None and is_zero(original.new):
-        is_as_written = is_zero(text)
+    if original.new is not None and text is not None and is_default(original.new):
+        is_as_written = is_default(text)
     if not is_as_written:
         return None
     moves_back = original.aside is not None and texts[original.aside] == original.old
     if moves_back and original.aside is not None:
         texts[original.aside] = None
-    return Edit(original.location, text, original.old, original.aside if moves_back else None)
+    return Edit(original.location, text, original.old, original.aside if moves_back else None, restores=True)
 
 
 def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
@@ -300,7 +317,7 @@ def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
     reason = (
         "the field was removed after the run"
         if text is None
-        else f"another client has since stored {one_line(text, _MAX_CHARACTERS_SHOWN)}"
+        else f"another client has since stored {_shown(text)}"
     )
     if original.aside is not None and texts[original.aside] == original.old:
         reason += f"; the original is in {display(original.aside)}"
@@ -310,29 +327,31 @@ def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
 def _matched(
     originals: list[Original],
     values: Sequence[StoredValue],
-    written: bytes,
+    is_written: Callable[[bytes], bool],
+    shown: str,
     pre_existing: frozenset[Location],
     *,
     is_sought: bool,
 ) -> tuple[list[Edit], list[Original]]:
-    """Return the edits that restore items with one number, and the originals without a certain item.
+    """Return the edits that restore items with one value, and the originals without a certain item.
 
     Args:
+        is_written: whether stored bytes are that value; `shown`: the value for people.
         is_sought: whether the originals may be restored; if not, their text is at its place already.
     """
-    is_written: Callable[[bytes], bool] = is_zero if is_zero(written) else written.__eq__
     places = [value for value in values if value.misplaced is None and is_written(value.raw)]
     if all(one.stands for one in originals):
         places = [value for value in places if value.location not in pre_existing]
     texts = list(dict.fromkeys(one.old for one in originals))
     certain = is_sought and len(texts) == 1 and len(places) <= len(originals)
     if places and not (certain and pre_existing.isdisjoint(value.location for value in places)):
-        return [], [
-            one._replace(reason=f"ambiguous: several items hold {one_line(written, _MAX_CHARACTERS_SHOWN)}")
-            for one in originals
-        ]
+        return [], [one._replace(reason=f"ambiguous: several items hold {shown}") for one in originals]
     edits = [Edit(value.location, value.raw, texts[0]) for value in places]
     return edits, [one._replace(reason=NO_SUCH_ITEM) for one in originals[len(edits) :]]
+
+
+def _shown(stored: bytes) -> str:
+    return one_line(stored, _MAX_CHARACTERS_SHOWN)
 
 
 def _unmoved(document: UnrestoredDocument, attempt: _Try) -> list[Original]:

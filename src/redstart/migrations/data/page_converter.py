@@ -8,13 +8,13 @@ from redstart.effects import Call, Op, batch, gather
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applied, Applier, ConflictRetrier
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
     ClassifiedDocument,
+    ClassifiedValue,
     FailureMode,
+    PlainHashes,
     classify,
-    convert_plain_hash,
     edits_for,
 )
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
@@ -23,6 +23,7 @@ from redstart.migrations.data.json_path import Location, path_text
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
 from redstart.migrations.lease import Lease
+from redstart.migrations.transformation import Outcome, Transformation
 
 
 def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, Location], Location]]:
@@ -55,7 +56,7 @@ def _read(document: DocumentEdits, place: Location) -> Call[bytes | None]:
     return json_get(document.key, path_text(place)) if document.json else hget(document.key, str(place[0]))
 
 
-_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as parsing a date
+_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as converting a value
 
 
 def failures_in(judged: Iterable[ClassifiedDocument]) -> list[Failure]:
@@ -92,18 +93,20 @@ def failures_with_fates(
     return failures
 
 
-def expected_failures(judged: Iterable[ClassifiedDocument], mode: FailureMode) -> Op[list[Failure]]:
+def expected_failures(
+    classified: Iterable[ClassifiedDocument], mode: FailureMode, transformation: Transformation
+) -> Op[list[Failure]]:
     """Return the failures of some documents, and what a run would do with each. A read if it would quarantine any."""
     failing = [
         (document, bad)
-        for document, items in judged
+        for document, items in classified
         if (
             bad := [
                 (value, conversion) for value, conversion in items if conversion.outcome is _UNCONVERTIBLE
             ]
         )
     ]
-    made = [edits_for(document, items, mode) for document, items in failing]
+    made = [edits_for(document, items, mode, transformation) for document, items in failing]
     return failures_with_fates(failing, made, (yield from leave_out_taken(made)))
 
 
@@ -122,7 +125,8 @@ def refused_by_server(applied: Applied) -> list[Failure]:
 def corrected_since(judged: Sequence[ClassifiedDocument], mode: FailureMode) -> set[bytes]:
     """Return the names of values that can be converted now.
 
-    A number counts only in modes that write none: otherwise it may be from our own script, whose reply was lost.
+    A converted value counts only in modes that write no default: otherwise it may be from our own script, whose reply
+    was lost.
     """
     certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
     outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
@@ -174,6 +178,7 @@ class PageConverter:
         self._allowance = allowance
         self._limits = replace(allowance)
         self._log = FailureLog(context.keys)
+        self._plain_hashes = PlainHashes(context.transformation)
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
         """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log."""
@@ -190,7 +195,7 @@ class PageConverter:
             judged, certain = taken, plain
             if documents is not first:
                 judged, certain = (yield from self._judged_again(documents, outcome)), []
-            made = [edits_for(document, items, self._mode, self._clearing) for document, items in judged]
+            made = [self._edits_of(document, items) for document, items in judged]
             not_free = yield from leave_out_taken(made)
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
             failures = failures_with_fates(judged, made, not_free)
@@ -222,21 +227,16 @@ class PageConverter:
         """
         if not self._is_unlimited():
             return [], documents
-        plain: list[DocumentEdits] = []
-        others: list[StoredDocument] = []
-        for document in documents:
-            edits = convert_plain_hash(document, self._context.naive_timezone)
-            if edits is None:
-                others.append(document)
-            else:
-                plain.append(edits)
-        return plain, others
+        return self._plain_hashes.edits(documents)
 
     def _is_unlimited(self) -> bool:
         return self._allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL
 
     def _judged(self, documents: Iterable[StoredDocument]) -> list[ClassifiedDocument]:
-        return [(document, classify(document, self._context.naive_timezone)) for document in documents]
+        return [(document, classify(document, self._context.transformation)) for document in documents]
+
+    def _edits_of(self, document: StoredDocument, classified: list[ClassifiedValue]) -> DocumentEdits:
+        return edits_for(document, classified, self._mode, self._context.transformation, self._clearing)
 
     def _judged_again(
         self, documents: Sequence[StoredDocument], outcome: PageOutcome
@@ -271,7 +271,7 @@ class PageConverter:
                 _stop_at(failures[0], outcome)
                 return
             yield item
-            if allowance.documents is not None and edits_for(*item, self._mode, self._clearing).edits:
+            if allowance.documents is not None and self._edits_of(*item).edits:
                 allowance.documents -= 1
             if allowance.failures is not None:
                 allowance.failures -= sum(failure.name in new for failure in failures)

@@ -1,4 +1,4 @@
-"""The plan of a data migration: which paths of which key prefixes hold which type of date.
+"""The plan of a data migration: which paths of which key prefixes are converted, each with its declared type.
 
 The plan is data. It is stored with the undo log, so that a rollback needs no models, and its hash identifies the
 models of a run. Batch size and failure mode are not part of it, because they may change when a run is resumed.
@@ -6,43 +6,19 @@ models of a run. Batch size and failure mode are not part of it, because they ma
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from shlex import quote
 from typing import Any
 
 from redstart.errors import ConfigurationError, PlanChangedError, UnsupportedServerError
-from redstart.mapping.base_model import model_name
 from redstart.mapping.model_info import ModelDeclaration, overlapping
-from redstart.mapping.models import RedisModel
-from redstart.mapping.temporal_paths import temporal_paths
-from redstart.mapping.type_tree import Shape, ShapeReader
-from redstart.mapping.value_paths import Each, Segment, TemporalPath
+from redstart.mapping.value_paths import Each, Segment, ValuePath
 from redstart.migrations.data.json_path import Location
 from redstart.migrations.server_checks import ServerFacts
-from redstart.values.types import Storage, TemporalKind
-
-
-def conflicting_types(name: str, paths: Iterable[TemporalPath], other: type[RedisModel]) -> Iterator[str]:
-    """Return a description of each date of a model that another model declares with another type."""
-    shape = ShapeReader().read(other)
-    kinds = {path.segments: path.kind for path in temporal_paths(other).planned}
-    for path in paths:
-        declared = _shape_at(shape, path)
-        if declared is None or kinds.get(path.segments) is path.kind:
-            continue
-        types = [str(kind) for kind in set(declared.temporal.values())] + declared.others
-        what = " or ".join(dict.fromkeys(types)) or "an object"
-        yield f"{path} is {path.kind} in {name} and {what} in {model_name(other)}"
-
-
-def _shape_at(shape: Shape, path: TemporalPath) -> Shape | None:
-    """Return what may stand at a path; None if it is not declared."""
-    found: Shape | None = shape
-    for segment in path.segments:
-        found = None if found is None else found.steps.get(segment)
-    return found
+from redstart.migrations.transformation import Settings, Transformation
+from redstart.values.types import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +34,7 @@ class PlannedModel:
     key_prefix: str
     key_suffix: str
     storage: Storage
-    paths: tuple[TemporalPath, ...]
+    paths: tuple[ValuePath, ...]
     excluded: tuple[str, ...] = ()
     included: tuple[str, ...] = ()
 
@@ -73,53 +49,65 @@ class PlannedModel:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The models to convert, and the zone of datetimes without an offset."""
+    """The models to convert, and the settings of the transformation."""
 
     models: tuple[PlannedModel, ...]
-    naive_timezone: str
+    settings: Settings = ()
 
     @property
     def hash(self) -> str:
         """Hash that is the same for equal plans, independent of the order in which models were imported."""
-        return _digest([self.naive_timezone, *sorted(map(_what_to_convert, self.models), key=str)])
+        values = [value for _, value in self.settings]
+        return _digest([*values, *sorted(map(_what_to_convert, self.models), key=str)])
+
+    @property
+    def kinds(self) -> set[str]:
+        """The types of the paths."""
+        return {path.kind for model in self.models for path in model.paths}
 
     def to_json(self) -> str:
         """Return the plan as one line for the server."""
-        data = {
-            "naive_timezone": self.naive_timezone,
-            "models": [_model_data(model) for model in self.models],
-        }
+        data = {**dict(self.settings), "models": [_model_data(model) for model in self.models]}
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Plan":
         """Return the plan of a result of `to_json`."""
         data = json.loads(text)
-        return cls(tuple(map(_model_from_data, data["models"])), data["naive_timezone"])
+        settings = tuple((name, value) for name, value in data.items() if name != "models")
+        if not all(isinstance(value, str) for _, value in settings):
+            raise TypeError("a setting that is not text")
+        return cls(tuple(map(_model_from_data, data["models"])), settings)
 
 
 def make_plan(
-    declarations: Iterable[ModelDeclaration], naive_timezone: str, *, excluded: Collection[str] = ()
+    declarations: Iterable[ModelDeclaration],
+    transformation: Transformation,
+    *,
+    excluded: Collection[str] = (),
 ) -> Plan:
-    """Return the plan for some models, without those that have no datetimes or dates.
+    """Return the plan for some models, without those that have no values to convert.
 
     Args:
         excluded: prefixes of keys that belong to no model with a shorter key prefix.
 
     Raises:
         ConfigurationError: the key prefix of one model also matches keys of another one, so that a key could belong to
-            either, and one of them has dates.
+            either, and one of them has values to convert.
     """
     declared = list(declarations)
     for outer, inner in overlapping(declared):
         is_excluded = inner.key_prefix.startswith(longer_than(outer.key_prefix, excluded))
-        if (outer.paths.planned or inner.paths.planned) and not is_excluded:
-            raise _overlap(outer, inner)
-    return plan_for_indexes(declared, naive_timezone, excluded=excluded)
+        if not is_excluded and (transformation.paths(outer) or transformation.paths(inner)):
+            raise _overlap(outer, inner, transformation)
+    return plan_for_indexes(declared, transformation, excluded=excluded)
 
 
 def plan_for_indexes(
-    declarations: Iterable[ModelDeclaration], naive_timezone: str, *, excluded: Collection[str] = ()
+    declarations: Iterable[ModelDeclaration],
+    transformation: Transformation,
+    *,
+    excluded: Collection[str] = (),
 ) -> Plan:
     """Like `make_plan`, for uses that do not assign keys to models: key prefixes may overlap."""
     models = (
@@ -128,44 +116,44 @@ def plan_for_indexes(
             d.key_prefix,
             d.key_suffix,
             d.storage,
-            d.paths.planned,
+            paths,
             longer_than(d.key_prefix, excluded),
         )
         for d in sorted(declarations, key=lambda declaration: declaration.key_prefix)
-        if d.paths.planned
+        if (paths := transformation.paths(d))
     )
-    return Plan(tuple(models), naive_timezone)
+    return Plan(tuple(models), transformation.settings)
 
 
 def longer_than(key_prefix: str, prefixes: Iterable[str]) -> tuple[str, ...]:
     """Return those prefixes that begin with a key prefix and are longer."""
-    return tuple(sorted({one for one in prefixes if one.startswith(key_prefix) and one != key_prefix}))
+    return tuple(
+        sorted({prefix for prefix in prefixes if prefix.startswith(key_prefix) and prefix != key_prefix})
+    )
 
 
-def merged(stored: Plan | None, today: Plan, migration_id: str) -> Plan:
+def merged(stored: Plan | None, current: Plan, transformation: Transformation) -> Plan:
     """Return the new plan for the undo log: the stored plan with the paths of the current one.
 
     Args:
         stored: the plan stored with the undo log; None before the first run.
-        migration_id: for the hint of an error.
+        transformation: for errors.
 
     Raises:
-        PlanChangedError: a path has another type, a prefix another storage, or naive values another time zone than in
-            the stored plan.
+        PlanChangedError: a path has another type, a prefix another storage, or the transformation other settings than
+            in the stored plan.
     """
     if stored is None:
-        return today
-    if stored.naive_timezone != today.naive_timezone:
-        raise PlanChangedError(
-            f"Values without an offset were interpreted in the time zone {stored.naive_timezone}, and would now be "
-            f"interpreted in {today.naive_timezone}.",
-            f"Restore the setting naive_timezone, or roll back first with: om migrate-data rollback {migration_id}",
-        )
+        return current
+    if stored.settings != current.settings:
+        raise transformation.settings_error(stored.settings, current.settings)
     models = {model.key_prefix: model for model in stored.models}
-    for model in today.models:
+    for model in current.models:
         known = models.get(model.key_prefix)
-        models[model.key_prefix] = model if known is None else _merged_model(known, model, migration_id)
-    return Plan(tuple(models.values()), today.naive_timezone)
+        models[model.key_prefix] = (
+            model if known is None else _merged_model(known, model, transformation.migration_id)
+        )
+    return Plan(tuple(models.values()), current.settings)
 
 
 def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
@@ -210,7 +198,7 @@ def with_prefixes(plan: Plan, *, excluded: Iterable[str] = (), included: Iterabl
     )
 
 
-def path_of(location: Location, model: PlannedModel) -> TemporalPath | None:
+def path_of(location: Location, model: PlannedModel) -> ValuePath | None:
     """Return the planned path that matches a concrete location."""
     for path in model.paths:
         if len(path.segments) == len(location) and all(
@@ -233,46 +221,48 @@ def scan_pattern(plan: Plan) -> bytes:
     return re.sub(rb"([\\*?\[\]])", rb"\\\1", shared.encode()) + b"*"
 
 
-def _merged_model(known: PlannedModel, today: PlannedModel, migration_id: str) -> PlannedModel:
+def _merged_model(known: PlannedModel, current: PlannedModel, migration_id: str) -> PlannedModel:
     hint = f"Roll back first with: om migrate-data rollback {migration_id}"
     paths = {path.segments: path for path in known.paths}
-    for path in today.paths:
+    for path in current.paths:
         if path.segments in paths and paths[path.segments].kind != path.kind:
             raise PlanChangedError(
-                f"{today.name}: {path} was converted as a {paths[path.segments].kind} and is now a {path.kind}.",
+                f"{current.name}: {path} was converted as a {paths[path.segments].kind} and is now a {path.kind}.",
                 hint,
             )
         paths[path.segments] = path
-    if set(known.excluded) != set(today.excluded):
+    if set(known.excluded) != set(current.excluded):
         options = "".join(f" --exclude-prefix {quote(prefix)}" for prefix in known.excluded)
         raise PlanChangedError(
-            f"{today.name}: the previous run excluded {_listed(known.excluded)}, and this run would exclude "
-            f"{_listed(today.excluded)}.",
+            f"{current.name}: the previous run excluded {_listed(known.excluded)}, and this run would exclude "
+            f"{_listed(current.excluded)}.",
             f"Use the same exclusions: om migrate-data run{options}\n{hint}",
         )
-    if known.storage != today.storage:
+    if known.storage != current.storage:
         raise PlanChangedError(
-            f"Documents under {today.key_prefix!r} were converted as {known.storage} and are now {today.storage}.",
+            f"Documents under {current.key_prefix!r} were converted as {known.storage} and are now {current.storage}.",
             hint,
         )
-    included = tuple(sorted({*known.included, *today.included}))
-    return replace(today, paths=tuple(paths.values()), included=included)
+    included = tuple(sorted({*known.included, *current.included}))
+    return replace(current, paths=tuple(paths.values()), included=included)
 
 
 def _listed(prefixes: Collection[str]) -> str:
     return ", ".join(map(repr, prefixes)) or "no prefix"
 
 
-def _overlap(outer: ModelDeclaration, inner: ModelDeclaration) -> ConfigurationError:
+def _overlap(
+    outer: ModelDeclaration, inner: ModelDeclaration, transformation: Transformation
+) -> ConfigurationError:
     conflicts = ""
     if outer.key_prefix == inner.key_prefix:
-        found = dict.fromkeys(
+        descriptions = dict.fromkeys(
             (
-                *conflicting_types(outer.name, outer.paths.planned, inner.model),
-                *conflicting_types(inner.name, inner.paths.planned, outer.model),
+                *transformation.conflicts(outer.name, transformation.paths(outer), inner.model),
+                *transformation.conflicts(inner.name, transformation.paths(inner), outer.model),
             )
         )
-        conflicts = "".join(f"\n{one}" for one in found)
+        conflicts = "".join(f"\n{description}" for description in descriptions)
     return ConfigurationError(
         f"The key prefix {outer.key_prefix!r} of {outer.name} also matches keys of {inner.name} "
         f"({inner.key_prefix!r}): a key could belong to either model.{conflicts}",
@@ -294,7 +284,7 @@ def _digest(data: list[Any]) -> str:
 
 
 def _model_data(model: PlannedModel) -> dict[str, Any]:
-    paths = sorted(([_segments_data(p.segments), p.kind.value, p.optional] for p in model.paths), key=str)
+    paths = sorted(([_segments_data(p.segments), str(p.kind), p.optional] for p in model.paths), key=str)
     return {
         "name": model.name,
         "key_prefix": model.key_prefix,
@@ -314,9 +304,9 @@ def _what_to_convert(model: PlannedModel) -> dict[str, Any]:
 
 
 def _model_from_data(data: dict[str, Any]) -> PlannedModel:
-    paths = tuple(
-        TemporalPath(_segments(s), TemporalKind(kind), optional) for s, kind, optional in data["paths"]
-    )
+    paths = tuple(ValuePath(_segments(s), kind, optional) for s, kind, optional in data["paths"])
+    if not all(isinstance(path.kind, str) for path in paths):
+        raise TypeError("the type of a path that is not text")
     return PlannedModel(
         data["name"],
         data["key_prefix"],

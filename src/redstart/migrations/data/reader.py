@@ -18,7 +18,7 @@ from redstart.commands.resp import PAGE_BYTES, KeyedCommand, PageSize, packed_ba
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, Pending, answer, batch, gather, send_ahead
 from redstart.errors import CommandError
-from redstart.mapping.value_paths import Each, Segment, TemporalPath
+from redstart.mapping.value_paths import Each, Segment, ValuePath
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import Location, path_text, sliced_list
 from redstart.migrations.data.large_documents import read_large_document
@@ -157,13 +157,13 @@ def _fitting(
     return (len(found) if len(sizes) == len(suspects) else suspects[len(sizes)]), large
 
 
-def _concrete_length(path: TemporalPath) -> int:
+def _concrete_length(path: ValuePath) -> int:
     """Return the number of steps to the first list or map, or to the value itself."""
     return next((n for n, step in enumerate(path.segments) if isinstance(step, Each)), len(path.segments))
 
 
-def _anchors(paths: Iterable[TemporalPath]) -> dict[str, tuple[Location, list[TemporalPath]]]:
-    anchors: dict[str, tuple[Location, list[TemporalPath]]] = {}
+def _anchors(paths: Iterable[ValuePath]) -> dict[str, tuple[Location, list[ValuePath]]]:
+    anchors: dict[str, tuple[Location, list[ValuePath]]] = {}
     for path in paths:
         steps = path.segments[: _concrete_length(path)]
         location: Location = tuple(step for step in steps if not isinstance(step, Each))
@@ -172,7 +172,7 @@ def _anchors(paths: Iterable[TemporalPath]) -> dict[str, tuple[Location, list[Te
 
 
 def _below(
-    value: Any, path: TemporalPath, location: Location, rest: tuple[Segment, ...]
+    value: Any, path: ValuePath, location: Location, rest: tuple[Segment, ...]
 ) -> Iterable[StoredValue]:
     """Yield the values that match the rest of a path."""
     if not rest:
@@ -197,7 +197,7 @@ def _below(
         yield from _below(value[name], path, (*location, name), deeper)
 
 
-def _misplaced(value: Any, path: TemporalPath, location: Location, wanted: str) -> StoredValue:
+def _misplaced(value: Any, path: ValuePath, location: Location, wanted: str) -> StoredValue:
     return StoredValue(location, path, json_text(value), value, f"{wanted} expected, got {_kind_of(value)}")
 
 

@@ -9,21 +9,26 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorruptError
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
+from redstart.migrations.transformation import Settings
 
 FORMAT = 2
 """Format of all state keys. The record of format 1 has no counts of other keys, so none are compared."""
 
 _APPLIED = "applied:"
 
+OTHER_STYLE_FIELDS = "aware_fields"
+"""Field of the record for `Record.other_style_fields`; its name is from the first data migration."""
+
 RESTORED, REFORMATTED = "restored", "reformatted"
 UNDONE = (RESTORED, REFORMATTED, "undone_documents")
-"""Fields of the record: values that a rollback restored, values rewritten as text, and writes of documents."""
+"""Fields of the record: values that a rollback restored, values rewritten in the old format, and writes of
+documents."""
 
 CLEARED = "cleared"
 """Field of the record: a run or rollback wrote documents, its progress was cleared, and none was completed since."""
 
 REPLAYED = "replayed"
-"""Milestone of a rollback: the whole undo log is replayed, so that remaining numbers are newer."""
+"""Milestone of a rollback: the whole undo log is replayed, so that the remaining converted values are newer."""
 
 
 def census_taken(generation: int) -> str:
@@ -62,7 +67,8 @@ class Record:
         failures_not_kept: number of failures beyond the 100,000 recorded ones.
         census_values: number of values in the census; None before it is complete.
         milestone: see `milestone`; "" before the first one.
-        aware_fields: (key prefix, path) of fields whose texts mostly had an offset before the first write.
+        other_style_fields: (key prefix, path) of fields whose values mostly did not have the default style of the old
+            format before the first write.
         applied: applied models, by key prefix.
         known_models: all models that a run has processed, by key prefix; kept when the undo log is dropped.
         undone: counts of the scripts of a rollback, by field of `UNDONE`.
@@ -83,7 +89,7 @@ class Record:
     failures_not_kept: int
     census_values: int | None
     milestone: str
-    aware_fields: frozenset[tuple[str, str]]
+    other_style_fields: frozenset[tuple[str, str]]
     applied: dict[str, AppliedModel]
     known_models: dict[str, PlannedModel]
     undone: dict[str, int]
@@ -99,7 +105,7 @@ class Record:
 
     @property
     def is_new(self) -> bool:
-        """Whether no run was started since the last rollback, so that all data is in text format as far as recorded."""
+        """Whether no run was started since the last rollback, so that no data is converted as far as recorded."""
         return self.generation == 0 and not self.begun
 
     def is_applied(self, model: PlannedModel) -> bool:
@@ -154,7 +160,9 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             int(fields.get(b"failures_not_kept", 0)),
             int(fields[b"census_values"]) if b"census_values" in fields else None,
             fields.get(b"milestone", b"").decode(),
-            frozenset((prefix, path) for prefix, path in json.loads(fields.get(b"aware_fields", b"[]"))),
+            frozenset(
+                (prefix, path) for prefix, path in json.loads(fields.get(OTHER_STYLE_FIELDS.encode(), b"[]"))
+            ),
             applied,
             {model.key_prefix: model for one in (*known, plan) if one is not None for model in one.models},
             {name: int(fields.get(name.encode(), 0)) for name in UNDONE},
@@ -188,8 +196,8 @@ def _lost(fields: Mapping[bytes, bytes], written: int) -> tuple[str, ...]:
         needed |= {b"generation"}
     if int(fields.get(b"journal_entries", 0)) or b"journal_last" in fields:
         needed |= {b"plan", b"journal_entries"} | ({b"journal_last"} if written > 1 else set())
-    if {b"plan", b"census_values", b"aware_fields"} & fields.keys():
-        needed |= {b"plan", b"aware_fields", b"census_values", b"milestone", b"generation"}
+    if {b"plan", b"census_values", OTHER_STYLE_FIELDS.encode()} & fields.keys():
+        needed |= {b"plan", OTHER_STYLE_FIELDS.encode(), b"census_values", b"milestone", b"generation"}
     return tuple(sorted(name.decode() for name in needed - fields.keys()))
 
 
@@ -198,9 +206,9 @@ def counted(keys: StateKeys, *parts: str) -> list[list[Argument]]:
     return [["COUNT", keys.record, f"{part}_members", getattr(keys, part)] for part in parts]
 
 
-def remember_models(keys: StateKeys, record: Record, zone: str) -> list[Argument]:
+def remember_models(keys: StateKeys, record: Record, settings: Settings) -> list[Argument]:
     """Return the command that keeps the models of a plan, when it is dropped with its undo log."""
-    return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), zone).to_json()]
+    return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), settings).to_json()]
 
 
 def is_recorded_without_state(keys: StateKeys, record: Record) -> Op[bool]:
@@ -218,14 +226,14 @@ def converted_prefixes(keys: StateKeys, models: Iterable[PlannedModel]) -> Op[se
 
 
 def save_census(
-    keys: StateKeys, plan: Plan, aware_fields: frozenset[tuple[str, str]], census_values: int
+    keys: StateKeys, plan: Plan, other_style_fields: frozenset[tuple[str, str]], census_values: int
 ) -> list[Argument]:
     """Return the command that ends the initial scan: the plan of the undo log, and the result of the scan."""
     return [
         "HSET",
         keys.record,
         *("plan", plan.to_json()),
-        *("aware_fields", json.dumps(sorted(aware_fields))),
+        *(OTHER_STYLE_FIELDS, json.dumps(sorted(other_style_fields))),
         *("census_values", census_values),
     ]
 
@@ -255,7 +263,7 @@ def end_progress(keys: StateKeys) -> list[list[Argument]]:
 
 
 def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
-    """Return the commands that record a verified run; none if no model has dates.
+    """Return the commands that record a verified run; none if no model has values to convert.
 
     If there were documents, also for redis-om. Without any, redis-om must stay able to run on the right database.
     """

@@ -1,11 +1,10 @@
 """Rollback of all runs since the last rollback: replay the undo log backwards, then scan the keyspace.
 
 First, the undo log is replayed from its end: a value that is unchanged since it was written gets its original bytes.
-An original that has no numeric format and cannot be restored is moved out of the log, kept, and reported. Then passes
-over the keyspace rewrite the remaining numbers, which are newer, as text in the format of redis-om 0.3.5, except for
-pre-existing numbers. With `reformat_preexisting`, pre-existing numbers are rewritten, too, because a
-new version of the application may have written them before the run. The plan is the one stored with the undo log; the
-current models are not used.
+An original that cannot be converted and cannot be restored is moved out of the log, kept, and reported. Then passes
+over the keyspace convert the remaining values in the new format, which are newer, back, except for pre-existing ones.
+With `reformat_preexisting`, pre-existing values are rewritten, too, because a new version of the application may have
+written them before the run. The plan is the one stored with the undo log; the current models are not used.
 """
 
 from collections.abc import Collection, Iterable
@@ -49,7 +48,7 @@ from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
 from redstart.migrations.server_checks import server_facts
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Transformation
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ class DataRollbackResult:
         stopped: why it stopped early, with its progress saved; None if it is complete.
         documents: number of written documents.
         restored_exactly: values whose original bytes are restored.
-        reformatted: newer values, rewritten in text format.
-        kept: numbers without an equivalent in text format, left unchanged; `examples`: the first of them.
+        reformatted: newer values, rewritten in the old format.
+        kept: values without an equivalent in the old format, left unchanged; `examples`: the first of them.
         unrestored: originals that stay on the server, because the value that the run wrote in their place was
             changed or deleted since; `unrestored_examples`: the first of them.
-        preexisting_numbers: pre-existing numbers, left unchanged; `number_examples`: the first of them. Covers the
+        preexisting_numbers: pre-existing values, left unchanged; `number_examples`: the first of them. Covers the
             whole keyspace only if the rollback is complete.
         nothing_to_do: whether there was no run to roll back.
     """
@@ -93,14 +92,14 @@ def rollback(
     """Roll back all runs since the last rollback.
 
     Args:
-        exclude_prefixes: longer key prefixes whose keys belong to no model of the runs: numbers there stay.
-        reformat_preexisting: rewrite pre-existing numbers as text, too.
+        exclude_prefixes: longer key prefixes whose keys belong to no model of the runs: values there stay.
+        reformat_preexisting: convert pre-existing values back, too.
         batch_documents: keys scanned per batch.
 
     Raises:
         LeaseHeldError, LeaseLostError: a run is in progress, or another run has acquired the lease.
         UndoLogCorruptError: the undo log or the census has lost entries; nothing was written.
-        ConfigurationError: the runs used another local zone for naive values than this process; nothing was written.
+        ConfigurationError: the runs used settings that this process cannot use; nothing was written.
 
     Effects: one script per chunk of documents. Only at the end are the undo log, the census and the record
     removed, in one unit. Safe to repeat after a stop at any point.
@@ -201,7 +200,7 @@ def _retry(context: Context, lease: Lease) -> Op[DataRollbackResult]:
     began = context.clock()
     facts = yield from server_facts()
     yield from lease.commit([count_undone_anew(context.keys)])
-    undoing = Undoing(context.keys, None, context.naive_timezone)
+    undoing = Undoing(context.keys, None, context.transformation)
     applier = Applier(lease, context.keys, fields_expire=facts.fields_expire, counted_as=RESTORED)
     yield from Restoring(undoing).restore_all(context.keys, lease, applier)
     left = yield from _unrestored(context, undoing)
@@ -229,12 +228,17 @@ def _unrestored(
     return found
 
 
-def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[NaiveTimezone, int]]:
-    """Return the zone of naive values and the number of undo log entries. Raise if the zone or the log has changed."""
-    zone = NaiveTimezone.parse(plan.naive_timezone)
+def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[Transformation, int]]:
+    """Return the transformation of the runs and the number of undo log entries.
+
+    Raises:
+        ConfigurationError, StateDamagedError: see `Transformation.as_recorded`.
+        UndoLogCorruptError: the undo log or the census has lost entries.
+    """
+    transformation = context.transformation.as_recorded(plan.settings, plan.kinds)
     total = yield from check_journal(context.keys)
     yield from check_census(context.keys, record)
-    return zone, total
+    return transformation, total
 
 
 class _Rollback:
@@ -260,10 +264,10 @@ class _Rollback:
     def run(self) -> Op[DataRollbackResult]:
         began = self._context.clock()
         facts = yield from server_facts()
-        zone, total = yield from _require_whole(self._context, self._record, self._plan)
+        transformation, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
         resumed = checkpoint.stage is RunStage.SWEEP
-        undoing = Undoing(self._keys, self._plan, zone)
+        undoing = Undoing(self._keys, self._plan, transformation)
         stopped: str | None = None
         while checkpoint.stage is RunStage.REPLAY and stopped is None:
             applier = Applier(
@@ -290,8 +294,8 @@ class _Rollback:
             self._keys,
             self._lease,
             applier,
-            zone,
-            self._record.aware_fields,
+            transformation,
+            self._record.other_style_fields,
             left,
             reformat_preexisting=self._reformat_preexisting,
         )
@@ -314,8 +318,8 @@ class _Rollback:
             list(reverter.kept.values()),
             left.count,
             left.examples,
-            reverter.preexisting_numbers.count,
-            reverter.preexisting_numbers.examples,
+            reverter.preexisting.count,
+            reverter.preexisting.examples,
             seconds=self._context.clock() - began,
         )
 
@@ -325,7 +329,7 @@ class _Rollback:
         """Replay the undo log from the checkpoint on. After a restart of the server, the next call starts from its end.
 
         A restarted server may hold documents in the state of some entries before, so every write is for one run of the
-        server: otherwise the number of a later entry would be taken for that of an earlier one.
+        server: otherwise the value of a later entry would be taken for that of an earlier one.
         """
         try:
             stopped = yield from self._replay_entries(checkpoint, applier, undoing, total)

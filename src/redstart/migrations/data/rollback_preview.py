@@ -15,13 +15,19 @@ from redstart.migrations.data.rollback import (
     require_intact_for_undo,
     require_undo_log,
 )
-from redstart.migrations.data.rollback_sweep import NumbersBefore, newer_values, old_form, still_aside
+from redstart.migrations.data.rollback_sweep import (
+    PreexistingValues,
+    converted_back,
+    is_left_by_quarantine,
+    newer_values,
+    still_aside,
+)
 from redstart.migrations.data.scanner import Scanner, scanned_share
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
-from redstart.migrations.data.undo_replay import Undoing, inverse, is_zero, outstanding_of
+from redstart.migrations.data.undo_replay import Undoing, inverse, outstanding_of
 from redstart.migrations.data.unrestored import UnrestoredDocument, all_unrestored, combined
 from redstart.migrations.failure import Failure
-from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
 
 FIRST_PASS = "1.1"
 _PAGE_DOCUMENTS = 200
@@ -38,24 +44,28 @@ class _Preview:
     ) -> None:
         self._context = context
         self._keys = context.keys
-        self._zone = context.naive_timezone if plan is None else NaiveTimezone.parse(plan.naive_timezone)
+        self._transformation = (
+            context.transformation
+            if plan is None
+            else context.transformation.as_recorded(plan.settings, plan.kinds)
+        )
         self._swept_plan = None if plan is None else with_prefixes(plan, excluded=exclude_prefixes)
         self._batch_documents = batch_documents
-        self._undoing = Undoing(context.keys, plan, self._zone)
+        self._undoing = Undoing(context.keys, plan, self._transformation)
         self._reformat_preexisting = reformat_preexisting
         self._restored: dict[bytes, dict[Location, bytes | None]] = {}
         self._outstanding: list[UnrestoredDocument] = []
         self._read_again: set[bytes] = set()
-        self._restored_zeros: dict[bytes, set[Location]] = {}
+        self._restored_defaults: dict[bytes, set[Location]] = {}
         self._filled: set[bytes] = set()
         self.aside: list[Failure] = []
-        self.preexisting_numbers = NumbersBefore()
+        self.preexisting = PreexistingValues()
         self.unrestored = Unrestored()
         self.documents = 0
         self.restored = 0
         self._in_parts: bytes | None = None
         """The document whose parts are being read, if what they restore is forgotten after them."""
-        self.in_new_form = 0
+        self.in_new_format = 0
         """Restored values that the scan for newer values also counts."""
 
     def count_journal(self, total: int) -> Op[None]:
@@ -99,7 +109,7 @@ class _Preview:
 
     def _count_as_newer(self, restored: list[DocumentEdits]) -> Op[None]:
         """Count the restored values that the scan for newer values also counts."""
-        self.in_new_form += yield from self._undoing.count_seen_as_newer(
+        self.in_new_format += yield from self._undoing.count_seen_as_newer(
             restored, pre_existing_too=self._reformat_preexisting
         )
 
@@ -108,10 +118,11 @@ class _Preview:
         for edit in edits.edits:
             self.restored += 1
             # A restored value is not left unchanged, although the scan still finds the current one.
-            if edit.old in (None, b"null"):
+            storage = Storage.JSON if edits.json else Storage.HASH
+            if is_left_by_quarantine(edit.old, storage, self._transformation):
                 self._filled.add(place_name(edits.key, edit.location))
-            if edit.old is not None and is_zero(edit.old):
-                self._restored_zeros.setdefault(edits.key, set()).add(edit.location)
+            if edit.old is not None and self._transformation.is_default(edit.old):
+                self._restored_defaults.setdefault(edits.key, set()).add(edit.location)
             if later:
                 restored = self._restored.setdefault(edits.key, {})
                 restored[edit.location] = edit.new
@@ -132,7 +143,7 @@ class _Preview:
             yield from self._count_as_newer([attempt.possible for attempt in tries])
 
     def count_newer(self, record: Record) -> Op[tuple[int, list[Failure]]]:
-        """Return the number of values to rewrite as text, and those among them without an equivalent in text format."""
+        """Return the number of values to convert back, and those among them without an equivalent in the old format."""
         cursor, documents, newer, kept = 0, 0, 0, list[Failure]()
         if self._swept_plan is None:
             return newer, kept
@@ -142,19 +153,22 @@ class _Preview:
             found = yield from newer_values(
                 self._keys,
                 page.documents,
-                self._zone,
-                self.preexisting_numbers,
+                self._transformation,
+                self.preexisting,
                 reformat_preexisting=self._reformat_preexisting,
             )
             for document, values in found:
                 newer += len(values)
                 for value in values:
-                    text = old_form(document, value, record.aware_fields, self._zone, self.unrestored)
+                    old = converted_back(
+                        document, value, record.other_style_fields, self._transformation, self.unrestored
+                    )
                     is_restored = value.location in self._restored.get(document.key, {})
-                    is_restored |= value.location in self._restored_zeros.get(document.key, ())
-                    if isinstance(text, Failure) and not is_restored:
-                        kept.append(text)
-            for failure in (yield from still_aside(page.documents, self.unrestored.moved)):
+                    is_restored |= value.location in self._restored_defaults.get(document.key, ())
+                    if isinstance(old, Failure) and not is_restored:
+                        kept.append(old)
+            aside = yield from still_aside(page.documents, self.unrestored.moved, self._transformation)
+            for failure in aside:
                 if failure.name not in self._filled:
                     self.aside.append(failure)
             cursor, documents = page.cursor, documents + len(page.documents)
@@ -200,13 +214,13 @@ def preview_rollback(
     return DataRollbackResult(
         documents=preview.documents,
         restored_exactly=preview.restored,
-        reformatted=max(0, newer - preview.in_new_form - len(kept)),
+        reformatted=max(0, newer - preview.in_new_format - len(kept)),
         kept=len(kept) + len(preview.aside),
         examples=kept + preview.aside,
         unrestored=preview.unrestored.count,
         unrestored_examples=preview.unrestored.examples,
-        preexisting_numbers=preview.preexisting_numbers.count,
-        number_examples=preview.preexisting_numbers.examples,
+        preexisting_numbers=preview.preexisting.count,
+        number_examples=preview.preexisting.examples,
         nothing_to_do=nothing,
         seconds=context.clock() - began,
     )

@@ -1,90 +1,47 @@
-"""The second part of a rollback, a page at a time: rewrite newer numbers as text, except for pre-existing ones."""
+"""The second part of a rollback, a page at a time: convert newer values back, except for pre-existing ones."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from redstart.effects import Op
-from redstart.errors import ValueConversionError
 from redstart.mapping.value_paths import display
 from redstart.migrations.data.applier import Applier, ConflictRetrier
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import cannot_be_written, classify, quarantine_location
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.reader import texts_at
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
-from redstart.migrations.data.survey import preexisting_numbers
+from redstart.migrations.data.survey import preexisting_values
 from redstart.migrations.data.undo_replay import Field
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
-from redstart.values.timestamps import EPOCH, microseconds_from_number
-from redstart.values.timezones import NaiveTimezone
-from redstart.values.types import Storage, TemporalKind
-
-
-def legacy_text(
-    number: str, *, kind: TemporalKind, storage: Storage, naive: bool, naive_timezone: NaiveTimezone
-) -> bytes | None:
-    """Return a stored number of seconds in text format, as bytes of a hash value or as JSON text.
-
-    Args:
-        number: the stored number.
-        kind: the declared type of the field.
-        storage: 0.3.5 wrote the offset of UTC as `+00:00` in hashes and as `Z` in JSON.
-        naive: write a datetime without an offset, in local time of `naive_timezone`. If that time is ambiguous, or its
-            year is not 1 to 9999, it is written in UTC and with its offset.
-        naive_timezone: the zone of a datetime without an offset.
-
-    Returns:
-        The text; None if the number is not a time in the years 1 to 9999.
-        The text; None for what is not a number of seconds in the years 1 to 9999.
-    """
-    try:
-        if kind is TemporalKind.DATE:
-            text = (EPOCH + timedelta(microseconds=microseconds_from_number(number))).date().isoformat()
-        else:
-            microseconds = microseconds_from_number(number)
-            shown = naive_timezone.naive_datetime(microseconds) if naive else None
-            text = _utc_text(microseconds, storage) if shown is None else shown.isoformat()
-    except ValueConversionError:
-        return None
-    return f'"{text}"'.encode() if storage is Storage.JSON else text.encode()
-
-
-def _utc_text(microseconds: int, storage: Storage) -> str:
-    text = (EPOCH + timedelta(microseconds=microseconds)).isoformat()
-    return text.removesuffix("+00:00") + "Z" if storage is Storage.JSON else text
-
-
-NO_OLD_FORM = "no equivalent in text format"
-MAY_STAND_FOR_TEXT = "ambiguous: a date, or a 0 that replaced a failed value"
-BORN_AS_NUMBER = "pre-existing number"
+from redstart.migrations.transformation import Outcome, Transformation
+from redstart.values.types import Storage
 
 
 @dataclass(slots=True)
-class NumbersBefore:
-    """Pre-existing numbers, which a rollback leaves unchanged, with the first of them as examples."""
+class PreexistingValues:
+    """Pre-existing values in the new format, which a rollback leaves unchanged, with the first of them as examples."""
 
     count: int = 0
     examples: list[Failure] = field(default_factory=list)
 
-    def add(self, values: Iterable[tuple[StoredDocument, StoredValue]]) -> None:
-        """Count some values."""
+    def add(self, values: Iterable[tuple[StoredDocument, StoredValue]], reason: str) -> None:
+        """Count some values. `reason`: why they are left unchanged."""
         for document, value in values:
             self.count += 1
             if len(self.examples) < MAX_EXAMPLES:
-                self.examples.append(failure_of(document, value, BORN_AS_NUMBER))
+                self.examples.append(failure_of(document, value, reason))
 
 
 class PageReverter:
-    """Rewrites newer values in text format.
+    """Rewrites newer values in the old format.
 
     Attributes:
-        kept: values without an equivalent in text format, or without a path to write to; by name.
-        preexisting_numbers: those of the last pass, which is a whole one.
+        kept: values without an equivalent in the old format, or without a path to write to; by name.
+        preexisting: the pre-existing values of the last pass, which is a whole one.
     """
 
     title = "rewriting newer values"
@@ -94,27 +51,27 @@ class PageReverter:
         keys: StateKeys,
         lease: Lease,
         applier: Applier,
-        naive_timezone: NaiveTimezone,
-        aware_fields: frozenset[tuple[str, str]],
+        transformation: Transformation,
+        other_style_fields: frozenset[tuple[str, str]],
         unrestored: Unrestored,
         *,
         reformat_preexisting: bool,
     ) -> None:
         self.kept: dict[bytes, Failure] = {}
-        self.preexisting_numbers = NumbersBefore()
+        self.preexisting = PreexistingValues()
         self._pass = ""
         self._keys = keys
         self._lease = lease
         self._applier = applier
-        self._naive_timezone = naive_timezone
-        self._aware_fields = aware_fields
+        self._transformation = transformation
+        self._other_style_fields = other_style_fields
         self._unrestored = unrestored
         self._reformat_preexisting = reformat_preexisting
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
-        """Send the text of a page's newer values. `label` only identifies the pass: a rollback has no undo log."""
+        """Convert a page's newer values back. `label` only identifies the pass: a rollback has no undo log."""
         if label != self._pass:
-            self._pass, self.preexisting_numbers = label, NumbersBefore()
+            self._pass, self.preexisting = label, PreexistingValues()
 
         def edits(read: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
             return self._edits(read, again=read is not documents)
@@ -129,15 +86,16 @@ class PageReverter:
         return PageOutcome(settled.documents, settled.values, settled.retried)
 
     def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
-        counted = NumbersBefore() if again else self.preexisting_numbers
+        counted = PreexistingValues() if again else self.preexisting
         newer = yield from newer_values(
             self._keys,
             documents,
-            self._naive_timezone,
+            self._transformation,
             counted,
             reformat_preexisting=self._reformat_preexisting,
         )
-        for failure in (yield from still_aside(documents, self._unrestored.moved)):
+        aside = yield from still_aside(documents, self._unrestored.moved, self._transformation)
+        for failure in aside:
             self.kept[failure.name] = failure
         yield from self._lease.keep()
         return [self._edits_of(document, values) for document, values in newer]
@@ -145,37 +103,40 @@ class PageReverter:
     def _edits_of(self, document: StoredDocument, values: Iterable[StoredValue]) -> DocumentEdits:
         edits = []
         for value in values:
-            text = old_form(document, value, self._aware_fields, self._naive_timezone, self._unrestored)
-            if isinstance(text, Failure):
-                self.kept[text.name] = text
+            old = converted_back(
+                document, value, self._other_style_fields, self._transformation, self._unrestored
+            )
+            if isinstance(old, Failure):
+                self.kept[old.name] = old
             else:
-                edits.append(Edit(value.location, value.raw, text))
+                edits.append(Edit(value.location, value.raw, old))
         return DocumentEdits(document.key, document.model.storage is Storage.JSON, edits)
 
 
-def old_form(
+def converted_back(
     document: StoredDocument,
     value: StoredValue,
-    aware_fields: frozenset[tuple[str, str]],
-    naive_timezone: NaiveTimezone,
+    other_style_fields: frozenset[tuple[str, str]],
+    transformation: Transformation,
     unrestored: Unrestored,
 ) -> bytes | Failure:
-    """Return the text that redis-om 0.3.5 would have stored, in the style of the field; or why there is none."""
-    if unrestored.may_be_at(document, value):
-        return failure_of(document, value, MAY_STAND_FOR_TEXT)
-    text = None
+    """Return a value in the old format, in the style of the field; or why there is no equivalent."""
+    if unrestored.may_be_at(document, value, transformation):
+        return failure_of(document, value, transformation.texts.may_be_default)
+    old = None
     if not cannot_be_written(value.location):
-        text = legacy_text(
-            value.raw.decode(),
-            kind=value.path.kind,
-            storage=document.model.storage,
-            naive=(document.model.key_prefix, str(value.path)) not in aware_fields,
-            naive_timezone=naive_timezone,
+        old = transformation.convert_back(
+            value.raw,
+            value.path,
+            document.model.storage,
+            is_default_style=(document.model.key_prefix, str(value.path)) not in other_style_fields,
         )
-    return failure_of(document, value, NO_OLD_FORM) if text is None else text
+    return failure_of(document, value, transformation.texts.no_inverse) if old is None else old
 
 
-def still_aside(documents: Iterable[StoredDocument], moved: Collection[Field]) -> Op[list[Failure]]:
+def still_aside(
+    documents: Iterable[StoredDocument], moved: Collection[Field], transformation: Transformation
+) -> Op[list[Failure]]:
     """Return empty fields whose quarantined value is still there: in a copy of a document, which no undo log names.
 
     Args:
@@ -194,48 +155,58 @@ def still_aside(documents: Iterable[StoredDocument], moved: Collection[Field]) -
         return []
     texts = yield from texts_at(
         [
-            (document.key, document.model.storage is Storage.JSON, place)
-            for document, *places in wanted
-            for place in places
+            (document.key, document.model.storage is Storage.JSON, location)
+            for document, *locations in wanted
+            for location in locations
         ]
     )
     return [
         failure_at(
             document.key,
-            place,
+            location,
             text,
             f"not restored from {display(aside)}: the document is not in the undo log",
         )
-        for (document, place, aside), empty, text in zip(wanted, texts[::2], texts[1::2], strict=True)
-        if empty in (None, b"null") and text is not None
+        for (document, location, aside), left, text in zip(wanted, texts[::2], texts[1::2], strict=True)
+        if is_left_by_quarantine(left, document.model.storage, transformation) and text is not None
     ]
+
+
+def is_left_by_quarantine(stored: bytes | None, storage: Storage, transformation: Transformation) -> bool:
+    """Return whether a field may be one whose value is quarantined: it has no value, or what quarantine leaves."""
+    return stored in (None, b"null") or stored == transformation.quarantined(storage)
 
 
 def newer_values(
     keys: StateKeys,
     documents: Iterable[StoredDocument],
-    naive_timezone: NaiveTimezone,
-    before: NumbersBefore,
+    transformation: Transformation,
+    preexisting: PreexistingValues,
     *,
     reformat_preexisting: bool,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
-    """Return for each document its numbers that are not in the census; `before` gets the others. One read.
+    """Return for each document its converted values that are not in the census; `preexisting` gets the others.
 
     Args:
-        reformat_preexisting: return all numbers, without a look at the census.
+        reformat_preexisting: return all converted values, without a look at the census.
+
+    Effects: one read.
     """
     candidates = [
         (document, value)
         for document in documents
-        for value, conversion in classify(document, naive_timezone)
+        for value, conversion in classify(document, transformation)
         if conversion.outcome is Outcome.ALREADY
     ]
     known = [False] * len(candidates)
     if not reformat_preexisting:
-        known = yield from preexisting_numbers(keys, candidates)
-    before.add(value for value, was_number in zip(candidates, known, strict=True) if was_number)
+        known = yield from preexisting_values(keys, candidates)
+    preexisting.add(
+        (value for value, is_known in zip(candidates, known, strict=True) if is_known),
+        transformation.texts.preexisting,
+    )
     newer: dict[bytes, tuple[StoredDocument, list[StoredValue]]] = {}
-    for (document, value), was_number in zip(candidates, known, strict=True):
-        if not was_number:
+    for (document, value), is_known in zip(candidates, known, strict=True):
+        if not is_known:
             newer.setdefault(document.key, (document, []))[1].append(value)
     return list(newer.values())

@@ -1,4 +1,4 @@
-"""A run, from lease to release: initial scan, passes until nothing is left in text format, and the final record."""
+"""A run, from lease to release: initial scan, passes until nothing is left to convert, and the final record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from redstart.errors import ConfigurationError, PlanChangedError, RollbackInProg
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
-from redstart.migrations.data.converter import Outcome, Tally
 from redstart.migrations.data.damage import require_intact_data
 from redstart.migrations.data.edit_builder import FailureMode, declared_quarantine_fields
 from redstart.migrations.data.failures import FailureLog
@@ -29,10 +28,11 @@ from redstart.migrations.data.record import (
 )
 from redstart.migrations.data.scan_passes import Passes
 from redstart.migrations.data.scanner import server_run_id
-from redstart.migrations.data.survey import CensusRecorder, require_memory, survey
+from redstart.migrations.data.survey import CensusRecorder, Tally, require_memory, survey
 from redstart.migrations.lease import Lease
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.state_keys import DATA_RUNS
+from redstart.migrations.transformation import Outcome
 
 
 def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
@@ -111,7 +111,7 @@ def require_same_plan(context: Context, plan: Plan, record: Record, found: Check
     Args:
         found: the checkpoint, or None.
     """
-    _ = merged(record.plan, plan, context.keys.migration_id)  # refuses what contradicts the undo log
+    _ = merged(record.plan, plan, context.transformation)  # refuses what contradicts the undo log
     if found is None:
         return
     if found.stage.undoes:
@@ -121,7 +121,7 @@ def require_same_plan(context: Context, plan: Plan, record: Record, found: Check
         )
     if found.plan_hash != plan.hash:
         raise PlanChangedError(
-            "The models or the naive time zone have changed since the interrupted run was started.",
+            context.transformation.texts.plan_changed,
             "Resume with the previous models, or start again with the current ones: om migrate-data "
             "clear-progress, then om migrate-data run. Converted values stay converted and can be rolled back.",
         )
@@ -274,7 +274,7 @@ class _Run:
         recorder = CensusRecorder(self._keys, self._lease, record.plan)
         found = yield from survey(
             self._plan,
-            self._context.naive_timezone,
+            self._context.transformation,
             batch_documents=self._options.batch_documents,
             monitor=self._context.monitor,
             stage="initial scan",
@@ -287,14 +287,15 @@ class _Run:
         checkpoint.stage = RunStage.CONVERT
         checkpoint.total = tally.total_documents
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
-        plan = merged(record.plan, self._plan, self._keys.migration_id)
+        plan = merged(record.plan, self._plan, self._context.transformation)
+        other_style_fields = record.other_style_fields | _other_style_fields(tally, self._plan)
         values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
             [
                 *(
                     yield from self._generation_begun(checkpoint)
                 ),  # a server that was restarted may have lost it
-                save_census(self._keys, plan, record.aware_fields | _aware_fields(tally, self._plan), values),
+                save_census(self._keys, plan, other_style_fields, values),
                 milestone(self._keys, census_taken(checkpoint.generation)),
                 checkpoint.command(self._keys),
             ]
@@ -358,7 +359,7 @@ def _unmatched(record: Record, plan: Plan) -> tuple[str, ...]:
     return tuple(one for one in prefixes if one in record.applied and not record.applied[one].documents)
 
 
-def _aware_fields(tally: Tally, plan: Plan) -> frozenset[tuple[str, str]]:
-    """Return the fields whose texts mostly have an offset: a rollback writes newer values in the same style."""
+def _other_style_fields(tally: Tally, plan: Plan) -> frozenset[tuple[str, str]]:
+    """Return the fields whose values mostly do not have the default style: a rollback writes newer values like them."""
     fields = ((model.key_prefix, str(path)) for model in plan.models for path in model.paths)
-    return frozenset(field for field in fields if not tally.mostly_naive(*field))
+    return frozenset(field for field in fields if not tally.is_mostly_default_style(*field))

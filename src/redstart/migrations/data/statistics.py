@@ -7,15 +7,14 @@ from random import Random
 from redstart.commands.keyspace import scan
 from redstart.effects import Op, call
 from redstart.errors import CommandError
-from redstart.mapping.value_paths import TemporalPath
+from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.context import Context, Monitor, Progress
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.plan import Plan, PlannedModel, require_json
 from redstart.migrations.data.scanner import Scanner, cursor_at, scanned_share
 from redstart.migrations.data.survey import FailureFinder, Survey, count_page, failures_as_found, survey
 from redstart.migrations.server_checks import ServerFacts, server_facts
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Outcome, Transformation
 from redstart.values.types import Storage
 
 WALKS = 40
@@ -29,7 +28,7 @@ _WIDEST_BUCKET = 1 / 16
 
 def spread_sample(
     plan: Plan,
-    naive_timezone: NaiveTimezone,
+    transformation: Transformation,
     *,
     monitor: Monitor,
     rng: Random,
@@ -60,7 +59,7 @@ def spread_sample(
         begins = scanned_share(start)
         if begins <= ended:
             start, begins = cursor, ended  # the previous walk passed it
-        cursor = yield from _walk(result, scanner, start, naive_timezone, monitor)
+        cursor = yield from _walk(result, scanner, start, transformation, monitor)
         ended = scanned_share(cursor)
         result.share += ended - begins
         if cursor == 0:
@@ -82,13 +81,13 @@ def _start(place: float) -> Op[int | None]:
 
 
 def _walk(
-    result: Survey, scanner: Scanner, cursor: int, naive_timezone: NaiveTimezone, monitor: Monitor
+    result: Survey, scanner: Scanner, cursor: int, transformation: Transformation, monitor: Monitor
 ) -> Op[int]:
     """Add the documents from a cursor on. Return the cursor behind them."""
     documents = steps = 0
     while True:
         page = yield from scanner.page(cursor)
-        judged = [(document, classify(document, naive_timezone)) for document in page.documents]
+        judged = [(document, classify(document, transformation)) for document in page.documents]
         count_page(result, page, judged)
         result.failures.add((yield from failures_as_found(judged)))
         documents += len(page.documents)
@@ -126,7 +125,7 @@ class Estimate:
 class FieldStatistics:
     """Values of one field by outcome."""
 
-    path: TemporalPath
+    path: ValuePath
     values: dict[Outcome, int]
 
 
@@ -189,7 +188,7 @@ def statistics(
     pace = _Pace(context.clock, context.monitor)
     paced = yield from survey(
         plan,
-        context.naive_timezone,
+        context.transformation,
         batch_documents=batch_documents,
         monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
         stage="reading",
@@ -201,7 +200,7 @@ def statistics(
     if rng is not None and not paced.complete:
         found = yield from spread_sample(
             plan,
-            context.naive_timezone,
+            context.transformation,
             monitor=context.monitor,
             rng=rng,
             batch_documents=batch_documents,

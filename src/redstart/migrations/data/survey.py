@@ -1,6 +1,6 @@
 """A read-only pass over every planned value: the base of initial scan, dry run, exact statistics and verification."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -11,7 +11,6 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import UnsafeServerError
 from redstart.mapping.value_paths import Each
 from redstart.migrations.context import Monitor, Progress
-from redstart.migrations.data.converter import Conversion, Outcome, Tally
 from redstart.migrations.data.edit_builder import ClassifiedDocument, classify
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_of
@@ -26,7 +25,7 @@ from redstart.migrations.failure import (
 from redstart.migrations.lease import Activity, Lease
 from redstart.migrations.server_checks import ServerFacts
 from redstart.migrations.state_keys import StateKeys
-from redstart.values.timezones import NaiveTimezone
+from redstart.migrations.transformation import Conversion, Outcome, Transformation
 
 SAMPLES_PER_FIELD = 3
 
@@ -38,6 +37,49 @@ class Sample:
     key: str
     before: str
     after: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """Documents, and values by (key prefix, path, outcome).
+
+    Attributes:
+        default_style: number of values in the default style of their format, by (key prefix, path); `other_style`: of
+            those in the other one.
+    """
+
+    documents: Counter[str] = field(default_factory=Counter)
+    values: Counter[tuple[str, str, Outcome]] = field(default_factory=Counter)
+    default_style: Counter[tuple[str, str]] = field(default_factory=Counter)
+    other_style: Counter[tuple[str, str]] = field(default_factory=Counter)
+    foreign: int = 0
+
+    def add_documents(self, documents: Iterable[StoredDocument]) -> None:
+        """Count documents."""
+        self.documents.update(document.model.key_prefix for document in documents)
+
+    def add_values(
+        self, number: int, document: StoredDocument, value: StoredValue, conversion: Conversion
+    ) -> None:
+        """Count a number of values of one field with the same conversion."""
+        prefix, path = document.model.key_prefix, str(value.path)
+        self.values[prefix, path, conversion.outcome] += number
+        if conversion.is_default_style is not None:
+            styles = self.default_style if conversion.is_default_style else self.other_style
+            styles[prefix, path] += number
+
+    @property
+    def total_documents(self) -> int:
+        """Documents of all models."""
+        return sum(self.documents.values())
+
+    def total(self, outcome: Outcome) -> int:
+        """Return the number of values with this outcome, over all models and fields."""
+        return sum(count for (_, _, counted), count in self.values.items() if counted is outcome)
+
+    def is_mostly_default_style(self, prefix: str, path: str) -> bool:
+        """Return whether at least as many values of a field have the default style as have the other one."""
+        return self.default_style[prefix, path] >= self.other_style[prefix, path]
 
 
 @dataclass(slots=True)
@@ -67,7 +109,7 @@ FailureFinder = Callable[[list[ClassifiedDocument]], Op[list[Failure]]]
 
 def survey(
     plan: Plan,
-    naive_timezone: NaiveTimezone,
+    transformation: Transformation,
     *,
     batch_documents: int,
     monitor: Monitor,
@@ -93,7 +135,7 @@ def survey(
     run_id = yield from server_run_id()
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
-        judged = [(document, classify(document, naive_timezone)) for document in page.documents]
+        judged = [(document, classify(document, transformation)) for document in page.documents]
         count_page(result, page, judged)
         if find_failures is not None:
             result.failures.add((yield from find_failures(judged)))
@@ -143,7 +185,7 @@ def _grouped(judged: list[ClassifiedDocument]) -> Iterable[list[_Seen]]:
         model = id(document.model)
         for value, conversion in items:
             # By identity: the hashes of a path and of an outcome take longer than all the rest.
-            alike = (model, id(value.path), id(conversion.outcome), conversion.naive)
+            alike = (model, id(value.path), id(conversion.outcome), conversion.is_default_style)
             if alike in groups:
                 groups[alike].append((document, value, conversion))
             else:
@@ -173,7 +215,7 @@ def _sample(document: StoredDocument, value: StoredValue, conversion: Conversion
 _DIGEST_BYTES = 12
 _PER_COMMAND = 1_000
 
-_ALREADY = Outcome.ALREADY  # looking up a member of an enum costs as much as parsing a date
+_ALREADY = Outcome.ALREADY  # looking up a member of an enum costs as much as converting a value
 
 
 def digest(document: StoredDocument, value: StoredValue) -> bytes:
@@ -186,7 +228,7 @@ def digest(document: StoredDocument, value: StoredValue) -> bytes:
 
 
 class CensusRecorder:
-    """Records, page by page, the numbers under paths that no earlier initial scan has covered."""
+    """Records, page by page, the converted values under paths that no earlier initial scan has covered."""
 
     def __init__(self, keys: StateKeys, lease: Lease, covered: Plan | None) -> None:
         self._keys = keys
@@ -199,7 +241,7 @@ class CensusRecorder:
         }
 
     def visit(self, page: list[ClassifiedDocument]) -> Op[None]:
-        """Record a page. Effects: one script per thousand numbers, or a renewal of the lease when it is due."""
+        """Record a page. Effects: one script per thousand values, or a renewal of the lease when it is due."""
         found = [
             digest(document, value)
             for document, judged in page
@@ -214,10 +256,10 @@ class CensusRecorder:
         yield from self._lease.keep(Activity("initial scan", self._documents))
 
 
-def preexisting_numbers(
+def preexisting_values(
     keys: StateKeys, values: Iterable[tuple[StoredDocument, StoredValue]]
 ) -> Op[list[bool]]:
-    """Return for each value whether the census has it: whether it is a pre-existing number. One read."""
+    """Return for each value whether the census has it: whether it is pre-existing. One read."""
     digests = [digest(document, value) for document, value in values]
     if not digests:
         return []

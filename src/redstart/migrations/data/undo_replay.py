@@ -1,8 +1,8 @@
 """Undo entries of the undo log: a value that is unchanged since it was written gets its original bytes.
 
 A list that has changed since is matched by value, because an index means nothing after an insertion. Values without a
-match are left to the sweep, which writes the text of the number. But the original of a failed value has no number, so
-it is returned as outstanding.
+match are left to the sweep, which converts them back. But the original of a failed value has no converted value, so it
+is returned as outstanding.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,9 +12,8 @@ from typing import Any, TypeAlias
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
-from redstart.mapping.value_paths import TemporalPath
+from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.applier import MAX_TRIES, Applier, split_large
-from redstart.migrations.data.converter import Outcome
 from redstart.migrations.data.edit_builder import classify_stored
 from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
@@ -29,13 +28,12 @@ from redstart.migrations.data.json_path import (
 )
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import lists_at, read_documents, texts_at
-from redstart.migrations.data.survey import preexisting_numbers
+from redstart.migrations.data.survey import preexisting_values
 from redstart.migrations.data.undo_log import JournalEntry
 from redstart.migrations.data.unrestored import Original, UnrestoredDocument
 from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.transformation import Outcome, Transformation
 from redstart.values.lossless_json import JsonValue, json_text, parse_json
-from redstart.values.timestamps import NUMBER
-from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 
 Field: TypeAlias = tuple[str, str]
@@ -47,7 +45,10 @@ Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
 
 def inverse(document: DocumentEdits) -> DocumentEdits:
     """Return the edits that restore a document of the undo log, last edit first (additions are removed first)."""
-    edits = [Edit(edit.location, edit.new, edit.old, edit.aside) for edit in reversed(document.edits)]
+    edits = [
+        Edit(edit.location, edit.new, edit.old, edit.aside, restores=True)
+        for edit in reversed(document.edits)
+    ]
     return DocumentEdits(document.key, document.json, edits, document.guards)
 
 
@@ -60,7 +61,7 @@ class Contents:
         texts: the bytes at single locations; None if there is no value.
         lists: the reply for each path that guards a list; None without one.
         values: all planned values; only of a document whose lists have changed.
-        pre_existing: the locations of those that are pre-existing numbers.
+        pre_existing: the locations of those that are pre-existing values in the new format.
     """
 
     exists: bool
@@ -90,12 +91,12 @@ class Undoing:
         plan: the plan stored with the log; None to try only the originals that an earlier rollback has left.
     """
 
-    def __init__(self, keys: StateKeys, plan: Plan | None, zone: NaiveTimezone) -> None:
+    def __init__(self, keys: StateKeys, plan: Plan | None, transformation: Transformation) -> None:
         self._keys = keys
-        self._route = router(plan if plan is not None else Plan((), zone.name))
-        self._zone = zone
+        self._route = router(plan if plan is not None else Plan(()))
+        self.transformation = transformation
 
-    def path_of(self, key: bytes, location: Location) -> TemporalPath | None:
+    def path_of(self, key: bytes, location: Location) -> ValuePath | None:
         """Return the planned path of a location, or None."""
         model = self._route(key)
         return None if model is None else path_of(location, model)
@@ -107,13 +108,13 @@ class Undoing:
         return None if model is None or path is None else (model.key_prefix, str(path))
 
     def replaced_in(self, entry: JournalEntry) -> set[Field]:
-        """Return the fields in which failure mode `default` replaced failed values by 0."""
+        """Return the fields in which failure mode `default` replaced failed values."""
         return {
             field
             for document in entry.documents
             if document.flat is None
             for edit in document.edits
-            if edit.old is not None and edit.new is not None and is_zero(edit.new)
+            if edit.old is not None and edit.new is not None and self.transformation.is_default(edit.new)
             if self._is_failed(document.key, edit.location, edit.old, json=document.json)
             if (field := self.field_of(document.key, edit.location)) is not None
         }
@@ -197,26 +198,26 @@ class Undoing:
         }
 
     def count_seen_as_newer(self, restored: Iterable[DocumentEdits], *, pre_existing_too: bool) -> Op[int]:
-        """Return how many values, before they are restored, look like numbers that are newer than the run."""
+        """Return how many values, before they are restored, look like converted values that are newer than the run."""
         values = [
             (StoredDocument(undo.key, model, []), StoredValue(edit.location, path, edit.old))
             for undo in restored
             if (model := self._route(undo.key)) is not None
             for edit in undo.edits
             if edit.old is not None
-            and NUMBER.fullmatch(edit.old.decode()) is not None
             and (path := path_of(edit.location, model)) is not None
+            and self._outcome(edit.old, path, json=undo.json) is Outcome.ALREADY
         ]
         if pre_existing_too:
             return len(values)
-        return (yield from preexisting_numbers(self._keys, values)).count(False)
+        return (yield from preexisting_values(self._keys, values)).count(False)
 
     def pre_existing(
         self, values: Iterable[tuple[StoredDocument, StoredValue]]
     ) -> Op[dict[bytes, frozenset[Location]]]:
-        """Return the locations of pre-existing numbers, for each of the documents."""
+        """Return the locations of pre-existing values in the new format, for each of the documents."""
         candidates = list(values)
-        known = yield from preexisting_numbers(self._keys, candidates)
+        known = yield from preexisting_values(self._keys, candidates)
         found: dict[bytes, set[Location]] = {}
         for (document, value), was_number in zip(candidates, known, strict=True):
             places = found.setdefault(document.key, set())
@@ -231,7 +232,7 @@ class Undoing:
         broken = broken_guards(undo, found)
         possible: list[Edit] = []
         outstanding: list[Edit] = []
-        moved: dict[tuple[TemporalPath, bytes], list[Edit]] = {}
+        moved: dict[tuple[ValuePath, bytes], list[Edit]] = {}
         for edit in undo.edits:
             path = self.path_of(undo.key, edit.location)
             if _lies_under(edit.location, broken):
@@ -258,22 +259,25 @@ class Undoing:
         return [edit for edit in undo.edits if self._is_last_copy(undo, edit)]
 
     def _is_last_copy(self, undo: DocumentEdits, edit: Edit) -> bool:
-        """Return whether the original has no number. In a list, any zero may have replaced such an original."""
+        """Return whether the original cannot be converted. In a list, a default may have replaced such an original."""
         if edit.new is None:
             return False
-        if edit.old is not None and in_list(edit.location) and is_zero(edit.old):
+        if edit.old is not None and in_list(edit.location) and self.transformation.is_default(edit.old):
             return True
         return self._is_failed(undo.key, edit.location, edit.new, json=undo.json)
 
     def is_failed(self, document: UnrestoredDocument, original: Original) -> bool:
-        """Return whether an original has no numeric format."""
+        """Return whether an original cannot be converted."""
         return self._is_failed(document.key, original.location, original.old, json=document.json)
 
     def _is_failed(self, key: bytes, location: Location, original: bytes, *, json: bool) -> bool:
         path = self.path_of(key, location)
         if path is None:
             return True
-        return classify_stored(original, path, self._zone, json=json).outcome is Outcome.UNCONVERTIBLE
+        return self._outcome(original, path, json=json) is Outcome.UNCONVERTIBLE
+
+    def _outcome(self, stored: bytes, path: ValuePath, *, json: bool) -> Outcome:
+        return classify_stored(stored, path, self.transformation, json=json).outcome
 
     def _list_under(
         self, overlay: Overlay, undo: DocumentEdits, path: str, reply: bytes | None
@@ -371,7 +375,7 @@ def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[li
         if not pending:
             break
     else:
-        for part in pending:  # it keeps changing: originals without a number are tried again at the end
+        for part in pending:  # it keeps changing: originals of failed values are tried again at the end
             undo = todo[part.key]
             outstanding[part.key] = outstanding_of(entry.id, undo, undoing.last_copies(undo))
     return [document for document in outstanding.values() if document.originals]
@@ -389,14 +393,6 @@ def outstanding_of(
     return UnrestoredDocument(undo.key, undo.json, originals)
 
 
-def is_zero(text: bytes) -> bool:
-    """Return whether a stored value is the number 0, which failure mode `default` writes."""
-    try:
-        return NUMBER.fullmatch(text.decode()) is not None and float(text) == 0
-    except UnicodeDecodeError:
-        return False
-
-
 def digest_of(reply: bytes | None) -> bytes:
     """Return the digest of a list, computed as in the script that writes."""
     return b"" if reply is None else sha1(reply, usedforsecurity=False).hexdigest().encode()
@@ -412,9 +408,9 @@ def _no_edits(undo: DocumentEdits) -> DocumentEdits:
 
 
 def _matched(
-    path: TemporalPath, written: bytes, edits: Sequence[Edit], found: Contents, broken: Sequence[str]
+    path: ValuePath, written: bytes, edits: Sequence[Edit], found: Contents, broken: Sequence[str]
 ) -> list[Edit]:
-    """Return the edits that restore the items of a changed list with one number; none if the match is uncertain."""
+    """Return the edits that restore the items of a changed list with one value; none if the match is uncertain."""
     places = [
         value.location
         for value in found.values

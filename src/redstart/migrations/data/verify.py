@@ -1,43 +1,25 @@
 """Comparison of the undo log with the data: each original is converted again and compared with the stored value."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
-
-from pydantic_core import from_json
+from typing import Protocol
 
 from redstart.commands.keyspace import key_type
-from redstart.commands.resp import mapping
-from redstart.documents.storage_adapters import storage_adapter
-from redstart.documents.value_decoder import reader_of
 from redstart.effects import Op, batch, gather
-from redstart.errors import DocumentDecodeError
-from redstart.mapping.model_info import ModelDeclaration
-from redstart.mapping.models import RedisModel
-from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context, Monitor, Progress
-from redstart.migrations.data.converter import Outcome, Tally
-from redstart.migrations.data.edit_builder import (
-    DEFAULT_NUMBER,
-    QUARANTINE_SUFFIX,
-    ClassifiedDocument,
-    classify_stored,
-)
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
+from redstart.migrations.data.edit_builder import ClassifiedDocument, classify_stored
+from redstart.migrations.data.edits import DocumentEdits, Edit
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
-from redstart.migrations.data.reader import compared_with_edits, read_whole, texts_at
+from redstart.migrations.data.reader import compared_with_edits, texts_at
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.survey import survey
+from redstart.migrations.data.survey import Tally, survey
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
-from redstart.migrations.rejections import Rejection, rejections
-from redstart.values.timestamps import microseconds_from_number
-from redstart.values.timezones import NaiveTimezone
-from redstart.values.types import Storage
+from redstart.migrations.transformation import Outcome, Transformation
 
 
 @dataclass(slots=True)
@@ -68,7 +50,7 @@ class Verification:
 
     Attributes:
         tally: current values by outcome; `lossy`: values that were rounded in their conversion.
-        problems: values in text format, and failed values that are not recorded.
+        problems: unconverted values, and failed values that are not recorded.
         unnamed: models that a run has converted and that are not in the plan; their values are checked, too.
         recorded_failures: failed values that are recorded.
     """
@@ -92,9 +74,10 @@ class _ValueCheck:
         recorded: failed values that are recorded.
     """
 
-    def __init__(self, log: FailureLog) -> None:
+    def __init__(self, log: FailureLog, transformation: Transformation) -> None:
         self.recorded = 0
         self._log = log
+        self._unconverted = transformation.texts.unconverted
 
     def visit(self, page: Sequence[ClassifiedDocument], problems: Problems) -> Op[None]:
         """Check the values of a page. One read if there are failed values."""
@@ -102,7 +85,7 @@ class _ValueCheck:
         for document, items in page:
             for value, conversion in items:
                 if conversion.new is not None:
-                    problems.add(failure_of(document, value, "still in text format"))
+                    problems.add(failure_of(document, value, self._unconverted))
                 elif conversion.outcome is Outcome.UNCONVERTIBLE:
                     failures.append(failure_of(document, value, conversion.reason or ""))
         recorded = yield from self._log.recorded(failures)
@@ -130,15 +113,15 @@ def verify(
     problems = Problems()
     for failure in (failure for document in lost for failure in document.failures()):
         problems.add(failure)
-    values = _ValueCheck(FailureLog(context.keys))
+    values = _ValueCheck(FailureLog(context.keys), context.transformation)
 
     def visit(page: list[ClassifiedDocument]) -> Op[None]:
         for check in (values, *checks):
             yield from check.visit(page, problems)
 
     found = yield from survey(
-        Plan((*plan.models, *unnamed), plan.naive_timezone),
-        context.naive_timezone,
+        Plan((*plan.models, *unnamed), plan.settings),
+        context.transformation,
         batch_documents=batch_documents,
         monitor=Monitor(
             progress=context.monitor.progress
@@ -189,7 +172,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
     """
     total = yield from check_journal(context.keys)
     route = router(plan)
-    zone = NaiveTimezone.parse(plan.naive_timezone)
+    transformation = context.transformation.as_recorded(plan.settings, plan.kinds)
     result = JournalCheck()
     before: str | None = None
     done = 0
@@ -198,7 +181,7 @@ def verify_journal(context: Context, plan: Plan, problems: Problems) -> Op[Journ
             for document in entry.documents:
                 model = route(document.key)
                 for edit in document.edits:
-                    if model is None or not _follows(edit, document.json, model, zone):
+                    if model is None or not _follows(edit, document.json, model, transformation):
                         problems.add(
                             _problem(
                                 document, edit, "the new value in the undo log is not the converted original"
@@ -255,127 +238,18 @@ def _find_lost_copies(entry: JournalEntry, problems: Problems) -> Op[None]:
             problems.add(failure_at(document.key, edit.location, edit.old or b"", reason))
 
 
-def _follows(edit: Edit, json: bool, model: PlannedModel, zone: NaiveTimezone) -> bool:
+def _follows(edit: Edit, json: bool, model: PlannedModel, transformation: Transformation) -> bool:
     """Return whether the new bytes are the converted old ones."""
     path = path_of(edit.location, model)
     if path is None or edit.old is None:
         return False
-    conversion = classify_stored(edit.old, path, zone, json=json)
+    conversion = classify_stored(edit.old, path, transformation, json=json)
     if conversion.outcome is Outcome.NULL:
         return edit.new is None
     if conversion.new is None:
-        return edit.aside is not None or edit.new == DEFAULT_NUMBER
-    return edit.new is not None and (edit.new == conversion.new or _close(edit.new, conversion.new))
-
-
-def _close(read_back: bytes, sent: bytes) -> bool:
-    """Return whether two numbers are equal but for rounding: RedisJSON rounds the last digit far from 1970."""
-    return abs(microseconds_from_number(read_back.decode()) - microseconds_from_number(sent.decode())) <= 64
+        return edit.aside is not None or edit.new == transformation.default(model.storage)
+    return edit.new is not None and transformation.is_same(edit.new, conversion.new)
 
 
 def _problem(document: DocumentEdits, edit: Edit, reason: str) -> Failure:
     return failure_at(document.key, edit.location, b"%b -> %b" % (edit.old or b"", edit.new or b""), reason)
-
-
-def undeclared_names(declaration: ModelDeclaration, stored: Any, zone: NaiveTimezone) -> list[str]:
-    """Return the fields of a stored document that its model does not read.
-
-    Args:
-        stored: the text of a JSON document, or the fields of a hash.
-    """
-    model: type[RedisModel] = declaration.model
-    if declaration.storage is Storage.HASH:
-        names = [name.decode(model._meta.encoding, "backslashreplace") for name in stored]
-    else:
-        content = from_json(stored)
-        names = list(content) if isinstance(content, dict) else []
-    reader = reader_of(model, zone)
-    # redis-om 0.3.5 wrote an unused `pk` next to a custom primary key.
-    names = [name for name in names if name != DEFAULT_NAME and not name.endswith(QUARANTINE_SUFFIX)]
-    return [name for name in names if not reader.wants(name)]
-
-
-class ModelCheck:
-    """Reads whole documents; each field that a model rejects is a problem, whatever the reason.
-
-    Args:
-        zone: the zone of naive datetimes in the application.
-        recorded: the plan in the record; its dates must not be in fields that the model does not declare.
-
-    Attributes:
-        read: documents that their models accept.
-        unreadable: documents that their models reject.
-        undeclared: number of documents with a field that their model does not declare, by model and field.
-        without_model: documents that were not read, by models that are recorded as converted and not given now.
-    """
-
-    def __init__(
-        self, declarations: Sequence[ModelDeclaration], zone: NaiveTimezone, recorded: Plan | None = None
-    ) -> None:
-        self.read = 0
-        self.unreadable = 0
-        self.without_model: Counter[PlannedModel] = Counter()
-        self.undeclared: Counter[tuple[str, str]] = Counter()
-        self._dates = {
-            model.key_prefix: {str(path.segments[0]) for path in model.paths}
-            for model in (() if recorded is None else recorded.models)
-        }
-        self._zone = zone
-        self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
-
-    def visit(self, page: Sequence[ClassifiedDocument], problems: Problems) -> Op[None]:
-        """Read the documents of a page as a whole. A round trip for as many as fit into a page."""
-        rest = [document for document, _ in page if document.model.key_prefix in self._declarations]
-        self.without_model.update(
-            document.model for document, _ in page if document.model.key_prefix not in self._declarations
-        )
-        while rest:
-            replies = yield from read_whole([(one.model.storage, one.key) for one in rest])
-            for document, reply in zip(rest, replies, strict=False):
-                if reply:  # else deleted since
-                    self._check(document, reply, problems)
-            rest = rest[len(replies) :]
-
-    def _check(self, document: StoredDocument, reply: Any, problems: Problems) -> None:
-        stored = reply if document.model.storage is Storage.JSON else mapping(reply)
-        reasons = self._refused(self._declarations[document.model.key_prefix], document, stored)
-        self._count_undeclared(document, stored, problems)
-        self.read += not reasons
-        self.unreadable += bool(reasons)
-        for path, found in reasons.items():
-            reason = f"not readable by its model: {found.reason}"
-            problems.add(failure_at(document.key, path, found.value, reason))
-
-    def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:
-        declaration = self._declarations[document.model.key_prefix]
-        for name in undeclared_names(declaration, stored, self._zone):
-            self.undeclared[declaration.name, name] += 1
-            if name in self._dates.get(document.model.key_prefix, ()):
-                reason = f"a converted date in a field that {declaration.name} no longer declares"
-                problems.add(failure_at(document.key, name, b"", reason))
-
-    def report_unnamed(self, problems: Problems) -> None:
-        """Report models whose documents were not read because the models are not given."""
-        for model, count in self.without_model.items():
-            problems.add(
-                failure_at(
-                    model.key_prefix.encode(),
-                    "",
-                    b"",
-                    f"{count:,} converted documents of {model.name} were not read: "
-                    "give the module of the model with --models",
-                )
-            )
-
-    def _refused(
-        self, declaration: ModelDeclaration, document: StoredDocument, reply: Any
-    ) -> Mapping[str, Rejection]:
-        """Return why the model rejects a document, by field; empty if it accepts the document."""
-        model: type[RedisModel] = declaration.model
-        try:
-            _ = storage_adapter(model).reader(model, self._zone)(
-                declaration.primary_key_in(document.key), reply
-            )
-        except DocumentDecodeError as exc:  # errors in the project's code are converted to this class
-            return rejections(exc, is_json=document.model.storage is Storage.JSON)
-        return {}

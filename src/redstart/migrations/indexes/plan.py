@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from redstart.errors import ConfigurationError
 from redstart.mapping.index_schema import index_of, reference_schema
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.mapping.value_paths import Each, TemporalPath, index_path
+from redstart.mapping.value_paths import ValuePath, index_path
 from redstart.search.schema import FieldKind, Index, IndexField, schema_hash
 from redstart.search.schema_diff import difference
 from redstart.values.types import Storage
@@ -50,7 +50,7 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
     planned = []
     for declaration in declarations:
         index = index_of(declaration.model)
-        dates = frozenset(map(attribute_of, declaration.paths.planned))
+        dates = frozenset(path.attribute for path in declaration.paths.planned)
         places = frozenset(path_of(path, index.storage) for path in declaration.paths.planned)
         old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
         planned.append(
@@ -101,12 +101,7 @@ def require_one_definition_each(planned: Iterable[PlannedIndex]) -> None:
             )
 
 
-def attribute_of(path: TemporalPath) -> str:
-    """Return the attribute name of the field at a path: its names joined."""
-    return "_".join(segment for segment in path.segments if not isinstance(segment, Each | int))
-
-
-def path_of(path: TemporalPath, storage: Storage) -> str:
+def path_of(path: ValuePath, storage: Storage) -> str:
     """Return the identifier of a path in an index: a field of a hash, or a path in JSON."""
     if storage is Storage.HASH:
         return str(path.segments[0])

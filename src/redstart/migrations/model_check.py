@@ -1,0 +1,136 @@
+"""Check that models accept the converted documents: each is read as a whole."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from redstart.commands.resp import mapping
+from redstart.documents.storage_adapters import storage_adapter
+from redstart.documents.value_decoder import reader_of
+from redstart.effects import Op
+from redstart.errors import DocumentDecodeError
+from redstart.mapping.model_info import ModelDeclaration
+from redstart.mapping.models import RedisModel
+from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.migrations.data.edit_builder import QUARANTINE_SUFFIX, ClassifiedDocument
+from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.reader import read_whole
+from redstart.migrations.data.verify import Problems
+from redstart.migrations.rejections import Rejection, rejections
+from redstart.migrations.transformation import Transformation
+from redstart.values.timezones import NaiveTimezone
+from redstart.values.types import Storage
+
+
+def undeclared_names(declaration: ModelDeclaration, stored: Any, zone: NaiveTimezone) -> list[str]:
+    """Return the fields of a stored document that its model does not read.
+
+    Args:
+        stored: the text of a JSON document, or the fields of a hash.
+    """
+    model: type[RedisModel] = declaration.model
+    if declaration.storage is Storage.HASH:
+        names = [name.decode(model._meta.encoding, "backslashreplace") for name in stored]
+    else:
+        content = from_json(stored)
+        names = list(content) if isinstance(content, dict) else []
+    reader = reader_of(model, zone)
+    # redis-om 0.3.5 wrote an unused `pk` next to a custom primary key.
+    names = [name for name in names if name != DEFAULT_NAME and not name.endswith(QUARANTINE_SUFFIX)]
+    return [name for name in names if not reader.wants(name)]
+
+
+class ModelCheck:
+    """Reads whole documents; each field that a model rejects is a problem, whatever the reason.
+
+    Args:
+        zone: the zone of naive datetimes in the application.
+        transformation: for messages.
+        recorded: the plan in the record; its values must not be in fields that the model does not declare.
+
+    Attributes:
+        read: documents that their models accept.
+        unreadable: documents that their models reject.
+        undeclared: number of documents with a field that their model does not declare, by model and field.
+        without_model: documents that were not read, by models that are recorded as converted and not given now.
+    """
+
+    def __init__(
+        self,
+        declarations: Sequence[ModelDeclaration],
+        zone: NaiveTimezone,
+        transformation: Transformation,
+        recorded: Plan | None = None,
+    ) -> None:
+        self.read = 0
+        self.unreadable = 0
+        self.without_model: Counter[PlannedModel] = Counter()
+        self.undeclared: Counter[tuple[str, str]] = Counter()
+        self._converted = {
+            model.key_prefix: {str(path.segments[0]) for path in model.paths}
+            for model in (() if recorded is None else recorded.models)
+        }
+        self._zone = zone
+        self._texts = transformation.texts
+        self._declarations: Mapping[str, ModelDeclaration] = {d.key_prefix: d for d in declarations}
+
+    def visit(self, page: Sequence[ClassifiedDocument], problems: Problems) -> Op[None]:
+        """Read the documents of a page as a whole. A round trip for as many as fit into a page."""
+        rest = [document for document, _ in page if document.model.key_prefix in self._declarations]
+        self.without_model.update(
+            document.model for document, _ in page if document.model.key_prefix not in self._declarations
+        )
+        while rest:
+            replies = yield from read_whole([(document.model.storage, document.key) for document in rest])
+            for document, reply in zip(rest, replies, strict=False):
+                if reply:  # else deleted since
+                    self._check(document, reply, problems)
+            rest = rest[len(replies) :]
+
+    def _check(self, document: StoredDocument, reply: Any, problems: Problems) -> None:
+        stored = reply if document.model.storage is Storage.JSON else mapping(reply)
+        reasons = self._refused(self._declarations[document.model.key_prefix], document, stored)
+        self._count_undeclared(document, stored, problems)
+        self.read += not reasons
+        self.unreadable += bool(reasons)
+        for path, rejection in reasons.items():
+            reason = f"not readable by its model: {rejection.reason}"
+            problems.add(failure_at(document.key, path, rejection.value, reason))
+
+    def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:
+        declaration = self._declarations[document.model.key_prefix]
+        for name in undeclared_names(declaration, stored, self._zone):
+            self.undeclared[declaration.name, name] += 1
+            if name in self._converted.get(document.model.key_prefix, ()):
+                reason = self._texts.undeclared.format(model=declaration.name)
+                problems.add(failure_at(document.key, name, b"", reason))
+
+    def report_unnamed(self, problems: Problems) -> None:
+        """Report models whose documents were not read because the models are not given."""
+        for model, count in self.without_model.items():
+            problems.add(
+                failure_at(
+                    model.key_prefix.encode(),
+                    "",
+                    b"",
+                    f"{count:,} converted documents of {model.name} were not read: "
+                    "give the module of the model with --models",
+                )
+            )
+
+    def _refused(
+        self, declaration: ModelDeclaration, document: StoredDocument, reply: Any
+    ) -> Mapping[str, Rejection]:
+        """Return why the model rejects a document, by field; empty if it accepts the document."""
+        model: type[RedisModel] = declaration.model
+        try:
+            _ = storage_adapter(model).reader(model, self._zone)(
+                declaration.primary_key_in(document.key), reply
+            )
+        except DocumentDecodeError as exc:  # errors in the project's code are converted to this class
+            return rejections(exc, is_json=document.model.storage is Storage.JSON)
+        return {}

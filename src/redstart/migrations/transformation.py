@@ -1,0 +1,202 @@
+"""The interface of a data migration: the values it reads, how each is classified and converted, and its inverse.
+
+The document engine reads, writes, records and restores; everything that it has to know about values it asks a
+`Transformation`, which is a module of its own.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+
+from redstart.errors import PlanChangedError
+from redstart.mapping.model_info import ModelDeclaration
+from redstart.mapping.models import RedisModel
+from redstart.mapping.value_paths import ValuePath
+from redstart.values.lossless_json import JsonValue
+from redstart.values.types import Storage
+
+
+class Outcome(StrEnum):
+    """The classification of one value, in the order of `stats`."""
+
+    CONVERTIBLE = "convertible"
+    ALREADY = "converted"
+    """A value in the new format: converted before, or a pre-existing value."""
+    NULL = "null"
+    LOSSY = "lossy"
+    """Convertible, but the new value does not hold all of the old one."""
+    UNCONVERTIBLE = "unconvertible"
+
+
+class Conversion(NamedTuple):
+    """The conversion of one value, or the reason why it is left unchanged."""
+
+    outcome: Outcome
+    new: bytes | None = None
+    """The bytes to store, of a hash value or as JSON text; None if nothing is written."""
+    reason: str | None = None
+    """Why the value loses something or cannot be converted."""
+    is_default_style: bool | None = None
+    """Whether the old value had the default one of two styles of its format; None if it had neither."""
+
+
+Settings: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values of the settings on which the new values depend. They are part of the plan."""
+
+T = TypeVar("T")
+
+MakeEdits: TypeAlias = Callable[[bytes, list[Any], list[Any], list[Any]], T]
+"""Makes the edits of a hash: from its key, names of fields, old values, and alternating names and new values."""
+
+PlainConverter: TypeAlias = Callable[[bytes, Sequence[bytes | None]], T | None]
+"""Makes the edits of a hash from its key and the values at its paths; None if one is not an exact conversion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Messages in the terms of a migration.
+
+    Attributes:
+        unconverted: a value still has the old format.
+        preexisting: a value had the new format before the first run.
+        no_inverse: a value in the new format has no equivalent in the old one.
+        may_be_default: a value may be a default in place of a failed value.
+        default: that default, for people.
+        undeclared: a model no longer declares the field of a converted value; with `{model}`.
+        plan_changed: an interrupted run had another plan.
+    """
+
+    unconverted: str = "not converted"
+    preexisting: str = "pre-existing value"
+    no_inverse: str = "no equivalent in the old format"
+    may_be_default: str = "ambiguous: a value, or the default that replaced a failed value"
+    default: str = "the default"
+    undeclared: str = "a converted value in a field that {model} no longer declares"
+    plan_changed: str = "The models have changed since the interrupted run was started."
+
+
+class Transformation(ABC):
+    """One data migration. Immutable and without I/O.
+
+    A value in the new format has to be classified as ALREADY, and so has the default: otherwise a pass over the data
+    would never find everything converted.
+
+    Attributes:
+        migration_id: names the state on the server, and the migration on the command line.
+        title: what it does, in the imperative.
+    """
+
+    __slots__ = ()
+
+    migration_id: ClassVar[str]
+    title: ClassVar[str]
+    texts: ClassVar[Texts] = Texts()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this transformation; none by default."""
+        return ()
+
+    def as_recorded(
+        self,
+        settings: Settings,
+        kinds: Collection[str],  # noqa: ARG002 - the transformation may know its types
+    ) -> "Transformation":
+        """Return this transformation as the runs of a stored plan used it.
+
+        Args:
+            settings: of the stored plan.
+            kinds: of the paths in the stored plan.
+
+        Raises:
+            ConfigurationError, PlanChangedError: this process cannot use these settings.
+            StateDamagedError: the plan is not one of this migration.
+        """
+        if settings != self.settings:
+            raise self.settings_error(settings, self.settings)
+        return self
+
+    def settings_error(self, stored: Settings, current: Settings) -> PlanChangedError:
+        """Return the error for a run with other settings than those in the stored plan."""
+        return PlanChangedError(
+            f"The settings of {self.migration_id} were {_shown(stored)}, and are now {_shown(current)}.",
+            "Restore the settings, or roll back first with: om migrate-data rollback " + self.migration_id,
+        )
+
+    @abstractmethod
+    def paths(self, declaration: ModelDeclaration) -> tuple[ValuePath, ...]:
+        """Return the paths of a model whose values are converted; empty if it has none."""
+
+    def conflicts(
+        self,
+        name: str,  # noqa: ARG002 - for messages
+        paths: Sequence[ValuePath],  # noqa: ARG002 - without types there is no conflict
+        other: type[RedisModel],  # noqa: ARG002 - the same
+    ) -> Iterator[str]:
+        """Yield a description of each path of a model whose values another model with the same keys reads otherwise.
+
+        Args:
+            name: of the model with these paths.
+        """
+        yield from ()
+
+    @abstractmethod
+    def convert_hash(self, raw: bytes, path: ValuePath) -> Conversion:
+        """Classify and convert the value of a hash field."""
+
+    @abstractmethod
+    def convert_json(self, value: JsonValue, path: ValuePath) -> Conversion:
+        """Classify and convert a value inside a JSON document, as `parse_json` returns it."""
+
+    def plain_converter(
+        self,
+        paths: Sequence[ValuePath],  # noqa: ARG002 - only a faster converter needs them
+        make: MakeEdits[T],  # noqa: ARG002 - the same
+    ) -> PlainConverter[T] | None:
+        """Return a faster converter for hashes with these paths whose values are all of the usual kind.
+
+        Its edits have to equal those of `convert_hash` for every value in every failure mode. None without one.
+        """
+        return None
+
+    @abstractmethod
+    def convert_back(
+        self, raw: bytes, path: ValuePath, storage: Storage, *, is_default_style: bool
+    ) -> bytes | None:
+        """Return the equivalent of a value in the old format, for one that was written since the run.
+
+        Args:
+            is_default_style: which of the two styles most values of the field had before the run.
+
+        Returns:
+            Bytes of a hash value, or JSON text; None if there is no equivalent.
+        """
+
+    @abstractmethod
+    def default(self, storage: Storage) -> bytes:
+        """Return what replaces a failed value in failure mode `default`."""
+
+    def is_default(self, stored: bytes) -> bool:
+        """Return whether a stored value may be the default, however the server writes it."""
+        return stored in (self.default(Storage.HASH), self.default(Storage.JSON))
+
+    def quarantined(self, storage: Storage) -> bytes | None:
+        """Return what a quarantined value leaves in its place; None for no value, which only a hash can have."""
+        return None if storage is Storage.HASH else b"null"
+
+    def is_same(self, stored: bytes, sent: bytes) -> bool:
+        """Return whether the server stored what was sent, perhaps as another text."""
+        return stored == sent
+
+    def index_attribute(
+        self,
+        path: ValuePath,  # noqa: ARG002 - by default no attribute changes
+    ) -> str | None:
+        """Return the name of the index attribute whose type changes with the values at a path; None without one."""
+        return None
+
+
+def _shown(settings: Settings) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in settings) or "not set"
