@@ -215,7 +215,9 @@ class DateMigration:
         if preflight is None:
             preflight = yield from self.preflight(options)
         began = self.context.clock()
-        find_failures = partial(expected_failures, mode=options.failure_mode)
+        find_failures = partial(
+            expected_failures, mode=options.failure_mode, transformation=self.context.transformation
+        )
         found = yield from statistics(
             self.context,
             self.plan,
