@@ -1,6 +1,6 @@
 """Expiry of documents and of hash fields."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from redstart.commands.documents import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
@@ -15,19 +15,21 @@ from redstart.mapping.models import RedisModel
 
 T = TypeVar("T")
 
+TIME_TO_LIVE: Final = "The time to live in seconds"
+
 
 def expire_document(document: RedisModel, seconds: int) -> Op[bool]:
     """Have the server delete a document after some seconds. Returns whether it exists.
 
     Effects: EXPIRE; one round trip. Safe to repeat.
     """
-    require_int("num_seconds", seconds)
+    require_int(TIME_TO_LIVE, seconds)
     return (yield from call(expire(document.key(), seconds)))
 
 
 def queue_expiry(document: RedisModel, seconds: int, pipeline: Pipeline) -> None:
     """Queue that command on a pipeline; nothing is sent."""
-    require_int("num_seconds", seconds)
+    require_int(TIME_TO_LIVE, seconds)
     queue(pipeline, expire(document.key(), seconds))
 
 

@@ -152,7 +152,7 @@ def test_a_run_is_verified_and_rolled_back_byte_for_byte(client: redis.Redis, mo
         second["towns"][0],
     ) == failed
     found = do(client, migration_status(KEYS, PLAN))
-    assert (found.phase, found.failures) == (MigrationPhase.CONVERTED, result.errors)
+    assert (found.phase, found.data.failures) == (MigrationPhase.CONVERTED, result.errors)
 
     verified = do(client, verify(context(), PLAN))
     assert (verified.problems.first, verified.tally.total(Outcome.CONVERTIBLE)) == ([], 0)
@@ -279,7 +279,7 @@ def failures(client: redis.Redis) -> list[Any]:
 
 
 OF_DATES = re.compile(
-    r"(?<![a-z])dates?(?![a-z])|datetime|temporal|(?<![a-z])(?:time)?zones?(?![a-z])|timestamp|naive|isoformat|1970"
+    r"(?<![a-z])dates?(?![a-z])|datetime|temporal|(?<![a-z])(?:time)?zones?(?![a-z])|timestamp|naive|isoformat"
     r"|epoch|(?<![a-z])aware(?![a-z])|numeric|text format|0\.3\.5",
     re.IGNORECASE,
 )

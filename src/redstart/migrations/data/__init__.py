@@ -1,1 +1,1 @@
-"""The data migration of dates: plan, initial scan, conversion, undo log, verification and rollback."""
+"""The document engine of data migrations: plan, initial scan, conversion, undo log, verification and rollback."""

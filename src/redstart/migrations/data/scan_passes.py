@@ -1,4 +1,4 @@
-"""Passes over the keyspace, until a whole pass on an unchanged server finds nothing in text format."""
+"""Passes over the keyspace, until a whole pass on an unchanged server finds nothing to convert."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Activity, Lease, SentScript
 
 MAX_PASSES = 10
-"""Limit of passes: if values in text format keep appearing, an old version of the application is still writing."""
+"""Limit of passes: if unconverted values keep appearing, an old version of the application is still writing."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class PageOutcome:
 
 
 class PageHandler(Protocol):
-    """Handles the pages of a pass: converts them, or (in a rollback) rewrites them as text."""
+    """Handles the pages of a pass: converts them, or (in a rollback) converts them back."""
 
     title: str
 

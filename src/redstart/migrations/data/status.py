@@ -22,8 +22,8 @@ class DataStatus:
         applied, pending: models that are converted as they are declared now, and models that are not.
         unrestored: documents with originals that the last rollback could not restore.
         unnamed: of both, models that are recorded but not among the given ones.
-        rewritten: of the pending models, those that a run converted and whose documents were written in text format
-            since then.
+        rewritten: of the pending models, those that a run converted and whose documents were written in the old
+            format since then.
         checkpoint: the saved progress; with `lease`, a run is in progress.
         lease_is_of_indexes: whether the lease is that of index migrations.
         recorded_elsewhere: whether redis-om's own record has the migration as applied, and Redstart's record has not.
@@ -45,7 +45,7 @@ class DataStatus:
 
     @property
     def is_applied(self) -> bool:
-        """Whether all models with dates are converted, and there is at least one."""
+        """Whether all models with values to convert are converted, and there is at least one."""
         return bool(self.applied) and not self.pending
 
     @property

@@ -1,6 +1,6 @@
 """Original values that a rollback could not restore: the part of the undo log that is kept after it.
 
-If a failure mode replaced a value that has no numeric format, the undo log has its last copy. If it cannot be
+If a failure mode replaced a value that cannot be converted, the undo log has its last copy. If it cannot be
 restored, it is moved from the log into this hash, until it is restored or dropped on request.
 """
 
