@@ -306,7 +306,8 @@ class DateMigration:
         return VerificationResult(found, undo_log, models, indexes)
 
     def _verify_indexes(self, problems: Problems) -> Op[list[IndexCheck]]:
-        checks = yield from verify_indexes(self.planned_indexes())
+        planned = self.planned_indexes()
+        checks = yield from verify_indexes(planned, (yield from absent_indexes(planned)))
         for check in checks:
             if not check.serves:
                 problems.add(failure_at(check.name.encode(), "", b"", NO_SUCH_INDEX))

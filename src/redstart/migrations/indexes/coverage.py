@@ -4,7 +4,7 @@ Counts never agree while clients write and keys expire. The keys of each scanned
 (`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
@@ -16,7 +16,6 @@ from redstart.migrations.failure import MAX_EXAMPLES
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import IndexRecord, read_records, shown
-from redstart.migrations.indexes.status import absent_indexes
 from redstart.migrations.lease import Activity
 from redstart.migrations.server_checks import has_search
 
@@ -156,17 +155,17 @@ class IndexCheck:
         return max(0, self.missing - self.accepted) if self.serves else 1
 
 
-def verify_indexes(planned: Sequence[PlannedIndex]) -> Op[list[IndexCheck]]:
+def verify_indexes(planned: Sequence[PlannedIndex], absent: Collection[str]) -> Op[list[IndexCheck]]:
     """Look up every document in each index that is cut over. Before the cutover an index may be incomplete.
 
-    Indexes that do not exist are reported in any phase; see `absent_indexes`.
+    Args:
+        absent: indexes that are to be reported as absent, in any phase.
 
     Effects: reads only, some for each page of 1,000 keys.
     """
     if not (yield from has_search()):
         return []
     records = yield from read_records()
-    absent = yield from absent_indexes(planned)
     checks = []
     for one in planned:
         record = records.get(one.name)
