@@ -16,7 +16,7 @@ MAX_LINE_CHARACTERS_SHOWN: Final = 300
 MAX_EXAMPLES_SHOWN: Final = 3
 """Limit for examples, such as keys, in one message; `--verbose` shows more."""
 
-_ONLY_A_HOST = re.compile(r"(https?://)?[\w.-]+:\d{1,5}(/\d*)?", re.ASCII)
+_ONLY_A_HOST = re.compile(r"((https?://)?[\w.-]+:\d{1,5}|localhost|\d{1,3}(\.\d{1,3}){3})(/\d*)?", re.ASCII)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}\S+?(?=[\[\]\s'\"`()<>,;:.]*(?:\s|$))")
 _CREDENTIALS = re.compile(r"@|pass|user|secret|token|auth", re.IGNORECASE)
 _SENT_CREDENTIALS = re.compile(r"(?<!\w)(AUTH)(?!\w).*", re.DOTALL)

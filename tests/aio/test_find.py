@@ -119,7 +119,7 @@ async def test_one_by_its_position(people: list[Person]) -> None:
     for beyond in (7, 10_000):
         with pytest.raises(IndexError, match=f"position {beyond} is beyond the last document"):
             await query.get_item(beyond)
-    with pytest.raises(QuerySyntaxError, match="item has to be 0 or more, not -1"):
+    with pytest.raises(QuerySyntaxError, match="position of a document has to be 0 or more, not -1"):
         await query.get_item(-1)
 
 

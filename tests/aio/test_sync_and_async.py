@@ -115,7 +115,7 @@ def test_a_position_in_brackets_is_for_sync_queries(client: redis.Redis) -> None
     assert list(query) == documents
     with pytest.raises(IndexError, match="position 7 is beyond the last document"):
         query[7]
-    with pytest.raises(QuerySyntaxError, match="item has to be 0 or more, not -1"):
+    with pytest.raises(QuerySyntaxError, match="position of a document has to be 0 or more, not -1"):
         query[-1]
     with pytest.raises(TypeError):
         AsyncNote.find()[0]  # type: ignore[index]  # the point of the test

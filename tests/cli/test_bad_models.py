@@ -201,3 +201,40 @@ def test_a_prefix_that_swallows_anothers(client: redis.Redis, write_module: Call
     found = run_om(*RUN, "--models", name)
     refused(found, 2, "'app:log:' of ", "Outer also matches keys of ", "Inner", "exclude_prefixes")
     assert difference(before, snapshot(client)) == []
+
+
+@pytest.mark.parametrize("has_text_index", [False, True])
+def test_a_module_that_queries_when_it_is_imported(
+    client: redis.Redis, url: str, write_module: Callable[[str], str], has_text_index: bool
+) -> None:
+    name = write_module(
+        LOG
+        + """
+    from redstart import Field
+
+    class Sorted(HashModel, index=True):
+        at: datetime.datetime = Field(index=True, sortable=True)
+
+        class Meta:
+            global_key_prefix = "app"
+            model_key_prefix = "sorted"
+            index_name = "app:sorted:index"
+
+    Sorted.find(Sorted.at > datetime.datetime(2020, 1, 1)).all()
+    """
+    )
+    if has_text_index:
+        client.execute_command(
+            "FT.CREATE", "app:sorted:index", "PREFIX", 1, "app:sorted:", "SCHEMA", "at", "TAG"
+        )
+    found = run_om("migrate", "run", "--models", name)
+    state = "is outdated" if has_text_index else "does not exist yet"
+    refused(found, 2, f"Error: {name} runs a query when it is imported (line 22), and its index {state}.\n")
+    assert found.stderr.endswith(
+        "Move the models to a module that only declares them, and name that module with --models.\n"
+    )
+    assert "Invalid model" not in found.stderr
+
+
+def test_an_empty_name_of_a_module(configured: str) -> None:
+    refused(run_om("migrate-data", "status", "--models", ""), 2, "Error: No module was given: ")

@@ -340,6 +340,19 @@ def test_a_lost_list_of_failures_is_recorded_again_by_a_run(migrated: Prepared) 
 def test_lost_progress_is_started_over(interrupted: Prepared) -> None:
     interrupted.client.delete(KEYS.checkpoint)
     refused(run_om("migrate-data", "run"), 1, KEYS.checkpoint, "om migrate-data clear-progress")
+    census = interrupted.client.dump(KEYS.census)
+    if census is not None:
+        interrupted.client.delete(KEYS.census)
+        both = run_om("migrate-data", "run")
+        refused(
+            both,
+            1,
+            f"The list of pre-existing numbers ({KEYS.census}) has 0 entries",
+            FORGET,
+            KEYS.checkpoint,
+        )
+        assert "clear-progress" not in both.stderr
+        interrupted.client.restore(KEYS.census, 0, census)
     assert run_om("migrate-data", "clear-progress").code == 0
     assert run_om("migrate-data", "run").code in (0, 3)
     assert run_om("migrate-data", "rollback", ID).code in (0, 6)

@@ -177,6 +177,12 @@ def test_unlock_makes_it_stop_before_its_next_write(
     assert run_om("migrate-data", "run", "--json").json["resumed"] is True
 
 
+def test_a_dry_run_of_an_interrupted_run_resumes_it(station: redis.Redis) -> None:
+    assert "Convert with: om migrate-data run\n" in run_om("migrate-data", "run", "--dry-run").stdout
+    assert run_om("migrate-data", "run", "--limit-documents", "3").code == 5
+    assert "Resume with: om migrate-data run\n" in run_om("migrate-data", "run", "--dry-run").stdout
+
+
 def test_an_interrupted_rollback_is_finished_first(big_station: redis.Redis) -> None:
     before = snapshot(big_station)
     assert run_om("migrate-data", "run", "--batch-size", "20").code == 0
@@ -190,6 +196,7 @@ def test_an_interrupted_rollback_is_finished_first(big_station: redis.Redis) -> 
     refused = run_om("migrate-data", "run")
     assert refused.code == 1
     assert f"om migrate-data rollback {ID}" in refused.stderr
+    assert run_om("migrate", "run").text == refused.text
     assert f"om migrate-data rollback {ID}" in run_om("migrate-data", "progress").stdout
     assert f"om migrate-data rollback {ID}" in run_om("migrate-data", "status").stdout
     assert run_om("migrate-data", "rollback", ID).code == 0

@@ -43,7 +43,7 @@ OVERLAPS = "overlapping_prefixes " + " ".join(
 )
 RUN = (
     "status reason resumed documents converted already_numeric null rounded failed conflicts_retried passes "
-    f"seconds documents_per_second unmatched_prefixes {INDEXES} {listed('blocking')} pending_files"
+    f"seconds documents_per_second unmatched_prefixes {INDEXES} absent_indexes {listed('blocking')} pending_files"
 )
 
 
@@ -57,7 +57,7 @@ FROZEN = {
     "`om migrate-data status`": (
         "applied pending phase models models[].name models[].key_prefix models[].applied "
         "models[].named models[].documents "
-        "models[].applied_ms unmatched_prefixes rewritten_prefixes failed undoable unrestored_documents "
+        "models[].applied_ms unmatched_prefixes absent_indexes rewritten_prefixes failed undoable unrestored_documents "
         f"recorded_elsewhere {FILES} {UNMANAGED}"
     ),
     "`om migrate-data check-schema`": (

@@ -1,5 +1,6 @@
 """`om migrate` on the command line."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -34,7 +35,7 @@ def test_migration_and_rollback(legacy: redis.Redis, configured: str) -> None:
         "pending",
     )
     ready = run_om("migrate", "run")
-    assert (ready.code, ready.stdout.count(": new index built; cutover happens")) == (0, 3)
+    assert (ready.code, ready.stdout.count(": the new index is ready; the cutover follows")) == (0, 3)
     assert ("may run side by side" in ready.stdout, phase()) == (True, "expanded")
     assert run_om("migrate", "status", "--check").code == 3
     done = run_om("migrate-data", "run")
@@ -118,6 +119,13 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
         True,
     )
     assert by_hand.stdout.startswith("Cutover refused for 1 of 3 indexes.\n")
+    corrected = "as text or as numbers; converts them and cuts over"
+    assert re.search(f"^  om migrate-data run\n.*{corrected}$", by_hand.stdout, re.M), by_hand.stdout
+    required = by_hand.stdout.find(
+        "models cannot read these documents, because these fields are required: Visit."
+    )
+    assert (required >= 0) is (field == "arrived_at")
+    assert (by_hand.stdout.find("mode default") < by_hand.stdout.find("mode quarantine")) is (required >= 0)
     looked = run_om("migrate", "status").stdout
     assert "The data is converted. Cut over, or list the blocking values, with: om migrate run\n" in looked
 
@@ -248,6 +256,28 @@ def test_a_new_index_that_lacks_documents_is_reported(legacy: redis.Redis, confi
     created = run_om("migrate", "run")
     assert (created.code, f"{key} arrived_at: " in created.stdout) == (3, True)
     assert "not returned by queries" in created.stdout
+    assert "  om migrate-data run\n" in created.stdout
+    assert created.stdout.endswith("\nOr leave these documents unindexed; nothing else is needed.\n")
+    assert "--accept-unindexed" not in created.stdout
+
+
+def test_a_cutover_refused_for_text_names_the_conversion_and_the_list_of_all(
+    legacy: redis.Redis, configured: str
+) -> None:
+    """The old version was not stopped: more documents are blocking than a list of examples has."""
+    keys = [key.decode() for key in legacy.scan_iter("station:visit:*", count=1000, _type="hash")][:12]
+    legacy.hset(keys[0], "arrived_at", "N/A")
+    assert run_om("migrate-data", "run").code == 3
+    for key in keys:
+        legacy.hset(key, "arrived_at", "2023-01-01T00:00:00")
+    refused = run_om("migrate", "run")
+    assert (refused.code, " arrived_at: still text" in refused.stdout) == (3, True)
+    assert "Some values are still text. Convert them with: om migrate-data run\n" in refused.stdout
+    assert "--failure-mode" not in refused.stdout
+    assert "; list all with: om migrate run --verbose\n" in refused.stdout
+    listed = run_om("migrate", "run", "--verbose").stdout
+    assert all(f"blocking: {key} " in listed for key in keys)
+    assert run_om("migrate-data", "run").code == 0
 
 
 @pytest.mark.parametrize("command", ["migrate", "migrate-data"])
@@ -273,3 +303,52 @@ def test_an_index_that_redstart_created_first_is_kept_or_dropped(station: redis.
     dropped = run_om("migrate", "rollback", "--drop-created")
     assert (dropped.code, dropped.stdout.startswith("3 indexes dropped.\n")) == (0, True), dropped.text
     assert station.execute_command("FT._LIST") == []
+
+
+def test_an_absent_index_is_named_until_it_is_created(legacy: redis.Redis, configured: str) -> None:
+    legacy.execute_command("FT.DROPINDEX", VISITS)
+    done = run_om("migrate-data", "run")
+    named = f"{VISITS}: absent; queries raise IndexNotFoundError\nCreate it with: om migrate run\n"
+    assert (done.code, done.stdout.startswith("Conversion complete; 1 index is absent.\n")) == (0, True)
+    assert named in done.stdout
+    status = run_om("migrate-data", "status", "--check")
+    assert (status.code, named in status.stdout) == (3, True)
+    assert status.stdout.startswith("Phase: cut over (all documents are converted; 1 index is absent)\n")
+    assert run_om("migrate-data", "status", "--json").json["absent_indexes"] == [VISITS]
+    verified = run_om("migrate-data", "verify")
+    assert (verified.code, f"{VISITS}: there is no index of this name" in verified.stdout) == (6, True)
+    assert run_om("migrate", "run").code == 0
+    assert run_om("migrate-data", "run", "--json").json["absent_indexes"] == []
+    assert run_om("migrate-data", "status", "--check").code == 0
+    assert run_om("migrate-data", "verify").code == 0
+
+
+def test_no_index_at_all_is_not_absent(station: redis.Redis) -> None:
+    assert run_om("migrate-data", "run", "--json").json["absent_indexes"] == []
+    assert run_om("migrate-data", "status", "--check").code == 0
+
+
+def test_text_written_after_the_cutover_is_named_with_its_effect(
+    legacy: redis.Redis, configured: str
+) -> None:
+    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 0
+    legacy.hset(first_visit(legacy), "arrived_at", "2023-01-01T00:00:00")
+    shown = run_om("migrate-data", "status").stdout
+    assert shown.startswith(
+        "Phase: cut over, but dates in text format were written since, under station:visit:\n"
+    )
+    assert (
+        "Queries do not return these documents. Stop the old version, then convert with: om migrate-data run\n"
+        in shown
+    )
+    assert phase() == "pending"
+
+
+def test_without_an_index_queries_lose_no_document(station: redis.Redis) -> None:
+    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 0
+    station.hset(first_visit(station), "arrived_at", "2023-01-01T00:00:00")
+    shown = run_om("migrate-data", "status").stdout
+    assert shown.startswith("Phase: converted, but dates in text format were written since, under ")
+    assert "Queries do not return" not in shown
+    assert run_om("migrate-data", "run").code == 0
+    assert "Phase: converted (" in run_om("migrate-data", "status").stdout

@@ -34,15 +34,21 @@ def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, cli
     done = run_om(*UNDO)
     assert done.code == 6
     assert f"{KEY} ringed_at: not restored: another client has since stored 1600000000.5" in done.stdout
-    assert "om migrate-data drop-undo-log" in done.stdout
+    assert "Originals not restored: 1\n  " in done.stdout
+    assert "  Or drop them with: om migrate-data drop-undo-log" in done.stdout
     status = run_om("migrate-data", "status").stdout
-    assert "could not restore all values of 1 documents" in status
+    assert "could not restore all values of 1 document." in status
+    assert "1 original that the last rollback could not restore.\n" in run_om("migrate-data", "errors").stdout
     (listed,) = run_om("migrate-data", "errors", "--json").json["errors"]
     assert listed["value"] == '"N/A' + "!" * 200 + '"'
     assert "!" * 200 in run_om("migrate-data", "errors").stdout
     again = run_om(*UNDO, "--json")
     assert (again.code, again.json["status"], again.json["unrestored"]) == (6, "completed", 1)
-    assert run_om("migrate-data", "drop-undo-log", UNDO[2]).code != 0  # needs a yes
+    unconfirmed = run_om("migrate-data", "drop-undo-log", UNDO[2])
+    without = (
+        f"Without its undo log {UNDO[2]} cannot be rolled back. The undo log has the only copy of 1 original."
+    )
+    assert (unconfirmed.code, unconfirmed.stderr) == (2, f"Error: {without}\nTo drop it, add --yes.\n")
     assert run_om("migrate-data", "drop-undo-log", UNDO[2], "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["errors"] == []
     assert run_om(*UNDO, "--json").json["status"] == "nothing_to_do"

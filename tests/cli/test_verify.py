@@ -110,7 +110,7 @@ def test_a_document_that_its_model_cannot_read_is_named_although_its_value_was_m
     assert found.code == 6
     assert "Verification passed" not in found.stdout
     assert (
-        "problem: station:visit:moved arrived_at: not readable by its model: the field is missing\n"
+        "problem: station:visit:moved arrived_at: required, but quarantined; see om migrate-data errors\n"
         in found.stdout
     )
     report = run_om("migrate-data", "verify", "--check-data", "--json").json
@@ -232,3 +232,20 @@ def test_missing_documents_are_reported_with_those_that_the_cutover_accepted(
 ) -> None:
     check = IndexCheck("i", serves=True, documents=1_000, missing=missing, accepted=accepted)
     assert looked_up(check) == shown
+
+
+@pytest.mark.parametrize("storage", ["hash", "json"])
+def test_a_required_field_whose_value_was_quarantined_is_named_as_such(
+    configured: str, client: redis.Redis, storage: str
+) -> None:
+    if storage == "hash":
+        key, field = "station:visit:V-1", "arrived_at"
+        client.hset(key, mapping={**UNREADABLE_VISIT, "nets": 1, field: "N/A"})
+    else:
+        key, field = "station:sighting:S-1", "ringed_at"
+        content = {"species": "tit", "wing_millimetres": 63.5, field: "N/A", "capture": {"net": "3"}}
+        client.json().set(key, "$", content)
+    assert run_om("migrate-data", "run", "--failure-mode", "quarantine").code == 0
+    found = run_om("migrate-data", "verify", "--check-data")
+    assert found.code == 6
+    assert f"problem: {key} {field}: required, but quarantined; see om migrate-data errors" in found.stdout

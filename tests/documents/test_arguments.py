@@ -66,8 +66,12 @@ def wrong_calls(model: Any) -> Iterator[Wrong]:
 
 def wrong_calls_of_models(model: Any, document: Any, own: tuple[Any, ...]) -> Iterator[Wrong]:
     for method in (model.add, model.delete_many):
-        yield Wrong("models", method, (*SINGLE, *own))
-        yield Wrong("models", lambda value, method=method: method([value]), (*ANYTHING, model, model.rank))
+        yield Wrong("models of|takes documents", method, (*SINGLE, *own))
+        yield Wrong(
+            "models of|takes documents",
+            lambda value, method=method: method([value]),
+            (*ANYTHING, model, model.rank),
+        )
         yield Wrong(
             "pipeline", lambda value, method=method: method([document], pipeline=value), pipelines(own)
         )
@@ -83,7 +87,7 @@ def wrong_calls_of_models(model: Any, document: Any, own: tuple[Any, ...]) -> It
     yield Wrong("pipeline", lambda value: model.delete(1, pipeline=value), pipelines(own))
     yield Wrong("pipeline", lambda value: document.save(pipeline=value), pipelines(own))
     yield Wrong("pipeline", lambda value: document.expire(5, pipeline=value), pipelines(own))
-    yield Wrong("num_seconds", document.expire, (*NOT_INTS, TOO_LARGE, *own))
+    yield Wrong("time to live", document.expire, (*NOT_INTS, TOO_LARGE, *own))
     yield Wrong("knn", lambda value: model.from_redis([0], knn=value), (*ANYTHING[1:], *own))
     yield Wrong("reply", model.from_redis, (*ANYTHING[1:9], object(), int, *own))
     yield Wrong("knn", lambda value: model.find(knn=value), (*ANYTHING[1:], *own))
@@ -124,12 +128,12 @@ def wrong_calls_of_queries(query: Any, own: tuple[Any, ...]) -> Iterator[Wrong]:
     yield Wrong("on_error", lambda value: query.copy(on_error=value), (*ANYTHING, *own))
     yield Wrong("offset", query.page, numbers)
     yield Wrong("limit", lambda value: query.page(0, value), numbers)
-    yield Wrong("page_size", query.all, (*numbers, 0))
+    yield Wrong("batch_size", query.all, (*numbers, 0))
     for method in (query.all, query.first, query.page):
         yield Wrong("on_error", lambda value, method=method: method(on_error=value), (*ANYTHING[1:], *own))
-    yield Wrong("item", query.get_item, numbers)
+    yield Wrong("position", query.get_item, numbers)
     if hasattr(query, "__getitem__"):
-        yield Wrong("item", query.__getitem__, (*numbers, slice(-1, None)))
+        yield Wrong("position", query.__getitem__, (*numbers, slice(-1, None)))
     for method in (query.sort_by, query.values, query.only):
         yield Wrong("name of a field", method, names)
     yield Wrong("field", lambda value: query.update(**{value: 1}), ("x", "", "kind__x"))

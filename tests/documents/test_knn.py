@@ -1,6 +1,8 @@
 """Nearest neighbours: the same as Python finds, in hashes and in JSON, with an exact index and with a graph."""
 
 import struct
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -172,9 +174,66 @@ def test_parts_of_another_type_are_named(part: str, value: Any) -> None:
         "score_field": col(Page.score),
         "reference_vector": b"12345678",
     }
-    query = Page.find(knn=KNNExpression(**parts | {part: value}))
+    knn = KNNExpression(**parts | {part: value})
     with pytest.raises(QuerySyntaxError, match=rf"{part} of a KNNExpression has to be .*, not .*\nUse KNN"):
-        _ = query.query
+        Page.find(knn=knn)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("field", "form", "needed"), [("flat", "<2f", "8 (2 × FLOAT32)"), ("graph", "<2d", "16 (2 × FLOAT64)")]
+)
+@pytest.mark.parametrize("size", [0, 1, 7, 9, 15, 17, 24])
+def test_a_vector_of_another_length(model: Any, field: str, form: str, needed: str, size: int) -> None:
+    knn = KNNExpression(1, col(getattr(model, field)), col(model.score), b"x" * size)
+    with pytest.raises(QuerySyntaxError) as caught:
+        model.find(knn=knn)
+    assert caught.value.message == (
+        f"reference_vector has {size} byte{'' if size == 1 else 's'}, {model.__name__}.{field} needs {needed}."
+    )
+    assert caught.value.hint == f'Use struct.pack("{form}", *numbers).'
+
+
+class Scores(JsonModel, index=True):
+    flat: list[float] = Field(vector_options=FLAT)
+    exact: float = 0.0
+    optional: float | None = None
+    decimal: Decimal | None = None
+    anything: Any = None
+    either: str | float = ""
+    text: str = ""
+    several: list[float] = Field(default=[])
+    at: datetime | None = None
+    truth: bool = False
+
+
+class FlatScores(HashModel, index=True):
+    flat: list[float] = Field(vector_options=FLAT)
+    exact: float | None = None
+    text: str | None = None
+
+
+@pytest.mark.parametrize("name", ["exact", "optional", "decimal", "anything", "either"])
+def test_a_field_that_can_receive_a_distance(client: redis.Redis, models_url: str, name: str) -> None:
+    create_indexes(client, Scores)
+    Scores(flat=[1, 1]).save()
+    knn = KNNExpression(1, col(Scores.flat), col(getattr(Scores, name)), struct.pack("<2f", 0, 0))
+    assert float(getattr(Scores.find(knn=knn).first(), name)) == 2
+
+
+@pytest.mark.parametrize("name", ["text", "several", "at", "truth"])
+def test_a_field_that_cannot_receive_a_distance(name: str) -> None:
+    knn = KNNExpression(1, col(Scores.flat), col(getattr(Scores, name)), struct.pack("<2f", 0, 0))
+    with pytest.raises(QuerySyntaxError, match=rf"score_field Scores\.{name} has to be a float"):
+        Scores.find(knn=knn)
+
+
+@pytest.mark.parametrize("name", ["exact", "text"])
+def test_a_distance_in_a_hash_is_text(client: redis.Redis, models_url: str, name: str) -> None:
+    create_indexes(client, FlatScores)
+    FlatScores(flat=[1, 1]).save()
+    knn = KNNExpression(1, col(FlatScores.flat), col(getattr(FlatScores, name)), struct.pack("<2f", 0, 0))
+    assert float(getattr(FlatScores.find(knn=knn).first(), name)) == 2
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -123,7 +123,15 @@ def test_fields_that_were_not_requested_are_missing(client: redis.Redis) -> None
     assert part == Person.find().only("name", "address__city").first()
     assert part != Person.find().only("name").first()
     assert repr(part) == "PartialPerson(name='ann', address=PartialAddress(city='Oslo'))"
-    for name in ("age", "address__street", "save"):
+    for name in ("save", "update"):
+        with pytest.raises(
+            AttributeError, match=rf"cannot be {name}d\. Use Person\.get\(pk\), or find\(\)\.update\(\)"
+        ):
+            getattr(part, name)
+    for name in ("delete", "expire", "key", "model_dump"):
+        with pytest.raises(AttributeError, match=rf"has no method {name}\(\)\. Use Person\.get\(pk\)"):
+            getattr(part, name)
+    for name in ("age", "address__street", "no_such_field"):
         with pytest.raises(AttributeError, match="was not loaded"):
             getattr(part, name)
     with pytest.raises(AttributeError, match=r"Address\.street was not loaded, only city"):
@@ -137,7 +145,7 @@ def test_fields_that_were_not_requested_are_missing(client: redis.Redis) -> None
         ("nmae", "no field 'nmae'.\nDid you mean 'name'\\? Use one of the fields: pk, name, age"),
         ("address__", "no field ''.\nUse one of the fields: pk, city, street, seen_at"),
         ("address__zip", "no field 'zip'.\nUse one of the fields: pk, city, street, seen_at"),
-        ("before__city", "'before' is not an embedded document or a map"),
+        ("before__city", "before is a list; fields inside lists cannot be selected.\nSelect before."),
         ("name__first", "'name' is not an embedded document or a map"),
         ("notes__a__zip", "no field 'zip'"),
         ("$", r"no field '\$'"),

@@ -146,7 +146,7 @@ def test_a_member_that_a_serializer_has_moved(client: redis.Redis) -> None:
         (
             Order(number=1, address=Address(city="a")),
             {"lines__city": 1},
-            r"Order\.lines is not an embedded document",
+            r"lines is a list; fields inside lists cannot be updated\.\nChange the list and call save\(\)",
         ),
         (
             Order(number=1, address=Address(city="a")),

@@ -77,7 +77,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         self, pipeline: "Pipeline | None" = None, nx: bool = False, xx: bool = False
     ) -> Self | None: ...
     async def save(
-        self, pipeline: "Pipeline | None" = None, nx: bool = False, xx: bool = False
+        self, pipeline: "Pipeline | None" = None, nx: bool = False, xx: bool = False, **unsupported: Any
     ) -> Self | None:
         """Validate and save this document. Fields that are None are removed from a hash.
 
@@ -85,6 +85,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             pipeline: a pipeline to queue the command on instead of sending it.
             nx: save only if the document does not exist.
             xx: save only if the document exists. On a pipeline, only a JsonModel accepts `nx` and `xx`.
+            unsupported: raises TypeError; `field_expirations` is for hashes only.
 
         Returns:
             This document; None if it was not written because of `nx` or `xx`.
@@ -99,6 +100,8 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: one round trip; atomic. The key and the fields of a hash keep their times to live. Safe to repeat.
         """
+        if unsupported:
+            raise models.unsupported_option(type(self), next(iter(unsupported)))
         return await self._save(pipeline, Saving.of(nx=nx, xx=xx))
 
     async def _save(self, pipeline: "Pipeline | None", saving: Saving) -> Self | None:
@@ -151,7 +154,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         Effects: one round trip for each 500 documents or 4 MB, and a second one if some of them exist. Each document is
             written atomically. Safe to repeat. If a class overrides `save`, it is called for each document.
         """
-        documents, zone = documents_of_argument("models", models), naive_timezone()
+        documents, zone = documents_of_argument(cls, "add", models), naive_timezone()
         if any(overrides(model, "save") for model in {type(document) for document in documents}):
             options: dict[str, Any] = {} if pipeline is None else {"pipeline": pipeline}
             replies = [await document.save(**options) for document in documents]
@@ -312,7 +315,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: one round trip for each 1,000 documents, which are deleted atomically. Safe to repeat.
         """
-        documents = documents_of_argument("models", models)
+        documents = documents_of_argument(cls, "delete_many", models)
         if pipeline is None:
             await server_of_all(cls, documents).run(delete_documents(documents))
         else:
@@ -349,6 +352,7 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Raises:
             RedisModelError: the model has no documents of its own.
+            QueryError: `knn` is not valid.
         """
         from redstart.aio.find import FindQuery  # noqa: PLC0415 - all that queries need takes 20 ms to import
 

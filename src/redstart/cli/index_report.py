@@ -5,10 +5,12 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import as_typed, counted, duration, line, warn
+from redstart.cli.output import Tone, as_typed, counted, duration, line, warn
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
+from redstart.migrations.blocking import STILL_TEXT, required_fields
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.plan import Plan
 from redstart.migrations.failure import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.coverage import Coverage
@@ -21,10 +23,11 @@ from redstart.migrations.indexes.swap import CutoverResult
 RESULTS = {
     IndexOutcome.UP_TO_DATE: "up to date",
     IndexOutcome.CREATED: "created; the alias points to it",
-    IndexOutcome.EXPANDED: "new index built; cutover happens after the data is converted",
+    IndexOutcome.EXPANDED: "the new index is ready; the cutover follows the conversion",
     IndexOutcome.CUT_OVER: "cut over: now serving queries",
     IndexOutcome.REFUSED: "cutover refused",
 }
+LIST_BLOCKING = "om migrate run --verbose"
 DROP_OUT = "would drop out of query results"
 
 
@@ -94,6 +97,7 @@ def forecast_report(one: IndexEstimate) -> dict[str, Any]:
 def draw_results(
     results: Sequence[IndexResult],
     blocking: Mapping[str, Sequence[Failure]],
+    plan: Plan,
     *,
     verbose: bool,
     failure_mode: FailureMode | None = None,
@@ -101,6 +105,7 @@ def draw_results(
     """Print the result of each index; if a cutover was refused, the blocking values and the options to continue.
 
     Args:
+        plan: names the fields in which models require a value.
         failure_mode: that of the run that was refused.
     """
     for number, one in enumerate(results):
@@ -110,7 +115,7 @@ def draw_results(
     refused = any(one.is_refused for one in results)
     if blocking:
         line("")
-        _draw_options(blocking, refused=refused, failure_mode=failure_mode)
+        _draw_options(blocking, plan, refused=refused, failure_mode=failure_mode)
 
 
 def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
@@ -135,36 +140,82 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
     if one.is_refused and not blocking:
         _draw_examples(found)
     elif shown and found.missing > (named := len({failure.key for failure in shown})):
-        line(f"  ... and {counted(found.missing - named, 'more document')}")
+        more = f"  ... and {counted(found.missing - named, 'more document')}"
+        line(more if verbose or not one.is_refused else as_typed(f"{more}; list all with: {LIST_BLOCKING}"))
 
 
 def _draw_options(
-    blocking: Mapping[str, Sequence[Failure]], *, refused: bool, failure_mode: FailureMode | None
+    blocking: Mapping[str, Sequence[Failure]],
+    plan: Plan,
+    *,
+    refused: bool,
+    failure_mode: FailureMode | None,
 ) -> None:
     """Print what can be done about blocking values: each command, and below it what it does."""
+    values = [failure for failures in blocking.values() for failure in failures if failure.path]
     if refused:
         line("The active index is unchanged, so queries lose no document.")
+    if any(failure.reason == STILL_TEXT for failure in values):
+        line(f"Some values are still text. {as_typed('Convert them with: om migrate-data run')}")
+    if refused:
         line("To finish the cutover, stop the old version, then do one of:")
     else:
         line("To index these documents, do one of:")
-    for command, effect in _options(blocking, failure_mode):
+    for command, effect in _options(values, plan, failure_mode, refused=refused):
         line(f"  {as_typed(command)}")
         line(f"      {effect}")
+    if not refused:
+        line("Or leave these documents unindexed; nothing else is needed.")
 
 
 def _options(
-    blocking: Mapping[str, Sequence[Failure]], failure_mode: FailureMode | None
+    values: Sequence[Failure], plan: Plan, failure_mode: FailureMode | None, *, refused: bool
 ) -> Iterator[tuple[str, str]]:
-    has_values = any(failure.path for failures in blocking.values() for failure in failures)
-    yield "om migrate run", f"after you have corrected the {'values' if has_values else 'documents'}"
-    if has_values and failure_mode is not FailureMode.QUARANTINE:
-        effect = (
-            "moves failed values to <field>__invalid; models can read the documents if the field allows None"
+    then = " and cuts over" if refused else ""
+    if values:
+        effect = "after you have corrected the values, as text or as numbers; converts them"
+        yield "om migrate-data run", effect + then
+    else:
+        yield "om migrate run", "after you have corrected the documents"
+    if any(failure.reason != STILL_TEXT for failure in values):
+        yield from _failure_modes(values, plan, failure_mode)
+    if refused:
+        yield "om migrate run --accept-unindexed", "cuts over; these documents drop out of query results"
+
+
+def _failure_modes(
+    values: Sequence[Failure], plan: Plan, failure_mode: FailureMode | None
+) -> list[tuple[str, str]]:
+    """Return the failure modes that index these documents; first the one after which models can read them."""
+    required = required_fields(values, plan)
+    effect = "moves failed values to <field>__invalid"
+    if required:
+        effect += (
+            f"; models cannot read these documents, because these fields are required: {', '.join(required)}"
         )
-        yield "om migrate-data run --failure-mode quarantine", effect
-    if has_values and failure_mode is not FailureMode.DEFAULT:
-        yield "om migrate-data run --failure-mode default", "stores 0.0 (1970-01-01) instead of failed values"
-    yield "om migrate run --accept-unindexed", "cuts over; these documents drop out of query results"
+    modes = {
+        FailureMode.QUARANTINE: effect,
+        FailureMode.DEFAULT: "stores 0.0 (1970-01-01) instead of failed values",
+    }
+    found = [
+        (f"om migrate-data run --failure-mode {mode}", text)
+        for mode, text in modes.items()
+        if mode is not failure_mode
+    ]
+    return found[::-1] if required else found
+
+
+def draw_absent(names: Sequence[str]) -> None:
+    """Print the indexes of models that do not exist, and what creates them."""
+    for name in names:
+        line(f"{name}: absent; queries raise IndexNotFoundError", Tone.WARNING)
+    if names:
+        line(as_typed(f"Create {'it' if len(names) == 1 else 'them'} with: om migrate run"))
+
+
+def indexes_are(count: int, state: str) -> str:
+    """Return a number of indexes and their state, as `2 indexes are absent`."""
+    return f"1 index is {state}" if count == 1 else f"{count:,} indexes are {state}"
 
 
 def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:

@@ -9,7 +9,13 @@ from pathlib import Path
 from types import ModuleType
 
 from redstart.display import did_you_mean, has_credentials, without_password, without_passwords
-from redstart.errors import ConfigurationError, RedstartError
+from redstart.errors import (
+    ConfigurationError,
+    IndexNotFoundError,
+    IndexOutdatedError,
+    RedstartError,
+    ServerError,
+)
 from redstart.mapping.base_model import is_declared_in, models_of_modules, registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct, names_inside
 from redstart.mapping.models import RedisModel
@@ -86,6 +92,8 @@ def _import(name: str, package: str | None = None) -> ModuleType:
         # Text printed by an imported module must not mix with JSON on stdout.
         with contextlib.redirect_stdout(sys.stderr):
             return import_module(name)
+    except ServerError as exc:
+        raise _query_at_import(name, exc) from exc
     except RedstartError as exc:
         raise ConfigurationError(f"Invalid model in {name}: {exc.message}", exc.hint) from exc
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
@@ -93,6 +101,28 @@ def _import(name: str, package: str | None = None) -> ModuleType:
         raise ConfigurationError(
             f"The module {name!r} cannot be imported: {reason}", _where(name, exc) + _instead_of(package)
         ) from exc
+
+
+def _query_at_import(name: str, error: ServerError) -> ConfigurationError:
+    """Return the error of a module whose top level uses the server."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == "<module>"
+    ]  # the last one belongs to the module that ran the query, which `name` may import
+    where = ""
+    if frames:
+        path = Path(frames[-1].filename)
+        is_own = (path.parent.name if path.stem == "__init__" else path.stem) == name.rpartition(".")[2]
+        file = "" if is_own else f"{path.name}, "
+        where = f" ({file}line {frames[-1].lineno})"
+    reason = f": {error.message}"
+    if isinstance(error, IndexNotFoundError):
+        is_outdated = isinstance(error, IndexOutdatedError)
+        reason = f", and its index {'is outdated' if is_outdated else 'does not exist yet'}."
+    does = "runs a query" if isinstance(error, IndexNotFoundError) else "uses the server"
+    return ConfigurationError(
+        f"{name} {does} when it is imported{where}{reason}",
+        "Move the models to a module that only declares them, and name that module with --models.",
+    )
 
 
 def _instead_of(package: str | None) -> str:

@@ -59,6 +59,10 @@ def load_settings(
     """
     for warning in misspelt_variables():
         warn(warning)
+    if models and not any(map(_words, models)):
+        raise ConfigurationError(
+            "No module was given: the value of --models is empty.", "Use --models your_package.models"
+        )
     table = project_table()
     zone = naive_timezone_setting(table)
     return Settings(
@@ -214,14 +218,16 @@ def confirm(question: str, *, assume_yes: bool) -> None:
         click.confirm(fitted(sys.stderr, escaped(question)), abort=True, err=True)
 
 
-def require_yes(question: str, *, assume_yes: bool) -> None:
-    """Ask as `confirm` does, for what cannot be undone: without a terminal, --yes is required."""
+def require_yes(question: str, *, consequence: str, how: str, assume_yes: bool) -> None:
+    """Ask as `confirm` does, for what cannot be undone: without a terminal, --yes is required.
+
+    Args:
+        consequence: of a yes, as a sentence.
+        how: what to do without a terminal.
+    """
     if not assume_yes and not _can_ask():
-        raise ConfigurationError(
-            "The command needs a confirmation, and standard input is not a terminal.",
-            f"Confirm with --yes: {question}",
-        )
-    confirm(question, assume_yes=assume_yes)
+        raise ConfigurationError(consequence, how)
+    confirm(f"{consequence} {question}", assume_yes=assume_yes)
 
 
 def will_ask(*, assume_yes: bool) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from redstart.display import shortened
 from redstart.mapping.base_model import model_name
@@ -60,13 +61,47 @@ def items_of(name: str, value: Iterable[T], items: str) -> list[T]:
     return list(values)
 
 
-def documents_of_argument(name: str, value: Iterable[T]) -> list[T]:
-    """Return the documents in an argument. Raises TypeError for anything else."""
-    documents = items_of(name, value, "documents")
+def documents_of_argument(model: type[RedisModel], method: str, value: Iterable[T]) -> list[T]:
+    """Return the documents in the argument `models` of a method. Raises TypeError for anything else.
+
+    Args:
+        method: `add` or `delete_many`.
+    """
+    is_single = isinstance(value, RedisModel | str | bytes) or not _can_iterate(value)
+    documents: list[Any] = [value] if is_single else list(value)
     for document in documents:
         if not isinstance(document, RedisModel):
-            raise TypeError(f"{name} has to contain documents only, not {shortened(document)}.")
+            raise TypeError(_not_documents(model, method, document))
+    if is_single:
+        key = documents[0]._primary_key_name
+        instead = "document.save()" if method == "add" else f"{model.__name__}.delete(document.{key})"
+        raise TypeError(
+            f"models of {method}() has to be a list or another iterable of documents, not {shortened(value)}. "
+            f"Pass a list: {method}([document]), or call {instead}."
+        )
     return documents
+
+
+def _can_iterate(value: Any) -> bool:
+    try:
+        _ = iter(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _not_documents(model: type[RedisModel], method: str, value: Any) -> str:
+    if method == "add" or not _may_be_primary_key(value):
+        return f"models of {method}() has to be a list or another iterable of documents, not of {shortened(value)}."
+    name = model.__name__
+    return (
+        f"{method}() takes documents, not primary keys such as {shortened(value)}. "
+        f"For primary keys: {name}.delete(pk), or {name}.{method}({name}.get_many([{shortened(value)}]))."
+    )
+
+
+def _may_be_primary_key(value: Any) -> bool:
+    return isinstance(value, str | int | UUID) and not isinstance(value, bool)
 
 
 def require_primary_key(model: type[RedisModel], value: Any) -> None:
@@ -77,4 +112,7 @@ def require_primary_key(model: type[RedisModel], value: Any) -> None:
         hint = ""
         if isinstance(value, RedisModel):
             hint = f" Pass document.{value._primary_key_name}."
+        elif isinstance(value, list | tuple | set | frozenset):
+            name = model.__name__
+            hint = f" For several: {name}.get_many([...]), or {name}.delete_many({name}.get_many([...]))."
         raise TypeError(f"pk of {model_name(model)} has to be a primary key, not {shortened(value)}.{hint}")

@@ -1,7 +1,7 @@
 """Expiry of documents and of hash fields."""
 
 from datetime import timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from redstart.commands.documents import hexpire, hpersist, httl
 from redstart.commands.keyspace import expire
@@ -16,6 +16,8 @@ from redstart.mapping.models import RedisModel
 from redstart.values.indexed_numbers import MAX_INT64
 
 T = TypeVar("T")
+
+TIME_TO_LIVE: Final = "The time to live in seconds"
 
 
 def expire_document(document: RedisModel, seconds: int | timedelta) -> Op[bool]:
@@ -32,7 +34,7 @@ def queue_expiry(document: RedisModel, seconds: int | timedelta, pipeline: Pipel
 
 
 def _expire(document: RedisModel, seconds: int | timedelta) -> Call[bool]:
-    return expire(document.key(), seconds_of("num_seconds", seconds, least=-MAX_INT64))
+    return expire(document.key(), seconds_of(TIME_TO_LIVE, seconds, least=-MAX_INT64))
 
 
 def expire_field(

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
 from redstart.display import did_you_mean
-from redstart.errors import QuerySyntaxError
-from redstart.mapping.annotations import alternatives, complete_fields, first_field
+from redstart.errors import QueryNotSupportedError, QuerySyntaxError
+from redstart.mapping.annotations import alternatives, complete_fields, first_field, is_named_tuple
 from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
 
@@ -40,6 +41,8 @@ def path_named(model: type[RedisModel], name: str) -> tuple[str, ...]:
     part, rest = first_field(complete_fields(holder), name)
     while rest is not None:
         path.append(part)
+        if part in complete_fields(holder) and holds_list(complete_fields(holder)[part].annotation):
+            raise inside_list(model, name, part, "updated", "Change the list and call save().")
         holder = _model_in(model, name, holder, part)
         part, rest = first_field(complete_fields(holder), rest)
     if part not in complete_fields(holder):
@@ -60,6 +63,28 @@ def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part:
     if not isinstance(only, type) or not issubclass(only, BaseModel):
         raise _unknown(model, name, holder, f"{model_name(holder)}.{part} is not an embedded document")
     return only
+
+
+def holds_list(annotation: Any) -> bool:
+    """Return whether a field holds a list or tuple, or None."""
+    kinds = [kind for kind in alternatives(annotation) if kind is not type(None)]
+    origins = [get_origin(kind) or kind for kind in kinds]
+    return bool(origins) and all(
+        isinstance(origin, type)
+        and issubclass(origin, list | tuple | set | frozenset)
+        and not is_named_tuple(origin)
+        for origin in origins
+    )
+
+
+def inside_list(
+    model: type[RedisModel], name: str, part: str, verb: str, instead: str
+) -> QuerySyntaxError | QueryNotSupportedError:
+    """Return the error for the name of a field inside a list."""
+    label = f"{model_name(model)}.{name}"
+    message = f"{label} cannot be {verb}: {part} is a list; fields inside lists cannot be {verb}."
+    kind = QuerySyntaxError if verb == "updated" else QueryNotSupportedError
+    return kind(message, instead, field=label)
 
 
 def _unknown(model: type[RedisModel], name: str, holder: type[BaseModel], reason: str) -> QuerySyntaxError:

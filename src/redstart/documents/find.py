@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from redstart.commands.resp import PageSize
 from redstart.commands.search import SearchReply
 from redstart.commands.server_errors import max_results
+from redstart.display import MAX_LINE_CHARACTERS_SHOWN, cut
 from redstart.documents.arguments import require_int
 from redstart.documents.fetch import (
     PAGE_DOCUMENTS,
@@ -35,10 +36,12 @@ from redstart.errors import (
     ServerConnectionError,
 )
 from redstart.mapping.base_model import model_name
-from redstart.search.expressions import KNNExpression
+from redstart.search.expressions import Both, KNNExpression
 from redstart.values.timezones import NaiveTimezone
 
 R = TypeVar("R")
+
+POSITION: Final = "The position of a document"
 
 FIRST_KEYS: Final = 10_000
 """Keys asked for at first. A much higher limit costs the server more, also where there is little to find."""
@@ -84,8 +87,17 @@ def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
     """
     found = yield from _next_document(query, zone, 0)
     if not found:
-        raise NotFoundError(f"{model_name(query.model)}: no document matches {query.text(zone).text}")
+        raise NotFoundError(f"{model_name(query.model)}: {_no_match(query)}")
     return found[0]
+
+
+def _no_match(query: Query[Any]) -> str:
+    neighbours = "" if query.knn is None else f" (KNN of {query.knn.vector_field!r})"
+    if not query.conditions:
+        return f"the index contains no document{neighbours}."
+    return (
+        f"no document matches {cut(repr(Both.of(*query.conditions)), MAX_LINE_CHARACTERS_SHOWN)}{neighbours}"
+    )
 
 
 def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
@@ -98,11 +110,15 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
     Effects: those of `first_document`.
     """
     hint = "For several documents use page(offset, limit)."
-    require_int("item", position, error=QuerySyntaxError, hint=hint)
+    require_int(POSITION, position, error=_invalid_position, hint=hint)
     found = yield from _next_document(query, zone, query.offset + position)
     if not found:
         raise IndexError(f"The position {position} is beyond the last document of the query.")
     return found[0]
+
+
+def _invalid_position(message: str) -> QuerySyntaxError:
+    return QuerySyntaxError(message, 'For the last document use sort_by("-field").first().')
 
 
 def _next_document(query: Query[R], zone: NaiveTimezone, offset: int) -> Op[list[R]]:

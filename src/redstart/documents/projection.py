@@ -14,6 +14,7 @@ from redstart.display import did_you_mean, shortened
 from redstart.documents.document_dump import dumped_fields
 from redstart.documents.errors import OnUnreadable, decode_error, reading_error
 from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
+from redstart.documents.field_lookup import holds_list, inside_list
 from redstart.documents.hash_decoder import hash_reader_of
 from redstart.documents.value_decoder import Place, read_places, readable, reader_of
 from redstart.effects import Op, batch, learnt
@@ -31,7 +32,7 @@ from redstart.mapping.field_proxies import query_field_named
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.mapping.pydantic_internals import decorators_of, has_post_init, validator_of
+from redstart.mapping.pydantic_internals import decorators_of, fields_in_class, has_post_init, validator_of
 from redstart.mapping.type_tree import parts_of
 from redstart.mapping.value_paths import Segment
 from redstart.search.json_paths import member
@@ -53,11 +54,12 @@ Path = tuple[str, ...]
 class PartialModel:
     """The fields of a document that a query asked for. Any other raises AttributeError."""
 
-    __slots__ = ("_name", "_values")
+    __slots__ = ("_model", "_name", "_values")
 
-    def __init__(self, name: str, values: dict[str, Any]) -> None:
+    def __init__(self, name: str, values: dict[str, Any], model: type = object) -> None:
         self._name = name
         self._values = values
+        self._model = model
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -72,9 +74,16 @@ class PartialModel:
                 if isinstance(value, PartialModel)
                 else _followed(value, rest.split(STEP))
             )
+        if name not in fields_in_class(self._model) and callable(getattr(self._model, name, None)):
+            raise AttributeError(self._without_method(name))
         raise AttributeError(
             f"{self._name}.{name} was not loaded, only {', '.join(self._values)}. Add it to only(), or omit only()."
         )
+
+    def _without_method(self, name: str) -> str:
+        if name in ("save", "update"):
+            return f"An object of only() cannot be {name}d. Use {self._name}.get(pk), or find().update()."
+        return f"An object of only() has no method {name}(). Use {self._name}.get(pk)."
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PartialModel):
@@ -174,6 +183,8 @@ def _path(model: type[RedisModel], name: str) -> Path:
     while rest is not None:
         inside = _annotations_inside(annotation)
         step, rest = first_field(inside or (), rest)
+        if inside is None and holds_list(annotation):
+            raise inside_list(model, name, path[-1], "selected", f"Select {STEP.join(path)}.")
         if inside is None:
             raise _no_such_field(model, name, f"{path[-1]!r} is not an embedded document or a map", fields)
         if step not in inside and ANY_NAME not in inside:
@@ -239,7 +250,7 @@ def _part(value: Any, paths: Sequence[Path]) -> Any:
         name: _part(_member(value, name), [path[1:] for path in paths if path[0] == name])
         for name in dict.fromkeys(path[0] for path in paths)
     }
-    return inside if isinstance(value, Mapping) else PartialModel(type(value).__name__, inside)
+    return inside if isinstance(value, Mapping) else PartialModel(type(value).__name__, inside, type(value))
 
 
 def _followed(value: Any, path: Sequence[str]) -> Any:

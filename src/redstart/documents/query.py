@@ -28,7 +28,7 @@ from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.full_text import STOP_WORDS
-from redstart.search.query_compiler import QueryText, query_text
+from redstart.search.query_compiler import QueryText, check_knn, query_text
 from redstart.search.query_errors import not_knn
 from redstart.search.query_field import Operand
 from redstart.search.search_request import DIALECT, SearchQuery, SortBy
@@ -154,8 +154,10 @@ def query_of(
     _ = models_inside(model)  # warns of them
     checked_page(offset, 0 if limit is None else limit)
     require_int("page_size", page_size, 1, error=QuerySyntaxError)
-    if knn is not None and not isinstance(knn, KNNExpression):
-        raise not_knn(knn)
+    if knn is not None:
+        if not isinstance(knn, KNNExpression):
+            raise not_knn(knn)
+        check_knn(knn)
     if knn is not None and len(sort_fields) > 1:
         raise QueryNotSupportedError(
             f"A nearest-neighbour query can be sorted by one field at most, not by {', '.join(sort_fields)}.",

@@ -54,12 +54,17 @@ def model_name(model: type) -> str:
 def storage_of_documents(model: type[MappedModel]) -> Storage:
     """Return the storage of a model. Raises RedisModelError if it has no documents of its own."""
     if model._storage is None or not model._has_documents():
-        raise RedisModelError(
-            f"{model_name(model)} has no documents of its own: it is abstract, embedded, "
-            "or not a HashModel or JsonModel.\n"
-            "Use the model that contains it, or derive a HashModel or JsonModel from it."
-        )
+        reason, hint = _reason_for_no_documents(model)
+        raise RedisModelError(f"{model_name(model)} has no documents of its own: {reason}.", hint)
     return model._storage
+
+
+def _reason_for_no_documents(model: type[MappedModel]) -> tuple[str, str]:
+    if model._meta.embedded:
+        return "it is embedded in other models", "Use the model that contains it."
+    if model._storage is None:
+        return "it is not a HashModel or JsonModel", "Derive the model from HashModel or JsonModel."
+    return "it is abstract (abc.ABC is one of its bases)", "Use a model that is derived from it."
 
 
 def register(model: "type[RedisModel]") -> None:

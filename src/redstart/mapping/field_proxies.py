@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from types import NoneType
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
 from redstart.display import did_you_mean, shortened
 from redstart.errors import QuerySyntaxError
-from redstart.mapping.annotations import complete_fields, first_field
+from redstart.mapping.annotations import alternatives, complete_fields, first_field
 from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.index_schema import (
     FULL_TEXT_SUFFIX,
@@ -19,10 +20,12 @@ from redstart.mapping.index_schema import (
     index_of,
     index_type,
 )
+from redstart.mapping.type_tree import temporal_kind
 from redstart.search.expressions import Expression, FieldExpression, fields_in, immutable
 from redstart.search.query_errors import items_not_declared
 from redstart.search.query_field import Operand, QueryField
 from redstart.search.schema import FieldKind, Index
+from redstart.values.types import Storage
 
 OPERAND_OF_KINDS: Final = {
     FieldKind.NUMERIC: Operand.NUMBER,
@@ -33,6 +36,9 @@ OPERAND_OF_TAGS: Final = {
     Indexable.TEXT: Operand.TEXT,
     Indexable.BOOLEAN: Operand.BOOLEAN,
 }
+
+DISTANCES: Final = (Indexable.NUMBER, Indexable.TAG)
+"""What can receive a distance. TAG stands for all types that are not known, such as Any."""
 
 METHODS: Final = "; its methods are startswith(), endswith() and contains()"
 
@@ -149,7 +155,14 @@ def _query_field(model: type[MappedModel], path: tuple[str, ...]) -> QueryField:
     label = ".".join((model_name(model), *path))
     if indexed is None:
         operand = Operand.UNINDEXED if held.embedded is None else Operand.DOCUMENT
-        return QueryField(label, attribute, operand, index.storage)
+        return QueryField(
+            label,
+            attribute,
+            operand,
+            index.storage,
+            expression=_code(model, path),
+            takes_distance=_takes_distance(_field_info(model, path).annotation, index.storage),
+        )
     words = index.field_named(attribute + FULL_TEXT_SUFFIX)
     return QueryField(
         label=label,
@@ -161,4 +174,37 @@ def _query_field(model: type[MappedModel], path: tuple[str, ...]) -> QueryField:
         full_text=words.attribute if words is not None and words.kind is FieldKind.TEXT else None,
         sortable=indexed.sortable,
         is_date=held.indexable is Indexable.DATE,
+        is_list=_is_in_list(model, path) and indexed.kind is not FieldKind.VECTOR,
+        type_name=_type_name(model, path),
+        expression=_code(model, path),
+        vector=indexed.vector,
+    )
+
+
+def _code(model: type[MappedModel], path: tuple[str, ...]) -> str:
+    return ".".join((model.__name__, *path))
+
+
+def _is_in_list(model: type[MappedModel], path: tuple[str, ...]) -> bool:
+    return any(_type_at(model, path[:length]).repeated for length in range(1, len(path) + 1))
+
+
+def _type_name(model: type[MappedModel], path: tuple[str, ...]) -> str:
+    """Return `datetime` or `date` for a field of that type."""
+    kinds = {
+        temporal_kind(kind)
+        for kind in alternatives(_field_info(model, path).annotation)
+        if kind is not NoneType
+    }
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return "" if kind is None else kind.value
+
+
+def _takes_distance(annotation: Any, storage: Storage) -> bool:
+    """Return whether a field can be read with a float. A hash stores text, so that a str can."""
+    types = [index_type(kind, storage) for kind in alternatives(annotation) if kind is not NoneType]
+    return any(
+        not (one.repeated or one.embedded or one.refused)
+        and (one.indexable in DISTANCES or (one.indexable is Indexable.TEXT and storage is Storage.HASH))
+        for one in types
     )

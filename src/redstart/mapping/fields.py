@@ -5,6 +5,7 @@ The options travel in pydantic's own metadata list. Pydantic rebuilds the object
 """
 
 import dataclasses
+import inspect
 import sys
 import warnings
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from typing import Any, Final, Generic, TypeVar
 import pydantic.fields
 from pydantic_core import PydanticUndefined
 
+from redstart.display import did_you_mean
+from redstart.errors import RedisModelError
 from redstart.mapping.annotations import annotated_metadata
 from redstart.mapping.pydantic_internals import copy_attributes
 from redstart.mapping.vectors import VectorFieldOptions
@@ -47,6 +50,11 @@ IGNORED: Final = {
     "unique_items": "a set type",
 }
 """Arguments of pydantic 1, and what to use. redis-om ignores them; applied, they would refuse stored values."""
+
+PYDANTIC_ARGUMENTS: Final = frozenset(inspect.signature(pydantic.Field).parameters)
+
+MIN_LIKENESS: Final = 0.8
+"""Less, and `index_name` or `sort`, which pydantic passes on to the JSON schema, would be taken for misspelled."""
 
 V = TypeVar("V")
 
@@ -109,9 +117,18 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
             warnings.warn(
                 f"Field({name}=) has no effect. Use {IGNORED[name]} instead.", stacklevel=_outside()
             )
+        _reject_misspelled(arguments)
         described = pydantic.Field(default, **arguments)
         copy_attributes(described, self)
         self.metadata = [*described.metadata, options]
+
+
+def _reject_misspelled(arguments: Mapping[str, Any]) -> None:
+    """Raise RedisModelError for an argument that is spelled nearly like an option. Pydantic accepts any others."""
+    for name in arguments.keys() - PYDANTIC_ARGUMENTS:
+        question = did_you_mean(name, OPTIONS, min_likeness=MIN_LIKENESS)
+        if question:
+            raise RedisModelError(f"Field() has no option {name!r}.", question)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Base classes of models, without I/O: the fields of a document, and its key."""
 
 import abc
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Final, dataclass_transform
 
 from pydantic import ConfigDict, GetJsonSchemaHandler, field_validator
 from pydantic.fields import FieldInfo
@@ -32,6 +32,24 @@ from redstart.values.types import Storage
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
+
+
+HASH_METHODS: Final = ("expire_field", "field_ttl", "persist_field")
+
+
+def hashes_only(model: type[MappedModel], subject: str) -> str:
+    """Return the message for the use of a field expiry in a model that is not a HashModel."""
+    return (
+        f"{model_name(model)} has no {subject}: only fields of hashes (HashModel) can expire. "
+        "Use expire() for the whole document."
+    )
+
+
+def unsupported_option(model: type[MappedModel], name: str) -> TypeError:
+    """Return the error for an option of `save()` that a model does not have."""
+    if name == "field_expirations":
+        return TypeError(hashes_only(model, f"option {name} of save()"))
+    return TypeError(f"{model.__name__}.save() has no option {name!r}.")
 
 
 def fix_primary_key_schema(model: type[MappedModel], schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
@@ -255,6 +273,16 @@ class JsonModel(RedisModel, abc.ABC):
     """Base class of models whose documents are JSON values."""
 
     _storage: ClassVar[Storage | None] = Storage.JSON
+
+    if not TYPE_CHECKING:  # a type checker has to see mistakes as mistakes
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError as error:
+                if name in HASH_METHODS:
+                    error.args = (hashes_only(type(self), f"{name}()"),)
+                raise
 
 
 class EmbeddedJsonModel(JsonModel, abc.ABC):

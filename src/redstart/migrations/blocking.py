@@ -1,17 +1,23 @@
 """Blocking values: the fields that keep documents out of a new index, and the reasons."""
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Iterable, Sequence
 
-from redstart.effects import Op
+from redstart.commands.documents import hget, json_get
+from redstart.effects import Op, call
+from redstart.errors import CommandError
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
-from redstart.migrations.data.failures import failure_at, failure_of
-from redstart.migrations.data.plan import Plan, router
+from redstart.migrations.data.failures import failure_at, failure_of, key_and_location
+from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
 from redstart.migrations.transformation import Conversion, Outcome, Transformation
+from redstart.search.schema import FieldKind, Index, IndexField
 from redstart.values.types import Storage
 
+_ACCEPTED = {FieldKind.NUMERIC: "numbers", FieldKind.TAG: "text", FieldKind.TEXT: "text"}
 EMPTY = "empty string, not a number"
 STILL_TEXT = "still text"
 NO_MODEL = "indexed today, but its key belongs to no given model"
@@ -59,6 +65,57 @@ def blocking_values(
     return found
 
 
+def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
+    """Return the values because of which an index does not contain some documents, as far as its types tell.
+
+    Effects: a read of each.
+    """
+    found: list[Failure] = []
+    for key in keys:
+        for field in index.fields:
+            value = yield from _value_at(key, field, index.storage)
+            if value is not None and not _accepts(field, value, index.storage):
+                reason = f"the index accepts only {_ACCEPTED[field.kind]}"
+                found.append(failure_at(key, field.identifier.removeprefix("$."), value, reason))
+    return found
+
+
+def _value_at(key: bytes, field: IndexField, storage: Storage) -> Op[bytes | None]:
+    """Return a hash field, or the only match of a JSON path. One read, or none."""
+    if field.kind not in _ACCEPTED:
+        return None
+    try:
+        if storage is Storage.HASH:
+            return (yield from call(hget(key, field.identifier)))
+        reply = yield from call(json_get(key, field.identifier))
+    except CommandError:  # the key has another type now
+        return None
+    matches = [] if reply is None else json.loads(reply)
+    if not isinstance(matches, list) or len(matches) != 1:
+        return None
+    return json.dumps(matches[0], ensure_ascii=False).encode()
+
+
+def _accepts(field: IndexField, value: bytes, storage: Storage) -> bool:
+    if storage is Storage.HASH:
+        return field.kind is not FieldKind.NUMERIC or _is_number(value)
+    parsed = json.loads(value)
+    items = parsed if isinstance(parsed, list) else [parsed]
+    if field.kind is FieldKind.NUMERIC:
+        return all(
+            one is None or (isinstance(one, int | float) and not isinstance(one, bool)) for one in items
+        )
+    texts = (str, bool) if field.kind is FieldKind.TAG else (str,)
+    return all(one is None or isinstance(one, texts) for one in items)
+
+
+def _is_number(value: bytes) -> bool:
+    try:
+        return not math.isnan(float(value))
+    except ValueError:
+        return False
+
+
 def does_not_fit(document: StoredDocument, conversion: Conversion) -> bool:
     """Return whether a value keeps its document out of a numeric index."""
     return _reason(document, conversion) is not None
@@ -71,3 +128,16 @@ def _reason(document: StoredDocument, conversion: Conversion) -> str | None:
         # JSON's null is no value to an index; a hash has only empty text for it.
         return EMPTY if document.model.storage is Storage.HASH else None
     return None if conversion.outcome is Outcome.ALREADY else STILL_TEXT
+
+
+def required_fields(failures: Iterable[Failure], plan: Plan) -> list[str]:
+    """Return the fields of some failed values in which their models require a value, as `Visit.arrived_at`."""
+    route = router(plan)
+    found: dict[str, None] = {}
+    for failure in failures:
+        key, location = key_and_location(failure)
+        model = route(key)
+        path = None if model is None else path_of(location, model)
+        if model is not None and path is not None and not path.optional:
+            found[f"{model.name.rpartition('.')[2]}.{path}"] = None
+    return list(found)

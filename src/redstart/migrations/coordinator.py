@@ -20,7 +20,7 @@ from redstart.migrations.data.rollback import (
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult, is_expanded
@@ -41,7 +41,7 @@ from redstart.migrations.unmanaged_indexes import (
 )
 from redstart.values.types import Storage
 
-BLOCKING_NAMED = 20
+BLOCKING_NAMED = MAX_EXAMPLES
 """Documents of each index that are read to find blocking values; all of them are counted."""
 
 

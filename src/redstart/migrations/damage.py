@@ -66,8 +66,11 @@ def confirmed(look: Callable[[], Op[list[Damage]]]) -> Op[list[Damage]]:
 
 
 def require_none(found: Iterable[Damage]) -> None:
-    """Raise the error of the first damage; its message lists the others."""
-    damages = list(found)
+    """Raise the error of the most severe damage; its message lists the others.
+
+    A damaged checkpoint comes last: `clear-progress` refuses while another key is damaged.
+    """
+    damages = sorted(found, key=lambda one: one.part == "checkpoint")
     if damages:
         first, *others = damages
         message = "\n".join([first.message, *(other.message for other in others)])

@@ -10,6 +10,7 @@ from redstart.display import shortened
 from redstart.effects import Op
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
 from redstart.mapping.model_info import ModelDeclaration
+from redstart.migrations.blocking import rejected_values
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
     forecast_with_dates,
@@ -40,12 +41,13 @@ from redstart.migrations.data.statistics import (
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verify import Problems, verify, verify_journal
-from redstart.migrations.failure import FailureSummary
+from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.status import index_statuses
+from redstart.migrations.indexes.state import read_records
+from redstart.migrations.indexes.status import absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.model_check import ModelCheck
@@ -72,6 +74,8 @@ T = TypeVar("T")
 
 NO_SUCH_INDEX = "there is no index of this name; see om migrate status"
 """A problem that a verification reports."""
+MAX_REJECTED = 100
+"""Documents of an index that are read to find values that its original definition does not accept."""
 _ROLLBACK_TO_RUN = 2.0
 """Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
 
@@ -234,7 +238,8 @@ class DateMigration:
             yield from require_aliases(options.aliases, planned)
         indexes = yield from forecast_with_dates(planned, keep_old_index=options.keep_old_index)
         statuses = (yield from index_statuses(planned)) if indexes else []
-        return Preflight(indexes, [one for one in statuses if one.is_superseded], is_lost)
+        is_interrupted = (yield from load_checkpoint(self.keys)) is not None
+        return Preflight(indexes, [one for one in statuses if one.is_superseded], is_lost, is_interrupted)
 
     def dry_run(self, options: MigrationOptions, preflight: Preflight | None = None) -> Op[DryRun]:
         """Read and classify every value, and check whether a run would be refused. Reads only.
@@ -300,7 +305,9 @@ class DateMigration:
         failures = FailureSummary()
         if found.data is not None and found.data.errors:
             failures = yield from FailureLog(self.keys).summary()
-        return replace(found, failures=failures, failure_mode=options.failure_mode)
+        is_complete = found.data is not None and found.data.stopped is None
+        absent = (yield from absent_indexes(planned)) if is_complete else []
+        return replace(found, failures=failures, failure_mode=options.failure_mode, absent=absent)
 
     def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> Op[VerificationResult]:
         """Read every value again, and look up every document in its index if that is cut over. Reads only.
@@ -334,7 +341,8 @@ class DateMigration:
         return VerificationResult(found, undo_log, models, indexes)
 
     def _verify_indexes(self, problems: Problems) -> Op[list[IndexCheck]]:
-        checks = yield from verify_indexes(self.planned_indexes())
+        planned = self.planned_indexes()
+        checks = yield from verify_indexes(planned, (yield from absent_indexes(planned)))
         for check in checks:
             if not check.serves:
                 problems.add(failure_at(check.name.encode(), "", b"", NO_SUCH_INDEX))
@@ -353,7 +361,8 @@ class DateMigration:
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
         found = yield from migration_status(self.keys, plan, transformation=self.context.transformation)
-        return StatusResult(found.phase, found.is_cutover_pending, found.data)
+        absent = yield from absent_indexes(self.planned_indexes())
+        return StatusResult(found.phase, found.is_cutover_pending, found.data, found.is_cut_over, absent)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.
@@ -426,17 +435,35 @@ class DateMigration:
         Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
         """
         yield from self._require_used_prefixes(options.include_prefixes)
-        return (
-            yield from migrate_back(
-                self.context,
-                self._index_migration(),
-                exclude_prefixes=self.exclude_prefixes,
-                include_prefixes=options.include_prefixes,
-                reformat_preexisting=options.reformat_preexisting,
-                accept_unindexed=options.accept_unindexed,
-                batch_documents=options.batch_size,
-            )
+        found = yield from migrate_back(
+            self.context,
+            self._index_migration(),
+            exclude_prefixes=self.exclude_prefixes,
+            include_prefixes=options.include_prefixes,
+            reformat_preexisting=options.reformat_preexisting,
+            accept_unindexed=options.accept_unindexed,
+            batch_documents=options.batch_size,
         )
+        return replace(found, rejected=(yield from _rejected(found))) if found.refused else found
+
+
+def _rejected(found: RollbackResult) -> Op[dict[str, list[Failure]]]:
+    """Return, by name, the values that the original definitions of refused indexes do not accept.
+
+    Before the rollback of the data, all dates have the new format: then they are not the reason.
+    """
+    records = yield from read_records()
+    rejected = {}
+    for name in found.refused:
+        record, coverage = records.get(name), found.indexes[name].membership
+        if record is None or coverage is None:
+            continue
+        original = record.legacy
+        if found.data is None:
+            kept = tuple(one for one in original.fields if one.attribute not in record.changing)
+            original = replace(original, fields=kept)
+        rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], original)
+    return rejected
 
 
 def _first_refusal(

@@ -25,6 +25,9 @@ from redstart.migrations.transformation import Transformation
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 
+REQUIRED = "required, but quarantined; see om migrate-data errors"
+"""A problem that a verification reports."""
+
 
 def undeclared_names(declaration: ModelDeclaration, stored: Any, zone: NaiveTimezone) -> list[str]:
     """Return the fields of a stored document that its model does not read.
@@ -33,15 +36,23 @@ def undeclared_names(declaration: ModelDeclaration, stored: Any, zone: NaiveTime
         stored: the text of a JSON document, or the fields of a hash.
     """
     model: type[RedisModel] = declaration.model
-    if declaration.storage is Storage.HASH:
-        names = [name.decode(model._meta.encoding, "backslashreplace") for name in stored]
-    else:
-        content = from_json(stored)
-        names = list(content) if isinstance(content, dict) else []
     reader = reader_of(model, zone)
     # redis-om 0.3.5 wrote an unused `pk` next to a custom primary key.
-    names = [name for name in names if name != DEFAULT_NAME and not name.endswith(QUARANTINE_SUFFIX)]
+    names = [
+        name
+        for name in _stored_names(declaration, stored)
+        if name != DEFAULT_NAME and not name.endswith(QUARANTINE_SUFFIX)
+    ]
     return [name for name in names if not reader.wants(name)]
+
+
+def _stored_names(declaration: ModelDeclaration, stored: Any) -> list[str]:
+    """Return the names of the fields of a stored document."""
+    model: type[RedisModel] = declaration.model
+    if declaration.storage is Storage.HASH:
+        return [name.decode(model._meta.encoding, "backslashreplace") for name in stored]
+    content = from_json(stored)
+    return list(content) if isinstance(content, dict) else []
 
 
 class ModelCheck:
@@ -93,12 +104,14 @@ class ModelCheck:
 
     def _check(self, document: StoredDocument, reply: Any, problems: Problems) -> None:
         stored = reply if document.model.storage is Storage.JSON else mapping(reply)
-        reasons = self._refused(self._declarations[document.model.key_prefix], document, stored)
+        declaration = self._declarations[document.model.key_prefix]
+        reasons = self._refused(declaration, document, stored)
         self._count_undeclared(document, stored, problems)
         self.read += not reasons
         self.unreadable += bool(reasons)
         for path, rejection in reasons.items():
-            reason = f"not readable by its model: {rejection.reason}"
+            is_quarantined = f"{path}{QUARANTINE_SUFFIX}" in _stored_names(declaration, stored)
+            reason = REQUIRED if is_quarantined else f"not readable by its model: {rejection.reason}"
             problems.add(failure_at(document.key, path, rejection.value, reason))
 
     def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:

@@ -87,11 +87,13 @@ class Preflight:
         indexes: estimates for the indexes whose dates change their type.
         superseded: indexes with a newer definition than that of their model, if any index changes.
         is_state_lost: whether redis-om recorded the migration as applied, and no state of Redstart exists.
+        is_interrupted: whether progress of a run or rollback is saved.
     """
 
     indexes: list[IndexEstimate]
     superseded: list[IndexStatus]
     is_state_lost: bool
+    is_interrupted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class MigrationResult:
         failures: the recorded failed values of the run, by cause.
         failure_mode: how the run handled these values.
         is_skipped: whether nothing was done, because `om` was importing the calling module.
+        absent: after a complete run, indexes of models that do not exist; queries on them raise IndexNotFoundError.
     """
 
     data: RunResult | None
@@ -135,6 +138,7 @@ class MigrationResult:
     failures: FailureSummary = field(default_factory=FailureSummary)
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
     is_skipped: bool = False
+    absent: list[str] = field(default_factory=list)
 
     @property
     def refused(self) -> bool:
@@ -200,6 +204,7 @@ class RollbackResult:
         indexes: the result for each index, by name; empty if no index was rolled back, or the data was not.
         lacking: by name, indexes with fewer documents than before the rollback. They were incomplete before the
             migration: `lacked_before` is the number of documents missing then.
+        rejected: by name, values that the original definition of a refused index does not accept; the first ones.
         is_preview: whether nothing was written.
         is_skipped: whether nothing was done, because `om` was importing the calling module.
     """
@@ -208,6 +213,7 @@ class RollbackResult:
     indexes: dict[str, CutoverResult] = field(default_factory=dict)
     lacking: dict[str, Coverage] = field(default_factory=dict)
     lacked_before: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, list[Failure]] = field(default_factory=dict)
     is_preview: bool = False
     is_skipped: bool = False
 
@@ -384,7 +390,13 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True)
 class StatusResult(MigrationStatus):
-    """The status of a migration, with its outcome: whether work is left."""
+    """The status of a migration, with its outcome: whether work is left.
+
+    Attributes:
+        absent: indexes of models that do not exist; queries on them raise IndexNotFoundError.
+    """
+
+    absent: list[str]
 
     @property
     def progress(self) -> RunProgress:
@@ -401,7 +413,8 @@ class StatusResult(MigrationStatus):
         """The outcome: whether work is left."""
         if self.is_state_lost:
             return Outcome.STATE_LOST
-        is_pending = bool(self.data.pending) or self.data.unlisted or self.is_cutover_pending
+        data = self.data
+        is_pending = bool(data.pending) or data.unlisted or self.is_cutover_pending or bool(self.absent)
         return Outcome.PENDING if is_pending else Outcome.DONE
 
     def raise_for_outcome(self) -> None:

@@ -46,11 +46,13 @@ class MigrationStatus:
     Attributes:
         is_cutover_pending: whether the data is converted and a dual-format index is still active.
         data: what the server has of the data.
+        is_cut_over: whether the new indexes are active, although models may be pending again.
     """
 
     phase: MigrationPhase
     is_cutover_pending: bool
     data: DataStatus
+    is_cut_over: bool
 
     @property
     def converted_ms(self) -> int | None:
@@ -78,7 +80,8 @@ def migration_status(
     records = [] if in_progress else (yield from _records(data))
     phase = phase_of(data, records)
     is_pending = phase is MigrationPhase.CONVERTED and bool(records)
-    return MigrationStatus(phase, is_pending, data)
+    is_cut_over = bool(records) and all(record.is_cut_over for record in records)
+    return MigrationStatus(phase, is_pending, data, is_cut_over)
 
 
 def phase_of(data: DataStatus, records: Collection[IndexRecord]) -> MigrationPhase:

@@ -32,9 +32,10 @@ from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, has_text
 
 PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+TEMPORAL: Final[dict[str, type[date]]] = {"datetime": datetime, "date": date}
+"""The types of fields with dates, by their name in messages."""
 INFINITIES: Final = ("inf", "-inf")
 NOT_VALUES: Final = (FieldExpression, Expression, type, slice, BaseModel)
-NUMBERS: Final = "a number, or a datetime or date for a field of that type"
 
 
 class Number(NamedTuple):
@@ -86,7 +87,7 @@ def _word(field: QueryField, value: Any) -> str:
     if text is None and isinstance(value, float | Decimal):
         raise wrong_operand(field, value, "a number (NaN is not equal to any), or None for missing values")
     if text is None:
-        raise wrong_operand(field, value, NUMBERS)
+        raise wrong_operand(field, value, _expected_number(field, value))
     if text in INFINITIES:
         return text
     # The digits of a float are those that the index keeps.
@@ -94,6 +95,18 @@ def _word(field: QueryField, value: Any) -> str:
     if reason is not None:
         raise cannot_find(field, value, reason)
     return _kept(field, text if PLAIN_NUMBER.fullmatch(text) else _plain_text(value, text))
+
+
+def _expected_number(field: QueryField, value: Any) -> str:
+    """Return what to pass instead of a value that is not a number."""
+    kind = TEMPORAL.get(field.type_name)
+    if kind is None:
+        return "a number"
+    try:
+        _ = kind.fromisoformat(value)
+    except (TypeError, ValueError):
+        return f"a {field.type_name}"
+    return f"a {field.type_name}, for example {field.type_name}.fromisoformat({value!r})"
 
 
 def _number_text(value: Any) -> str | None:
@@ -144,6 +157,8 @@ def stored_text(field: QueryField, value: Any) -> str:
         value = value.value
     if isinstance(value, str):
         text = value
+    elif field.is_list and isinstance(value, list | tuple | set | frozenset | dict):
+        raise wrong_operand(field, value, "one str; << finds any of several")
     elif field.operand is Operand.TEXT and isinstance(value, int | float | date | list | tuple | set | dict):
         raise wrong_operand(field, value, "a str, or use << with a list of values")
     elif value is None or isinstance(value, list | tuple | set | frozenset | dict):

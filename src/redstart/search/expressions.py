@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 
+from redstart.display import shortened
 from redstart.errors import QuerySyntaxError
-from redstart.search.query_field import QueryField
+from redstart.search.query_field import Operand, QueryField
 from redstart.values.copies import copied
 
 T = TypeVar("T")
@@ -57,6 +58,10 @@ class Operator(StrEnum):
     STARTSWITH = ".startswith()"
     ENDSWITH = ".endswith()"
     CONTAINS = ".contains()"
+
+    def applied(self, field: str, value: str) -> str:
+        """Return the operator or method with its operands, as in Python."""
+        return f"{field}{self[:-1]}{value})" if self.endswith("()") else f"{field} {self} {value}"
 
 
 class Expression:
@@ -191,7 +196,7 @@ class Comparison(Expression):
             object.__setattr__(self, "value", copied(self.value))
 
     def __repr__(self) -> str:
-        return f"{self.left!r} {self.operator} {self.value!r}"
+        return self.operator.applied(repr(self.left), repr(self.value))
 
 
 class FieldExpression:
@@ -234,6 +239,17 @@ class FieldExpression:
     def __rshift__(self, values: Iterable[Any]) -> Comparison:
         """Return the condition that the field is equal to none of the values."""
         return Comparison(self, Operator.NOT_IN, _operands(values))
+
+    def __contains__(self, value: object) -> bool:
+        field, shown = self.query_field(), shortened(value)
+        is_text = field.operand is Operand.TEXT and not field.is_list
+        raise QuerySyntaxError(
+            f"Python's `in` is not a condition: {shown} in {field.code}.",
+            f"Use {field.code} == {shown}"
+            + f", or {field.code}.contains({shown}) for a part of the text" * is_text,
+            field=field.label,
+            value=value,
+        )
 
     def __and__(self, other: object) -> Expression:
         # `a > 1 & b < 5` without parentheses is `a > (1 & b) < 5`.

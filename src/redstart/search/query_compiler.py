@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, zip_longest
+from struct import calcsize
 from typing import Any, Final
 
 from redstart.display import shortened
@@ -41,6 +42,8 @@ from redstart.search.query_errors import (
     wrong_knn,
     wrong_operand,
     wrong_operator,
+    wrong_score_field,
+    wrong_vector,
 )
 from redstart.search.query_field import Operand, QueryField, TagPattern, Where, WordPattern, term_of
 from redstart.values.timezones import NaiveTimezone
@@ -220,6 +223,8 @@ def _missing(field: QueryField, operator: Operator) -> str:
 
 def _listed(field: QueryField, value: Any) -> list[Any]:
     if isinstance(value, str | bytes):
+        if field.operand is Operand.NUMBER:  # redis-om queries each character
+            raise wrong_operand(field, value, f"a list: << [{shortened(value)}]")
         return [value]
     if not isinstance(value, Iterable):
         raise wrong_operand(field, value, "a list of values")
@@ -328,12 +333,8 @@ class _Writer:
         return written if isinstance(condition, Negation) else f"({written})"
 
     def neighbours(self, among: str, knn: KNNExpression) -> str:
-        _check_knn(knn)
+        check_knn(knn)
         vector, score = knn.vector_field.query_field(), knn.score_field.query_field()
-        if vector.operand is not Operand.VECTOR:
-            raise no_vector(vector)
-        if score.operand is not Operand.UNINDEXED:
-            raise is_indexed(score)
         k = self.parameters.add("K", int.__repr__(knn.k))
         reference = self.parameters.add("knn_ref_vector", knn.reference_vector)
         filtered = among if among == "*" else f"({among})"
@@ -350,7 +351,8 @@ def _without_double_negation(condition: Expression) -> Expression:
     return condition
 
 
-def _check_knn(knn: KNNExpression) -> None:
+def check_knn(knn: KNNExpression) -> None:
+    """Raise QuerySyntaxError or QueryNotSupportedError if a nearest-neighbour query is invalid."""
     for part, one in (("vector_field", knn.vector_field), ("score_field", knn.score_field)):
         if not isinstance(one, FieldExpression):
             raise wrong_knn(part, one, "a field of a model")
@@ -358,3 +360,22 @@ def _check_knn(knn: KNNExpression) -> None:
         raise wrong_knn("k", knn.k, "an int of 1 or more")
     if not isinstance(knn.reference_vector, bytes):
         raise wrong_knn("reference_vector", knn.reference_vector, "bytes")
+    vector, score = knn.vector_field.query_field(), knn.score_field.query_field()
+    if vector.operand is not Operand.VECTOR:
+        raise no_vector(vector)
+    if score.operand is not Operand.UNINDEXED:
+        raise is_indexed(score)
+    if not score.takes_distance:
+        raise wrong_score_field(score)
+    _check_size(vector, knn.reference_vector)
+
+
+FORMATS: Final = {"FLOAT32": "f", "FLOAT64": "d"}
+"""The formats of `struct` for the types of vector components."""
+
+
+def _check_size(field: QueryField, vector: bytes) -> None:
+    settings = {} if field.vector is None else dict(field.vector.attributes)
+    form = f"<{settings['DIM']}{FORMATS[settings['TYPE']]}" if settings else ""
+    if form and len(vector) != calcsize(form):
+        raise wrong_vector(field, vector, calcsize(form), form)

@@ -4,6 +4,7 @@ from typing import Final
 
 from redstart.display import shortened
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError
+from redstart.search.expressions import Operator
 from redstart.search.query_field import QueryField
 
 EXAMPLE_OF_KNN: Final = (
@@ -45,6 +46,14 @@ def items_not_declared(field: QueryField, name: str) -> QuerySyntaxError:
 
 def no_full_text(field: QueryField, value: object) -> QuerySyntaxError:
     """Return E3: a full-text search of a field without full-text index."""
+    if field.is_list:
+        return QuerySyntaxError(
+            f"Cannot search {field.label} for the words {shortened(value)}: a list cannot be searched for words.",
+            f"Use {field.code} == {shortened(value)}, or << with a list.",
+            field=field.label,
+            value=value,
+            code="E3",
+        )
     return QuerySyntaxError(
         f"Cannot search {field.label} for the words {shortened(value)}: "
         "the field is not indexed for full-text search.",
@@ -55,10 +64,11 @@ def no_full_text(field: QueryField, value: object) -> QuerySyntaxError:
     )
 
 
-def wrong_operator(field: QueryField, operator: str, value: object, has: str) -> QueryNotSupportedError:
+def wrong_operator(field: QueryField, operator: Operator, value: object, has: str) -> QueryNotSupportedError:
     """Return E5: the type of the field does not support the operator."""
     return QueryNotSupportedError(
-        f"Cannot evaluate {field.label} {operator} {shortened(value)}: a {field.operand} does not support {operator}.",
+        f"Cannot evaluate {operator.applied(field.label, shortened(value))}: "
+        f"a {field.kind} does not support {operator.removeprefix('.')}.",
         f"Use one of: {has}" if has else "Query nearest neighbours with find(knn=KNNExpression(...)).",
         field=field.label,
         value=value,
@@ -69,7 +79,7 @@ def wrong_operator(field: QueryField, operator: str, value: object, has: str) ->
 def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySyntaxError:
     """Return the error for a value of a type that the field is never equal to. redis-om sends it and finds nothing."""
     return QuerySyntaxError(
-        f"Cannot compare {field.label} with {shortened(value)}: the field is a {field.operand}.",
+        f"Cannot compare {field.label} with {shortened(value)}: the field is a {field.kind}.",
         f"Pass {expected}.",
         field=field.label,
         value=value,
@@ -111,6 +121,27 @@ def not_knn(value: object) -> QuerySyntaxError:
     """Return the error for anything but a KNNExpression as the argument `knn`."""
     return QuerySyntaxError(
         f"knn has to be a KNNExpression, not {shortened(value)}.", f"Use {EXAMPLE_OF_KNN}.", value=value
+    )
+
+
+def wrong_vector(field: QueryField, vector: bytes, size: int, form: str) -> QuerySyntaxError:
+    """Return the error for a vector that has not as many bytes as those of the field."""
+    settings = dict(field.vector.attributes) if field.vector is not None else {}
+    given = f"{len(vector)} byte{'s' * (len(vector) != 1)}"
+    return QuerySyntaxError(
+        f"reference_vector has {given}, {field.code} needs {size} ({settings['DIM']} × {settings['TYPE']}).",
+        f'Use struct.pack("{form}", *numbers).',
+        field=field.label,
+        value=vector,
+    )
+
+
+def wrong_score_field(score: QueryField) -> QuerySyntaxError:
+    """Return the error for a distance in a field that cannot be read with a float."""
+    return QuerySyntaxError(
+        f"score_field {score.code} has to be a float.",
+        "Declare a field for the distance: distance: float | None = None",
+        field=score.label,
     )
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
+from redstart.search.schema import VectorSettings
 from redstart.values.types import Storage
 
 PUNCTUATION: Final = re.compile(r"[^\w\x80-\U0010ffff]")
@@ -40,6 +41,11 @@ class QueryField:
         full_text: the name of its words in the index, if it is indexed for full-text search.
         sortable: whether the index keeps it for sorting.
         is_date: whether its numbers are dates, which were text before redis-om 1.0.
+        is_list: whether it is a list, or is inside one.
+        type_name: its type in messages, if that is more exact than the operand.
+        expression: the field as it is written in Python; empty for `label`.
+        vector: of a vector.
+        takes_distance: whether it can receive the distances of a nearest-neighbour query.
     """
 
     label: str
@@ -51,11 +57,27 @@ class QueryField:
     full_text: str | None = None
     sortable: bool = False
     is_date: bool = False
+    is_list: bool = False
+    type_name: str = ""
+    expression: str = ""
+    vector: VectorSettings | None = None
+    takes_distance: bool = True
 
     @property
     def term(self) -> str:
         """Return the field as it is written in a query."""
         return term_of(self.attribute)
+
+    @property
+    def kind(self) -> str:
+        """Return the type of the field in messages, for example `list of strings`."""
+        name = self.type_name or self.operand.value
+        return f"list of {name}s" if self.is_list else name
+
+    @property
+    def code(self) -> str:
+        """Return the field as it is written in Python, for examples."""
+        return self.expression or self.label
 
 
 @cache

@@ -162,7 +162,10 @@ def _without_address(text: str) -> str:
 
 def _way_to_answers(error: Exception) -> str:
     """Return the hint for a server that does not reply."""
-    url = "Check that the server is running and that the URL is correct. Set it with --url or REDIS_OM_URL."
+    url = (
+        "Check that the server is running (start one with: om server) and that the URL is correct. "
+        "Set it with --url of om, with REDIS_OM_URL, or with Meta.database."
+    )
     if isinstance(error, TlsHandshakeError) and error.is_about_certificate:
         return "Set the CA of its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
     if isinstance(error, TlsHandshakeError):

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
 from redstart.display import shortened
-from redstart.documents.arguments import items_of
+from redstart.documents.arguments import items_of, require_int
 from redstart.documents.bulk import delete_found, documents_to_update, update_found
 from redstart.documents.errors import RAISE, OnError
 from redstart.documents.fetch import PAGE_DOCUMENTS, pages
@@ -66,7 +66,8 @@ class FindQuery(Generic[R]):
     Raises:
         RedisModelError: the model has no documents of its own.
         ValueError: `on_error` is not valid.
-        QueryError: a field does not exist or is not sortable, or `offset`, `limit` or `page_size` is out of range.
+        QueryError: a field does not exist or is not sortable, `knn` is not valid, or `offset`, `limit` or `page_size`
+            is out of range.
     """
 
     expressions: tuple[Expression | int, ...]
@@ -259,7 +260,8 @@ class FindQuery(Generic[R]):
         Effects: one search for up to 1,000 documents; for more, one or two further searches for the keys, and one round
             trip for each batch. Safe to repeat.
         """
-        query = self._with(on_error).copy(page_size=batch_size)  # checks the size
+        require_int("batch_size", batch_size, 1, error=QuerySyntaxError)
+        query = self._with(on_error).copy(page_size=batch_size)
         return query._run(lambda query: all_documents(query, naive_timezone(), batch_size))
 
     def __iter__(self) -> Iterator[R]:

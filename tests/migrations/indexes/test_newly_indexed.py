@@ -55,7 +55,10 @@ def test_the_old_index_serves_until_the_data_is_converted(
 ) -> None:
     with readers(url, station) as look:
         ready = run_om("migrate", "run")
-        assert (ready.code, ready.stdout.count("new index built; cutover happens")) == (0, len(planned()))
+        assert (ready.code, ready.stdout.count("the new index is ready; the cutover follows")) == (
+            0,
+            len(planned()),
+        )
         assert run_om("migrate", "run").code == 0
         look()
         assert run_om("migrate", "status").stdout.endswith("om migrate-data run\n")

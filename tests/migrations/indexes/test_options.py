@@ -198,7 +198,7 @@ def test_an_option_is_kept_and_comes_back(
         assert all(serving(documents, name) != name for name in names)
         assert each(options) == kept
         assert each(total) == held
-    for check in perform(url, verify_indexes(planned_indexes(map(declare, MODELS)))):
+    for check in perform(url, verify_indexes(planned_indexes(map(declare, MODELS)), ())):
         assert (check.problems, check.has_filter) == (0, "FILTER" in of_index)
     done = back(url)
     assert done.refused == []

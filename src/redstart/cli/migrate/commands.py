@@ -62,6 +62,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes, read_record
+from redstart.migrations.data.run import require_no_interrupted_rollback
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult
@@ -202,6 +203,7 @@ def run(
         note_unclaimed(unmanaged)
 
         def check() -> None:
+            session.run(require_no_interrupted_rollback(session.keys))
             if not accept_unreadable:
                 require_readable(session)
             note_unknown_fields(session)
@@ -252,7 +254,7 @@ def run(
     else:
         _draw_outcome(results, refused)
         changed = [one for one in results if one.outcome is not IndexOutcome.UP_TO_DATE or one.repaired]
-        draw_results(results if verbose else changed, blocking_values, verbose=verbose)
+        draw_results(results if verbose else changed, blocking_values, session.plan, verbose=verbose)
         is_expanded = any(one.outcome is IndexOutcome.EXPANDED for one in results)
         if not refused and (is_expanded or found.is_cutover_pending or found.phase is not phase_before):
             draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
@@ -267,7 +269,10 @@ def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate]
     """Return the prompt, with documents and time where indexes are to be built."""
     seconds = sum(one.seconds for one in estimates)
     size = f" ({sum(one.documents for one in estimates):,} documents, about {duration(seconds)})"
-    return f"Change {_indexes(len(pending))} on {where}{size if estimates else ''}?"
+    all_absent = all(one.active is ActiveIndex.ABSENT for one in pending)
+    verb = "Create" if all_absent else "Change"
+    name = f" ({pending[0].planned.name})" if len(pending) == 1 else ""
+    return f"{verb} {_indexes(len(pending))}{name} on {where}{size if estimates else ''}?"
 
 
 def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]) -> None:

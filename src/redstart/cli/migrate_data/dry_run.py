@@ -99,7 +99,10 @@ def _draw(found: DryRun, options: MigrationOptions, verbose: bool) -> None:
         )
     draw_refusal(refusal)
     if refusal is None and data.documents:
-        next_step("Convert with", run_command(omit=("dry_run", "verbose")))
+        next_step(
+            "Resume with" if found.preflight.is_interrupted else "Convert with",
+            run_command(omit=("dry_run", "verbose")),
+        )
 
 
 def _rows(found: Statistics) -> list[tuple[str, int]]:

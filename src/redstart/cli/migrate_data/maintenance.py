@@ -5,7 +5,7 @@ import click
 from redstart.cli.index_report import index_migration
 from redstart.cli.migration_files import NO_UNDO_LOG, require_built_in
 from redstart.cli.options import Settings, common, confirm, migration_id, require_yes, yes
-from redstart.cli.output import line, print_json
+from redstart.cli.output import counted, line, print_json
 from redstart.cli.session import open_session
 from redstart.errors import StateDamagedError
 from redstart.migrations.data import maintenance
@@ -46,9 +46,12 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
     with open_session(settings, writes=True, needs_models=False) as session:
         require_built_in(session, migration_id, NO_UNDO_LOG)
         last_copies = session.run(maintenance.last_copies(session.context()))
-        lost = f" The undo log has the only copy of {last_copies:,} originals." if last_copies else ""
+        copies = counted(last_copies, "original")
+        lost = f" The undo log has the only copy of {copies}." if last_copies else ""
         require_yes(
-            f"{migration_id} cannot be rolled back without its undo log.{lost} Drop the undo log?",
+            "Drop the undo log?",
+            consequence=f"Without its undo log {migration_id} cannot be rolled back.{lost}",
+            how="To drop it, add --yes.",
             assume_yes=yes,
         )
         context = session.context()
@@ -68,7 +71,12 @@ def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     If its process is still alive, it stops before its next write.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
-        require_yes("Remove the lease? The run that holds it stops before its next write.", assume_yes=yes)
+        require_yes(
+            "Remove the lease?",
+            consequence="The run that holds the lease will stop before its next write.",
+            how="To remove the lease, add --yes.",
+            assume_yes=yes,
+        )
         leases = session.run(break_leases(session.context()))
     broken = [lease.message if isinstance(lease, StateDamagedError) else str(lease) for lease in leases]
     if as_json:

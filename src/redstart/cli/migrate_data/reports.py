@@ -18,6 +18,7 @@ from redstart.migrations.data.status import DataStatus
 from redstart.migrations.date_migration import NO_SUCH_INDEX
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
+from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import (
     DryRun,
     MigrationResult,
@@ -155,7 +156,8 @@ def verify_report(result: VerificationResult) -> dict[str, Any]:
 
 def shown_problem(problem: Failure) -> Failure:
     """Return a problem; one that names a command names it as it was typed."""
-    return replace(problem, reason=as_typed(problem.reason)) if problem.reason == NO_SUCH_INDEX else problem
+    names_command = problem.reason in (NO_SUCH_INDEX, REQUIRED)
+    return replace(problem, reason=as_typed(problem.reason)) if names_command else problem
 
 
 def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
@@ -179,6 +181,7 @@ def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
             for model in (*found.applied, *found.pending)
         ],
         "unmatched_prefixes": found.unmatched,
+        "absent_indexes": status.absent,
         "rewritten_prefixes": [model.key_prefix for model in found.rewritten],
         "failed": found.failures,
         "undoable": found.record.plan is not None,
@@ -275,6 +278,7 @@ def run_report(found: MigrationResult, pending_files: Sequence[str]) -> dict[str
     """Return the object of `run`."""
     return _data_report(found) | {
         "indexes": [result_report(one) for one in found.indexes],
+        "absent_indexes": found.absent,
         "blocking": blocking_report(found.blocking),
         "pending_files": list(pending_files),
     }
@@ -349,5 +353,6 @@ def _run_keys(
         "documents_per_second": rate,
         "unmatched_prefixes": list(unmatched),
         "indexes": [],
+        "absent_indexes": [],
         "blocking": [],
     }

@@ -1,6 +1,7 @@
 """`om migrate-data rollback`: restore the originals of converted values."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -27,9 +28,11 @@ from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_unused_exclusions, open_session, resume_hint, stop_on_signal
 from redstart.cli.tables import pairs
+from redstart.display import shown_key, whole_line
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.rollback import DataRollbackResult
+from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.outcomes import RollbackResult
 from redstart.migrations.state_keys import DATETIME_MIGRATION
@@ -41,7 +44,8 @@ PREEXISTING_NUMBERS = (
     "JSON model does not contain documents with such values."
 )
 REFORMAT = f"If the new version wrote them, rewrite them as text, too, with: {REFORMATTING}"
-CORRECT = "  correct the documents that the index refuses, then run: om migrate rollback"
+CORRECT = "  correct these values, then run: om migrate rollback"
+TEXT_EXAMPLE = '"2023-01-01T12:00:00"'
 AFTER_REFUSAL = (
     "  if redis-om 1.x wrote the pre-existing numbers, write these values as text, then run: om migrate rollback",
     "  if the new version wrote them, convert the data again: om migrate-data run",
@@ -111,7 +115,8 @@ def rollback(
         if not dry_run:
             _ask(session, migration_id, recorded, assume_yes=yes)
         with progress_display(every_step=verbose) as show:
-            monitor = log.watching(Monitor(progress=show))
+            # What a rollback counts as failures are values that stay as they are: the result explains them.
+            monitor = log.watching(Monitor(progress=lambda update: show(replace(update, failures=0))))
             migration = session.migration(monitor)
             if dry_run:  # there is no progress to save: Ctrl-C ends it at once
                 found = session.run(migration.preview_rollback(options))
@@ -153,16 +158,15 @@ def _draw(found: RollbackResult, verbose: bool, command: str) -> None:
     """
     line(*_outcome(found))
     if found.data is not None and not found.data.nothing_to_do:
-        _draw_data(found.data, verbose)
+        _draw_data(found.data, verbose, is_preview=found.is_preview)
     for name, switched in found.indexes.items():
-        draw_switched(name, switched, "original index active again")
+        if switched.done or switched.membership is None:
+            draw_switched(name, switched, "original index active again")
+        else:
+            _draw_refused(name, switched.membership, found, verbose)
     for name, membership in found.lacking.items():
         draw_lacking(name, membership, found.lacked_before[name])
-    if (
-        found.data is not None
-        and found.data.preexisting_numbers
-        and (verbose or found.is_preview or found.refused)
-    ):
+    if found.data is not None and found.data.preexisting_numbers and (verbose or found.is_preview):
         _draw_preexisting(found.data, verbose)
     for text in _next_steps(found, command):
         line(as_typed(text))
@@ -207,7 +211,7 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-def _draw_data(result: DataRollbackResult, verbose: bool) -> None:
+def _draw_data(result: DataRollbackResult, verbose: bool, *, is_preview: bool) -> None:
     counts = [
         ("document writes", result.documents),
         ("values restored byte for byte", result.restored_exactly),
@@ -221,15 +225,48 @@ def _draw_data(result: DataRollbackResult, verbose: bool) -> None:
     limit = None if verbose else MAX_EXAMPLES
     for failure in result.examples[:limit]:
         line(f"not reversible: {failure}")
+    if not result.unrestored:
+        return
+    line(f"Originals {'that would not be restored' if is_preview else 'not restored'}: {result.unrestored:,}")
     for failure in result.unrestored_examples[:limit]:
-        line(str(failure))
+        line(f"  {failure}")
+    for text in () if is_preview else UNRESTORED:
+        line(f"  {as_typed(text)}")
+
+
+def _draw_refused(name: str, coverage: Coverage, found: RollbackResult, verbose: bool) -> None:
+    """Print why an index was not switched back: the values that its original definition does not accept."""
+    documents = counted(coverage.documents, "document")
+    line(
+        f"Index not switched back: {name}: {coverage.missing:,} of {documents} would drop out of query results"
+    )
+    preexisting = set() if found.data is None else {(one.key, one.path) for one in found.data.number_examples}
+    values = found.rejected.get(name, [])
+    never = [one for one in values if (one.key, one.path) in preexisting]
+    limit = None if verbose else MAX_EXAMPLES
+    for title, some in (
+        ("Not accepted by the original index:", [one for one in values if one not in never]),
+        ("Numbers before the run, so the original index did not contain these documents either:", never),
+    ):
+        if some:
+            line(f"  {title}")
+        for failure in some[:limit]:
+            line(f"    {failure}")
+        if len(some) > len(some[:limit]):
+            line(f"    ... and {len(some) - len(some[:limit]):,} more; --verbose lists them")
+    named = {one.key for one in values}
+    for key in [shown_key(one) for one in coverage.examples if whole_line(one) not in named][:limit]:
+        line(f"  {key}")
+    if found.data is not None and never:
+        line(f"  Write such values as text, as {TEXT_EXAMPLE}.")
 
 
 def _draw_preexisting(result: DataRollbackResult, verbose: bool) -> None:
-    for failure in result.number_examples[: None if verbose else MAX_EXAMPLES]:
-        line(f"left unchanged: {failure}")
-    if not verbose and result.preexisting_numbers > MAX_EXAMPLES:
-        line(f"... and {result.preexisting_numbers - MAX_EXAMPLES:,} more; --verbose lists them")
+    if verbose:
+        for failure in result.number_examples:
+            line(f"left unchanged: {failure}")
+    else:
+        line("--verbose lists the pre-existing numbers.")
     line(PREEXISTING_NUMBERS)
 
 
@@ -247,10 +284,9 @@ def _next_steps(found: RollbackResult, command: str) -> Iterator[str]:
             yield REFORMAT
         yield EMBEDDED_KEYS
     elif not found.is_preview:
-        yield from UNRESTORED if result.unrestored else ()
         yield from FORGOTTEN if result.forgotten else ()
         if found.refused:
             yield "The dual-format index is still active, so no query loses documents. To finish:"
             yield from AFTER_REFUSAL if result.preexisting_numbers else (CORRECT,)
-        elif found.indexes:
+        elif found.indexes and result.documents:
             yield from AFTER_ROLLBACK

@@ -1,6 +1,6 @@
 """The result of a run, as text."""
 
-from redstart.cli.index_report import draw_results
+from redstart.cli.index_report import draw_absent, draw_results, indexes_are
 from redstart.cli.migrate_data.reports import rate_of
 from redstart.cli.migrate_data.tables import (
     CHECK_PREFIXES,
@@ -50,9 +50,10 @@ def draw_result(
         _draw_failed(result, failures, failure_mode)
     if found.indexes:
         line("")
-    draw_results(found.indexes, found.blocking, verbose=verbose, failure_mode=failure_mode)
+    draw_results(found.indexes, found.blocking, plan, verbose=verbose, failure_mode=failure_mode)
     if result is None:
         return
+    draw_absent(found.absent)
     if result.stopped is not None:
         _draw_resume_hint(result.stopped, resume_command)
         return
@@ -76,6 +77,8 @@ def _outcome(found: MigrationResult, plan: Plan) -> tuple[str, Tone]:
         return f"Conversion complete; cutover refused for {indexes}.", Tone.WARNING
     if not found.data.documents:
         return f"Conversion complete. {nothing_found_message(plan.models)}", Tone.WARNING
+    if found.absent:
+        return f"Conversion complete; {indexes_are(len(found.absent), 'absent')}.", Tone.WARNING
     return "Conversion complete.", Tone.DONE
 
 

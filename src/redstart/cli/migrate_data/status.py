@@ -1,20 +1,23 @@
 """`om migrate-data status`: the phase, what is applied and pending, and the next command."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
+from redstart.cli.index_report import draw_absent, indexes_are
 from redstart.cli.migrate_data.reports import status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import Settings, common, exclude_prefix
-from redstart.cli.output import ago, as_typed, line, print_json
+from redstart.cli.output import ago, as_typed, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
+from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.outcomes import (
@@ -30,7 +33,7 @@ from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATIO
 
 PHASES = {
     MigrationPhase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
-    MigrationPhase.PENDING: "documents have dates in text format",
+    MigrationPhase.PENDING: "dates are not converted yet",
     MigrationPhase.EXPANDED: "indexes are ready, documents are not converted yet",
     MigrationPhase.MIGRATING: "a conversion was started and is not complete",
     MigrationPhase.CONVERTED: "all convertible values were converted by the last run",
@@ -93,8 +96,11 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
         failed: given for a detailed status.
     """
     found = status.data
-    when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
-    line(f"Phase: {status.phase.value} ({PHASES[status.phase]}{when})")
+    line(
+        f"Phase: {_rewritten(found.rewritten, status)}"
+        if _is_rewritten(found)
+        else f"Phase: {_phase(status)}"
+    )
     if found.pending or found.is_applied:
         line(f"{'pending' if found.pending else 'applied'}: {DATETIME_MIGRATION}")
     if failed is not None:
@@ -105,14 +111,14 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
         line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
-    if found.rewritten:
+    if found.rewritten and not _is_rewritten(found):
         prefixes = ", ".join(model.key_prefix for model in found.rewritten)
         line(f"Documents in text format were written after the run, under: {prefixes}")
     if found.unmatched:
         line(f"In the run, {unmatched_message(found.unmatched)}")
         line(CHECK_PREFIXES)
     if found.unrestored:
-        line(f"The last rollback could not restore all values of {found.unrestored:,} documents.")
+        line(f"The last rollback could not restore all values of {counted(found.unrestored, 'document')}.")
         next_step("List these values with", "om migrate-data errors")
     if found.recorded_elsewhere:
         line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
@@ -124,12 +130,35 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
         next_step("Add it to the list with", "om migrate-data run")
     for text in _what_next(status):
         line(as_typed(text))
+    draw_absent(status.absent)
+
+
+def _phase(status: StatusResult) -> str:
+    meaning = PHASES[status.phase]
+    if status.absent and status.phase in (MigrationPhase.CUT_OVER, MigrationPhase.CONTRACTED):
+        meaning = f"all documents are converted; {indexes_are(len(status.absent), 'absent')}"
+    when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
+    return f"{status.phase.value} ({meaning}{when})"
+
+
+def _is_rewritten(found: DataStatus) -> bool:
+    """Return whether the data was converted, and all that is pending was written in text format since then."""
+    return bool(found.rewritten) and all(model in found.rewritten for model in found.pending)
+
+
+def _rewritten(models: Sequence[PlannedModel], status: StatusResult) -> str:
+    prefixes = ", ".join(model.key_prefix for model in models)
+    state = "cut over" if status.is_cut_over else "converted"
+    return f"{state}, but dates in text format were written since, under {prefixes}"
 
 
 def _what_next(status: StatusResult) -> tuple[str, ...]:
     found = status.data
     if status.progress.is_running:
         return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
+    if _is_rewritten(found):
+        lost = "Queries do not return these documents. " if status.is_cut_over else ""
+        return (f"{lost}Stop the old version, then convert with: om migrate-data run",)
     if status.phase is MigrationPhase.CONVERTED:
         return ("Check documents written since then with: om migrate-data verify",)
     if status.phase is MigrationPhase.MIGRATING:
@@ -203,11 +232,14 @@ def _draw(found: list[DateIndex], advice: str | None) -> None:
     mismatches = sum(len(one.mismatches) for one in found)
     unconverted = [one.model for one in found if not one.converted]
     if mismatches:
-        line(f"{mismatches:,} date field{'s do' if mismatches > 1 else ' does'} not match the models.")
+        fields, their = (
+            ("1 date field is", "its") if mismatches == 1 else (f"{mismatches:,} date fields are", "their")
+        )
+        line(f"{fields} not NUMERIC in {their} index.")
     else:
         line("No schema mismatches.")
     if mismatches:
-        table("Dates in indexes", ["model", "field", "state", "type in index", "type in model"], rows)
+        table("Dates in indexes", ["model", "field", "state", "index accepts", "model requires"], rows)
     if unconverted:
         line(f"Data not converted yet: {', '.join(unconverted)}")
     if advice is not None:

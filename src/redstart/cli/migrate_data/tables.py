@@ -6,6 +6,7 @@ from redstart.cli.output import counted, line, rounded
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
+from redstart.migrations.data.unrestored import NOT_RESTORED
 from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.outcomes import RecordedFailures, unmatched_message
 from redstart.migrations.transformation import Outcome
@@ -134,6 +135,12 @@ def draw_all_failures(found: FailureSummary) -> None:
 
 def summary_of(found: RecordedFailures) -> str:
     """Return how many failed values there are, and in how many documents."""
+    originals = sum(failure.reason.startswith(NOT_RESTORED) for failure in found.listed)
+    of_rollback = f"{counted(originals, 'original')} that the last rollback could not restore"
+    if originals and originals == found.count:
+        return of_rollback
+    if originals:
+        return f"{counted(found.count - originals, 'failed value')}, and {of_rollback}"
     values = counted(found.count, "failed value")
     if found.not_listed:
         return f"{values}, of which {found.not_listed:,} are only counted and not recorded"

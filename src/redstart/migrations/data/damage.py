@@ -182,10 +182,11 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
         f"om migrate-data rollback {keys.migration_id}",
         "unrestored": _unrestored_hint(keys),
     }
+    names = {"census": f"The list of pre-existing numbers ({keys.census})"}
     return [
         Damage(
             part,
-            f"{getattr(keys, part)} has {counts[part]:,} entries; {keys.record} counts {expected:,}.",
+            f"{names.get(part, getattr(keys, part))} has {counts[part]:,} entries; {keys.record} counts {expected:,}.",
             hints.get(part, keys.restore_hint()),
             UndoLogCorruptError,
         )

@@ -35,6 +35,12 @@ def place_name(key: bytes, location: Location) -> bytes:
     return packed
 
 
+def key_and_location(failure: Failure) -> tuple[bytes, Location]:
+    """Return the whole key and the location of a failure."""
+    key, *steps = msgpack.unpackb(failure.name, raw=True)
+    return key, location_of(steps)
+
+
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
     """Return the failure of one value as read."""
     return failure_at(document.key, value.location, value.raw, reason)

@@ -31,7 +31,7 @@ from redstart.migrations.data.scanner import server_run_id
 from redstart.migrations.data.survey import CensusRecorder, Tally, require_memory, survey
 from redstart.migrations.lease import Lease
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
-from redstart.migrations.state_keys import DATA_RUNS
+from redstart.migrations.state_keys import DATA_RUNS, StateKeys
 from redstart.migrations.transformation import Outcome
 
 
@@ -114,16 +114,27 @@ def require_same_plan(context: Context, plan: Plan, record: Record, found: Check
     _ = merged(record.plan, plan, context.transformation)  # refuses what contradicts the undo log
     if found is None:
         return
-    if found.stage.undoes:
-        raise RollbackInProgressError(
-            "A rollback was interrupted and is not complete.",
-            f"Finish it with: om migrate-data rollback {context.keys.migration_id}",
-        )
+    _require_no_rollback(context.keys, found)
     if found.plan_hash != plan.hash:
         raise PlanChangedError(
             context.transformation.texts.plan_changed,
             "Resume with the previous models, or start again with the current ones: om migrate-data "
             "clear-progress, then om migrate-data run. Converted values stay converted and can be rolled back.",
+        )
+
+
+def require_no_interrupted_rollback(keys: StateKeys) -> Op[None]:
+    """Raise RollbackInProgressError if a rollback was interrupted. One read."""
+    found = yield from load_checkpoint(keys)
+    if found is not None:
+        _require_no_rollback(keys, found)
+
+
+def _require_no_rollback(keys: StateKeys, found: Checkpoint) -> None:
+    if found.stage.undoes:
+        raise RollbackInProgressError(
+            "A rollback was interrupted and is not complete.",
+            f"Finish it with: om migrate-data rollback {keys.migration_id}",
         )
 
 

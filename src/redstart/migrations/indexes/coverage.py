@@ -4,7 +4,7 @@ Counts never agree while clients write and keys expire. The keys of each scanned
 (`FT.SEARCH ... INKEYS`), so memory does not grow with the data.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import key_type, scan_type
@@ -155,8 +155,11 @@ class IndexCheck:
         return max(0, self.missing - self.accepted) if self.serves else 1
 
 
-def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
+def verify_indexes(planned: Sequence[PlannedIndex], absent: Collection[str]) -> Op[list[IndexCheck]]:
     """Look up every document in each index that is cut over. Before the cutover an index may be incomplete.
+
+    Args:
+        absent: indexes that are to be reported as absent, in any phase.
 
     Effects: reads only, some for each page of 1,000 keys.
     """
@@ -166,11 +169,11 @@ def verify_indexes(planned: Iterable[PlannedIndex]) -> Op[list[IndexCheck]]:
     checks = []
     for one in planned:
         record = records.get(one.name)
-        if record is None or not record.is_cut_over:
-            continue
-        found = yield from find_index(one.name)
-        if found is None:
+        if one.name in absent:
             checks.append(IndexCheck(one.name, serves=False))
+            continue
+        found = None if record is None or not record.is_cut_over else (yield from find_index(one.name))
+        if record is None or found is None:
             continue
         if "FILTER" in found.index.options:
             checks.append(IndexCheck(one.name, serves=True, has_filter=True))

@@ -1,6 +1,6 @@
 """The state of indexes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from redstart.migrations.indexes.drift import has_more, is_replaced_externally, 
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
+from redstart.migrations.server_checks import has_search
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema_diff import IndexDifference, difference
 
@@ -78,6 +79,23 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
             )
         )
     return result
+
+
+def absent_indexes(planned: Sequence[PlannedIndex]) -> Op[list[str]]:
+    """Return the indexes of models that do not exist, although those of other models do or Redstart built some.
+
+    If none ever existed, the application does not search its documents.
+
+    Effects: reads only, see `index_statuses`.
+    """
+    if not planned or not (yield from has_search()):
+        return []
+    statuses = yield from index_statuses(planned)
+    absent = [one.planned.name for one in statuses if one.active is ActiveIndex.ABSENT]
+    if len(absent) == len(statuses):
+        records = yield from read_records()
+        absent = absent if any(name in records for name in absent) else []
+    return list(dict.fromkeys(absent))
 
 
 def _active_index(record: IndexRecord | None, info: IndexInfo, pending: IndexDifference) -> ActiveIndex:
