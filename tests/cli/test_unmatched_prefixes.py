@@ -89,7 +89,7 @@ def test_it_is_said_and_hides_no_document(
     found = om(there, models, "status", "--check", "--json")
     assert (found.code, found.json["phase"]) in ((3, "pending"), (3, "expanded"))
     assert found.json["rewritten_prefixes"] == [f"{prefix}:log:", f"{prefix}:note:"]
-    assert "written after the run" in om(there, models, "status").stdout
+    assert "dates in text format were written since, under " in om(there, models, "status").stdout
     assert om(there, models, "verify").code == 6
     for place, named in dict.fromkeys([(there, models), (url, right)]):
         ended = om(place, named, "run", "--json")
