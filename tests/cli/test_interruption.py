@@ -56,7 +56,7 @@ def test_going_on_treats_the_rest_as_the_beginning(big_station: redis.Redis) -> 
     for mode, options in (
         ("default", f" --failure-mode default{limit}"),
         ("log_and_skip", f" --failure-mode log_and_skip{limit}"),
-        ("fail", limit),
+        ("fail", f" --failure-mode fail{limit}"),
     ):
         stopped = run_om("migrate-data", "run", "--limit-documents", "3", "--failure-mode", mode)
         assert stopped.code == 5
