@@ -102,10 +102,11 @@ class PlainHashes:
         others: list[StoredDocument] = []
         model: PlannedModel | None = None
         convert: PlainConverter[DocumentEdits] | None = None
+        converters = self._converters
         for document in documents:
             if document.model is not model:
                 model = document.model
-                convert = self._converter_of(model)
+                _, convert = converters.get(id(model)) or self._with_converter(model)
             fields = document.fields
             edits = None if fields is None or convert is None else convert(document.key, fields)
             if edits is None:
@@ -114,14 +115,14 @@ class PlainHashes:
                 plain.append(edits)
         return plain, others
 
-    def _converter_of(self, model: PlannedModel) -> PlainConverter[DocumentEdits] | None:
-        known = self._converters.get(id(model))
-        if known is None:
-            convert = None
-            if model.storage is not _JSON:
-                convert = self._transformation.plain_converter(model.paths, DocumentEdits.plain)
-            known = self._converters[id(model)] = model, convert
-        return known[1]
+    def _with_converter(
+        self, model: PlannedModel
+    ) -> tuple[PlannedModel, PlainConverter[DocumentEdits] | None]:
+        """Return a model with its converter, from now on kept."""
+        is_json = model.storage is _JSON
+        convert = None if is_json else self._transformation.plain_converter(model.paths, DocumentEdits.plain)
+        self._converters[id(model)] = model, convert
+        return model, convert
 
 
 def edits_for(
