@@ -72,8 +72,8 @@ def test_a_model_or_a_file_instead_of_a_module(write_module: Callable[[str], str
     )
 
 
-@pytest.mark.parametrize("name", ["./models.py", ".models", "", "a..b"])
-def test_what_is_no_name_of_a_module(name: str) -> None:
+@pytest.mark.parametrize("name", ["./models.py", ".models", "a..b"])
+def test_what_is_not_a_name_of_a_module(name: str) -> None:
     refused(run_om(*RUN, "--models", name), 2, "cannot be imported")
 
 

@@ -176,11 +176,6 @@ def test_a_type_error(models_url: str, call: Callable[[], Any], message: str) ->
         call()
 
 
-def test_a_negative_time_to_live() -> None:
-    with pytest.raises(ValueError, match="The time to live in seconds has to be 0 or more, not -5"):
-        Visit(token="a").expire(-5)
-
-
 @pytest.mark.parametrize("document", [Shop(), AsyncShop()], ids=["sync", "async"])
 @pytest.mark.parametrize("name", HASH_METHODS)
 def test_a_method_of_hashes_only(document: Any, name: str) -> None:

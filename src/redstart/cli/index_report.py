@@ -156,7 +156,7 @@ def _draw_options(
     if refused:
         line("The active index is unchanged, so queries lose no document.")
     if any(failure.reason == STILL_TEXT for failure in values):
-        line(f"Some values are still text. {as_typed('Convert them with: om migrate-data run')}")
+        line(as_typed("Some values are still text. Convert them with: om migrate-data run"))
     if refused:
         line("To finish the cutover, stop the old version, then do one of:")
     else:

@@ -61,8 +61,9 @@ def requests_of(url: str, operation: Any) -> list[str]:
 
 def points(names: list[str]) -> list[int]:
     """Requests at which to stop: spread over the operation, and none behind its last change."""
+    changes = [at for at, name in enumerate(names, 1) if "apply" in name or "commit" in name]
     first = next(at for at, name in enumerate(names, 1) if "apply" in name)
-    return [*range(1, first, max(1, first // 3)), *range(first, len(names), max(1, len(names) // POINTS))]
+    return [*range(1, first, max(1, first // 3)), *range(first, changes[-1], max(1, len(names) // POINTS))]
 
 
 def test_a_run(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
