@@ -85,6 +85,16 @@ def test_what_is_none_may_be_left_out(base: Any, way: str) -> None:
     assert done(model.get(document.pk)).note is None  # and not what was there before
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_default_may_be_left_out(base: Any, way: str) -> None:
+    model = model_of(base, way, without=lambda name, value: (name, value) == ("name", "x"))
+    document = model(name="y")
+    done(document.save())
+    document.name = "x"
+    done(document.save())
+    assert done(model.get(document.pk)) == document  # and not what was there before
+
+
 @pytest.mark.parametrize("way", ["wrap", "plain"])
 def test_what_is_declared_as_excluded_may_be_left_out(base: Any, way: str) -> None:
     model = model_of(
@@ -180,3 +190,6 @@ def test_a_serializer_of_an_embedded_model_loses_no_value(
     document = model(inner=held(embedded(name="x", note=None)))
     done(document.save())
     assert done(model.get(document.pk)) == document  # None, and not the default
+    document = model(inner=held(embedded(name="x")))
+    done(document.save())
+    assert done(model.get(document.pk)) == document

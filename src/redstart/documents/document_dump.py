@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer, WrapSerializer
 from pydantic_core import SchemaSerializer
 
 from redstart.documents.errors import encode_error
@@ -25,6 +25,7 @@ from redstart.mapping.pydantic_internals import (
     new_serializer,
     serializer_of,
 )
+from redstart.mapping.revalidation import WITHOUT_PARTS
 
 _LEFT_OUT: Final = (
     "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "
@@ -49,9 +50,7 @@ def dump_for_storage(document: RedisModel) -> dict[str, Any]:
         raise encode_error(document, "the document", "the model_serializer did not return a dict")
     for name, names in _names_to_give(model):
         if names.isdisjoint(values):
-            if getattr(document, name) is not None:
-                raise encode_error(document, name, _LEFT_OUT)
-            values[name] = None
+            values[name] = _omitted(document, name, document, name)
     if _has_serializers_inside(model):
         for name in complete_fields(model):
             _check_inside(document, name, getattr(document, name), values.get(name))
@@ -59,13 +58,11 @@ def dump_for_storage(document: RedisModel) -> dict[str, Any]:
 
 
 def _check_inside(document: RedisModel, path: str, value: Any, written: Any) -> None:
-    """Raise DocumentEncodeError if the serializer of an embedded model omits a value, as for the document itself."""
+    """Raise DocumentEncodeError if the serializer of an embedded model omits a value; see `_omitted`."""
     if isinstance(value, BaseModel) and isinstance(written, dict):
         for name, names in _names_of_embedded(type(value)):
             if names.isdisjoint(written):
-                if getattr(value, name) is not None:
-                    raise encode_error(document, f"{path}.{name}", _LEFT_OUT)
-                written[name] = None
+                written[name] = _omitted(value, name, document, f"{path}.{name}")
         for name in type(value).model_fields:
             _check_inside(document, f"{path}.{name}", getattr(value, name), written.get(name))
     elif isinstance(value, Mapping) and isinstance(written, Mapping):
@@ -74,6 +71,30 @@ def _check_inside(document: RedisModel, path: str, value: Any, written: Any) -> 
     elif isinstance(value, list | tuple) and isinstance(written, list | tuple) and len(value) == len(written):
         for position, item in enumerate(value):
             _check_inside(document, f"{path}[{position}]", item, written[position])
+
+
+def _omitted(holder: BaseModel, name: str, document: RedisModel, path: str) -> Any:
+    """Return the value of a field that the model_serializer omits: None, or the default, which reads back the same.
+
+    Raises:
+        DocumentEncodeError: it is another value, so it would be lost.
+    """
+    value = getattr(holder, name)
+    if value is not None and not _is_plain_default(type(holder), name, value):
+        raise encode_error(document, path, _LEFT_OUT)
+    return value
+
+
+def _is_plain_default(kind: type[BaseModel], name: str, value: Any) -> bool:
+    """Return whether a value is the default of its field, and pydantic writes it as it is."""
+    field = complete_fields(kind)[name]
+    if type(value) not in WITHOUT_PARTS or type(field.default) is not type(value) or field.default != value:
+        return False
+    if any(isinstance(one, PlainSerializer | WrapSerializer) for one in field.metadata):
+        return False
+    return not any(
+        {name, "*"} & set(one.info.fields) for one in decorators_of(kind).field_serializers.values()
+    )
 
 
 @cache
