@@ -15,7 +15,7 @@ of them is set.
 import argparse
 import json
 import multiprocessing
-import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -181,13 +181,27 @@ def _short(words: tuple[str, ...]) -> str:
 
 def _run(command: list[str], found: Measured) -> None:
     began = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"{found.command} ended with exit code {process.returncode}: no measurement")
+    found.client_megabytes = peak_megabytes(command)
     found.seconds = time.perf_counter() - began
-    found.client_megabytes = usage.ru_maxrss / (1_000_000 if sys.platform == "darwin" else 1_000)
+
+
+_PEAK_OF_CHILD = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""A small process in between: a command is charged with the memory of the process that starts it."""
+
+
+def peak_megabytes(command: list[str]) -> float:
+    """Run a command, and return the most memory that it had. Raises SystemExit if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAK_OF_CHILD, *command], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{shlex.join(command)} ended with exit code {done.returncode}: no measurement")
+    return int(done.stdout) / (1_000_000 if sys.platform == "darwin" else 1_000)
 
 
 @contextmanager

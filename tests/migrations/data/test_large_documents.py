@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from bench.neighbour import COMMANDS as MEASURED
-from bench.neighbour import Kind, measure
+from bench.neighbour import Kind, measure, peak_megabytes
 
 from redstart.commands.resp import PAGE_BYTES
 from redstart.devserver.process import EmbeddedServer
@@ -154,15 +153,6 @@ def test_neither_client_nor_server_nor_neighbour_suffers(
             slowest = sorted((one["duration"], one["command"][:80]) for one in client.slowlog_get(100))[-3:]
             assert stalls <= max(2, len(waits) // 1_000), (words, stalls, len(waits), slowest)
             client.slowlog_reset()
-
-
-def peak_megabytes(command: list[str]) -> float:
-    """The most memory that a process had, by the system's own account."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
-    return usage.ru_maxrss / 1_024
 
 
 @contextmanager
