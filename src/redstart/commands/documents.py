@@ -1,4 +1,4 @@
-"""Commands of documents: hashes by field, RedisJSON values by path; single, or packed for many keys."""
+"""Commands of documents: hash fields, their expiry, and JSON paths; single, or packed for many keys."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum

@@ -1,4 +1,4 @@
-"""Commands on keys, and on strings, hashes and sets."""
+"""Commands on keys, and on strings, hashes, sets and streams."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Parsers of raw replies, for RESP2 and RESP3."""
+"""Wire format: commands packed for many keys, and parsers of raw replies for RESP2 and RESP3."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Commands that return properties of the server."""
+"""Commands on the server itself: its properties, and saving its data."""
 
 from typing import Any
 

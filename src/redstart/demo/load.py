@@ -1,4 +1,4 @@
-"""The sample as Redis commands."""
+"""The sample, unrelated keys and old indexes as Redis commands."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

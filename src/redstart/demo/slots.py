@@ -1,4 +1,4 @@
-"""Slots of temporal values in documents, and the expected results of their values."""
+"""Slots of dates in documents with their expected results, and instants as text by integer arithmetic."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias

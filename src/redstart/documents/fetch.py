@@ -1,4 +1,4 @@
-"""Reads of documents by key, and errors of the server about documents."""
+"""Reads of documents: by key, of all primary keys, and from replies; and errors of the server about documents."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Writer of documents as JSON text, in the format of redis-om 1.x; see `hash_encoder.py` for hashes."""
+"""Documents as JSON text, in the format of redis-om 1.x: written and read; see `hash_encoder.py` for hashes."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Projections of documents: `values("name")` and `only("name", "address__city")`."""
+"""Projections of documents, `values("name")` and `only("name", "address__city")`, and partial models."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

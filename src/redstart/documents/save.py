@@ -1,4 +1,4 @@
-"""Bulk saves of documents."""
+"""Saves of one document and of many."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Check that types can be stored: that pydantic can serialize and validate them."""
+"""Check that the fields of a model can be stored: by their types, and by their model being a hash."""
 
 import collections.abc
 import dataclasses

@@ -1,4 +1,4 @@
-"""Fields of an index, from the fields of a model and its embedded models."""
+"""The index of a model, from its fields and those of its embedded models."""
 
 import dataclasses
 import datetime

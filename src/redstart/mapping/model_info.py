@@ -1,4 +1,4 @@
-"""Declarations of models, as migrations need them."""
+"""Declarations of models, as migrations need them, and the import of modules with models."""
 
 import pkgutil
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""A data migration under live queries: prepare indexes, convert data, cut over."""
+"""A data migration under live queries: prepare indexes, convert data, cut over; and its rollback."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -239,8 +239,7 @@ def migrate_back(
         refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
         if refused:
             return RollbackResult(None, dict(refused))
-    # Then: whoever brings indexes forward beside this, as an application that starts does, sees that nothing is
-    # converted, and does not cut over under the undo.
+    # First: an application that starts during the rollback then reads that nothing is converted, and does not cut over.
     yield from begin_rollback(context)
     names = []
     lacking: dict[str, Coverage] = {}
@@ -248,7 +247,7 @@ def migrate_back(
     if can_have_indexes:
         lacked_before = {name: one.missing_before or 0 for name, one in (yield from read_records()).items()}
         names = yield from _names_with_dates(context)
-        # Also without any: what a program that died left of the lease goes.
+        # Also if there are none: it removes the lease of a program that died.
         before = dict((yield from indexes.before_undo(names)))
         if not all(switched.done for switched in before.values()):
             return RollbackResult(None, before)

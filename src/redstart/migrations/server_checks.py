@@ -1,4 +1,4 @@
-"""Checks of the server before a run writes anything; `stats` shows the same facts."""
+"""Facts and checks of the server: memory policy, modules, primary or replica."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Python values as operands of a query: numbers, and text in its stored format."""
+"""Python values as operands of a query: numbers, text in its stored format, and escaped tags."""
 
 import math
 import re

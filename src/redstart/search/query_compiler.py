@@ -1,4 +1,4 @@
-"""Comparisons as the text of a query: the operators of each type of field."""
+"""Conditions as the text of a query, with the operators of each type of field."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

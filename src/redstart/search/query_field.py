@@ -1,4 +1,4 @@
-"""Fields of queries: their name in the index, and the type of their operands."""
+"""Fields of queries: name in the index, type of the operands, and patterns of their values."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Fields of an index, as data.
+"""An index and its fields, as data.
 
 Source: https://redis.io/docs/latest/commands/ft.create/
 """

@@ -1,4 +1,4 @@
-"""Executor of operations from any task, each on a connection of a pool."""
+"""Executor of operations from any task, each on a connection of a pool of its event loop."""
 
 import asyncio
 from asyncio import AbstractEventLoop

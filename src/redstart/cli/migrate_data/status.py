@@ -1,4 +1,4 @@
-"""`om migrate-data status`: the phase, what is applied and pending, and the next command."""
+"""`om migrate-data status` and `check-schema`: the phase, what is applied and pending, and the next command."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Send edits to the server: one script per chunk, and each document compared and written as one unit."""
+"""Send edits to the server, one script per chunk, and retry documents that another client has changed."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence

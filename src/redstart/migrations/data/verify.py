@@ -1,4 +1,4 @@
-"""Comparison of the undo log with the data: each original is converted again and compared with the stored value."""
+"""Verification: read every value again, and convert each original in the undo log again."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Applied and pending migrations, according to the records of redis-om."""
+"""Applied and pending migrations in their order, according to the records of redis-om."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Build an index next to the active one, and wait for its initial scan."""
+"""Build an index next to the active one, wait for its initial scan, and test a definition beforehand."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Preconditions of index migrations, checked before anything is written."""
+"""Preconditions of index migrations, and the memory and time of their builds, before anything is written."""
 
 import shlex
 from collections.abc import Iterable, Sequence

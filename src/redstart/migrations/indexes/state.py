@@ -1,4 +1,4 @@
-"""Records of index migrations on the server, so that every step can be repeated and rolled back."""
+"""State of index migrations on the server: key names, names of built indexes, and a record for each index."""
 
 import json
 import re

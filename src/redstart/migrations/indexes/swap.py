@@ -1,4 +1,4 @@
-"""Move aliases to other indexes, and drop indexes that no alias points to: one script each."""
+"""Cut over: build, check coverage, move the alias; drop indexes that no alias points to; create one index."""
 
 import logging
 from collections.abc import Iterable, Sequence
