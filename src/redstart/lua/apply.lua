@@ -3,16 +3,21 @@
 -- KEYS: fence, lease, undo log, record, the name of a document while its lists are changed
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
---          Any other: {key, storage, changes, patch, guards, counts}
+--          Any other: {key, storage, changes, patch, guards, counts, orders}
 --            storage  'hash' or 'json'
---            changes  list of {place, old, new, writer}; place is a hash field or a JSON path; old and new are
---                     the exact bytes, false for "no value". writer: 'set' (JSON.SET on the path), 'patch' (it is
---                     in the patch), or for a hash the field whose expiry a new field inherits, else ''
+--            changes  list of {place, old, new, writer, more}; place is a hash field or a JSON path; old and new are
+--                     the exact bytes, false for "no value"; if they are equal, the value is compared and not written.
+--                     writer: 'set' (JSON.SET on the path), 'patch' (it is in the patch), or for a hash the field
+--                     whose expiry a new field inherits, else ''. more: of a hash the expiry of a restored field, in
+--                     milliseconds, or 0; of JSON the path of the object that loses a member, or ''
 --            patch    a JSON.MERGE document for the changes marked 'patch', or ''
 --            guards   list of {JSON path, digest or false}: with a digest, it must match before;
 --                     with false, the digest after the change is added to the undo log. Of a path with a slice the
 --                     digest is that of its items and of the list's length
---            counts   {converted, lossy, edits}: the changes after the edits are those of values set aside
+--            counts   {converted, lossy, edits}: the changes after the edits are those of values set aside, and values
+--                     that are only compared
+--            orders   list of {JSON path of an object, {{path, name as JSON} of each member}}: the order of the members
+--                     to restore, if the object has these and no others
 -- ARGV[5]  the blob of the undo log for these documents, '' for no entry (in a rollback)
 -- ARGV[6]  label of the undo log entry: "generation.pass"
 -- ARGV[7]  '1' when hash fields can expire on this server
@@ -200,23 +205,27 @@ local function unchanged(document)
   return json_is(key, changes, 2) and guards_hold(key, guards)
 end
 
-local function can_come_back(key, changes, expiry)
-  -- A removed field would be restored without its expiry; and removing the last one deletes the whole hash.
+local function can_come_back(key, changes)
+  -- Removing the last field deletes the whole hash, with its expiry.
   local gone = 0
   for _, change in ipairs(changes) do
-    if not change[3] and change[4] == '' then
-      if (expiry[change[1]] or 0) > 0 then return false end
+    if not change[3] and change[2] then
       gone = gone + 1
+    elseif change[3] and not change[2] then
+      return true
     end
   end
   return gone == 0 or redis.call('HLEN', key) > gone
 end
 
-local function write_hash(key, changes)
+local function write_hash(key, changes, removed)
+  -- `removed` gets {number of the change from 0, expiry} of each removed field that expires.
   local places, pairs_to_set, to_delete = {}, {}, {}
   for index, change in ipairs(changes) do
     places[index] = change[1]
-    if change[3] then
+    if change[3] == change[2] then
+      -- compared only
+    elseif change[3] then
       pairs_to_set[#pairs_to_set + 1] = change[1]
       pairs_to_set[#pairs_to_set + 1] = change[3]
     else
@@ -230,16 +239,22 @@ local function write_hash(key, changes)
       for index, place in ipairs(places) do expiry[place] = times[index] end
     end
   end
-  if not can_come_back(key, changes, expiry) then return false end
+  if not can_come_back(key, changes) then return false end
   if #pairs_to_set > 0 then
     local reply = redis.pcall('HSET', key, unpack(pairs_to_set))
     if failed(reply) then return false end
   end
   if #to_delete > 0 then redis.pcall('HDEL', key, unpack(to_delete)) end
-  for _, change in ipairs(changes) do
+  for index, change in ipairs(changes) do
     local at = expiry[change[1]]
-    if change[3] and at == -2 then at = expiry[change[4]] end
-    if change[3] and at and at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, change[1]) end
+    if change[3] and (at == nil or at == -2) then
+      at = expiry[change[4]]
+      if change[5] and change[5] > 0 then at = change[5] end
+    end
+    if change[3] and change[3] ~= change[2] and at and at > 0 then
+      redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, change[1])
+    end
+    if not change[3] and change[4] == '' and at and at > 0 then removed[#removed + 1] = {index - 1, at} end
   end
   return true
 end
@@ -272,10 +287,15 @@ local function set_one(key, change)
   return not failed(redis.pcall('JSON.DEL', key, change[1]))
 end
 
-local function write_json(key, changes, patch)
+local function write_json(key, changes, patch, removed)
+  -- `removed` gets {number of the change from 0, names of all members} of each removed member.
   local ok, sets = true, {}
-  for _, change in ipairs(changes) do
-    if change[4] == 'set' then sets[#sets + 1] = change end
+  for index, change in ipairs(changes) do
+    if not change[3] and change[2] and change[5] ~= '' then
+      local names = redis.pcall('JSON.OBJKEYS', key, change[5])
+      if not failed(names) and names[1] then removed[#removed + 1] = {index - 1, names[1]} end
+    end
+    if change[4] == 'set' and change[2] ~= change[3] then sets[#sets + 1] = change end
   end
   local start = os.clock()
   if patch ~= '' then ok = not failed(redis.pcall('JSON.MERGE', key, '$', patch)) end
@@ -289,6 +309,19 @@ local function write_json(key, changes, patch)
   end
   if is_moved then move_back(key) end
   return ok
+end
+
+local function restore_order(key, object, members)
+  -- A member that was removed comes back at another place: write the object again, with the members in their old order.
+  local names = redis.pcall('JSON.OBJLEN', key, object)
+  if failed(names) or names[1] ~= #members then return end
+  local texts = {}
+  for index, member in ipairs(members) do
+    local reply = redis.pcall('JSON.GET', key, member[1])
+    if failed(reply) or not reply or reply == '[]' then return end
+    texts[index] = member[2] .. ':' .. string.sub(reply, 2, -2)
+  end
+  redis.pcall('JSON.SET', key, object, '{' .. table.concat(texts, ',') .. '}')
 end
 
 local function is_late(part)
@@ -325,7 +358,7 @@ local function rounded(text, sent)
   return kept and wanted and kept ~= wanted
 end
 
-local read_back, digests, counts, written, documents_written = {}, {}, {0, 0}, 0, 0
+local read_back, digests, all_removed, counts, written, documents_written = {}, {}, {}, {0, 0}, 0, 0
 local any_begun, is_cut_short = false, false
 for index, document in ipairs(documents) do
   -- To ask for the time takes as long as a part of a plain document.
@@ -340,13 +373,13 @@ for index, document in ipairs(documents) do
       codes[index] = 'f'
     end
   elseif codes[index] == 'a' then
-    local key, storage, changes, patch, guards, tally = unpack(document)
+    local key, storage, changes, patch, guards, tally, orders = unpack(document)
     local ok
-    local exact = tally[3]
+    local exact, removed = tally[3], {}
     if storage == 'hash' then
-      ok = write_hash(key, changes)
+      ok = write_hash(key, changes, removed)
     else
-      ok = write_json(key, changes, patch)
+      ok = write_json(key, changes, patch, removed)
       if not json_is(key, changes, 3) then
         local texts = json_texts(key, changes) or {}
         for number, change in ipairs(changes) do
@@ -360,7 +393,9 @@ for index, document in ipairs(documents) do
       for number, guard in ipairs(guards) do
         if not guard[2] then digests[#digests + 1] = {index - 1, number - 1, digest(key, guard[1])} end
       end
+      for _, order in ipairs(orders or {}) do restore_order(key, order[1], order[2]) end
     end
+    for _, one in ipairs(removed) do all_removed[#all_removed + 1] = {index - 1, one[1], one[2]} end
     if ok then
       counts[1] = counts[1] + tally[1]
       counts[2] = counts[2] + tally[2]
@@ -374,11 +409,13 @@ end
 -- Differences from the blob follow it directly; both are in one script, so no other entry can come between.
 local packed_read_back = cmsgpack.pack(read_back)
 if journaled then
-  if #read_back > 0 or #digests > 0 or is_cut_short then
+  if #read_back > 0 or #digests > 0 or #all_removed > 0 or is_cut_short then
     local fields = {'read_back', packed_read_back, 'digests', cmsgpack.pack(digests)}
+    if #all_removed > 0 then fields[5], fields[6] = 'removed', cmsgpack.pack(all_removed) end
     if is_cut_short then
       -- What the server refused after another write is in the log, as what it wrote has to be undone.
-      fields[5], fields[6] = 'applied', (string.gsub(table.concat(codes), 'f', 'a'))
+      fields[#fields + 1] = 'applied'
+      fields[#fields + 1] = string.gsub(table.concat(codes), 'f', 'a')
     end
     last = redis.call('XADD', KEYS[3], '*', unpack(fields))
     entries = 2

@@ -37,6 +37,10 @@ class Edit(NamedTuple):
         aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
         converts: whether it counts as a conversion; `lossy`: whether as a lossy one.
         restores: whether the quarantined bytes move back from `aside`, as in a rollback.
+        expiry_of: the hash field whose expiry a new field inherits.
+        expires_ms: when a restored hash field expires, in milliseconds since 1970; 0 for never.
+        members: names of all members of a JSON object from which one was removed, in their order, to restore it.
+        group: edits of a document with the same number are undone together or not at all; None for an edit by itself.
     """
 
     location: Location
@@ -46,6 +50,21 @@ class Edit(NamedTuple):
     converts: bool = False
     lossy: bool = False
     restores: bool = False
+    expiry_of: Location | None = None
+    expires_ms: int = 0
+    members: tuple[str, ...] = ()
+    group: int | None = None
+
+
+class EditSet(NamedTuple):
+    """Edits of one document that are applied together.
+
+    Attributes:
+        unchanged: values on which the edits depend: compared before the edits, and not changed.
+    """
+
+    edits: tuple[Edit, ...] = ()
+    unchanged: tuple[tuple[Location, bytes | None], ...] = ()
 
 
 class Conversion(NamedTuple):
@@ -58,6 +77,8 @@ class Conversion(NamedTuple):
     """Why the value loses something or cannot be converted."""
     is_default_style: bool | None = None
     """Whether the old value had the default one of two styles of its format; None if it had neither."""
+    edits: EditSet | None = None
+    """The edits of the document, in place of one that writes `new`; None for just that one."""
 
 
 Settings: TypeAlias = tuple[tuple[str, str], ...]

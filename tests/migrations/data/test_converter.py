@@ -67,9 +67,9 @@ def test_dirty_text(name: str, kind: TemporalKind) -> None:
 
 def test_dirty_seconds_as_text() -> None:
     assert in_hash("1700000000").outcome is Outcome.ALREADY
-    assert in_hash("1700000000", DATE) == (Outcome.CONVERTIBLE, b"1699920000.0", None, None)
-    assert in_string("1700000000") == (Outcome.CONVERTIBLE, b"1700000000.0", None, None)
-    assert in_string("1700000000", DATE) == (Outcome.CONVERTIBLE, b"1699920000.0", None, None)
+    assert in_hash("1700000000", DATE) == Conversion(Outcome.CONVERTIBLE, b"1699920000.0", None, None)
+    assert in_string("1700000000") == Conversion(Outcome.CONVERTIBLE, b"1700000000.0", None, None)
+    assert in_string("1700000000", DATE) == Conversion(Outcome.CONVERTIBLE, b"1699920000.0", None, None)
 
 
 def test_dirty_values_that_were_migrated_before() -> None:
@@ -81,12 +81,12 @@ def test_dirty_values_that_were_migrated_before() -> None:
 
 def test_dirty_empty_and_null() -> None:
     assert in_hash("", optional=True).outcome is Outcome.NULL
-    assert in_hash("", optional=False) == (Outcome.UNCONVERTIBLE, None, "empty string", None)
-    assert in_json('""', optional=False) == (Outcome.UNCONVERTIBLE, None, "empty string", None)
+    assert in_hash("", optional=False) == Conversion(Outcome.UNCONVERTIBLE, None, "empty string", None)
+    assert in_json('""', optional=False) == Conversion(Outcome.UNCONVERTIBLE, None, "empty string", None)
     assert in_json('""', optional=True).outcome is Outcome.UNCONVERTIBLE
     assert in_json("null", optional=True).outcome is Outcome.NULL
     assert in_json("null", optional=False).outcome is Outcome.NULL
-    assert in_hash("  ", optional=True) == (Outcome.UNCONVERTIBLE, None, "only white space", None)
+    assert in_hash("  ", optional=True) == Conversion(Outcome.UNCONVERTIBLE, None, "only white space", None)
 
 
 @pytest.mark.parametrize(
@@ -100,19 +100,19 @@ def test_dirty_empty_and_null() -> None:
 )
 def test_json_that_is_not_a_scalar_date(text: str, reason: str) -> None:
     for kind in TemporalKind:
-        assert in_json(text, kind) == (Outcome.UNCONVERTIBLE, None, reason, None)
+        assert in_json(text, kind) == Conversion(Outcome.UNCONVERTIBLE, None, reason, None)
 
 
 def test_hash_values_that_are_not_text() -> None:
-    assert in_hash(b"\xff2023-01-01") == (Outcome.UNCONVERTIBLE, None, "not valid UTF-8", None)
+    assert in_hash(b"\xff2023-01-01") == Conversion(Outcome.UNCONVERTIBLE, None, "not valid UTF-8", None)
     assert in_hash(b"\xed\xa0\x80").reason == "not valid UTF-8"
 
 
 @pytest.mark.parametrize("kind", [DATETIME, DATE])
 @pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-inf", "Infinity", "1_0", "0x10", "1e", "--5", "+"])
 def test_what_only_looks_like_a_number(text: str, kind: TemporalKind) -> None:
-    assert in_hash(text, kind) == (Outcome.UNCONVERTIBLE, None, "not a date", None)
-    assert in_string(text, kind) == (Outcome.UNCONVERTIBLE, None, "not a date", None)
+    assert in_hash(text, kind) == Conversion(Outcome.UNCONVERTIBLE, None, "not a date", None)
+    assert in_string(text, kind) == Conversion(Outcome.UNCONVERTIBLE, None, "not a date", None)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_numbers_out_of_range(text: str, reason: str) -> None:
     "text", ["0", "-0.0", "1e9", "+17", ".5", "1.", "-62135596800", "253402300799", "1e-06"]
 )
 def test_numbers_that_read_back_stay_as_they_are_spelled(text: str) -> None:
-    assert in_hash(text) == (Outcome.ALREADY, None, None, None)
+    assert in_hash(text) == Conversion(Outcome.ALREADY, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -162,18 +162,18 @@ def test_numbers_that_read_back_stay_as_they_are_spelled(text: str) -> None:
 )
 def test_milliseconds(text: str, as_datetime: bytes, as_date: bytes) -> None:
     for conversion in (in_hash(text), in_string(text), in_hash(f"\t{text}\n")):
-        assert conversion == (Outcome.CONVERTIBLE, as_datetime, None, None)
+        assert conversion == Conversion(Outcome.CONVERTIBLE, as_datetime, None, None)
     for conversion in (in_hash(text, DATE), in_string(text, DATE), in_string(f"{text} ", DATE)):
-        assert conversion == (Outcome.CONVERTIBLE, as_date, None, None)
+        assert conversion == Conversion(Outcome.CONVERTIBLE, as_date, None, None)
     number = JsonNumber(text)
     assert json_value(number, DATETIME, False, UTC).new == as_datetime
     assert json_value(number, DATE, False, UTC).new == as_date
 
 
 def test_a_number_in_white_space_becomes_canonical() -> None:
-    assert in_hash(" 1700000000 ") == (Outcome.CONVERTIBLE, b"1700000000.0", None, None)
-    assert in_hash("\t1672531200.0\r\n", DATE) == (Outcome.CONVERTIBLE, b"1672531200.0", None, None)
-    assert in_string(" 1700000000.5") == (Outcome.CONVERTIBLE, b"1700000000.5", None, None)
+    assert in_hash(" 1700000000 ") == Conversion(Outcome.CONVERTIBLE, b"1700000000.0", None, None)
+    assert in_hash("\t1672531200.0\r\n", DATE) == Conversion(Outcome.CONVERTIBLE, b"1672531200.0", None, None)
+    assert in_string(" 1700000000.5") == Conversion(Outcome.CONVERTIBLE, b"1700000000.5", None, None)
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_a_number_in_white_space_becomes_canonical() -> None:
     ],
 )
 def test_a_number_in_a_date_field_is_its_utc_day(text: str, day: bytes) -> None:
-    assert in_hash(text, DATE) == (Outcome.CONVERTIBLE, day, None, None)
-    assert in_json(text, DATE) == (Outcome.CONVERTIBLE, day, None, None)
+    assert in_hash(text, DATE) == Conversion(Outcome.CONVERTIBLE, day, None, None)
+    assert in_json(text, DATE) == Conversion(Outcome.CONVERTIBLE, day, None, None)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def check_law(conversion: Conversion, again: Conversion | None) -> None:
     assert (conversion.outcome in (Outcome.LOSSY, Outcome.UNCONVERTIBLE)) is (conversion.reason is not None)
     if conversion.new is not None:
         microseconds_from_number(conversion.new.decode())
-        assert again == (Outcome.ALREADY, None, None, None)
+        assert again == Conversion(Outcome.ALREADY, None, None, None)
 
 
 @given(raw_values, kinds, st.booleans(), zones)

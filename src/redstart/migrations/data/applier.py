@@ -19,6 +19,7 @@ from redstart.migrations.data.undo_log import compressed, packed_entry
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
+from redstart.values.lossless_json import json_text
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +152,8 @@ class Applier:
         yield from self.chunks(whole)
 
     def _is_cut(self, document: DocumentEdits) -> bool:
+        if document.is_atomic:
+            return False
         if document.flat is not None or document.count <= 1:
             return document.count > MAX_EDITS
         return (
@@ -254,7 +257,7 @@ class Applier:
 
 def split_large(document: DocumentEdits) -> list[DocumentEdits]:
     """Split a document with very many edits into several, each of them applied as a unit."""
-    if document.count <= MAX_EDITS:
+    if document.count <= MAX_EDITS or document.is_atomic:
         return [document]
     starts = range(0, len(document.edits), MAX_EDITS)
     pieces = (document.edits[start : start + MAX_EDITS] for start in starts)
@@ -312,18 +315,32 @@ def _nested_wire(document: DocumentEdits) -> list[object]:
     guards = [[path, digest or False] for path, digest in document.guards]
     counts = [document.converted, document.lossy, document.count]
     if document.json:
-        return [document.key, "json", *_json_changes(document), guards, counts]
-    changes = [_hash_change(edit.location, edit.old, edit.new, edit.aside) for edit in document.edits]
+        return [document.key, "json", *_json_changes(document), guards, counts, _member_orders(document)]
+    changes = [
+        _hash_change(edit.location, edit.old, edit.new, edit.aside or edit.expiry_of, edit.expires_ms)
+        for edit in document.edits
+    ]
     for edit in document.edits:
         if edit.aside is not None:
             changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
+    changes += [_hash_change(place, raw, raw, None) for place, raw in document.unchanged]
     return [document.key, "hash", changes, "", guards, counts]
 
 
 def _hash_change(
-    place: Location, old: bytes | None, new: bytes | None, twin: Location | None
+    place: Location, old: bytes | None, new: bytes | None, twin: Location | None, expires_ms: int = 0
 ) -> list[object]:
-    return [place[0], _present(old), _present(new), "" if twin is None else twin[0]]
+    return [place[0], _present(old), _present(new), "" if twin is None else twin[0], expires_ms]
+
+
+def _member_orders(document: DocumentEdits) -> list[object]:
+    """Return the paths of objects whose order is restored, each with paths and JSON text of its members' names."""
+    orders = {edit.location[:-1]: edit.members for edit in document.edits if edit.members}
+    return [
+        [path_text(place), [[path_text((*place, name)), json_text(name)] for name in names]]
+        for place, names in orders.items()
+        if all(can_be_set((*place, name)) for name in names)
+    ]
 
 
 def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
@@ -351,8 +368,17 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
         mergeable = []
     merged = {location for location, _ in mergeable}
     changes: list[list[object]] = [
-        [path_text(location), _present(old), _present(new), "patch" if location in merged else "set"]
+        [
+            path_text(location),
+            _present(old),
+            _present(new),
+            "patch" if location in merged else "set",
+            path_text(location[:-1]) if new is None and not isinstance(location[-1], int) else "",
+        ]
         for location, old, new in places
+    ]
+    changes += [
+        [path_text(location), _present(raw), _present(raw), "set"] for location, raw in document.unchanged
     ]
     return changes, merge_patch(mergeable) if mergeable else b""
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from redstart.mapping.value_paths import Each, Location, ValuePath
+from redstart.migrations.data.document_transformation import ClassifiedValue, DocumentTransformation
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
     can_be_read,
@@ -15,7 +16,14 @@ from redstart.migrations.data.json_path import (
     slice_path,
 )
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import Conversion, Edit, Outcome, PlainConverter, Transformation
+from redstart.migrations.transformation import (
+    Conversion,
+    Edit,
+    EditSet,
+    Outcome,
+    PlainConverter,
+    Transformation,
+)
 from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
 from redstart.values.types import Storage
 
@@ -48,15 +56,13 @@ class FailureMode(StrEnum):
 CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)
 """Modes that change failed values. They also remove empty values that block a new index."""
 
-ClassifiedValue = tuple[StoredValue, Conversion]
-"""A value and its conversion; a plain pair, because there are millions."""
-
-
 ClassifiedDocument = tuple[StoredDocument, list[ClassifiedValue]]
 
 
 def classify(document: StoredDocument, transformation: Transformation) -> list[ClassifiedValue]:
-    """Classify each value of a document."""
+    """Classify each value of a document; or each change, if the transformation decides for whole documents."""
+    if isinstance(transformation, DocumentTransformation):
+        return transformation.classify_document(document)
     if document.model.storage is _JSON:
         return [(value, _classify_json(value, transformation)) for value in document.values]
     classified: list[ClassifiedValue] = []
@@ -138,6 +144,9 @@ def edits_for(
             Only `default` and `quarantine` remove them.
     """
     json = document.model.storage is _JSON
+    if isinstance(transformation, DocumentTransformation):
+        sets = [conversion.edits for _, conversion in classified if conversion.edits is not None]
+        return document_edits(document, sets)
     if not json and (plain := _plain_edits(document, classified, mode, transformation, clearing)) is not None:
         return plain
     possible = (
@@ -149,6 +158,18 @@ def edits_for(
     guarded_bytes = document.size if guards else 0
     return DocumentEdits(
         document.key, json, edits, [(path, None) for path in guards], guarded_bytes, large=document.large
+    )
+
+
+def document_edits(document: StoredDocument, sets: Iterable[EditSet]) -> DocumentEdits:
+    """Return sets of edits of one document as one."""
+    sets = list(sets)
+    return DocumentEdits(
+        document.key,
+        document.model.storage is _JSON,
+        [edit for one in sets for edit in one.edits],
+        unchanged=[value for one in sets for value in one.unchanged],
+        is_atomic=True,
     )
 
 

@@ -85,14 +85,28 @@ class DocumentEdits:
             edit, or None when the digest found after it is to be added to the undo log.
         guarded_bytes: about how much these lists hold, where that is known.
         large: whether a guard covers just those items of a list that are edited.
+        unchanged: values on which the edits depend: they are compared before the edits, and not changed.
+        is_atomic: whether the edits must be applied by one script, however many there are.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
     """
 
-    __slots__ = ("_edits", "count", "flat", "guarded_bytes", "guards", "json", "key", "large")
+    __slots__ = (
+        "_edits",
+        "count",
+        "flat",
+        "guarded_bytes",
+        "guards",
+        "is_atomic",
+        "json",
+        "key",
+        "large",
+        "unchanged",
+    )
 
     count: int
     flat: list[Any] | None
+    unchanged: Sequence[tuple[Location, bytes | None]]
     _edits: list[Edit] | None
 
     def __init__(
@@ -104,9 +118,13 @@ class DocumentEdits:
         guarded_bytes: int = 0,
         *,
         large: bool = False,
+        unchanged: Sequence[tuple[Location, bytes | None]] = (),
+        is_atomic: bool = False,
     ) -> None:
         self.key = key
         self.json = json
+        self.unchanged = unchanged
+        self.is_atomic = is_atomic
         self.guarded_bytes = guarded_bytes
         self.large = large
         self.guards = [] if guards is None else guards
@@ -125,7 +143,8 @@ class DocumentEdits:
         document = cls.__new__(cls)
         document.key, document.json, document.guards, document._edits = key, False, [], None
         document.guarded_bytes = 0
-        document.large = False
+        document.large = document.is_atomic = False
+        document.unchanged = ()
         document.count = number = len(names)
         document.flat = [key, b"plain", number, *names, *old, *new]
         return document

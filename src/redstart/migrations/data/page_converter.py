@@ -8,10 +8,10 @@ from redstart.effects import Call, Op, batch, gather
 from redstart.mapping.value_paths import Location, display
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applied, Applier, ConflictRetrier
+from redstart.migrations.data.document_transformation import ClassifiedValue
 from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
     ClassifiedDocument,
-    ClassifiedValue,
     FailureMode,
     PlainHashes,
     classify,

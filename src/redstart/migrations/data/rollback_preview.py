@@ -17,10 +17,10 @@ from redstart.migrations.data.rollback import (
 )
 from redstart.migrations.data.rollback_sweep import (
     PreexistingValues,
-    converted_back,
     is_left_by_quarantine,
     left_out_of,
     newer_values,
+    reverted,
     still_aside,
     values_left_out,
 )
@@ -178,14 +178,15 @@ class _Preview:
             )
             for document, values in found:
                 newer += len(values)
-                for value in values:
-                    old = converted_back(
-                        document, value, record.other_style_fields, self._transformation, self.unrestored
-                    )
-                    is_restored = value.location in self._restored.get(document.key, {})
-                    is_restored |= value.location in self._restored_defaults.get(document.key, ())
-                    if isinstance(old, Failure) and not is_restored:
-                        kept.append(old)
+                _, failures = reverted(
+                    document, values, record.other_style_fields, self._transformation, self.unrestored
+                )
+                restored = {
+                    *self._restored.get(document.key, ()),
+                    *self._restored_defaults.get(document.key, ()),
+                }
+                names = {place_name(document.key, location) for location in restored}
+                kept += [failure for failure in failures if failure.name not in names]
             aside = yield from still_aside(page.documents, self.unrestored.moved, self._transformation)
             for failure in aside:
                 if failure.name not in self._filled:

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from redstart.effects import Op
 from redstart.mapping.value_paths import display
 from redstart.migrations.data.applier import Applier, ConflictRetrier
-from redstart.migrations.data.edit_builder import cannot_be_written, classify, quarantine_location
+from redstart.migrations.data.document_transformation import DocumentTransformation
+from redstart.migrations.data.edit_builder import (
+    cannot_be_written,
+    classify,
+    document_edits,
+    quarantine_location,
+)
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
@@ -19,7 +25,7 @@ from redstart.migrations.data.undo_replay import Field
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Edit, Outcome, Transformation
+from redstart.migrations.transformation import Edit, EditSet, Outcome, Transformation
 from redstart.values.types import Storage
 
 
@@ -102,20 +108,38 @@ class PageReverter:
         yield from self._lease.keep()
         return [self._edits_of(document, values) for document, values in newer]
 
-    def _edits_of(self, document: StoredDocument, values: Iterable[StoredValue]) -> DocumentEdits:
-        edits = []
-        for value in values:
-            old = converted_back(
-                document, value, self._other_style_fields, self._transformation, self._unrestored
-            )
-            if isinstance(old, Failure):
-                self.kept[old.name] = old
-            else:
-                edits.append(Edit(value.location, value.raw, old))
-        return DocumentEdits(document.key, document.model.storage is Storage.JSON, edits)
+    def _edits_of(self, document: StoredDocument, values: Sequence[StoredValue]) -> DocumentEdits:
+        edits, kept = reverted(
+            document, values, self._other_style_fields, self._transformation, self._unrestored
+        )
+        for failure in kept:
+            self.kept[failure.name] = failure
+        return edits
 
 
-def converted_back(
+def reverted(
+    document: StoredDocument,
+    values: Sequence[StoredValue],
+    other_style_fields: frozenset[tuple[str, str]],
+    transformation: Transformation,
+    unrestored: Unrestored,
+) -> tuple[DocumentEdits, list[Failure]]:
+    """Return the edits that rewrite newer values in the old format, and the values that have no equivalent in it."""
+    if isinstance(transformation, DocumentTransformation):
+        edits = transformation.revert_document(document, values)
+        if isinstance(edits, EditSet):
+            return document_edits(document, [edits]), []
+        return document_edits(document, []), [failure_of(document, value, edits) for value in values]
+    old = [
+        (value, _converted_back(document, value, other_style_fields, transformation, unrestored))
+        for value in values
+    ]
+    rewritten = [Edit(value.location, value.raw, new) for value, new in old if isinstance(new, bytes)]
+    kept = [failure for _, failure in old if isinstance(failure, Failure)]
+    return DocumentEdits(document.key, document.model.storage is Storage.JSON, rewritten), kept
+
+
+def _converted_back(
     document: StoredDocument,
     value: StoredValue,
     other_style_fields: frozenset[tuple[str, str]],

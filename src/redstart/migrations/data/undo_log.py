@@ -61,6 +61,8 @@ def entry_of(main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
     if addition is not None:
         _add_read_back(documents, msgpack.unpackb(addition.fields[b"read_back"], raw=True))
         _add_digests(documents, msgpack.unpackb(addition.fields[b"digests"], raw=True))
+        if b"removed" in addition.fields:
+            _add_removed(documents, msgpack.unpackb(addition.fields[b"removed"], raw=True))
     codes = main.fields[b"applied"]
     if addition is not None:
         codes = addition.fields.get(b"applied", codes)
@@ -158,8 +160,14 @@ def check_journal(keys: StateKeys) -> Op[int]:
 
 
 def _nested_form(document: DocumentEdits) -> list[object]:
-    edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in document.edits]
-    return [document.key, "json" if document.json else "hash", edits, [path for path, _ in document.guards]]
+    storage, guards = "json" if document.json else "hash", [path for path, _ in document.guards]
+    if not document.is_atomic:
+        edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in document.edits]
+        return [document.key, storage, edits, guards]
+    grouped = [
+        [edit.location, edit.old, edit.new, edit.aside, edit.expiry_of, edit.group] for edit in document.edits
+    ]
+    return [document.key, storage, grouped, guards, "atomic"]
 
 
 def _unpacked_blob(blob: bytes) -> list[DocumentEdits]:
@@ -172,15 +180,33 @@ def _unpacked_blob(blob: bytes) -> list[DocumentEdits]:
     ]
 
 
-def _from_nested_form(key: bytes, storage: bytes, edits: Any, guards: Any) -> DocumentEdits:
+def _from_nested_form(
+    key: bytes, storage: bytes, edits: Any, guards: Any, atomic: object = None
+) -> DocumentEdits:
     return DocumentEdits(
         key,
         storage == b"json",
-        [
-            Edit(_location(place), old, new, None if aside is None else _location(aside))
-            for place, old, new, aside in edits
-        ],
+        [_edit(*edit) for edit in edits],
         [(path.decode(), None) for path in guards],
+        is_atomic=atomic is not None,
+    )
+
+
+def _edit(
+    place: Any,
+    old: bytes | None,
+    new: bytes | None,
+    aside: Any,
+    expiry_of: Any = None,
+    group: int | None = None,
+) -> Edit:
+    return Edit(
+        _location(place),
+        old,
+        new,
+        None if aside is None else _location(aside),
+        expiry_of=None if expiry_of is None else _location(expiry_of),
+        group=group,
     )
 
 
@@ -191,7 +217,16 @@ def _location(steps: Sequence[bytes | int]) -> tuple[str | int, ...]:
 def _add_read_back(documents: list[DocumentEdits], items: list[Any]) -> None:
     for document, edit, text in items:
         edits = documents[document].edits
-        edits[edit] = Edit(edits[edit].location, edits[edit].old, text or None, edits[edit].aside)
+        edits[edit] = edits[edit]._replace(new=text or None)
+
+
+def _add_removed(documents: list[DocumentEdits], items: list[Any]) -> None:
+    for document, edit, found in items:
+        edits = documents[document].edits
+        if isinstance(found, int):
+            edits[edit] = edits[edit]._replace(expires_ms=found)
+        else:
+            edits[edit] = edits[edit]._replace(members=tuple(name.decode() for name in found))
 
 
 def _add_digests(documents: list[DocumentEdits], items: list[Any]) -> None:

@@ -45,10 +45,26 @@ Overlay = Mapping[bytes, Mapping[Location, bytes | None]]
 def inverse(document: DocumentEdits) -> DocumentEdits:
     """Return the edits that restore a document of the undo log, last edit first (additions are removed first)."""
     edits = [
-        Edit(edit.location, edit.new, edit.old, edit.aside, restores=True)
+        Edit(
+            edit.location,
+            edit.new,
+            edit.old,
+            edit.aside,
+            restores=True,
+            expiry_of=edit.expiry_of,
+            expires_ms=edit.expires_ms,
+            members=edit.members,
+            group=edit.group,
+        )
         for edit in reversed(document.edits)
     ]
-    return DocumentEdits(document.key, document.json, edits, document.guards)
+    return DocumentEdits(
+        document.key,
+        document.json,
+        edits,
+        document.guards,
+        is_atomic=document.is_atomic,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +259,7 @@ class Undoing:
                 possible.append(edit)
             elif found.texts[edit.location] != edit.new and self._is_last_copy(undo, edit):
                 outstanding.append(edit)
+        possible = _whole_groups(undo.edits, possible)
         for (path, written), edits in moved.items():
             possible += _matched(path, written, edits, found, broken)
         standing = frozenset(edit.location for edit in outstanding if found.texts[edit.location] == edit.new)
@@ -251,7 +268,8 @@ class Undoing:
             for path, digest in undo.guards
             if path not in broken or any(_lies_under(edit.location, [path]) for edit in possible)
         ]
-        return Decision(DocumentEdits(undo.key, undo.json, possible, guards), outstanding, standing)
+        decided = DocumentEdits(undo.key, undo.json, possible, guards, is_atomic=undo.is_atomic)
+        return Decision(decided, outstanding, standing)
 
     def last_copies(self, undo: DocumentEdits) -> list[Edit]:
         """Return the edits of an undo whose originals only the log has."""
@@ -419,6 +437,12 @@ def _matched(
     if len(originals) > 1 or len(places) > len(edits) or not found.pre_existing.isdisjoint(places):
         return []
     return [Edit(place, written, edits[0].new) for place in places]
+
+
+def _whole_groups(edits: Sequence[Edit], possible: list[Edit]) -> list[Edit]:
+    """Return the possible edits of which the whole group is possible."""
+    incomplete = {edit.group for edit in edits if edit not in possible} - {None}
+    return [edit for edit in possible if edit.group not in incomplete] if incomplete else possible
 
 
 def _is_as_written(edit: Edit, texts: Mapping[Location, bytes | None]) -> bool:

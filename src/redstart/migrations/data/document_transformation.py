@@ -1,0 +1,68 @@
+"""A data migration that classifies documents instead of single values, such as one that renames or splits fields."""
+
+from abc import abstractmethod
+from collections.abc import Collection
+from typing import TypeAlias
+
+from redstart.mapping.value_paths import ValuePath
+from redstart.migrations.data.edits import StoredDocument, StoredValue
+from redstart.migrations.transformation import Conversion, EditSet, Outcome, Transformation
+from redstart.values.lossless_json import JsonValue
+from redstart.values.types import Storage
+
+ClassifiedValue: TypeAlias = tuple[StoredValue, Conversion]
+"""A value and its conversion; a plain pair, because there are millions."""
+
+SUBJECT = "subject"
+"""The kind of a path whose value stands for one change of a document: it is counted, recorded and reported there."""
+READ = "read"
+"""The kind of a path that is only read or written."""
+
+
+class DocumentTransformation(Transformation):
+    """A data migration whose edits depend on more than one value of a document.
+
+    The paths of its plan are all those that it reads or writes. Each change of a document has one path of the kind
+    SUBJECT; values at other paths have the kind READ.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def classify_document(self, document: StoredDocument) -> list[ClassifiedValue]:
+        """Classify each change of a document, at its subject.
+
+        A change that is to be made is CONVERTIBLE, with its edits; one that is made already is ALREADY. A value that
+        does not exist yet is empty.
+        """
+
+    @abstractmethod
+    def revert_document(self, document: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
+        """Return the edits that undo some changes of a document that was written since the run.
+
+        Args:
+            subjects: the values that `classify_document` has classified as ALREADY.
+
+        Returns:
+            The edits, or the reason why there are none.
+        """
+
+    def convert_hash(self, raw: bytes, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone tells
+        """Return how a value in the undo log would be classified."""
+        return Conversion(Outcome.ALREADY if path.kind == SUBJECT else Outcome.NULL)
+
+    def convert_json(self, value: JsonValue, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone tells
+        """Return how a value in the undo log would be classified."""
+        return Conversion(Outcome.ALREADY if path.kind == SUBJECT else Outcome.NULL)
+
+    def convert_back(self, *_values: object, **_options: object) -> bytes | None:
+        """Return None: documents are reverted as a whole."""
+        return None
+
+    def default(self, _storage: Storage) -> bytes:
+        """Raise NotImplementedError: a change has no default."""
+        raise NotImplementedError
+
+    def is_default(self, _stored: bytes) -> bool:
+        """Return False: a change has no default."""
+        return False
