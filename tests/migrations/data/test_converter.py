@@ -236,7 +236,7 @@ def test_values_that_lose_digits(text: str, new: bytes, reason: str) -> None:
 
 def test_what_could_not_be_read_back_at_all_is_left() -> None:
     conversion = in_hash("9999-12-31T23:59:59.999999")
-    assert conversion == (
+    assert conversion == Conversion(
         Outcome.UNCONVERTIBLE,
         None,
         "out of range: would round past year 9999",

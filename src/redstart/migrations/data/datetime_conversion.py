@@ -279,7 +279,7 @@ class DatetimeConversion(Transformation):
             kind = _kind_of(kind)
         written = number_of_written_text(raw, kind, self.naive_timezone)
         if written is not None:
-            return _new(Conversion, (_CONVERTIBLE, written[0], None, written[1]))
+            return _new(Conversion, (_CONVERTIBLE, written[0], None, written[1], None))
         try:
             text = raw.decode()
         except UnicodeDecodeError:
