@@ -9,7 +9,7 @@ from typing import Any
 
 from redstart.cli.index_report import blocking_report, forecast_report, result_report
 from redstart.cli.migration_files import files_report
-from redstart.cli.output import as_typed
+from redstart.cli.output import as_typed, error_text
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
@@ -54,7 +54,7 @@ STATUS_OF_OUTCOME = {
 
 def refusal_text(refusal: Refusal | None) -> str | None:
     """Return the message and hint of a refused run, with commands as they were typed."""
-    return None if refusal is None else as_typed(str(refusal))
+    return None if refusal is None else error_text(refusal)
 
 
 def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) -> dict[str, Any]:
