@@ -363,7 +363,9 @@ class FileMigrationNotSupportedError(MigrationError):
         reason: why the requested operation is not possible.
     """
 
-    def __init__(self, migration_id: str, state: str, source: str | None, reason: str, hint: str) -> None:
+    def __init__(
+        self, migration_id: str, state: str, source: str | None, reason: str, hint: str | Hint
+    ) -> None:
         where = "no file declares it" if source is None else f"it is declared in {source}"
         super().__init__(f"The data migration {shortened(migration_id)} {state}; {where}. {reason}", hint)
 

@@ -12,7 +12,7 @@ import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.options import F
-from redstart.cli.output import as_typed, line, note
+from redstart.cli.output import line, note
 from redstart.cli.session import Session
 from redstart.cli.tables import table
 from redstart.display import printable
@@ -21,6 +21,7 @@ from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
 from redstart.migrations.files.history import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.loader import load_directory, load_module
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 from redstart.settings import get_root_migrations_dir
 
 NEXT_STEPS = {
@@ -68,11 +69,11 @@ NO_ROLLBACK = (
 )
 NO_UNDO_LOG = (
     "This version of Redstart does not run migration files, so there is no undo log to drop.",
-    "List all migrations with: om migrate-data status",
+    Hint("List all migrations with: ", Command("migrate-data status")),
 )
 
 
-def require_built_in(session: Session, migration_id: str, answer: tuple[str, str]) -> None:
+def require_built_in(session: Session, migration_id: str, answer: tuple[str, str | Hint]) -> None:
     """Refuse a migration that a project declares in a file, because this version does not run files.
 
     Args:
@@ -158,9 +159,7 @@ def exit_with_files(code: Exit, pending: Sequence[str], kind: Kind) -> Exit:
     """Return the exit code of a run: 3 if it is done and migration files are pending."""
     if code is not Exit.DONE or not pending:
         return code
-    note(
-        as_typed(f"Exit code 3: {_count(pending)} still pending. List the files with: {kind.command} status")
-    )
+    note(Hint(f"Exit code 3: {_count(pending)} still pending. List the files with: ", kind.status_command))
     return Exit.PENDING
 
 

@@ -30,6 +30,7 @@ from redstart.migrations.outcomes import (
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 
 PHASES = {
     MigrationPhase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
@@ -215,7 +216,6 @@ def check_schema(settings: Settings, as_json: bool) -> int:
         note_assumed_zone(session)
         found = session.run(inspect_dates(session.planned_indexes(), session.plan))
     advice = next_command(found)
-    advice = None if advice is None else as_typed(advice)
     if as_json:
         print_json(_report(found, advice))
     else:
@@ -223,7 +223,7 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     return Exit.DONE if advice is None else Exit.PENDING
 
 
-def _draw(found: list[DateIndex], advice: str | None) -> None:
+def _draw(found: list[DateIndex], advice: Command | None) -> None:
     rows = [
         [one.model, str(field.path), STATES[field.form], _type(field) or "-", field.wanted.kind]
         for one in found
@@ -243,10 +243,10 @@ def _draw(found: list[DateIndex], advice: str | None) -> None:
     if unconverted:
         line(f"Data not converted yet: {', '.join(unconverted)}")
     if advice is not None:
-        line(f"Next: {advice}")
+        line(Hint("Next: ", advice))
 
 
-def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
+def _report(found: list[DateIndex], advice: Command | None) -> dict[str, Any]:
     mismatches = [
         {
             "model": one.model,
