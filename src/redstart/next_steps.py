@@ -41,6 +41,13 @@ class Command:
         """Return the command with more arguments."""
         return Command(self.name, *self.arguments, *arguments)
 
+    def without(self, *arguments: str) -> "Command":
+        """Return the command without its first arguments that are these, in this order."""
+        for at in range(len(self.arguments)):
+            if self.arguments[at : at + len(arguments)] == arguments:
+                return Command(self.name, *self.arguments[:at], *self.arguments[at + len(arguments) :])
+        return self
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Hint:

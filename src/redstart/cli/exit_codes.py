@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import click
 
-from redstart.cli.output import Tone, concealed, note, print_json, rendered, shown_message
+from redstart.cli.output import Tone, command_of, concealed, note, print_json, rendered, shown_message
 from redstart.errors import ConfigurationError, LeaseHeldError, LeaseLostError, RedisModelError, RedstartError
 from redstart.next_steps import Hint
 
@@ -69,7 +69,7 @@ def report_usage(error: click.ClickException) -> Exit:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         note(error.format_message())
         return Exit.USAGE
-    hint = f"See the options with: {context.command_path} --help" if context is not None else None
+    hint = Hint("See the options with: ", command_of(context, "--help")) if context is not None else None
     return report(error.format_message(), hint, Exit.USAGE)
 
 

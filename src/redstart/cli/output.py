@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import sys
 import threading
 import time
@@ -20,10 +19,6 @@ from redstart.display import escaped, has_credentials, without_password, without
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, RedstartError
 from redstart.next_steps import Command, Hint
 
-_TARGETED = re.compile(r"(?<![\w-])om migrate(?:-data)? [a-z][a-z-]*(?![\w-])")
-"""Commands that accept --url and --models: all of these two groups."""
-_GROUPS = ("migrate", "migrate-data")
-"""Groups whose commands accept --url and --models."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -55,24 +50,18 @@ def rendered(text: str | Hint | Command) -> str:
     """
     if isinstance(text, Command):
         return _as_typed_again(text)
-    if isinstance(text, str):
-        return text
-    return "".join(as_typed(one) if isinstance(one, str) else _as_typed_again(one) for one in text.parts)
+    return text if isinstance(text, str) else text.rendered(_as_typed_again)
 
 
 def _as_typed_again(command: Command) -> str:
-    words = [] if command.name.partition(" ")[0] not in _GROUPS else _typed_options(sys.argv[1:])
-    options = (word for name, value in words if name not in command.arguments for word in (name, value))
+    typed = _typed_options(sys.argv[1:]) if " " in command.name else ()
+    options = (word for name, value in typed if name not in command.arguments for word in (name, value))
     return command.rendered(command_name(), tuple(options))
 
 
-def as_typed(text: str) -> str:
-    """Return a message in which each command `om ...` has the name, --url and --models of the present command.
-
-    So the next command uses the same server. Not for keys and values, which may contain the same text.
-    """
-    options = "".join(f" {name} {shlex.quote(value)}" for name, value in _typed_options(sys.argv[1:]))
-    return named_as_typed(_TARGETED.sub(lambda found: found[0] + options, text) if options else text)
+def command_of(ctx: click.Context, *arguments: str) -> Command:
+    """Return the command of a context, with these arguments."""
+    return Command(ctx.command_path.partition(" ")[2], *arguments)
 
 
 def named_as_typed(text: str) -> str:
