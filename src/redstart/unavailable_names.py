@@ -13,8 +13,8 @@ _REPLIES: Final = (
     "use Model.from_redis(reply) for documents of a reply, and Model.find(...).count() for their number"
 )
 _INDEXED: Final = "use Model.redisearch_schema(), which contains all indexed fields"
-_STATE: Final = f"show the progress of a run with: {Command('migrate-data progress')}"
-_DETECTOR: Final = f"use DatetimeFieldDetector, or: {Command('migrate-data check-schema')}"
+_STATE: Final = f"show the progress of a run with: {Command('migrate-data progress')!s}"
+_DETECTOR: Final = f"use DatetimeFieldDetector, or: {Command('migrate-data check-schema')!s}"
 _OPERATORS: Final = "combine conditions with &, | and ~"
 _CONFIG: Final = "use pydantic.ConfigDict in model_config, and index=True on the class"
 _UNUSED: Final = "it is internal to redis-om, and Redstart has no equivalent"

@@ -179,9 +179,11 @@ class MigrationResult:
                 f"Correct or delete these documents; then call {call} again.",
             )
         if self.data is not None and self.outcome is Outcome.STOPPED:
-            again = Command("migrate-data run")
-            if self.failure_mode not in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL):
-                again = again.adding("--failure-mode", self.failure_mode)
+            again = (
+                Command("migrate-data run")
+                if self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
+                else Command("migrate-data run", "--failure-mode", self.failure_mode)
+            )
             raise DataMigrationError(
                 f"Conversion stopped: {self.data.stopped}.",
                 Hint(f"Progress is saved. Resume with {call}, or with: ", again),

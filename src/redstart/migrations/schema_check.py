@@ -176,4 +176,4 @@ def _recommendation(concerned: Collection[DateIndex]) -> str:
     if not concerned:
         return "No schema mismatches."
     names = ", ".join(sorted({one.status.planned.name for one in concerned}))
-    return f"Queries on these dates return no or wrong documents. Run: {next_command(concerned)} ({names})"
+    return f"Queries on these dates return no or wrong documents. Run: {next_command(concerned)!s} ({names})"

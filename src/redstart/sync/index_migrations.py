@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 _RUN: Final = Command("migrate run")
 _HAS_MORE = (
-    f"The index %s has fields that its model does not declare, and was not changed. Replace it with: {_RUN}"
+    f"The index %s has fields that its model does not declare, and was not changed. Replace it with: {_RUN!s}"
 )
 _SUPERSEDED = (
     "The index %s was not changed: its definition is newer than that of %s. "
-    f"Restore the definition of the model with: {_RUN}"
+    f"Restore the definition of the model with: {_RUN!s}"
 )
 
 
