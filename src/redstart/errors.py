@@ -345,12 +345,17 @@ class MigrationError(RedstartError):
 
 
 class UnknownMigrationError(MigrationError):
-    """No migration has this id."""
+    """No migration has this id.
 
-    def __init__(self, migration_id: str) -> None:
+    Args:
+        meant: the command with the id that was probably meant; None if no id is near.
+    """
+
+    def __init__(self, migration_id: str, meant: Command | None = None) -> None:
+        listing = Hint("List all with: ", Command("migrate-data status"))
         super().__init__(
             f"The data migration {shortened(migration_id)} does not exist.",
-            Hint("List all with: ", Command("migrate-data status")),
+            listing if meant is None else Hint("Did you mean: ", meant, "\n", listing),
         )
 
 
