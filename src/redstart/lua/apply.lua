@@ -3,7 +3,7 @@
 -- KEYS: fence, lease, undo log, record, the name of a document while its lists are changed
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
---          Any other: {key, storage, changes, patch, guards, counts, orders}
+--          Any other: {key, storage, changes, patch, guards, counts, orders, entry}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer, more}; place is a hash field or a JSON path; old and new are
 --                     the exact bytes, false for "no value"; if they are equal, the value is compared and not written.
@@ -16,6 +16,7 @@
 --                     digest is that of its items and of the list's length
 --            counts   {converted, lossy, edits}: the changes after the edits are those of values set aside, and values
 --                     that are only compared
+--            entry    {key of a set, integer as text} that records the document as processed, or {}
 --            orders   list of {JSON path of an object, {{path, name as JSON} of each member}}: the order of the members
 --                     to restore, if the object has these and no others
 -- ARGV[5]  the blob of the undo log for these documents, '' for no entry (in a rollback)
@@ -28,9 +29,10 @@
 --
 -- ARGV[11] after how many microseconds no other document is begun
 -- ARGV[12] from how many JSON.SET on a document is renamed for them at once, without a measurement
+-- ARGV[13] '1' when documents that are recorded as processed are left unchanged
 --
 -- Returns {codes, read back, cpu microseconds, microseconds of indexing}: one letter per document (a applied,
--- c conflict, f failed, l left for another script because the time was over), and msgpack
+-- c conflict, d processed before, f failed, l left for another script because the time was over), and msgpack
 -- {{document, change, text or false}...} of JSON values that differ from those sent. The last number is how much of
 -- the time indexes took that would take as long for any number of changes.
 local refusal = other_server(ARGV[10])
@@ -333,10 +335,18 @@ local function result(codes, packed_read_back)
   return {table.concat(codes), packed_read_back, microseconds, math.floor(seconds_of_indexing * 1000000)}
 end
 
+local function is_processed(document)
+  if document[2] == 'plain' or ARGV[13] ~= '1' then return false end
+  local entry = document[8]
+  return entry and entry[1] and redis.call('SISMEMBER', entry[1], entry[2]) == 1
+end
+
 local codes, applied = {}, 0
 for index, document in ipairs(documents) do
   if index > 1 and document[2] ~= 'plain' and is_late(0.5) then
     codes[index] = 'l'
+  elseif is_processed(document) then
+    codes[index] = 'd'
   else
     codes[index] = unchanged(document) and 'a' or 'c'
     if codes[index] == 'a' then applied = applied + 1 end
@@ -373,7 +383,7 @@ for index, document in ipairs(documents) do
       codes[index] = 'f'
     end
   elseif codes[index] == 'a' then
-    local key, storage, changes, patch, guards, tally, orders = unpack(document)
+    local key, storage, changes, patch, guards, tally, orders, entry = unpack(document)
     local ok
     local exact, removed = tally[3], {}
     if storage == 'hash' then
@@ -396,6 +406,7 @@ for index, document in ipairs(documents) do
       for _, order in ipairs(orders or {}) do restore_order(key, order[1], order[2]) end
     end
     for _, one in ipairs(removed) do all_removed[#all_removed + 1] = {index - 1, one[1], one[2]} end
+    if ok and entry and entry[1] then redis.call('SADD', entry[1], entry[2]) end
     if ok then
       counts[1] = counts[1] + tally[1]
       counts[2] = counts[2] + tally[2]

@@ -64,6 +64,10 @@ class StateKeys:
         """The name of a JSON document while a script changes its lists; no other client ever sees it."""
         return self._key("moved")
 
+    def processed(self, token: str) -> str:
+        """Return the beginning of the keys of a set of processed documents; see `ProcessedDocuments`."""
+        return self._key(f"processed:{token}:")
+
     @property
     def failures(self) -> str:
         """Hash: failed values, by key and path."""

@@ -137,6 +137,18 @@ class Transformation(ABC):
     texts: ClassVar[Texts] = Texts()
 
     @property
+    def decided_by_shape(self) -> bool:
+        """Whether a value or document shows by itself whether it is converted.
+
+        If not, the engine records each document that it converts, and converts none of them again.
+        """
+        return True
+
+    def as_applied(self) -> "Transformation":
+        """Return this transformation for documents that are all converted, as far as they do not show it themselves."""
+        return self
+
+    @property
     def settings(self) -> Settings:
         """The settings of this transformation; none by default."""
         return ()

@@ -14,6 +14,7 @@ from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.json_path import can_be_merged, can_be_set, in_list, merge_patch, path_text
 from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.data.undo_log import compressed, packed_entry
 from redstart.migrations.lease import Lease, SentScript
@@ -96,6 +97,8 @@ class Applier:
         after: the milestone that the record must have, see `record.milestone`; "" for none.
         counted_as: the field of the record to which the script adds the number of values written; "" for none.
         under: the server's run id, if the edits are valid only for that run of the server.
+        processed: gets the documents that are changed, in the same script; None if the documents themselves show it.
+        skips_processed: whether documents of this set are left unchanged.
     """
 
     def __init__(
@@ -107,6 +110,8 @@ class Applier:
         after: str = "",
         counted_as: str = "",
         under: str = "",
+        processed: ProcessedDocuments | None = None,
+        skips_processed: bool = True,
     ) -> None:
         self._lease = lease
         self._keys = keys
@@ -114,6 +119,8 @@ class Applier:
         self._after = after
         self._counted_as = counted_as
         self._under = under
+        self._processed = processed
+        self._skips_processed = skips_processed
         self._chunk_documents = FIRST_DOCUMENTS
         self._part_edits = FIRST_EDITS
         self.is_cutting = False
@@ -199,7 +206,7 @@ class Applier:
         return (yield from self._send(documents, label, is_part=self.is_cutting))
 
     def _send(self, documents: Sequence[DocumentEdits], label: str | None, *, is_part: bool) -> Op[SentChunk]:
-        wire = [document.flat or _nested_wire(document) for document in documents]
+        wire = [document.flat or _nested_wire(document, self._processed) for document in documents]
         payload = msgpack.packb(wire, use_bin_type=False)
         script = yield from self._lease.send(
             self._script,
@@ -214,6 +221,7 @@ class Applier:
                 self._under,
                 MAX_MICROSECONDS,
                 MOVED_FROM,
+                "1" if self._skips_processed else "0",
             ),
         )
         return SentChunk(documents, script, is_part, label)
@@ -283,7 +291,7 @@ def _sorted_out(
     """Return the result of a script, and the documents that it has left."""
     if codes == b"a" * len(documents) and not read_back:
         return Applied(list(documents), [], [], []), []
-    by_code: dict[str, list[DocumentEdits]] = {"a": [], "c": [], "f": [], "l": []}
+    by_code: dict[str, list[DocumentEdits]] = {"a": [], "c": [], "f": [], "l": [], "d": []}
     for document, code in zip(documents, codes.decode(), strict=True):
         by_code[code].append(document)
     altered = [
@@ -310,12 +318,14 @@ def _items(edits: Sequence[Edit]) -> int:
     return sum(in_list(edit.location) for edit in edits)
 
 
-def _nested_wire(document: DocumentEdits) -> list[object]:
+def _nested_wire(document: DocumentEdits, processed: ProcessedDocuments | None) -> list[object]:
     """Return a document that is not plain as apply.lua takes it: changes of edits first, then quarantine targets."""
     guards = [[path, digest or False] for path, digest in document.guards]
     counts = [document.converted, document.lossy, document.count]
+    entry = [] if processed is None else list(processed.part_and_member(document.key))
     if document.json:
-        return [document.key, "json", *_json_changes(document), guards, counts, _member_orders(document)]
+        orders = _member_orders(document)
+        return [document.key, "json", *_json_changes(document), guards, counts, orders, entry]
     changes = [
         _hash_change(edit.location, edit.old, edit.new, edit.aside or edit.expiry_of, edit.expires_ms)
         for edit in document.edits
@@ -324,7 +334,7 @@ def _nested_wire(document: DocumentEdits) -> list[object]:
         if edit.aside is not None:
             changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
     changes += [_hash_change(place, raw, raw, None) for place, raw in document.unchanged]
-    return [document.key, "hash", changes, "", guards, counts]
+    return [document.key, "hash", changes, "", guards, counts, [], entry]
 
 
 def _hash_change(

@@ -61,12 +61,25 @@ class OperationTransformation(DocumentTransformation):
         models: the changes of each model.
     """
 
-    __slots__ = ("_changes", "migration_id", "title")
+    __slots__ = ("_changes", "_is_applied", "migration_id", "title")
 
-    def __init__(self, migration_id: str, title: str, models: Iterable[ModelChanges]) -> None:
+    def __init__(
+        self, migration_id: str, title: str, models: Iterable[ModelChanges], *, is_applied: bool = False
+    ) -> None:
         self.migration_id = migration_id  # type: ignore[misc]  # an attribute of the class in other transformations
         self.title = title  # type: ignore[misc]  # as above
+        self._is_applied = is_applied
         self._changes = {one.model.key_prefix: one for one in models}
+
+    @property
+    def decided_by_shape(self) -> bool:
+        """Whether each document shows by itself which changes are pending."""
+        return all(change.decided_by_shape for one in self._changes.values() for change in one.changes)
+
+    def as_applied(self) -> "OperationTransformation":
+        """Return the migration for documents of which every change is made that a document does not show."""
+        models = self._changes.values()
+        return OperationTransformation(self.migration_id, self.title, models, is_applied=True)
 
     def plan(self) -> Plan:
         """Return which values of which keys are read and changed."""
@@ -86,7 +99,8 @@ class OperationTransformation(DocumentTransformation):
         for number, change in enumerate(all_changes):
             subject = subject_of(change)
             try:
-                if not change.is_pending(document):
+                is_made = self._is_applied and not change.decided_by_shape
+                if is_made or not change.is_pending(document):
                     if has_value(document, subject):
                         value = value_at(stored, document, subject)
                         classified.append((value, Conversion(Outcome.ALREADY)))

@@ -20,6 +20,7 @@ from redstart.migrations.data.edit_builder import (
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of, place_name
 from redstart.migrations.data.json_path import path_text
+from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
 from redstart.migrations.lease import Lease
@@ -169,12 +170,14 @@ class PageConverter:
         mode: FailureMode,
         allowance: Allowance,
         clearing: Collection[tuple[str, str]] = (),
+        processed: ProcessedDocuments | None = None,
     ) -> None:
         self._context = context
         self._lease = lease
         self._applier = applier
         self._mode = mode
         self._clearing = clearing
+        self._processed = processed
         self._allowance = allowance
         self._limits = replace(allowance)
         self._log = FailureLog(context.keys)
@@ -183,6 +186,9 @@ class PageConverter:
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
         """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log."""
         outcome = PageOutcome()
+        if self._processed is not None:
+            known = yield from self._processed.contained([document.key for document in documents])
+            documents = [document for document in documents if document.key not in known]
         plain, others = self._plain(documents)
         judged = self._judged(others)
         new = yield from self._log.unknown(failures_in(judged))

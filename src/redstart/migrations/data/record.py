@@ -8,6 +8,7 @@ from redstart.commands.keyspace import hgetall, scard, sismember, xrevrange
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorruptError
 from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 from redstart.migrations.transformation import Settings
 
@@ -26,6 +27,9 @@ documents."""
 
 CLEARED = "cleared"
 """Field of the record: a run or rollback wrote documents, its progress was cleared, and none was completed since."""
+
+PROCESSED, REVERTED = "processed", "reverted"
+"""Fields of the record: sets of documents, as `token.bits`; see `processed_documents`."""
 
 REPLAYED = "replayed"
 """Milestone of a rollback: the whole undo log is replayed, so that the remaining converted values are newer."""
@@ -78,6 +82,8 @@ class Record:
         unfinished: "run" or "rollback" while there is a checkpoint; else "".
         cleared: "run" or "rollback" if its progress was cleared, so that both formats are present; else "". Also
             "run" after a rollback of the runs since the undo log was dropped.
+        processed: the token and the size of the set of documents that an unfinished run has processed; "" without one.
+        reverted: the same for a rollback.
         lost: missing fields that must exist next to the existing ones.
     """
 
@@ -102,6 +108,8 @@ class Record:
     unrestored_members: int | None = None
     unfinished: str = ""
     cleared: str = ""
+    processed: str = ""
+    reverted: str = ""
     lost: tuple[str, ...] = ()
 
     @property
@@ -122,6 +130,12 @@ class Record:
     def pending(self, plan: Plan) -> list[PlannedModel]:
         """Return the models of a plan that still have to be converted."""
         return [model for model in plan.models if not self.is_applied(model)]
+
+
+def processed_documents(keys: StateKeys, stored: str) -> ProcessedDocuments | None:
+    """Return the set of documents that a field of the record names; None without one."""
+    token, _, bits = stored.partition(".")
+    return ProcessedDocuments(keys.processed(token), int(bits)) if stored else None
 
 
 def read_record(keys: StateKeys) -> Op[Record]:
@@ -175,6 +189,8 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             _count(fields, b"unrestored_members"),
             fields.get(b"unfinished", b"").decode(),
             fields.get(CLEARED.encode(), b"").decode(),
+            fields.get(PROCESSED.encode(), b"").decode(),
+            fields.get(REVERTED.encode(), b"").decode(),
             _lost(fields, written),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

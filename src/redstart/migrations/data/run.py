@@ -15,14 +15,17 @@ from redstart.migrations.data.edit_builder import FailureMode, declared_quaranti
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.page_converter import Allowance, PageConverter
 from redstart.migrations.data.plan import Plan, merged, require_json
+from redstart.migrations.data.processed_documents import bits_for
 from redstart.migrations.data.record import (
     CLEARED,
+    PROCESSED,
     Record,
     census_taken,
     end_progress,
     in_this_format,
     mark_applied,
     milestone,
+    processed_documents,
     read_record,
     save_census,
 )
@@ -235,19 +238,31 @@ class _Run:
         self._lease = lease
         self._facts = facts
         self._resumed = False
+        self._processed = ""
 
     def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
         clock = self._context.clock
         began = clock()
         yield from require_intact_data(self._keys, exempt=("failures", "lease"))
         record = yield from read_record(self._keys)
+        if self._is_complete(record):
+            counts = {"converted_before": record.converted, "lossy_before": record.lossy}
+            complete = Checkpoint(RunStage.CONVERT, self._plan.hash, record.generation, counts=counts)
+            return (yield from self._result(complete, None, clock() - began))
         checkpoint = yield from self._start(record)
+        self._processed = record.processed
         if before_reading is not None:
             yield from before_reading()
         stopped: str | None = "interrupted during the initial scan, before any write"
         if checkpoint.stage is RunStage.CONVERT or (yield from self._census(checkpoint, record)):
             stopped = yield from self._convert(checkpoint)
         return (yield from self._result(checkpoint, stopped, clock() - began))
+
+    def _is_complete(self, record: Record) -> bool:
+        """Return whether all documents are converted, where they do not show it themselves."""
+        if self._context.transformation.decided_by_shape or record.unfinished:
+            return False
+        return bool(record.applied) and not record.pending(self._plan)
 
     def _start(self, record: Record) -> Op[Checkpoint]:
         """Return the saved checkpoint, or a new one of a new generation."""
@@ -299,6 +314,7 @@ class _Run:
             monitor=self._context.monitor,
             stage="initial scan",
             visit=recorder.visit,
+            processed=processed_documents(self._keys, record.processed),
         )
         if not found.complete:
             return False
@@ -308,6 +324,8 @@ class _Run:
         checkpoint.total = tally.total_documents
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
         plan = merged(record.plan, self._plan, self._context.transformation)
+        if not self._context.transformation.decided_by_shape and not record.processed:
+            self._processed = f"{self._context.token}.{bits_for(tally.total_documents)}"
         other_style_fields = record.other_style_fields | _other_style_fields(tally, self._plan)
         values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
@@ -316,6 +334,7 @@ class _Run:
                     yield from self._generation_begun(checkpoint)
                 ),  # a server that was restarted may have lost it
                 save_census(self._keys, plan, other_style_fields, values),
+                *([["HSET", self._keys.record, PROCESSED, self._processed]] if self._processed else []),
                 milestone(self._keys, census_taken(checkpoint.generation)),
                 checkpoint.command(self._keys),
             ]
@@ -329,6 +348,7 @@ class _Run:
     def _convert(self, checkpoint: Checkpoint) -> Op[str | None]:
         """Run all passes. Return the reason for an early stop, or None."""
         options = self._options
+        processed = processed_documents(self._keys, self._processed)
         converter = PageConverter(
             self._context,
             self._lease,
@@ -337,18 +357,22 @@ class _Run:
                 self._keys,
                 fields_expire=self._facts.fields_expire,
                 after=census_taken(checkpoint.generation),
+                processed=processed,
             ),
             options.failure_mode,
             Allowance(options.max_errors, options.limit_documents),
             options.clearing,
+            processed,
         )
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
         if stopped is None:
             now_ms = yield from call(server_time())
             commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
-            commands += [["HDEL", self._keys.record, CLEARED], *end_progress(self._keys)]
+            commands += [["HDEL", self._keys.record, CLEARED, PROCESSED], *end_progress(self._keys)]
             yield from self._lease.commit(commands, under=checkpoint.run_id)
+            if processed is not None:  # no document is converted again: the models are applied
+                yield from processed.remove(self._lease)
         return stopped
 
     def _result(self, checkpoint: Checkpoint, stopped: str | None, seconds: float) -> Op[RunResult]:

@@ -1,7 +1,7 @@
 """A read-only pass over every planned value: the base of initial scan, dry run, exact statistics and verification."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -16,6 +16,7 @@ from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_of
 from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.record import counted
 from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.failure import (
@@ -118,6 +119,7 @@ def survey(
     find_failures: FailureFinder | None = None,
     most_documents: int | None = None,
     most_pages: int | None = None,
+    processed: ProcessedDocuments | None = None,
 ) -> Op[Survey]:
     """Read and classify every planned value.
 
@@ -125,6 +127,7 @@ def survey(
         find_failures: returns the failures of a page.
         most_documents: stop after the page that reaches this many documents;
         most_pages: or after this many pages.
+        processed: documents that are converted, where they do not show it themselves.
 
     Effects: SCAN and reads, a page at a time; no writes, unless `visit` writes. If the server is restarted during
     the pass, the pass is repeated: its cursor was void, and it may have missed keys.
@@ -135,7 +138,7 @@ def survey(
     run_id = yield from server_run_id()
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
-        judged = [(document, classify(document, transformation)) for document in page.documents]
+        judged = yield from classify_page(page.documents, transformation, processed)
         count_page(result, page, judged)
         if find_failures is not None:
             result.failures.add((yield from find_failures(judged)))
@@ -161,6 +164,20 @@ def survey(
         if most_pages is not None and pages >= most_pages:
             break
     return result
+
+
+def classify_page(
+    documents: Sequence[StoredDocument], transformation: Transformation, processed: ProcessedDocuments | None
+) -> Op[list[ClassifiedDocument]]:
+    """Return documents with their classified values. A read if there is a set of processed documents."""
+    if processed is None:
+        return [(document, classify(document, transformation)) for document in documents]
+    known = yield from processed.contained([document.key for document in documents])
+    applied = transformation.as_applied()
+    return [
+        (document, classify(document, applied if document.key in known else transformation))
+        for document in documents
+    ]
 
 
 _Seen = tuple[StoredDocument, StoredValue, Conversion]

@@ -15,7 +15,7 @@ from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reader import compared_with_edits, texts_at
-from redstart.migrations.data.record import read_record
+from redstart.migrations.data.record import processed_documents, read_record
 from redstart.migrations.data.survey import Tally, survey
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
@@ -122,13 +122,14 @@ def verify(
 
     found = yield from survey(
         Plan((*plan.models, *unnamed), plan.settings),
-        context.transformation,
+        context.transformation if record.pending(plan) else context.transformation.as_applied(),
         batch_documents=batch_documents,
         monitor=Monitor(
             progress=context.monitor.progress
         ),  # never stopped: an incomplete pass verifies nothing
         stage="verifying",
         visit=visit,
+        processed=processed_documents(context.keys, record.processed),
     )
     return Verification(found.tally, record.lossy, problems, values.recorded, unnamed)
 

@@ -1,0 +1,58 @@
+"""The documents that a run or a rollback has processed, where the documents themselves do not show it.
+
+A price in cents looks like a price in euros. So the script that changes a document also adds a digest of its key to a
+set on the server, and changes no document of that set. The set is split into parts that Redis stores as a compact list
+of integers: 8 to 16 bytes a document.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from redstart.commands.keyspace import sismember
+from redstart.effects import Argument, Op, batch, gather
+from redstart.migrations.lease import Lease
+
+DOCUMENTS_PER_PART = 200
+"""On average. Redis stores a set of up to 512 integers as a list (`set-max-intset-entries`)."""
+_MAX_BITS = 16
+_REMOVED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedDocuments:
+    """A set of documents on the server.
+
+    Attributes:
+        prefix: the beginning of the keys of its parts.
+        bits: the number of parts, as a power of two.
+    """
+
+    prefix: str
+    bits: int
+
+    def part_and_member(self, key: bytes) -> tuple[str, str]:
+        """Return the key of the part for a document, and its member there: a signed 64-bit integer as text."""
+        member = int.from_bytes(blake2b(key, digest_size=8).digest(), signed=True)
+        return f"{self.prefix}{member & ((1 << self.bits) - 1):x}", str(member)
+
+    def contained(self, keys: Sequence[bytes]) -> Op[set[bytes]]:
+        """Return the keys of documents in the set. One read."""
+        if not keys:
+            return set()
+        found = yield from batch(gather([sismember(*self.part_and_member(key)) for key in keys]))
+        return {key for key, is_member in zip(keys, found, strict=True) if is_member is True}
+
+    def remove(self, lease: Lease) -> Op[None]:
+        """Remove the set. Effects: a script for each 500 parts. Safe to repeat."""
+        for start in range(0, 1 << self.bits, _REMOVED_AT_ONCE):
+            numbers = range(start, min(start + _REMOVED_AT_ONCE, 1 << self.bits))
+            words: list[Argument] = ["REMOVE"]
+            for number in numbers:
+                words += ["set", f"{self.prefix}{number:x}"]
+            yield from lease.commit([words])
+
+
+def bits_for(documents: int) -> int:
+    """Return the number of parts for a number of documents, as a power of two."""
+    return min(_MAX_BITS, max(0, (documents // DOCUMENTS_PER_PART).bit_length()))
