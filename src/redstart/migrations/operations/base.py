@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from redstart.errors import NotConvertibleError
-from redstart.mapping.value_paths import display
+from redstart.mapping.value_paths import Location, display
 from redstart.migrations.operations.document import Document, StoredValue, shown
-from redstart.migrations.operations.paths import Location, Segments
+from redstart.migrations.operations.paths import Segments
 from redstart.migrations.operations.state import ModelState, ProjectState
 
 

@@ -1,11 +1,12 @@
 """What the conversion of a field does to a document: value by value, with a failure mode."""
 
 from redstart.errors import NotConvertibleError, ValueConversionError
+from redstart.mapping.value_paths import Location
 from redstart.migrations.failure import MOVED, NOT_MOVED, QUARANTINE_SUFFIX, REPLACED, FailureMode
 from redstart.migrations.operations.base import ChangedDocument, DocumentChange, not_convertible
 from redstart.migrations.operations.casts import ValueConverter
 from redstart.migrations.operations.document import Document, Holder, StoredValue, copy_value, is_same, shown
-from redstart.migrations.operations.paths import Location, Segments
+from redstart.migrations.operations.paths import Segments
 from redstart.migrations.operations.value_codec import ValueCodec
 from redstart.migrations.operations.value_types import ARRAYS, MOMENTS, NUMBERS, ValueType
 from redstart.values.types import Storage

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from redstart.errors import MigrationStateError
-from redstart.mapping.value_paths import Each, display
+from redstart.mapping.value_paths import Each, Location, display
 from redstart.migrations.operations.base import (
     DocumentChange,
     DocumentOperation,
@@ -14,7 +14,7 @@ from redstart.migrations.operations.base import (
     not_convertible,
 )
 from redstart.migrations.operations.document import Document, Holder, is_same
-from redstart.migrations.operations.paths import Location, Segments, parse_path, path_of
+from redstart.migrations.operations.paths import Segments, parse_path, path_of
 from redstart.migrations.operations.state import ProjectState
 from redstart.values.types import Storage
 

@@ -14,9 +14,6 @@ from redstart.mapping.value_paths import Each, Segment, display
 Segments: TypeAlias = tuple[Segment, ...]
 """A path of a model: names, and steps into each item of a list or each value of a map."""
 
-Location: TypeAlias = tuple[str | int, ...]
-"""The location of one value in a document: names of members, and positions in lists."""
-
 _STEP: Final = re.compile(
     r"""(?P<item>\[\]) | (?P<value>\{\}) | \.?(?P<name>[^\W\d]\w*)
     | \[(?P<quoted>"(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*')\]""",

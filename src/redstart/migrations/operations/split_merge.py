@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from redstart.errors import MigrationStateError, NotConvertibleError, ValueConversionError
-from redstart.mapping.value_paths import display
+from redstart.mapping.value_paths import Location, display
 from redstart.migrations.operations.base import (
     DocumentChange,
     DocumentOperation,
@@ -16,7 +16,7 @@ from redstart.migrations.operations.base import (
 from redstart.migrations.operations.document import Document, Holder, StoredValue, is_same
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import codec_of
-from redstart.migrations.operations.paths import Location, Segments, parse_path, path_of
+from redstart.migrations.operations.paths import Segments, parse_path, path_of
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.operations.value_codec import ValueCodec
 from redstart.migrations.operations.value_types import ValueType
