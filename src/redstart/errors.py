@@ -30,6 +30,7 @@ RedstartError
       ├── DataMigrationError            a data migration file is invalid, or a run did not finish
       ├── SchemaMigrationError          a schema migration file is invalid
       ├── MigrationStateError           an operation does not fit the models before it
+      ├── MigrationFileError            a migration file is invalid, or does not fit the others
       ├── PlanChangedError              the models differ from those of the unfinished run
       ├── UnsafeServerError             the server could lose the undo log
       ├── StateDamagedError             a state key on the server is missing, damaged or foreign
@@ -360,10 +361,11 @@ class MigrationError(RedstartError):
 class UnknownMigrationError(MigrationError):
     """No migration has this id."""
 
-    def __init__(self, migration_id: str) -> None:
+    def __init__(
+        self, migration_id: str, noun: str = "data migration", listed_by: str = "om migrate-data status"
+    ) -> None:
         super().__init__(
-            f"The data migration {shortened(migration_id)} does not exist.",
-            "List all with: om migrate-data status",
+            f"The {noun} {shortened(migration_id)} does not exist.", f"List all with: {listed_by}"
         )
 
 
@@ -391,6 +393,10 @@ class SchemaMigrationError(MigrationError):
 
 class MigrationStateError(MigrationError):
     """An operation of a migration file does not fit the models before it, or is invalid in itself."""
+
+
+class MigrationFileError(MigrationError):
+    """A migration file of the project is invalid, was edited after it was applied, or does not fit the others."""
 
 
 class PlanChangedError(MigrationError):

@@ -21,6 +21,9 @@ from redstart.errors import AuthenticationError, ConfigurationError, MigrationEr
 
 _TARGETED = re.compile(r"(?<![\w-])om migrate(?:-data)? [a-z][a-z-]*(?![\w-])")
 """Commands that accept --url and --models: all of these two groups."""
+_FILE_COMMANDS = ("check", "create", "current", "history", "merge", "plan", "show", "stamp")
+"""Commands on the migration files of the project, which accept --migrations-dir for the same directory."""
+_ON_FILES = re.compile(rf"om migrate(-data)? ({'|'.join(_FILE_COMMANDS)})")
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -48,10 +51,22 @@ def command_name() -> str:
 def as_typed(text: str) -> str:
     """Return a message in which each command `om ...` has the name, --url and --models of the present command.
 
-    So the next command uses the same server. Not for keys and values, which may contain the same text.
+    So the next command uses the same server, and the same directory of migration files. Not for keys and values, which
+    may contain the same text.
     """
-    options = "".join(f" {option}" for option in _typed_options(sys.argv[1:]))
-    return named_as_typed(_TARGETED.sub(lambda found: found[0] + options, text) if options else text)
+    words = sys.argv[1:]
+    options = "".join(f" {option}" for option in _typed_options(words, ("--url", "--models")))
+    is_on_files = any(word in _FILE_COMMANDS for word in words[:-1])
+    directory = (
+        "".join(f" {option}" for option in _typed_options(words, ("--migrations-dir",)))
+        if is_on_files
+        else ""
+    )
+
+    def typed(found: re.Match[str]) -> str:
+        return found[0] + options + (directory if _ON_FILES.fullmatch(found[0]) else "")
+
+    return named_as_typed(_TARGETED.sub(typed, text) if options or directory else text)
 
 
 def named_as_typed(text: str) -> str:
@@ -59,11 +74,11 @@ def named_as_typed(text: str) -> str:
     return _OUR_COMMAND.sub(f"{command_name()} ", text)
 
 
-def _typed_options(words: Sequence[str]) -> Iterator[str]:
-    """Yield --url and --models among the arguments of a command, each with its value, without passwords."""
+def _typed_options(words: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    """Yield some options among the arguments of a command, each with its value, without passwords."""
     for word, following in pairwise([*words, ""]):
         name, has_value, value = word.partition("=")
-        if name in ("--url", "--models"):
+        if name in names:
             given = value if has_value else following
             # A URL without its password cannot be pasted.
             yield f"{name} {'URL' if name == '--url' and has_credentials(given) else shlex.quote(concealed(given))}"
