@@ -70,7 +70,7 @@ def exclude_prefixes() -> tuple[str, ...]:
 
 def get_root_migrations_dir() -> str:
     """Return the directory of migration files, read at each call: REDIS_OM_MIGRATIONS_DIR, or `migrations`."""
-    return os.environ.get("REDIS_OM_MIGRATIONS_DIR", "migrations")
+    return os.environ.get("REDIS_OM_MIGRATIONS_DIR") or "migrations"
 
 
 def url_setting(table: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ from redstart.display import escaped, has_credentials, without_password, without
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, RedstartError
 from redstart.next_steps import Command, Hint
 
+_FILE_COMMANDS = ("check", "create", "current", "history", "merge", "plan", "show", "stamp")
+"""Commands on the migration files of the project, which accept --migrations-dir for the same directory."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -46,7 +48,7 @@ def command_name() -> str:
 def rendered(text: str | Hint | Command) -> str:
     """Return text in which each command has the name, --url and --models of the present command.
 
-    So the next command uses the same server and models.
+    So the next command uses the same server, models, and directory of migration files.
     """
     if isinstance(text, Command):
         return _as_typed_again(text)
@@ -54,7 +56,12 @@ def rendered(text: str | Hint | Command) -> str:
 
 
 def _as_typed_again(command: Command) -> str:
-    typed = _typed_options(sys.argv[1:]) if " " in command.name else ()
+    names = ["--url", "--models"] if " " in command.name else []
+    if command.name.rpartition(" ")[2] in _FILE_COMMANDS and any(
+        word in _FILE_COMMANDS for word in sys.argv[1:]
+    ):
+        names.append("--migrations-dir")
+    typed = _typed_options(sys.argv[1:], names)
     options = (word for name, value in typed if name not in command.arguments for word in (name, value))
     return command.rendered(command_name(), tuple(options))
 
@@ -69,11 +76,11 @@ def named_as_typed(text: str) -> str:
     return _OUR_COMMAND.sub(f"{command_name()} ", text)
 
 
-def _typed_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield --url and --models among the arguments of a command, each with its value, without passwords."""
+def _typed_options(words: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield some options among the arguments of a command, each with its value, without passwords."""
     for word, following in pairwise([*words, ""]):
         name, has_value, value = word.partition("=")
-        if name in ("--url", "--models"):
+        if name in names:
             given = value if has_value else following
             # A URL without its password cannot be pasted.
             yield name, "URL" if name == "--url" and has_credentials(given) else concealed(given)

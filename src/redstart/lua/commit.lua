@@ -17,8 +17,12 @@ local function remove(...)
   for at = 2, select('#', ...), 2 do removed = removed + redis.call('UNLINK', (select(at, ...))) end
   return removed
 end
-local own = {COUNT = count, REMOVE = remove}
-local kinds = {SET = 'string', HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', SADD = 'set', SREM = 'set'}
+-- LENGTH key hash: set a string to the number of fields of a hash. Safe to repeat.
+local function length(key, hash)
+  return redis.call('SET', key, redis.call('HLEN', hash))
+end
+local own = {COUNT = count, LENGTH = length, REMOVE = remove}
+local kinds = {LENGTH = 'string', SET = 'string', HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', SADD = 'set', SREM = 'set'}
 local commands = cmsgpack.unpack(ARGV[4])
 -- What is of another type is another program's: it is neither removed nor written over, and then nothing is done.
 for _, command in ipairs(commands) do

@@ -1,5 +1,6 @@
 """The holder of a lease, with enough detail to tell on the same machine whether its process has ended."""
 
+import getpass
 import json
 import os
 import socket
@@ -56,6 +57,15 @@ def this_process() -> Holder:
     words = (word for word in sys.argv[1:] if word in _COMMANDS)
     command = " ".join([Path(sys.argv[0]).name, *words])
     return Holder(socket.gethostname(), _boot_id(), _pid_namespace(), pid, _start_ticks(pid), command)
+
+
+def this_user() -> str:
+    """Return the user of this process and the host, as `user@host`."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # in a container, its number may have no name
+        name = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"{name}@{socket.gethostname()}"
 
 
 def is_gone(holder: Holder) -> bool:

@@ -16,7 +16,7 @@ from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.migrations.transformation import Outcome, Transformation
 
 _SAMPLED_DOCUMENTS = 1_000
@@ -154,7 +154,7 @@ def with_indexes_at_work(data: DataStatus, is_gone: Callable[[Holder], bool]) ->
 
 
 def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
-    """Break the leases of data and indexes; their holders stop before the next write.
+    """Break the leases of data, indexes and migration files; their holders stop before the next write.
 
     Returns:
         The leases that were broken; for an unreadable lease, the error.
@@ -162,10 +162,11 @@ def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
     Raises:
         StateDamagedError: another program has written a fence or a lease; nothing was removed.
     """
-    for keys in (context.keys.lease, LEASE):
+    leases = (context.keys.lease, LEASE, FILES_LEASE)
+    for keys in leases:
         yield from require_own_types(keys)
     broken: list[LeaseState | StateDamagedError] = []
-    for keys in (context.keys.lease, LEASE):
+    for keys in leases:
         found: LeaseState | StateDamagedError | None
         try:
             found = yield from current(keys)

@@ -1,4 +1,4 @@
-"""Names of the keys of a data migration on the server. No other keys are added to the database."""
+"""Names of the keys of data migrations and migration files on the server. Those of indexes are in indexes/state.py."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,19 @@ DATA_RUNS = "redstart:data_runs"
 
 It is not under `redstart:<id>:`, so that the loss of all those keys together is noticed.
 """
+
+
+LEDGER = "redstart:migrations:files"
+"""Hash: for each applied migration file, by id, when, by whom and from which source it was applied (JSON)."""
+
+LEDGER_COUNT = "redstart:recorded_files"
+"""String: the number of entries of the ledger.
+
+It is not under `redstart:migrations:`, so that the loss of all those keys together is noticed.
+"""
+
+FILES_LEASE = LeaseKeys("redstart:migrations:fence", "redstart:migrations:lease")
+"""The lease for changes of the ledger, and for everything that applies a migration file."""
 
 
 @dataclass(frozen=True, slots=True)

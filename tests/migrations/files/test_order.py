@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.migrations.files.declarations import Declared
-from redstart.migrations.files.history import in_order
+from redstart.migrations.files.graph import in_order
 
 IDS = st.sampled_from("abcdefgh")
 GRAPHS = st.dictionaries(IDS, st.lists(IDS, max_size=4), max_size=8)

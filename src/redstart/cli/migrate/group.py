@@ -9,6 +9,13 @@ _HERE = "redstart.cli.migrate"
 COMMANDS = {
     "status": (f"{_HERE}.commands:status", "Show each index and how it differs from its model."),
     "run": (f"{_HERE}.commands:run", "Build indexes and cut over to them."),
+    "plan": (f"{_HERE}.plan:plan", "Show what the pending migration files change."),
+    "check": (f"{_HERE}.check:check", "Exit with 3 if models, migration files and server differ."),
+    "history": (f"{_HERE}.history:history", "List the migration files, and when each was applied."),
+    "current": (f"{_HERE}.history:current", "Show the last applied migration file."),
+    "show": (f"{_HERE}.history:show", "Show one migration file."),
+    "merge": (f"{_HERE}.merge:merge", "Join two branches of migration files."),
+    "stamp": (f"{_HERE}.stamp:stamp", "Record a migration file as applied without running it."),
     "rollback": (f"{_HERE}.commands:rollback", "Switch back to the previous indexes."),
     "cleanup": (f"{_HERE}.commands:cleanup", "Drop indexes that no alias points to."),
 }

@@ -66,7 +66,7 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
 @yes
 @common
 def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Remove the lease of a run that is stuck, on the data or on the indexes.
+    """Remove the lease of a run that is stuck, on the data, the indexes or the migration files.
 
     If its process is still alive, it stops before its next write.
     """

@@ -1,7 +1,6 @@
 """Edits of a document as read, in one of the failure modes."""
 
 from collections.abc import Collection, Iterable
-from enum import StrEnum
 from typing import Any
 
 from redstart.mapping.value_paths import Each, Location, ValuePath
@@ -16,6 +15,8 @@ from redstart.migrations.data.json_path import (
     slice_path,
 )
 from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.failure import QUARANTINE_SUFFIX as QUARANTINE_SUFFIX  # noqa: PLC0414 - modules of the engine
+from redstart.migrations.failure import FailureMode as FailureMode  # noqa: PLC0414 - import both from here
 from redstart.migrations.transformation import (
     Conversion,
     Edit,
@@ -26,8 +27,6 @@ from redstart.migrations.transformation import (
 )
 from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
 from redstart.values.types import Storage
-
-QUARANTINE_SUFFIX = "__invalid"
 
 # Looking up a member of an enum costs as much as converting a value.
 _JSON = Storage.JSON
@@ -41,16 +40,6 @@ _UNREADABLE_KEY = Conversion(
     Outcome.UNCONVERTIBLE, reason="RedisJSON cannot address a key that begins with a space"
 )
 _NO_PATH = Conversion(Outcome.UNCONVERTIBLE, reason="RedisJSON cannot change only this list item")
-
-
-class FailureMode(StrEnum):
-    """What to do with a failed value."""
-
-    SKIP = "skip"
-    FAIL = "fail"
-    DEFAULT = "default"
-    LOG_AND_SKIP = "log_and_skip"
-    QUARANTINE = "quarantine"
 
 
 CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)

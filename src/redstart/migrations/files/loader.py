@@ -118,6 +118,9 @@ NAMED_AS_MIGRATION: Final = re.compile(r"\d{8}_\d{6}_.*", re.DOTALL)
 """File names of `om migrate create`, without `.py`. Other files may be helpers, which declare nothing."""
 
 
+NOT_A_FILE: Final = "not a regular file"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The migrations of a directory or module.
@@ -142,17 +145,31 @@ def load_directory(directory: Path, kind: Kind) -> Found:
     Raises:
         ConfigurationError: it is not a directory, or cannot be read.
     """
+    where = "Give the directory with --migrations-dir, or its parent with REDIS_OM_MIGRATIONS_DIR."
+    files = python_files(directory, where)
+    return _found(str(directory), [item for path in files for item in _read_file(path, kind)])
+
+
+def python_files(directory: Path, hint: str) -> list[Path]:
+    """Return the `.py` files of a directory, without subdirectories, sorted; none if it is missing.
+
+    Args:
+        hint: how another directory is given.
+
+    Raises:
+        ConfigurationError: it is not a directory, or cannot be read.
+    """
     try:
         names = sorted(path.name for path in directory.iterdir())
     except FileNotFoundError:
-        names = []
+        return []
     except OSError as exc:
         raise ConfigurationError(
-            f"The migration files in {printable(directory)} cannot be listed: {exc.strerror}.",
-            "Give the directory with --migrations-dir, or its parent with REDIS_OM_MIGRATIONS_DIR.",
+            f"The migration files in {printable(directory)} cannot be listed: {exc.strerror}.", hint
         ) from exc
-    files = [name for name in names if name.endswith(".py") and not name.startswith((".", "__init__."))]
-    return _found(str(directory), [item for name in files for item in _read_file(directory / name, kind)])
+    return [
+        directory / name for name in names if name.endswith(".py") and not name.startswith((".", "__init__."))
+    ]
 
 
 def load_module(name: str, kind: Kind) -> Found:
@@ -193,11 +210,11 @@ def _read_file(path: Path, kind: Kind) -> Iterator[Declared | Problem]:
     """Yield the declarations of a file, or the reason why it cannot be read."""
     source = str(path)
     if path.exists() and not path.is_file():
-        yield Problem(path.stem, source, None, "not a regular file")
+        yield Problem(path.stem, source, None, NOT_A_FILE)
         return
     try:
         tree = ast.parse(path.read_bytes(), source)
-        module = _executed(tree, path)
+        module = execute_file(tree, path)
         classes = _declarations(
             module, kind
         )  # uses attributes of the file's objects, whose code may raise anything
@@ -211,7 +228,7 @@ def _read_file(path: Path, kind: Kind) -> Iterator[Declared | Problem]:
         yield Problem(path.stem, source, None, _declares_none(module, kind))
 
 
-def _executed(tree: ast.Module, path: Path) -> ModuleType:
+def execute_file(tree: ast.Module, path: Path) -> ModuleType:
     """Execute a file as a module, and remove the module from all registries.
 
     It is registered while it is executed, because dataclasses and models look up their own module, under a name that

@@ -1,0 +1,79 @@
+"""`om migrate check`: whether models, migration files and server agree."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from redstart.cli.exit_codes import Exit
+from redstart.cli.migrate.history import draw_differences
+from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
+from redstart.cli.options import Settings, common
+from redstart.cli.output import Tone, line, print_json
+from redstart.cli.session import Session, open_session
+from redstart.display import printable
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.files.declarations import DATA, SCHEMA
+from redstart.migrations.files.project_history import Difference, DifferenceKind
+from redstart.migrations.indexes.status import ActiveIndex, index_statuses
+from redstart.migrations.server_checks import require_search
+
+
+@click.command()
+@migrations_root()
+@common
+def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int:
+    """Compare the models with the migration files, and both with the server. Exit with 3 if they differ.
+
+    Writes nothing. Without migration files, the indexes are compared with the models.
+    """
+    with open_session(settings, about_indexes=True) as session:
+        session.require_intact(exempt=LISTS)
+        files = look(session, root_of(migrations_dir))
+        found = [*files.history.differences(), *_of_redis_om(files), *_of_indexes(session)]
+    if as_json:
+        print_json(
+            {
+                "differences": [
+                    {"kind": one.kind.value, "id": one.migration_id, "text": one.message, "hint": one.hint}
+                    for one in found
+                ]
+            }
+        )
+    elif found:
+        draw_differences(found)
+    else:
+        line("No differences between models, migration files and server.", Tone.DONE)
+    return Exit.PENDING if found else Exit.DONE
+
+
+def _of_redis_om(files: ProjectFiles) -> Iterator[Difference]:
+    """Yield the files of redis-om that are pending or cannot be used."""
+    for kind in (SCHEMA, DATA):
+        status = files.redis_om[kind.name]
+        hint = f"See: {kind.command} status --migrations-dir {printable(status.where)}"
+        for problem in status.problems:
+            message = f"A {kind.name} migration file of redis-om cannot be used. {problem}"
+            yield Difference(DifferenceKind.UNUSABLE, problem.migration_id, message, hint)
+        for one in status.pending:
+            message = f"{printable(one.migration_id)}, a {kind.name} migration of redis-om, is pending."
+            yield Difference(DifferenceKind.PENDING, one.migration_id, message, hint)
+
+
+def _of_indexes(session: Session) -> Iterator[Difference]:
+    """Yield the indexes that differ from their models."""
+    planned = session.planned_indexes()
+    if not planned:
+        return
+    session.run(require_search())
+    for one in session.run(index_statuses(planned)):
+        if one.active is ActiveIndex.UP_TO_DATE:
+            continue
+        changes = "; ".join(map(str, one.pending.changes)) if one.pending is not None else ""
+        yield Difference(
+            DifferenceKind.INDEX,
+            None,
+            f"The index {one.planned.name} of {one.planned.model} is {one.active.value}"
+            f"{f': {changes}' if changes else ''}.",
+            "See what would change with: om migrate run --dry-run",
+        )

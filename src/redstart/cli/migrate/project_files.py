@@ -1,0 +1,189 @@
+"""Migration files of the project in the commands of `om migrate`: their directory, their history, their reports."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from redstart.cli.migration_files import look as look_at_redis_om
+from redstart.cli.options import F
+from redstart.cli.session import Session
+from redstart.display import printable
+from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
+from redstart.migrations.files.history import FilesStatus
+from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger
+from redstart.migrations.files.migration_file import LoadedFiles, load_files
+from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectHistory, project_history
+from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.settings import get_root_migrations_dir
+
+
+def migrations_root(*, must_exist: bool = True) -> Callable[[F], F]:
+    """Return the option that sets the directory of migration files, in which redis-om's have subdirectories."""
+    return click.option(
+        "--migrations-dir",
+        type=click.Path(exists=must_exist, file_okay=False, path_type=Path),
+        metavar="DIRECTORY",
+        help="Directory of migration files; else REDIS_OM_MIGRATIONS_DIR, or migrations.",
+    )
+
+
+def root_of(directory: Path | None) -> Path:
+    """Return the directory of migration files."""
+    return directory or Path(get_root_migrations_dir())
+
+
+def load(root: Path) -> LoadedFiles:
+    """Load the migration files of a directory. Their output goes to stderr. Raises ConfigurationError."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return load_files(root)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFiles:
+    """All migration files, and what the server has recorded of them.
+
+    Attributes:
+        redis_om: the state of redis-om's files, by kind.
+    """
+
+    loaded: LoadedFiles
+    ledger: Ledger
+    redis_om: dict[str, FilesStatus]
+
+    @property
+    def history(self) -> ProjectHistory:
+        """The files of Redstart in order."""
+        return project_history(self.loaded, self.ledger, self._others)
+
+    @property
+    def _others(self) -> set[str]:
+        found = {DATETIME_MIGRATION}
+        for status in self.redis_om.values():
+            found |= {one.migration_id for one in (*status.applied, *status.pending)} | {*status.recorded}
+        return found
+
+
+def look(session: Session, root: Path, *, may_be_damaged: bool = False) -> ProjectFiles:
+    """Load all migration files, and read what the server has recorded of them.
+
+    Args:
+        may_be_damaged: whether entries of the ledger may be missing or unreadable.
+
+    Raises:
+        ConfigurationError: the directory cannot be listed.
+        StateDamagedError: the ledger is damaged.
+    """
+    loaded = load(root)
+    redis_om = {kind.name: _redis_om(session, kind, root) for kind in (SCHEMA, DATA)}
+    ledger = session.run(read_ledger())
+    if not may_be_damaged:
+        ledger.require_intact()
+    return ProjectFiles(loaded, ledger, redis_om)
+
+
+def _redis_om(session: Session, kind: Kind, root: Path) -> FilesStatus:
+    return look_at_redis_om(session, kind, kind.directory(str(root)))
+
+
+STATES = {
+    FileState.APPLIED: "applied",
+    FileState.PENDING: "pending",
+    FileState.EDITED: "applied, edited since",
+    FileState.WITHOUT_FILE: "applied, no file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One migration in a list: a file of Redstart or of redis-om, or a record without one.
+
+    Attributes:
+        kind: `redstart`, or whose directory of redis-om the file is in: `redis-om schema` or `redis-om data`.
+        path: the file; None if there is none.
+        entry: of a file of Redstart that is recorded as applied.
+    """
+
+    migration_id: str
+    kind: str
+    state: FileState
+    is_applied: bool
+    description: str = ""
+    path: str | None = None
+    dependencies: tuple[str, ...] = ()
+    entry: LedgerEntry | None = None
+
+    def state_text(self) -> str:
+        """Return the state in words."""
+        if self.state is FileState.UNUSABLE:
+            return f"{'applied' if self.is_applied else 'pending'}, cannot be used"
+        return STATES[self.state]
+
+    def report(self) -> dict[str, Any]:
+        """Return the row for --json."""
+        return {
+            "id": self.migration_id,
+            "kind": self.kind,
+            "state": self.state.value,
+            "description": self.description,
+            "path": self.path,
+            "dependencies": list(self.dependencies),
+            "applied_ms": None if self.entry is None else self.entry.applied_ms,
+            "applied_by": None if self.entry is None else printable(self.entry.applied_by),
+            "duration_ms": None if self.entry is None else self.entry.duration_ms,
+        }
+
+
+def rows_of(files: ProjectFiles) -> list[Row]:
+    """Return all migrations: those of redis-om, which come first, then those of Redstart in their order."""
+    rows = [
+        row for kind, status in files.redis_om.items() for row in _redis_om_rows(f"redis-om {kind}", status)
+    ]
+    return rows + [row_of(item) for item in files.history.items]
+
+
+def row_of(item: HistoryItem) -> Row:
+    """Return the row of a file of Redstart."""
+    source = item.file or item.problem
+    return Row(
+        item.migration_id,
+        "redstart",
+        item.state,
+        item.entry is not None,
+        item.file.description if item.file else "",
+        None if source is None else source.source,
+        item.file.dependencies if item.file else (),
+        item.entry,
+    )
+
+
+def _redis_om_rows(kind: str, status: FilesStatus) -> Iterator[Row]:
+    for state, found in ((FileState.APPLIED, status.applied), (FileState.PENDING, status.pending)):
+        for one in found:
+            is_applied = state is FileState.APPLIED
+            yield Row(
+                one.migration_id, kind, state, is_applied, one.description, one.source, one.dependencies
+            )
+    for is_applied, problems in ((True, status.applied_unreadable), (False, status.problems)):
+        for problem in problems:
+            yield Row(problem.migration_id, kind, FileState.UNUSABLE, is_applied, path=problem.source)
+    for name in status.without_file:
+        yield Row(name, kind, FileState.WITHOUT_FILE, is_applied=True)
+
+
+def problem_report(problem: Problem) -> dict[str, Any]:
+    """Return the problem of a file for --json."""
+    return {"path": problem.source, "line": problem.line, "reason": problem.reason}
+
+
+def when(applied_ms: int) -> str:
+    """Return a moment of the server's clock in UTC, to the second."""
+    try:
+        return datetime.fromtimestamp(applied_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):  # a number that no clock shows
+        return f"{applied_ms} ms"

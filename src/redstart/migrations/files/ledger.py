@@ -1,0 +1,200 @@
+"""The record of applied migration files on the server: the ledger. Other modules neither read nor write these keys."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from redstart.commands.keyspace import get, hgetall
+from redstart.display import printable
+from redstart.effects import Argument, Op, call, pause
+from redstart.errors import StateDamagedError, StateVersionError
+from redstart.migrations.damage import Damage, of_other_types, require_none
+from redstart.migrations.files.migration_file import is_valid_id
+from redstart.migrations.lease import Lease
+from redstart.migrations.state_keys import LEDGER, LEDGER_COUNT
+
+FORMAT: Final = 1
+_NAMED = 3
+_READ_AGAIN_AFTER_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One applied migration file.
+
+    Attributes:
+        checksum: of the file when it was applied; see `MigrationFile`.
+        applied_ms: when, by the server's clock, in milliseconds since 1970.
+        applied_by: `user@host`.
+        duration_ms: how long it took; None if it was recorded without being run.
+        operations: what it did, one sentence for each operation.
+    """
+
+    migration_id: str
+    checksum: str
+    applied_ms: int
+    applied_by: str
+    duration_ms: int | None
+    operations: tuple[str, ...]
+
+    def save(self) -> list[Argument]:
+        """Return the command that stores the entry."""
+        data = {"format": FORMAT, **asdict(self)}
+        del data["migration_id"]
+        return ["HSET", LEDGER, self.migration_id, json.dumps(data, separators=(",", ":"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger as read.
+
+    Attributes:
+        entries: by id.
+        damaged: the damage of the entries that cannot be read, by id.
+        lost: how many entries are missing.
+    """
+
+    entries: Mapping[str, LedgerEntry]
+    damaged: Mapping[str, Damage]
+    lost: int = 0
+
+    def require_intact(self, *, exempt: Collection[str] = (), may_be_lost: bool = False) -> None:
+        """Raise StateDamagedError if an entry cannot be read, or if entries are missing.
+
+        Args:
+            exempt: ids of entries that may be damaged, because they are about to be replaced. Those of a newer
+                version are never replaced.
+            may_be_lost: whether entries may be missing.
+        """
+        damages = [
+            damage
+            for name, damage in self.damaged.items()
+            if name not in exempt or issubclass(damage.error, StateVersionError)
+        ]
+        if self.lost and not may_be_lost:
+            damages.append(self._loss())
+        require_none(damages)
+
+    def _loss(self) -> Damage:
+        recorded = len(self.entries) + len(self.damaged)
+        return Damage(
+            "ledger",
+            f"{LEDGER} has {recorded} entries, but {recorded + self.lost} migration files were recorded as applied: "
+            "the record of the others is lost.",
+            f"Restore {LEDGER} from a backup. Without one, record the applied files again with: "
+            "om migrate stamp --to ID",
+        )
+
+
+def read_ledger() -> Op[Ledger]:
+    """Return the ledger. Three reads; five if entries seem to be missing.
+
+    Raises:
+        StateDamagedError: one of the keys has another type, or the number of entries is no number.
+    """
+    kinds = [("ledger", LEDGER, "hash"), ("ledger count", LEDGER_COUNT, "string")]
+    require_none((yield from of_other_types(kinds)))
+    ledger = yield from _read()
+    if ledger.lost:
+        # Another process may have removed an entry between the two reads.
+        yield from pause(_READ_AGAIN_AFTER_SECONDS)
+        ledger = yield from _read()
+    return ledger
+
+
+def _read() -> Op[Ledger]:
+    expected = _number((yield from call(get(LEDGER_COUNT))))
+    fields = yield from call(hgetall(LEDGER))
+    entries: dict[str, LedgerEntry] = {}
+    damaged: dict[str, Damage] = {}
+    for name, data in sorted(fields.items()):
+        migration_id = name.decode(errors="backslashreplace")
+        found = _entry(migration_id, data)
+        if isinstance(found, LedgerEntry):
+            entries[migration_id] = found
+        else:
+            damaged[migration_id] = found
+    return Ledger(entries, damaged, max(0, expected - len(fields)))
+
+
+def _number(data: bytes | None) -> int:
+    try:
+        return int(data or 0)
+    except ValueError as exc:
+        raise StateDamagedError(
+            f"{LEDGER_COUNT} is {printable(data)!r}, not a number: another program has written it.",
+            f"Restore {LEDGER_COUNT} from a backup, or remove it with: redis-cli DEL {LEDGER_COUNT}",
+        ) from exc
+
+
+def _entry(migration_id: str, data: bytes) -> LedgerEntry | Damage:
+    shown = printable(migration_id)
+    try:
+        stored = json.loads(data)
+        if not isinstance(stored, dict):
+            raise ValueError("it is not an object")
+        written = stored.get("format")
+        if isinstance(written, int) and written > FORMAT:
+            return Damage(
+                "ledger",
+                f"The entry of {shown} in {LEDGER} has format {written}; this version of Redstart reads up to format "
+                f"{FORMAT}.",
+                "Use the version of Redstart that wrote it, or a newer one.",
+                StateVersionError,
+            )
+        return LedgerEntry(
+            migration_id,
+            _checked(stored, "checksum", str),
+            _checked(stored, "applied_ms", int),
+            _checked(stored, "applied_by", str),
+            _checked(stored, "duration_ms", int | None),
+            tuple(_texts(stored)),
+        )
+    except (ValueError, RecursionError) as exc:  # also of JSON and UTF-8 that cannot be read
+        again = (
+            f"om migrate stamp {migration_id}" if is_valid_id(migration_id) else f"redis-cli HGETALL {LEDGER}"
+        )
+        return Damage(
+            "ledger",
+            f"The entry of {shown} in {LEDGER} cannot be read: {printable(exc)}.",
+            f"Restore {LEDGER} from a backup. Without one, "
+            f"{'record the file again with' if is_valid_id(migration_id) else 'see the entry with'}: {again}",
+        )
+
+
+def _checked(stored: Mapping[str, Any], name: str, kind: Any) -> Any:
+    value = stored.get(name)
+    if name not in stored:
+        raise ValueError(f"it has no {name}")
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"its {name} is {printable(json.dumps(value))}")
+    return value
+
+
+def _texts(stored: Mapping[str, Any]) -> Iterable[str]:
+    for text in _checked(stored, "operations", list):
+        if not isinstance(text, str):
+            raise ValueError(f"its operations contain {printable(json.dumps(text))}")
+        yield text
+
+
+def record(lease: Lease, entries: Iterable[LedgerEntry]) -> Op[None]:
+    """Record files as applied, all in one step. Replaces their entries. Safe to repeat.
+
+    Raises:
+        See `Lease.commit`.
+    """
+    yield from lease.commit([*(entry.save() for entry in entries), _RECOUNT])
+
+
+def remove(lease: Lease, ids: Iterable[str]) -> Op[None]:
+    """Remove files from the ledger, all in one step. Safe to repeat.
+
+    Raises:
+        See `Lease.commit`.
+    """
+    yield from lease.commit([*(["HDEL", LEDGER, name] for name in ids), _RECOUNT])
+
+
+_RECOUNT: list[Argument] = ["LENGTH", LEDGER_COUNT, LEDGER]

@@ -1,0 +1,238 @@
+"""The history of a project: its migration files in order, and which of them the server has recorded as applied."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redstart.display import did_you_mean, printable
+from redstart.errors import MigrationFileError, UnknownMigrationError
+from redstart.migrations.files.declarations import Problem
+from redstart.migrations.files.graph import heads, in_order, require_single_head
+from redstart.migrations.files.ledger import Ledger, LedgerEntry
+from redstart.migrations.files.migration_file import LoadedFiles, MigrationFile
+from redstart.next_steps import Command
+
+
+class FileState(StrEnum):
+    """The state of one migration.
+
+    Attributes:
+        APPLIED: recorded as applied.
+        PENDING: not recorded.
+        EDITED: recorded as applied, but the file has changed since.
+        WITHOUT_FILE: recorded as applied, but there is no such file.
+        UNUSABLE: the file cannot be used, whether it is recorded or not.
+    """
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    EDITED = "edited"
+    WITHOUT_FILE = "without_file"
+    UNUSABLE = "unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """One migration of the history.
+
+    Attributes:
+        file: None if there is none, or if it cannot be used.
+        entry: its entry in the ledger; None if it is not recorded as applied.
+        problem: why the file cannot be used; None if it can.
+    """
+
+    migration_id: str
+    file: MigrationFile | None
+    entry: LedgerEntry | None
+    problem: Problem | None = None
+
+    @property
+    def state(self) -> FileState:
+        """The state."""
+        if self.problem is not None:
+            return FileState.UNUSABLE
+        if self.file is None:
+            return FileState.WITHOUT_FILE
+        if self.entry is None:
+            return FileState.PENDING
+        return FileState.APPLIED if self.entry.checksum == self.file.checksum else FileState.EDITED
+
+
+class DifferenceKind(StrEnum):
+    """What differs between the models, the files and the server."""
+
+    UNUSABLE = "unusable"
+    HEADS = "heads"
+    EDITED = "edited"
+    WITHOUT_FILE = "without_file"
+    OUT_OF_ORDER = "out_of_order"
+    PENDING = "pending"
+    MODELS = "models"
+    INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference.
+
+    Attributes:
+        migration_id: None if it is not about one migration.
+        message, hint: see RedstartError.
+    """
+
+    kind: DifferenceKind
+    migration_id: str | None
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectHistory:
+    """The migrations of a project.
+
+    Attributes:
+        where: the directory of the files.
+        items: in the order in which they have to be applied; at the end those without a place in it.
+        heads: ids of the files on which no other depends; empty while a file cannot be used: then they are not known.
+        problems: all reasons why files cannot be used.
+    """
+
+    where: str
+    items: tuple[HistoryItem, ...]
+    heads: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def pending(self) -> list[MigrationFile]:
+        """The files to apply, in order."""
+        return [item.file for item in self.items if item.file and item.state is FileState.PENDING]
+
+    @property
+    def current(self) -> tuple[str, ...]:
+        """Ids of the applied migrations on which no other applied one depends."""
+        applied = [item for item in self.items if item.entry is not None]
+        awaited = {other for item in applied if item.file for other in item.file.dependencies}
+        return tuple(item.migration_id for item in applied if item.migration_id not in awaited)
+
+    def item(self, wanted: str) -> HistoryItem:
+        """Return the migration with this id, or the only one whose id begins with it.
+
+        Raises:
+            UnknownMigrationError: there is none.
+            MigrationFileError: there are several.
+        """
+        by_id = {item.migration_id: item for item in self.items}
+        if wanted in by_id:
+            return by_id[wanted]
+        matching = [name for name in by_id if wanted and name.startswith(wanted)]
+        if len(matching) == 1:
+            return by_id[matching[0]]
+        if matching:
+            raise MigrationFileError(
+                f"{len(matching)} migrations have an id that begins with {printable(wanted)}: "
+                f"{', '.join(map(printable, matching))}.",
+                "Type more of the id.",
+            )
+        nearest = did_you_mean(wanted, by_id)
+        raise UnknownMigrationError(
+            wanted, noun="migration", listed_by=Command("migrate history")
+        )
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield what prevents a run, the most severe first; then the pending files."""
+        for problem in self.problems:
+            yield Difference(
+                DifferenceKind.UNUSABLE,
+                problem.migration_id,
+                f"A migration file cannot be used. {problem}",
+                "Correct the file, or restore it from version control. Then type the same command again.",
+            )
+        try:
+            require_single_head(self.heads, self.where)
+        except MigrationFileError as exc:
+            yield Difference(DifferenceKind.HEADS, None, exc.message, exc.hint or "")
+        for item in self.items:
+            yield from self._difference(item)
+        for file in self.pending:
+            yield Difference(
+                DifferenceKind.PENDING,
+                file.migration_id,
+                f"{file.migration_id} is pending.",
+                "See what it changes with: om migrate plan",
+            )
+
+    def _difference(self, item: HistoryItem) -> Iterator[Difference]:
+        """Yield the difference between an applied migration and its file, and between the order and the record."""
+        if item.entry is None:
+            return
+        name, shown = item.migration_id, printable(item.migration_id)
+        if item.state is FileState.EDITED:
+            yield Difference(
+                DifferenceKind.EDITED,
+                name,
+                f"{shown} was edited after it was applied: its checksum differs from the recorded one.",
+                f"Restore the file from version control, or accept the edited file with: om migrate stamp {shown}",
+            )
+        if item.state is FileState.WITHOUT_FILE:
+            yield Difference(
+                DifferenceKind.WITHOUT_FILE,
+                name,
+                f"{shown} is recorded as applied, but {printable(self.where)} has no such file.",
+                "Restore the file from version control. If it is no longer needed, remove it from the record with: "
+                f"om migrate stamp --remove {shown}",
+            )
+        pending = {file.migration_id for file in self.pending}
+        missing = [other for other in (item.file.dependencies if item.file else ()) if other in pending]
+        if missing:
+            yield Difference(
+                DifferenceKind.OUT_OF_ORDER,
+                name,
+                f"{shown} is recorded as applied, but {', '.join(missing)}, on which it depends, is not.",
+                f"If it is applied, record it with: om migrate stamp {missing[0]}",
+            )
+
+    def require_runnable(self) -> None:
+        """Raise MigrationFileError for the first difference other than pending files."""
+        found = [one for one in self.differences() if one.kind is not DifferenceKind.PENDING]
+        if found:
+            raise MigrationFileError(_with_count(found), found[0].hint)
+
+    def require_usable(self) -> None:
+        """Raise MigrationFileError if a file cannot be used."""
+        unusable = [one for one in self.differences() if one.kind is DifferenceKind.UNUSABLE]
+        if unusable:
+            raise MigrationFileError(_with_count(unusable), unusable[0].hint)
+
+
+def _with_count(found: Sequence[Difference]) -> str:
+    others = f"\n... {len(found) - 1} more: om migrate check" if len(found) > 1 else ""
+    return f"{found[0].message}{others}"
+
+
+def project_history(loaded: LoadedFiles, ledger: Ledger, others: Collection[str]) -> ProjectHistory:
+    """Return the history of the files of a directory.
+
+    Args:
+        ledger: a damaged entry counts as absent.
+        others: ids of other migrations on which files may depend: those of redis-om, and the built-in one.
+    """
+    # What depends on an unusable file has no problem of its own.
+    known = {*others, *(problem.migration_id for problem in loaded.problems)}
+    ordered, without_place = in_order(loaded.files, known, f"which has no file in {printable(loaded.where)}")
+    unordered = {problem.migration_id: problem for problem in without_place}
+    items = [
+        HistoryItem(
+            file.migration_id,
+            file,
+            ledger.entries.get(file.migration_id),
+            unordered.get(file.migration_id),
+        )
+        for file in ordered
+    ]
+    for problem in loaded.problems:
+        name = problem.migration_id
+        items.append(HistoryItem(name, None, ledger.entries.get(name), problem))
+    listed = {item.migration_id for item in items}
+    items += [HistoryItem(name, None, entry) for name, entry in ledger.entries.items() if name not in listed]
+    problems = (*loaded.problems, *without_place)
+    return ProjectHistory(loaded.where, tuple(items), () if problems else heads(loaded.files), problems)

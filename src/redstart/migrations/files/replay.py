@@ -1,0 +1,71 @@
+"""The models after a sequence of migration files, as the files declare them: no model is imported."""
+
+from collections.abc import Iterable, Sequence
+
+from redstart.display import printable
+from redstart.errors import MigrationFileError, MigrationStateError
+from redstart.migrations.files.graph import with_dependencies
+from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.operations.state import ProjectState
+
+
+def state_after(files: Iterable[MigrationFile], before: ProjectState | None = None) -> ProjectState:
+    """Return the models after all operations of some files.
+
+    Args:
+        files: in the order in which they are applied.
+        before: the models before them; by default none.
+
+    Raises:
+        MigrationFileError: an operation does not fit the models before it.
+    """
+    state = ProjectState() if before is None else before
+    for file in files:
+        for number, operation in enumerate(file.operations, start=1):
+            try:
+                state = operation.apply(state)
+            except MigrationStateError as exc:
+                raise MigrationFileError(
+                    f"{printable(file.source)}: operation {number} ({type(operation).__name__}) does not fit the "
+                    f"files before it: {exc.message}",
+                    exc.hint or "Correct the operation, or the dependencies of the file.",
+                ) from exc
+    return state
+
+
+def merged_state(files: Sequence[MigrationFile], heads: Sequence[str]) -> ProjectState:
+    """Return the models after all files, if it does not depend on the order of their branches.
+
+    Args:
+        files: all files of the project, in order.
+        heads: the last file of each branch.
+
+    Raises:
+        MigrationFileError: the branches change the same models differently.
+    """
+    forward, backward = (_in_branches(files, order) for order in (heads, tuple(reversed(heads))))
+    try:
+        states = state_after(forward), state_after(backward)
+    except MigrationFileError as exc:
+        raise _conflict(heads, exc.message) from exc
+    if states[0] != states[1]:
+        raise _conflict(heads, "The models after them depend on which of them comes first.")
+    return states[0]
+
+
+def _conflict(heads: Sequence[str], reason: str) -> MigrationFileError:
+    return MigrationFileError(
+        f"The branches that end with {' and '.join(heads)} conflict. {reason}",
+        f"Let one branch follow the other: in the first file of a branch, replace the dependencies by ['{heads[0]}'], "
+        "and adapt its operations.",
+    )
+
+
+def _in_branches(files: Sequence[MigrationFile], heads: Iterable[str]) -> list[MigrationFile]:
+    """Return the files in an order that is valid, too: one branch after the other."""
+    known = {file.migration_id: file for file in files}
+    ids: dict[str, None] = {}
+    for head in heads:
+        branch = with_dependencies(head, known)
+        ids |= dict.fromkeys(file.migration_id for file in files if file.migration_id in branch)
+    return [known[name] for name in ids]
