@@ -31,6 +31,7 @@ RedstartError
       ├── SchemaMigrationError          a schema migration file is invalid
       ├── MigrationStateError           an operation does not fit the models before it
       ├── MigrationFileError            a migration file is invalid, or does not fit the others
+      ├── UnsupportedOperationError    this version does not run an operation of a migration file
       ├── PlanChangedError              the models differ from those of the unfinished run
       ├── UnsafeServerError             the server could lose the undo log
       ├── StateDamagedError             a state key on the server is missing, damaged or foreign
@@ -417,6 +418,10 @@ class MigrationStateError(MigrationError):
 
 class MigrationFileError(MigrationError):
     """A migration file of the project is invalid, was edited after it was applied, or does not fit the others."""
+
+
+class UnsupportedOperationError(MigrationError):
+    """This version of Redstart does not run an operation of a migration file."""
 
 
 class PlanChangedError(MigrationError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redstart.errors import NotConvertibleError
 from redstart.mapping.model_info import ModelDeclaration
@@ -24,6 +24,24 @@ from redstart.values.types import Storage
 
 
 @dataclass(frozen=True, slots=True)
+class BoundChange:
+    """One change of the documents of a model.
+
+    Attributes:
+        change: what the operation does.
+        is_removal: whether it only removes a value.
+    """
+
+    change: DocumentChange
+    is_removal: bool = False
+
+    @property
+    def subject(self) -> Segments:
+        """The path at which the change is counted and reported: the last one that it writes."""
+        return tuple(self.change.writes[-1])
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChanges:
     """What a migration does to the documents of one model.
 
@@ -33,15 +51,17 @@ class ModelChanges:
     """
 
     model: ModelState
-    changes: tuple[DocumentChange, ...]
+    changes: tuple[BoundChange, ...]
 
     def planned(self) -> PlannedModel:
         """Return the plan: the top-level fields that the changes read or write, whole.
 
         An embedded document is read whole, because a change may depend on whether it exists.
         """
-        subjects = {subject_of(change)[0] for change in self.changes}
-        names = dict.fromkeys(path[0] for change in self.changes for path in (*change.reads, *change.writes))
+        subjects = {one.subject[0] for one in self.changes}
+        names = dict.fromkeys(
+            path[0] for one in self.changes for path in (*one.change.reads, *one.change.writes)
+        )
         paths = (ValuePath((name,), SUBJECT if name in subjects else READ, optional=True) for name in names)
         return PlannedModel(
             self.model.name,
@@ -55,31 +75,44 @@ class ModelChanges:
 class OperationTransformation(DocumentTransformation):
     """The changes of one migration file.
 
+    A migration first only adds and converts values, so that the old version of the application still finds its own.
+    Values that are no longer needed are removed by a second run, with `removes`.
+
     Args:
         migration_id: the id of the file.
         title: what it does, in the imperative.
         models: the changes of each model.
+        removes: whether values are removed, too. A change that documents do not show is always made as a whole.
+        is_applied: whether each change that documents do not show is made.
     """
 
-    __slots__ = ("_changes", "_is_applied", "migration_id", "title")
+    __slots__ = ("_changes", "_is_applied", "_removes", "migration_id", "title")
 
     def __init__(
-        self, migration_id: str, title: str, models: Iterable[ModelChanges], *, is_applied: bool = False
+        self,
+        migration_id: str,
+        title: str,
+        models: Iterable[ModelChanges],
+        *,
+        removes: bool = False,
+        is_applied: bool = False,
     ) -> None:
         self.migration_id = migration_id  # type: ignore[misc]  # an attribute of the class in other transformations
         self.title = title  # type: ignore[misc]  # as above
+        self._removes = removes
         self._is_applied = is_applied
         self._changes = {one.model.key_prefix: one for one in models}
 
     @property
     def decided_by_shape(self) -> bool:
         """Whether each document shows by itself which changes are pending."""
-        return all(change.decided_by_shape for one in self._changes.values() for change in one.changes)
+        return all(one.change.decided_by_shape for model in self._changes.values() for one in model.changes)
 
     def as_applied(self) -> "OperationTransformation":
-        """Return the migration for documents of which every change is made that a document does not show."""
-        models = self._changes.values()
-        return OperationTransformation(self.migration_id, self.title, models, is_applied=True)
+        """Return the migration for documents in which each change is made that they do not show."""
+        return OperationTransformation(
+            self.migration_id, self.title, self._changes.values(), removes=self._removes, is_applied=True
+        )
 
     def plan(self) -> Plan:
         """Return which values of which keys are read and changed."""
@@ -90,55 +123,71 @@ class OperationTransformation(DocumentTransformation):
         return ()
 
     def classify_document(self, stored: StoredDocument) -> list[ClassifiedValue]:
-        """Classify each change of a document, at its last written path."""
-        all_changes = self._changes[stored.model.key_prefix].changes
+        """Classify each change of a document, at its subject."""
         original = document = document_of(stored)
         classified: list[ClassifiedValue] = []
-        steps: list[tuple[int, list[Change]]] = []
-        pending: list[tuple[int, StoredValue]] = []
-        for number, change in enumerate(all_changes):
-            subject = subject_of(change)
+        steps: list[Step] = []
+        for number, one in enumerate(self._changes[stored.model.key_prefix].changes):
             try:
-                is_made = self._is_applied and not change.decided_by_shape
-                if is_made or not change.is_pending(document):
-                    if has_value(document, subject):
-                        value = value_at(stored, document, subject)
-                        classified.append((value, Conversion(Outcome.ALREADY)))
-                    continue
-                after = change.forward(document)
+                after, is_made = self._next(document, one)
             except NotConvertibleError as error:
-                # The document stays as it is, so nothing of it is pending.
-                reason = Conversion(Outcome.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
-                return [*classified, (value_at(stored, original, subject), reason)]
-            steps.append((number, changes(document, after)))
-            pending.append((number, value_at(stored, original, subject)))
-            document = after
-        if not pending:
-            return classified
-        edits = edit_set(original, document, steps, [all_changes[number] for number, _ in pending])
-        for position, (number, value) in enumerate(pending):
-            new = _new_text(document, subject_of(all_changes[number]))
-            conversion = Conversion(Outcome.CONVERTIBLE, new, edits=edits if position == 0 else EditSet())
-            classified.append((value, conversion))
+                # The document stays unchanged, so nothing of it is pending.
+                failure = Conversion(Outcome.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
+                return [*classified, (value_at(stored, original, one.subject), failure)]
+            if after is not None:
+                steps.append(Step(number, one, changes(document, after)))
+                document = after
+            elif is_made:
+                already = value_at(stored, document, one.subject)
+                classified.append((already, Conversion(Outcome.ALREADY)))
+        edits: EditSet | None = edit_set(original, document, steps) if steps else None
+        for step in steps:
+            new = _new_text(document, step.bound.subject)
+            conversion = Conversion(Outcome.CONVERTIBLE, new, edits=edits)
+            classified.append((value_at(stored, original, step.bound.subject), conversion))
+            edits = EditSet()  # the first one has those of all
         return classified
+
+    def _next(self, document: Document, one: BoundChange) -> tuple[Document | None, bool]:
+        """Return the document after a change, None if it is not pending; and whether it is made already."""
+        change, name = one.change, one.subject
+        if change.decided_by_shape is False and self._is_applied:
+            return None, has_value(document, name)
+        if not change.is_pending(document):
+            return None, one.is_removal or has_value(document, name)
+        after = change.forward(document)
+        if self._removes or not change.decided_by_shape:
+            return after, False
+        removed = [item for item in changes(document, after) if item.new is None]
+        for item in removed:
+            after.set(item.path, document.get(item.path))
+        if changes(document, after):
+            return after, False
+        return None, not one.is_removal
 
     def revert_document(self, stored: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         """Return the edits that make the changes of some subjects backward, the last change first."""
         wanted = {value.location for value in subjects}
         original = document = document_of(stored)
-        steps: list[tuple[int, list[Change]]] = []
-        reverted: list[DocumentChange] = []
-        for number, change in reversed(list(enumerate(self._changes[stored.model.key_prefix].changes))):
-            if _location(original, subject_of(change)) not in wanted:
+        steps: list[Step] = []
+        for number, one in reversed(list(enumerate(self._changes[stored.model.key_prefix].changes))):
+            if _location(one.subject) not in wanted:
                 continue
             try:
-                before = change.backward(document)
+                before = one.change.backward(document)
             except NotConvertibleError as error:
                 return f"{error.path}: {error.reason}"
-            steps.append((number, changes(document, before)))
-            reverted.append(change)
+            steps.append(Step(number, one, changes(document, before)))
             document = before
-        return edit_set(original, document, steps, reverted)
+        return edit_set(original, document, steps)
+
+
+class Step(NamedTuple):
+    """One change that was made in a document: its number, and what it changed."""
+
+    number: int
+    bound: BoundChange
+    made: list[Change]
 
 
 def document_of(stored: StoredDocument) -> Document:
@@ -146,11 +195,6 @@ def document_of(stored: StoredDocument) -> Document:
     if stored.model.storage is Storage.HASH:
         return Document.of_hash({str(value.location[0]): value.raw for value in stored.values})
     return Document(Storage.JSON, {str(value.location[0]): value.parsed for value in stored.values})
-
-
-def subject_of(change: DocumentChange) -> Segments:
-    """Return the path at which a change is counted and reported: the last one that it writes."""
-    return change.writes[-1]
 
 
 def has_value(document: Document, path: Segments) -> bool:
@@ -161,13 +205,13 @@ def has_value(document: Document, path: Segments) -> bool:
 def value_at(stored: StoredDocument, document: Document, subject: Segments) -> StoredValue:
     """Return the value that stands for a change; empty if there is none."""
     path = next(path for path in stored.model.paths if path.segments[0] == subject[0])
-    location = _location(document, subject)
+    location = _location(subject)
     if not document.has(location):
         return StoredValue(location, path, b"")
     return StoredValue(location, path, stored_text(document.get(location)))
 
 
-def _location(document: Document, subject: Segments) -> tuple[str, ...]:
+def _location(subject: Segments) -> tuple[str, ...]:
     """Return the location of a subject: a list or map on the way stands for its items."""
     names: list[str] = []
     for step in subject:
@@ -178,22 +222,16 @@ def _location(document: Document, subject: Segments) -> tuple[str, ...]:
 
 
 def _new_text(document: Document, subject: Segments) -> bytes:
-    location = _location(document, subject)
+    location = _location(subject)
     return stored_text(document.get(location)) if document.has(location) else b""
 
 
 def edit_set(
     before: Document,
     after: Document,
-    steps: Sequence[tuple[int, list[Change]]],
-    made: Iterable[DocumentChange],
+    steps: Sequence[Step],
 ) -> EditSet:
-    """Return the edits that turn one version of a document into another.
-
-    Args:
-        steps: the changes of each step, with its number.
-        made: the changes that were made; what they read must not change meanwhile.
-    """
+    """Return the edits that turn one version of a document into another. What the steps read must not have changed."""
     final = changes(before, after)
     groups = _groups([change.path for change in final], steps)
     edits = []
@@ -203,14 +241,14 @@ def edit_set(
             twin = _twin(change, group, final, groups)
         edits.append(Edit(change.path, change.old, change.new, converts=True, expiry_of=twin, group=group))
     edited = [change.path for change in final]
-    read = dict.fromkeys(_location(before, path) for one in made for path in one.reads)
+    read = dict.fromkeys(_location(path) for step in steps for path in step.bound.change.reads)
     unchanged = dict(value for location in read for value in _unchanged(before, location, edited))
     return EditSet(tuple(edits), tuple(unchanged.items()))
 
 
-def _groups(paths: Sequence[tuple[str, ...]], steps: Sequence[tuple[int, list[Change]]]) -> list[int]:
+def _groups(paths: Sequence[tuple[str, ...]], steps: Sequence[Step]) -> list[int]:
     """Return for each changed path the number of its group: steps that change the same path are one group."""
-    group_of = {number: number for number, _ in steps}
+    group_of = {step.number: step.number for step in steps}
 
     def root(number: int) -> int:
         while group_of[number] != number:
@@ -218,7 +256,8 @@ def _groups(paths: Sequence[tuple[str, ...]], steps: Sequence[tuple[int, list[Ch
         return number
 
     touching: list[list[int]] = [
-        [number for number, made in steps if any(_overlap(one.path, path) for one in made)] for path in paths
+        [step.number for step in steps if any(_overlap(one.path, path) for one in step.made)]
+        for path in paths
     ]
     for numbers in touching:
         for number in numbers[1:]:

@@ -134,9 +134,7 @@ class ProjectHistory:
                 "Type more of the id.",
             )
         nearest = did_you_mean(wanted, by_id)
-        raise UnknownMigrationError(
-            wanted, noun="migration", listed_by=Command("migrate history")
-        )
+        raise UnknownMigrationError(wanted, noun="migration", listed_by=Command("migrate history"))
 
     def differences(self) -> Iterator[Difference]:
         """Yield what prevents a run, the most severe first; then the pending files."""

@@ -1,0 +1,269 @@
+"""One migration file on the engines: its changes of documents and of indexes, forward and back.
+
+Documents first get the values that the new version needs (expand). Then the new indexes are built and cut over. What
+only the old version needs is removed at last, by `contract`. Each step can be repeated after a stop at any point.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from redstart.effects import Op
+from redstart.errors import UnsupportedOperationError
+from redstart.migrations.context import Context
+from redstart.migrations.data.operation_transformation import (
+    BoundChange,
+    ModelChanges,
+    OperationTransformation,
+)
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.rollback import DataRollbackResult, rollback
+from redstart.migrations.data.run import RunOptions, RunResult, run
+from redstart.migrations.data.verify import Verification, verify
+from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
+from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
+from redstart.migrations.operations.fields import RemoveField
+from redstart.migrations.operations.functions import RunPython
+from redstart.migrations.operations.models import ChangeKeyPrefix, ChangeStorage, RemoveModel
+from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.search.schema import FieldKind, schema_text
+
+NOT_RUN = (ChangeKeyPrefix, ChangeStorage, RemoveModel, RunPython)
+"""Operations that can be declared, and that this version does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """The result of a run of one file.
+
+    Attributes:
+        data: of its documents; None if it changes none.
+        indexes: of its indexes.
+    """
+
+    data: RunResult | None
+    indexes: tuple[IndexResult, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether everything is done."""
+        return (self.data is None or self.data.stopped is None) and not any(
+            one.is_refused for one in self.indexes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileMigration:
+    """A migration file between the models before and after it.
+
+    Attributes:
+        before, after: the models.
+        models: the changes of documents.
+    """
+
+    file: MigrationFile
+    before: ProjectState
+    after: ProjectState
+    models: tuple[ModelChanges, ...]
+
+    @classmethod
+    def of(cls, file: MigrationFile, before: ProjectState) -> "FileMigration":
+        """Return the migration of a file.
+
+        Raises:
+            MigrationStateError: an operation does not fit the models before it.
+            UnsupportedOperationError: this version does not run one of its operations.
+        """
+        state, names = before, {name: name for name in before.models}
+        found: dict[str, list[BoundChange]] = {}
+        for operation in file.operations:
+            _require_supported(file, operation)
+            if isinstance(operation, DocumentOperation):
+                change = operation.bind(state)
+                if not isinstance(change, Unchanged):
+                    bound = BoundChange(change, isinstance(operation, RemoveField))
+                    found.setdefault(names.get(operation.model, operation.model), []).append(bound)
+            following = operation.apply(state)
+            names |= _renamed(state, following, names)
+            state = following
+        # Models that the file creates have no documents yet.
+        models = tuple(
+            ModelChanges(before.models[name], tuple(bound))
+            for name, bound in sorted(found.items())
+            if name in before.models
+        )
+        return cls(file, before, state, models)
+
+    @property
+    def removes_values(self) -> bool:
+        """Return whether something is left to remove after a run."""
+        return any(
+            one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
+        )
+
+    def transformation(self, *, removes: bool = False) -> OperationTransformation:
+        """Return its changes of documents."""
+        file = self.file
+        title = file.description or file.migration_id
+        return OperationTransformation(file.migration_id, title, self.models, removes=removes)
+
+    def plan(self) -> Plan:
+        """Return which values of which keys it reads and changes."""
+        return self.transformation().plan()
+
+    def indexes(self, *, back: bool = False) -> list[PlannedIndex]:
+        """Return the indexes after it that differ from those before; or, for a rollback, the reverse."""
+        old, new = (self.after, self.before) if back else (self.before, self.after)
+        return [
+            planned_index(model, old.models.get(_name_in(old, model)))
+            for model in new.models.values()
+            if model.index is not None and model.index != _index_in(old, model)
+        ]
+
+    def context(self, base: Context, *, removes: bool = False) -> Context:
+        """Return the context of its operations, from that of another data migration."""
+        return replace(base, transformation=self.transformation(removes=removes))
+
+    def run(
+        self, base: Context, options: RunOptions, indexes: IndexMigration, index_options: ExpansionOptions
+    ) -> Op[FileResult]:
+        """Expand the documents, and cut over the indexes.
+
+        Raises:
+            See `redstart.migrations.data.run.run` and `IndexMigration.run`.
+
+        Effects: those of both. Safe to repeat.
+        """
+        planned = self.indexes()
+        changing = [one for one in planned if one.dates]
+        prefixes = {one.key_prefix for one in planned}
+        if changing:
+            prepared = yield from indexes.run(
+                changing, _no_prefixes, replace(index_options, data_follows=True)
+            )
+            if any(one.is_refused for one in prepared):
+                return FileResult(None, tuple(prepared))
+        data: RunResult | None = None
+        if self.models:
+            data = yield from run(self.context(base), self.plan(), options)
+            if data.stopped is not None:
+                return FileResult(data)
+        results: Sequence[IndexResult] = ()
+        if planned:
+            results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
+            if not any(one.is_refused for one in results):
+                yield from indexes.settle([one.name for one in results])
+        return FileResult(data, tuple(results))
+
+    def contract(self, base: Context, options: RunOptions) -> Op[RunResult | None]:
+        """Remove the values that only the version before it needs; None if there are none.
+
+        Effects: those of `redstart.migrations.data.run.run`. Safe to repeat.
+        """
+        if not self.removes_values:
+            return None
+        return (yield from run(self.context(base, removes=True), self.plan(), options))
+
+    def verify(self, base: Context) -> Op[Verification | None]:
+        """Read every document that it changes; None if it changes none. Reads only."""
+        if not self.models:
+            return None
+        return (yield from verify(self.context(base), self.plan()))
+
+    def roll_back(
+        self, base: Context, indexes: IndexMigration, index_options: ExpansionOptions
+    ) -> Op[tuple[DataRollbackResult | None, list[IndexResult]]]:
+        """Restore the documents, and the indexes before it.
+
+        Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
+        """
+        data: DataRollbackResult | None = None
+        planned = self.indexes(back=True)
+        if self.models and not (yield from read_record(self.context(base).keys)).is_new:
+            data = yield from rollback(self.context(base))
+            if data.stopped is not None:
+                return data, []
+        results: list[IndexResult] = []
+        if planned:
+            prefixes = {one.key_prefix for one in planned}
+            results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
+            if not any(one.is_refused for one in results):
+                yield from indexes.settle([one.name for one in results])
+        return data, results
+
+
+def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:
+    """Return the index of a model for the index engine.
+
+    An attribute that becomes a number from text is a changing one: until the documents are converted, an index that
+    accepts both formats is active.
+    """
+    index = model.index
+    assert index is not None
+    former = None if before is None else before.index
+    changing = {
+        one.attribute
+        for one in index.fields
+        if one.kind is FieldKind.NUMERIC
+        and former is not None
+        and (known := former.field_named(one.attribute)) is not None
+        and known.kind in (FieldKind.TAG, FieldKind.TEXT)
+    }
+    fields = tuple(
+        (former.field_named(one.attribute) or one)
+        if former is not None and one.attribute in changing
+        else one
+        for one in index.fields
+    )
+    places = frozenset(one.identifier for one in index.fields if one.attribute in changing)
+    return PlannedIndex(
+        model.name,
+        model.key_prefix,
+        index,
+        replace(index, fields=fields, parts=None),
+        frozenset(changing),
+        places,
+        schema_text(index),
+    )
+
+
+def _require_supported(file: MigrationFile, operation: Operation) -> None:
+    if isinstance(operation, NOT_RUN):
+        raise UnsupportedOperationError(
+            f"{file.migration_id}: this version of Redstart does not run the operation {type(operation).__name__}: "
+            f"{operation.describe()}"
+        )
+
+
+def _renamed(before: ProjectState, after: ProjectState, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the original names of models that an operation has renamed, by their new names."""
+    new = [name for name in after.models if name not in before.models]
+    old = [name for name in before.models if name not in after.models]
+    if len(new) == len(old) == 1:
+        return {new[0]: names.get(old[0], old[0])}
+    return {}
+
+
+def _name_in(state: ProjectState, model: ModelState) -> str:
+    """Return the name of the model with the same keys in another state; its own name without one."""
+    if model.name in state.models:
+        return model.name
+    return next((one.name for one in state.models.values() if one.key_prefix == model.key_prefix), model.name)
+
+
+def _index_in(state: ProjectState, model: ModelState) -> object:
+    other = state.models.get(_name_in(state, model))
+    return None if other is None else other.index
+
+
+def _no_prefixes() -> Op[frozenset[str]]:
+    yield from ()
+    return frozenset()
+
+
+def _all(prefixes: set[str]) -> Op[set[str]]:
+    yield from ()
+    return prefixes

@@ -1,0 +1,204 @@
+"""Migration files with real operations, on documents and indexes: forward, contracted, and back byte for byte."""
+
+import json
+import random
+import time
+import uuid
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import redis
+
+from redstart.effects import Op
+from redstart.migrations.context import Context, Monitor
+from redstart.migrations.data.run import RunOptions
+from redstart.migrations.file_migration import FileMigration
+from redstart.migrations.files.migration_file import Migration, MigrationFile
+from redstart.migrations.holder import this_process
+from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.operations.state import ProjectState
+from redstart.migrations.state_keys import StateKeys
+from redstart.operations import (
+    AddField,
+    AlterIndex,
+    ConvertField,
+    Field,
+    FieldKind,
+    Index,
+    IndexField,
+    Model,
+    MoveField,
+    Operation,
+    RemoveField,
+    RenameField,
+    SplitField,
+    Storage,
+    Transform,
+)
+from redstart.server.clients import open_like
+from tests.migrations.data.test_second_migration import crash, crash_points
+from tests.support.crash_driver import CrashDriver
+from tests.support.migration import EXPIRY, documents_of, new_context, small_pieces
+from tests.support.replies import send
+from tests.support.snapshot import Snapshot, difference
+
+FIELDS = (
+    Field("name", "str"),
+    Field("legacy", "str", default="none"),
+    Field("price", "str"),
+    Field("full_name", "str", default=""),
+)
+PREFIX = {Storage.HASH: "shop:order:", Storage.JSON: "shop:basket:"}
+NAMES = {Storage.HASH: "shop.Order", Storage.JSON: "shop.Basket"}
+
+
+def index_of(storage: Storage, *fields: IndexField) -> Index:
+    return Index(f"{PREFIX[storage]}index", storage, (PREFIX[storage],), fields)
+
+
+def attribute(storage: Storage, name: str, kind: FieldKind = FieldKind.TAG) -> IndexField:
+    identifier = name if storage is Storage.HASH else f"$.{name}"
+    return IndexField(identifier, name, kind, separator="|" if kind is FieldKind.TAG else None)
+
+
+def model(storage: Storage, *fields: IndexField) -> Model:
+    index = index_of(storage, *fields) if fields else None
+    return Model(NAMES[storage], key_prefix=PREFIX[storage], storage=storage, fields=FIELDS, index=index)
+
+
+def state(*fields: str) -> ProjectState:
+    found = ProjectState()
+    for storage in Storage:
+        found = found.with_model(model(storage, *(attribute(storage, name) for name in fields)))
+    return found
+
+
+def migration(*operations: Operation, before: ProjectState | None = None) -> FileMigration:
+    file = MigrationFile("20261130_120000_test", "test.py", "0" * 64, "Test", Migration((), operations))
+    return FileMigration.of(file, before or state())
+
+
+def both(make: Any, *arguments: Any, **options: Any) -> list[Operation]:
+    return [make(name, *arguments, **options) for name in NAMES.values()]
+
+
+DOCUMENTS: list[dict[str, Any]] = [
+    {"pk": "a", "name": "oak", "legacy": "x", "price": "12", "full_name": "Ada Lovelace"},
+    {"legacy": "x", "pk": "b", "name": "ash", "price": "0", "full_name": "Alan Turing"},
+    {"name": "elm", "pk": "c", "price": "7", "unknown": "kept", "full_name": "Grace Hopper"},
+    {"pk": "d", "price": "100", "legacy": "", "name": "yew", "full_name": "Edsger Dijkstra"},
+]
+
+
+def load(client: redis.Redis, copies: int = 8) -> Snapshot:
+    client.execute_command("FLUSHALL", "SYNC")
+    commands: list[tuple[Any, ...]] = []
+    for copy in range(copies):
+        for document in DOCUMENTS:
+            pairs = [part for pair in document.items() for part in pair]
+            key = f"{PREFIX[Storage.HASH]}{document['pk']}{copy}"
+            commands.append(("HSET", key, *pairs))
+            commands.append(
+                ("JSON.SET", f"{PREFIX[Storage.JSON]}{document['pk']}{copy}", "$", json.dumps(document))
+            )
+            if copy == 0:
+                commands.append(("PEXPIREAT", key, EXPIRY))
+                commands.append(("HPEXPIREAT", key, EXPIRY + 1, "FIELDS", 2, "name", "legacy"))
+    send(client, commands)
+    return documents_of(client)
+
+
+def base() -> Context:
+    return new_context()
+
+
+def indexes() -> IndexMigration:
+    return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, Monitor())
+
+
+def forward(one: FileMigration) -> Op[Any]:
+    return one.run(base(), RunOptions(batch_documents=10), indexes(), ExpansionOptions())
+
+
+def contract(one: FileMigration) -> Op[Any]:
+    return one.contract(base(), RunOptions(batch_documents=10))
+
+
+def back(one: FileMigration) -> Op[Any]:
+    return one.roll_back(base(), indexes(), ExpansionOptions())
+
+
+def do(client: redis.Redis, operation: Op[Any]) -> Any:
+    with open_like(client) as driver:
+        return driver.run(operation)
+
+
+def document(client: redis.Redis, storage: Storage, pk: str) -> dict[str, Any]:
+    key = PREFIX[storage] + pk
+    if storage is Storage.JSON:
+        return json.loads(client.execute_command("JSON.GET", key))
+    return {name.decode(): value.decode() for name, value in client.hgetall(key).items()}
+
+
+def cents(old: Any) -> Any:
+    return {"price": str(int(old["price"]) * 100)}
+
+
+def euros(new: Any) -> Any:
+    return {"price": str(int(new["price"]) // 100)}
+
+
+from typing import TypedDict
+
+
+class Price(TypedDict):
+    price: str
+
+
+def split(value: str) -> Any:
+    return tuple(value.split(" ", 1))
+
+
+CHANGES: dict[str, tuple[list[Operation], dict[str, Any], dict[str, Any]]] = {
+    "add": (both(AddField, Field("priority", "int", default=3)), {"priority": 3}, {"priority": 3}),
+    "rename": (
+        both(RenameField, "name", "title"),
+        {"title": "oak", "name": "oak"},
+        {"title": "oak"},
+    ),
+    "remove": (both(RemoveField, "legacy"), {"legacy": "x"}, {}),
+    "convert": (
+        both(ConvertField, Field("price", "str"), Field("price", "int")),
+        {"price": 12},
+        {"price": 12},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_operation_is_run_contracted_and_rolled_back(client: redis.Redis, name: str) -> None:
+    operations, expanded, contracted = CHANGES[name]
+    before = load(client)
+    one = migration(*operations)
+    touched = {*expanded, *contracted}
+    result = do(client, forward(one))
+    assert result.is_complete
+    for storage in Storage:
+        found = document(client, storage, "a1")
+        assert {key: found[key] for key in touched if key in found} == as_stored(expanded, storage)
+    assert do(client, one.verify(base())).problems.first == []
+    again = do(client, forward(one))
+    assert (again.data.converted, again.data.errors) == (0, 0)
+    _ = do(client, contract(one))
+    for storage in Storage:
+        found = document(client, storage, "a1")
+        assert {key: found[key] for key in touched if key in found} == as_stored(contracted, storage)
+    undone, _ = do(client, back(one))
+    assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
+    assert difference(before, documents_of(client)) == []
+
+
+def as_stored(values: dict[str, Any], storage: Storage) -> dict[str, Any]:
+    return values if storage is Storage.JSON else {name: str(value) for name, value in values.items()}
