@@ -5,7 +5,7 @@ import random
 import time
 import uuid
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 import redis
@@ -107,7 +107,12 @@ def load(client: redis.Redis, copies: int = 8) -> Snapshot:
                 commands.append(("PEXPIREAT", key, EXPIRY))
                 commands.append(("HPEXPIREAT", key, EXPIRY + 1, "FIELDS", 2, "name", "legacy"))
     send(client, commands)
-    return documents_of(client)
+    return documents(client)
+
+
+def documents(client: redis.Redis) -> Snapshot:
+    """Return the documents, without the keys in which redis-om records a definition."""
+    return {key: entry for key, entry in documents_of(client).items() if b":index:" not in key}
 
 
 def base() -> Context:
@@ -148,9 +153,6 @@ def cents(old: Any) -> Any:
 
 def euros(new: Any) -> Any:
     return {"price": str(int(new["price"]) // 100)}
-
-
-from typing import TypedDict
 
 
 class Price(TypedDict):
@@ -197,8 +199,106 @@ def test_each_operation_is_run_contracted_and_rolled_back(client: redis.Redis, n
         assert {key: found[key] for key in touched if key in found} == as_stored(contracted, storage)
     undone, _ = do(client, back(one))
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
-    assert difference(before, documents_of(client)) == []
+    assert difference(before, documents(client)) == []
 
 
 def as_stored(values: dict[str, Any], storage: Storage) -> dict[str, Any]:
     return values if storage is Storage.JSON else {name: str(value) for name, value in values.items()}
+
+
+def everything() -> FileMigration:
+    """Operations and an index change in one file."""
+    operations: list[Operation] = []
+    for storage, name in NAMES.items():
+        operations += [
+            RenameField(name, "name", "title"),
+            AddField(name, Field("priority", "int", default=3)),
+            RemoveField(name, "legacy"),
+            ConvertField(name, Field("price", "str"), Field("price", "int")),
+            AlterIndex(
+                name,
+                before=index_of(storage, attribute(storage, "name"), attribute(storage, "price")),
+                after=index_of(
+                    storage,
+                    attribute(storage, "title"),
+                    attribute(storage, "price", FieldKind.NUMERIC),
+                    attribute(storage, "priority", FieldKind.NUMERIC),
+                ),
+            ),
+        ]
+    return migration(*operations, before=state("name", "price"))
+
+
+def initial() -> FileMigration:
+    """The indexes before it, as `om migrate run` has created them."""
+    before = state()
+    operations = [
+        AlterIndex(
+            NAMES[storage],
+            before=None,
+            after=index_of(storage, attribute(storage, "name"), attribute(storage, "price")),
+        )
+        for storage in Storage
+    ]
+    file = MigrationFile("20261130_110000_initial", "i.py", "1" * 64, "Initial", Migration((), operations))
+    return FileMigration.of(file, before)
+
+
+def found(client: redis.Redis, storage: Storage, query: str) -> int:
+    reply = client.execute_command("FT.SEARCH", f"{PREFIX[storage]}index", query, "LIMIT", 0, 0, "DIALECT", 2)
+    return reply[b"total_results"] if isinstance(reply, dict) else reply[0]
+
+
+def test_documents_and_indexes_change_together(client: redis.Redis) -> None:
+    before = load(client)
+    do(client, forward(initial()))
+    one = everything()
+    for storage in Storage:
+        assert found(client, storage, "@name:{oak}") == 8
+    assert do(client, forward(one)).is_complete
+    for storage in Storage:
+        assert found(client, storage, "@title:{oak}") == 8
+        assert found(client, storage, "@price:[12 12] @priority:[3 3]") == 8
+    _ = do(client, contract(one))
+    for storage in Storage:
+        assert document(client, storage, "a1") == as_stored(
+            {"pk": "a", "title": "oak", "price": 12, "priority": 3, "full_name": "Ada Lovelace"}, storage
+        )
+    undone, results = do(client, back(one))
+    assert (undone.kept, [result.is_refused for result in results]) == (0, [False, False])
+    assert difference(before, documents(client)) == []
+    for storage in Storage:
+        assert found(client, storage, "@name:{oak} @price:{12}") == 8
+
+
+def test_a_stop_at_any_request_is_resumed(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_pieces(monkeypatch)
+    one = everything()
+
+    def whole() -> Op[Any]:
+        yield from forward(one)
+        yield from contract(one)
+
+    before = load(client, copies=2)
+    do(client, forward(initial()))
+    with CrashDriver(url) as driver:
+        driver.run(whole())
+        names, end = driver.names, documents(client)
+    with CrashDriver(url) as driver:
+        driver.run(back(one))
+        undo_names = driver.names
+    for at, kind in crash_points(names):
+        load(client, copies=2)
+        do(client, forward(initial()))
+        crash(url, whole(), at, kind)
+        do(client, whole())
+        assert difference(end, documents(client)) == [], (names[at], kind)
+    for at, kind in crash_points(undo_names):
+        load(client, copies=2)
+        do(client, forward(initial()))
+        do(client, whole())
+        crash(url, back(one), at, kind)
+        do(client, back(one))
+        assert difference(before, documents(client)) == [], (undo_names[at], kind)
