@@ -27,13 +27,13 @@ from redstart.demo.models import Visit
 from redstart.demo.sample import SIGHTING_PREFIX, generate
 from redstart.errors import ConfigurationError, DataMigrationError, MigrationError, UnsafeServerError
 from redstart.migrations.context import Progress
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.files.history import files_status
 from redstart.migrations.files.loader import load_directory
 from redstart.migrations.import_guard import no_migrations
 from redstart.migrations.outcomes import Outcome, RunState
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.settings import get_root_migrations_dir
 from tests.aio.conftest import VISIT, break_a_visit, result
 from tests.cli.test_refused_rollback import parcels
@@ -238,7 +238,7 @@ CASES = {
         Outcome.PROBLEMS_FOUND,
         6,
         "completed",
-        r"except for some values\. Values left as numbers",
+        r"except for some values\. Values that stay converted",
     ),
     "rollback with an index left": Case(
         with_preexisting_numbers,

@@ -11,7 +11,7 @@ import redis
 import redstart.cli
 from redstart import __version__
 from redstart.cli.output import as_typed
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.cli.conftest import MODELS
 from tests.support.cli import Ended, run_om
 from tests.support.demo_run import DemoRun

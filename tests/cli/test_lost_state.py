@@ -7,10 +7,10 @@ import pytest
 import redis
 
 from redstart.errors import MigrationError
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.data.maintenance import forget
 from redstart.migrations.data.rollback import begin_rollback
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.server.clients import open_sync
 from tests.support.cli import Ended, refused, run_om
 from tests.support.migration import new_context

@@ -14,7 +14,8 @@ from types import FrameType
 import pytest
 import redis
 
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION, StateKeys
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from tests.docs.examples import ROOT
 from tests.support.cli import run_om
 from tests.support.models import registry_of_its_own

@@ -33,7 +33,7 @@ def test_nothing_is_taken_for_damage_at_any_moment_of_a_run_and_its_rollback(
             """What a command beside the run would find, before each request that may change something."""
             if looked[-1:] != [name]:
                 assert other.run(find_data_damage(KEYS)) == [], name
-                assert other.run(find_index_damage()) == [], name
+                assert other.run(find_index_damage("")) == [], name
             looked.append(name)
 
         for _ in range(2):

@@ -1,8 +1,8 @@
 """Which versions of the application may run in which phase."""
 
 from redstart.cli.output import as_typed, line
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 GUIDANCE = {
     MigrationPhase.EXPANDED: (

@@ -101,7 +101,7 @@ class FailureGroup:
     """Failures with the same cause and fate.
 
     Attributes:
-        cause: with `...` in place of words that differ, such as a date.
+        cause: with `...` in place of words that differ, such as a value.
         examples: the first of them.
     """
 

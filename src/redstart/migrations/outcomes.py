@@ -21,8 +21,8 @@ from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
+from redstart.migrations.schema_check import SchemaCheck, next_command
 from redstart.migrations.server_checks import require_safe_undo
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
 class Outcome(StrEnum):
@@ -84,7 +84,7 @@ class Preflight:
     """What is known before the first write of a run.
 
     Attributes:
-        indexes: estimates for the indexes whose dates change their type.
+        indexes: estimates for the indexes with changing attributes.
         superseded: indexes with a newer definition than that of their model, if any index changes.
         is_state_lost: whether redis-om recorded the migration as applied, and no state of Redstart exists.
         is_interrupted: whether progress of a run or rollback is saved.
@@ -124,7 +124,7 @@ class MigrationResult:
 
     Attributes:
         data: None if an index could not be prepared; then no document was changed.
-        indexes: the result for each index with dates.
+        indexes: the result for each index with changing attributes.
         blocking: by index, the first values that keep documents out of one whose cutover was refused.
         failures: the recorded failed values of the run, by cause.
         failure_mode: how the run handled these values.
@@ -207,6 +207,7 @@ class RollbackResult:
         rejected: by name, values that the original definition of a refused index does not accept; the first ones.
         is_preview: whether nothing was written.
         is_skipped: whether nothing was done, because `om` was importing the calling module.
+        migration_id: of the migration, for hints.
     """
 
     data: DataRollbackResult | None
@@ -216,6 +217,7 @@ class RollbackResult:
     rejected: dict[str, list[Failure]] = field(default_factory=dict)
     is_preview: bool = False
     is_skipped: bool = False
+    migration_id: str = field(kw_only=True)
 
     @property
     def lacks_more_than_before(self) -> bool:
@@ -257,7 +259,7 @@ class RollbackResult:
             call: the method that repeats the rollback, for the hint.
         """
         refused = [switched for switched in self.indexes.values() if not switched.done]
-        again = f"om migrate-data rollback {DATETIME_MIGRATION}"
+        again = f"om migrate-data rollback {self.migration_id}"
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 "Rollback refused: the dual-format index would drop documents"
@@ -273,7 +275,7 @@ class RollbackResult:
                 f"Progress is saved. Resume with {call}, or with: {again}",
             )
         kept = _counted(
-            "Values left as numbers, because they are excluded or have no text equivalent",
+            "Values that stay converted, because they are excluded or not reversible",
             self.data.kept,
             self.data.examples,
         )
@@ -290,8 +292,8 @@ class RollbackResult:
         if kept:
             raise DataMigrationError(
                 f"Rollback complete, except for some values.{kept}",
-                "Write these values as text for the old version. Originals that were not restored stay on the server; "
-                "list them with: om migrate-data errors",
+                "Write these values in the old format for the old version. Originals that were not restored stay on "
+                "the server; list them with: om migrate-data errors",
             )
         numbers = ", ".join(
             f"{name}: {one.missing:,} (before the migration {self.lacked_before[name]:,})"
@@ -340,6 +342,39 @@ class VerificationResult:
             raise DataMigrationError(
                 f"Verification found {count:,} problem{'s' * (count != 1)}, such as {self.data.problems.first[0]}.",
                 "List them with: om migrate-data verify --verbose",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaResult:
+    """What a comparison of indexes with models found.
+
+    Attributes:
+        indexes: those with changing attributes, in the order of the models.
+    """
+
+    indexes: list[SchemaCheck]
+
+    @property
+    def next_command(self) -> str | None:
+        """The command to run first; None if nothing is pending."""
+        return next_command(self.indexes)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome: whether work is left."""
+        return Outcome.DONE if self.next_command is None else Outcome.PENDING
+
+    def raise_for_outcome(self) -> None:
+        """Raise DataMigrationError if an index differs from its model, or data is not converted."""
+        if self.next_command is not None:
+            names = ", ".join(
+                dict.fromkeys(
+                    check.status.planned.name for check in self.indexes if check.next_command is not None
+                )
+            )
+            raise DataMigrationError(
+                f"Indexes or their data are not converted: {names}.", f"Run: {self.next_command}"
             )
 
 
@@ -421,7 +456,7 @@ class StatusResult(MigrationStatus):
         """Raise DataMigrationError if work is left."""
         if self.outcome is Outcome.STATE_LOST:
             raise DataMigrationError(
-                f"redis-om recorded {DATETIME_MIGRATION} as applied, and no state of Redstart exists.",
+                f"redis-om recorded {self.data.migration_id} as applied, and no state of Redstart exists.",
                 LOST_STATE,
             )
         if self.outcome is Outcome.PENDING:

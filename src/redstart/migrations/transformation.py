@@ -59,6 +59,7 @@ class Texts:
     """Messages in the terms of a migration.
 
     Attributes:
+        values: what is converted, in the plural.
         unconverted: a value still has the old format.
         preexisting: a value had the new format before the first run.
         no_inverse: a value in the new format has no equivalent in the old one.
@@ -69,6 +70,7 @@ class Texts:
         plan_changed: an interrupted run had another plan.
     """
 
+    values: str = "values"
     unconverted: str = "not converted"
     preexisting: str = "pre-existing value"
     no_inverse: str = "no equivalent in the old format"
@@ -88,6 +90,7 @@ class Transformation(ABC):
     Attributes:
         migration_id: names the state on the server, and the migration on the command line.
         title: what it does, in the imperative.
+        changes_indexes: whether some values change the type of an index attribute; see `index_attribute`.
     """
 
     __slots__ = ()
@@ -95,6 +98,7 @@ class Transformation(ABC):
     migration_id: ClassVar[str]
     title: ClassVar[str]
     texts: ClassVar[Texts] = Texts()
+    changes_indexes: ClassVar[bool] = False
 
     @property
     def settings(self) -> Settings:
@@ -196,7 +200,11 @@ class Transformation(ABC):
         self,
         path: ValuePath,  # noqa: ARG002 - by default no attribute changes
     ) -> str | None:
-        """Return the name of the index attribute whose type changes with the values at a path; None without one."""
+        """Return the name of the index attribute that changes from text to number with the values at a path.
+
+        None if the attribute keeps its type, or there is none. No other change of a type is possible without downtime:
+        a dual-format index accepts text and numbers.
+        """
         return None
 
 

@@ -30,12 +30,12 @@ from redstart.cli.session import Session, note_unused_exclusions, open_session, 
 from redstart.cli.tables import pairs
 from redstart.display import shown_key, whole_line
 from redstart.migrations.context import Monitor
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.outcomes import RollbackResult
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
 REFORMATTING = f"{ROLLBACK} --reformat-preexisting"

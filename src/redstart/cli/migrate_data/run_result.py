@@ -12,6 +12,7 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.output import Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
@@ -20,7 +21,6 @@ from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.outcomes import MigrationResult, unmatched_message
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 
 def draw_result(

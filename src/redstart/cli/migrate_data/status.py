@@ -17,6 +17,7 @@ from redstart.cli.output import ago, as_typed, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
@@ -28,8 +29,8 @@ from redstart.migrations.outcomes import (
     unmatched_message,
 )
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
+from redstart.migrations.schema_check import FieldCheck, FieldFormat, SchemaCheck
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 
 PHASES = {
     MigrationPhase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
@@ -195,11 +196,11 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
 
 
 STATES = {
-    DateFormat.NEW: "numeric",
-    DateFormat.OLD: "text",
-    DateFormat.TOLERANT: "dual-format",
-    DateFormat.MISSING: "not indexed",
-    DateFormat.OTHER: "unexpected",
+    FieldFormat.NUMERIC: "numeric",
+    FieldFormat.TEXT: "text",
+    FieldFormat.DUAL_FORMAT: "dual-format",
+    FieldFormat.MISSING: "not indexed",
+    FieldFormat.OTHER: "unexpected",
 }
 
 
@@ -213,24 +214,23 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     """
     with open_session(settings) as session:
         note_assumed_zone(session)
-        found = session.run(inspect_dates(session.planned_indexes(), session.plan))
-    advice = next_command(found)
-    advice = None if advice is None else as_typed(advice)
+        found = session.run(session.migration().check_schema())
+    advice = None if found.next_command is None else as_typed(found.next_command)
     if as_json:
-        print_json(_report(found, advice))
+        print_json(_report(found.indexes, advice))
     else:
-        _draw(found, advice)
-    return Exit.DONE if advice is None else Exit.PENDING
+        _draw(found.indexes, advice)
+    return EXIT_OF_OUTCOME[found.outcome]
 
 
-def _draw(found: list[DateIndex], advice: str | None) -> None:
+def _draw(found: list[SchemaCheck], advice: str | None) -> None:
     rows = [
-        [one.model, str(field.path), STATES[field.form], _type(field) or "-", field.wanted.kind]
+        [one.model, str(field.path), STATES[field.format], _type(field) or "-", field.wanted.kind]
         for one in found
         for field in one.fields
     ]
     mismatches = sum(len(one.mismatches) for one in found)
-    unconverted = [one.model for one in found if not one.converted]
+    unconverted = [one.model for one in found if not one.is_converted]
     if mismatches:
         fields, their = (
             ("1 date field is", "its") if mismatches == 1 else (f"{mismatches:,} date fields are", "their")
@@ -246,7 +246,7 @@ def _draw(found: list[DateIndex], advice: str | None) -> None:
         line(f"Next: {advice}")
 
 
-def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
+def _report(found: list[SchemaCheck], advice: str | None) -> dict[str, Any]:
     mismatches = [
         {
             "model": one.model,
@@ -254,7 +254,7 @@ def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
             "current_type": _type(field),
             "expected_type": field.wanted.kind.value,
             "index_name": one.status.planned.name,
-            "state": field.form.value,
+            "state": field.format.value,
         }
         for one in found
         for field in one.mismatches
@@ -263,10 +263,10 @@ def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
         "mismatches": mismatches,
         "has_mismatches": bool(mismatches),
         "total_affected_models": sum(bool(one.mismatches) for one in found),
-        "unconverted_models": [one.model for one in found if not one.converted],
+        "unconverted_models": [one.model for one in found if not one.is_converted],
         "recommendation": advice,
     }
 
 
-def _type(field: DateField) -> str | None:
+def _type(field: FieldCheck) -> str | None:
     return None if field.active is None else field.active.kind.value

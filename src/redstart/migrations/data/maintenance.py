@@ -66,7 +66,7 @@ def _has_written(keys: StateKeys) -> Op[bool]:
     return found is None or found.stage is not RunStage.CENSUS
 
 
-def forget(context: Context) -> Op[bool]:
+def drop_undo_log(context: Context) -> Op[bool]:
     """Drop the undo log, the census, and unrestored originals. Converted values can no longer be rolled back.
 
     Models stay applied, and the failures of the last run stay recorded.
