@@ -33,7 +33,7 @@ VISITS, SIGHTINGS = "station:visit:index", "station:sighting:index"
 
 
 def without_dates(one: PlannedIndex) -> Index:
-    fields = tuple(field for field in one.index.fields if field.attribute not in one.dates)
+    fields = tuple(field for field in one.index.fields if field.attribute not in one.attributes)
     return replace(one.index, fields=fields, parts=None)
 
 

@@ -1,8 +1,8 @@
 """Migrate one index as far as the data allows.
 
-If dates keep their type, the new index is built, checked and cut over at once. If they change, it is built and fills
-while the data is converted; until then a dual-format index is active: for hashes the existing one, for JSON one that
-indexes text dates and skips numeric ones.
+If no attribute changes with the data, the new index is built, checked and cut over at once. Otherwise it is built and
+fills while the data is converted; until then a dual-format index is active: for hashes the existing one, for JSON one
+that indexes text and skips numbers.
 """
 
 import math
@@ -165,7 +165,7 @@ class Expansion:
         is_first = known is None or (record.legacy, record.created) != (known.legacy, known.created)
         if is_first or not repaired:
             record = yield from self._count_missing_before(record, active)
-        # By the active index, not by the previous one: after a first cutover, earlier dates are numbers already.
+        # By the active index, not by the previous one: after a first cutover, earlier values are numbers already.
         current = record.legacy if repaired or active is None else active.index
         pending = not converted and pending_attributes(record.final, changing_attributes(current, planned))
         if active is None:
@@ -233,7 +233,7 @@ class Expansion:
 
         Args:
             early: whether the data is not converted yet. Then cut over only if no document is lost: there may be no
-                document with a newly indexed date.
+                document with a newly indexed value.
         """
         if not repaired:
             yield from self._keep_old(record, active)

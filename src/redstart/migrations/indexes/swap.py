@@ -172,7 +172,7 @@ def _build_and_check(lease: Lease, record: IndexRecord, wanted: Index, active: s
 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
-    """Return whether dates keep no document out of the index: then a second build may help."""
+    """Return whether values keep no document out of the index: then a second build may help."""
     return wanted != record.final or not pending_attributes(record.final, record.changing)
 
 
