@@ -374,7 +374,8 @@ class SchemaResult:
                 )
             )
             raise DataMigrationError(
-                f"Indexes or their data are not converted: {names}.", f"Run: {self.next_command}"
+                f"Indexes, or the data in them, are not converted: {names}.",
+                f"Continue with: {self.next_command}",
             )
 
 
