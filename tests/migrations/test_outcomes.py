@@ -25,7 +25,7 @@ EXAMPLES = r"such as a:1, a:\xff, a:3."
 def ran(**changes: Any) -> RunResult:
     counts = {
         **dict.fromkeys(("documents", "converted", "already_converted", "null", "lossy", "errors"), 0),
-        **dict.fromkeys(("conflicts_retried", "passes", "forgotten"), 0),
+        **dict.fromkeys(("conflicts_retried", "passes", "without_undo_log"), 0),
     }
     return RunResult(
         **{"stopped": None, "resumed": False, "undoable": True, "seconds": 1.0} | counts | changes

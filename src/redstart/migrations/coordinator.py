@@ -172,8 +172,8 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     found: dict[str, list[Failure]] = {}
     for one in results:
         record = records.get(one.name)  # None if another client has rolled it back since
-        if (one.is_refused or one.is_incomplete) and one.membership is not None and record is not None:
-            keys = one.membership.examples[:BLOCKING_NAMED]
+        if (one.is_refused or one.is_incomplete) and one.coverage is not None and record is not None:
+            keys = one.coverage.examples[:BLOCKING_NAMED]
             changing = pending_attributes(record.final, record.changing)
             found[one.name] = yield from blocking_values(
                 keys, record.key_prefix, plan, changing, context.transformation
@@ -288,9 +288,9 @@ def _switch_indexes(context: Context, indexes: IndexMigration) -> Op[_SwitchedIn
     # Also if there are none: it removes the lease of a program that died.
     results = dict((yield from indexes.before_undo(names)))
     lacking = {
-        name: switched.membership
+        name: switched.coverage
         for name, switched in results.items()
-        if switched.membership is not None and switched.membership.missing
+        if switched.coverage is not None and switched.coverage.missing
     }
     return _SwitchedIndexes(names, results, lacking, lacked_before)
 

@@ -477,7 +477,7 @@ def _rejected(found: RollbackResult) -> Op[dict[str, list[Failure]]]:
     records = yield from read_records()
     rejected = {}
     for name in found.refused:
-        record, coverage = records.get(name), found.indexes[name].membership
+        record, coverage = records.get(name), found.indexes[name].coverage
         if record is None or coverage is None:
             continue
         original = record.legacy

@@ -66,9 +66,9 @@ def require_own_documents(
     """
     require_same_types(plan, transformation)
     for outer in plan.models:
-        settled = (*outer.excluded, *outer.included)
+        assigned = (*outer.excluded, *outer.included)
         for owner, prefix in (yield from _inner_prefixes(outer)):
-            if not prefix.startswith(settled):
+            if not prefix.startswith(assigned):
                 raise MigrationError(
                     f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
                     f"{outer.name} includes them.",
@@ -83,7 +83,7 @@ def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
     own = model_registry.get(outer.name)
     for model in registered_models():
         for prefix in longer_than(outer.key_prefix, [key_prefix_of(model)]):
-            # Another client may be of another server; nobody knows that but the keys.
+            # Another client may be one of another server: only the keys tell.
             is_here = own is None or client_named(model) is client_named(own)
             if model._storage is outer.storage and (is_here or (yield from _has_keys(prefix, outer.storage))):
                 found.append((f"the model {model_name(model)}", prefix))

@@ -171,7 +171,7 @@ class MigrationResult:
         """
         refused = self._refused_indexes()
         names = ", ".join(one.name for one in refused)
-        dropped = _examples(one.membership for one in refused)
+        dropped = _examples(one.coverage for one in refused)
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 f"Nothing was converted: the dual-format index would drop documents: {names}{dropped}.",
@@ -248,7 +248,12 @@ class RollbackResult:
         outcome = self.data_outcome
         if self.data is None or self.is_preview or outcome not in (Outcome.DONE, Outcome.NOTHING_TO_DO):
             return outcome
-        if self.data.kept or self.data.unrestored or self.data.forgotten or self.lacks_more_than_before:
+        if (
+            self.data.kept
+            or self.data.unrestored
+            or self.data.without_undo_log
+            or self.lacks_more_than_before
+        ):
             return Outcome.PROBLEMS_FOUND
         return Outcome.CUTOVER_REFUSED if self.refused else outcome
 
@@ -263,7 +268,7 @@ class RollbackResult:
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 "Rollback refused: the dual-format index would drop documents"
-                f"{_examples(one.membership for one in refused)}.",
+                f"{_examples(one.coverage for one in refused)}.",
                 f"Correct these documents, and call {call} again; or accept that queries miss them: "
                 f"om migrate rollback --accept-unindexed, and then: {again}",
             )
@@ -281,12 +286,12 @@ class RollbackResult:
         )
         kept += _counted("Values not restored", self.data.unrestored, self.data.unrestored_examples)
         kept += _counted(
-            "Values that stay converted, because the undo log was dropped", self.data.forgotten, []
+            "Values that stay converted, because the undo log was dropped", self.data.without_undo_log, []
         )
         if refused:
             raise DataMigrationError(
                 "Rollback complete, except for indexes: the previous ones would drop documents: "
-                f"{', '.join(self.refused)}{_examples(one.membership for one in refused)}.{kept}",
+                f"{', '.join(self.refused)}{_examples(one.coverage for one in refused)}.{kept}",
                 "Correct these documents; then: om migrate rollback. Until then the dual-format indexes stay active.",
             )
         if kept:
@@ -517,9 +522,9 @@ def _counted(title: str, count: int, examples: Sequence[Failure]) -> str:
     return f" {title}: {count}{first}." if count else ""
 
 
-def _examples(memberships: Iterable[Coverage | None]) -> str:
+def _examples(checks: Iterable[Coverage | None]) -> str:
     """Return examples of documents that an index would drop, to be appended to a sentence."""
-    keys = [key for one in memberships if one is not None for key in one.examples]
+    keys = [key for one in checks if one is not None for key in one.examples]
     if not keys:
         return ""
     return ", such as " + ", ".join(

@@ -227,7 +227,7 @@ def rollback_report(found: RollbackResult) -> dict[str, Any]:
         "not_reversible_values": [failure.as_dict() for failure in result.examples],
         "unrestored": result.unrestored,
         "unrestored_values": [failure.as_dict() for failure in result.unrestored_examples],
-        "stay_converted": result.forgotten,
+        "stay_converted": result.without_undo_log,
         "preexisting_numbers": result.preexisting_numbers,
         "preexisting_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),

@@ -139,12 +139,12 @@ def _draw_verify_hint(result: RunResult, failures: FailureSummary) -> None:
 
 
 def _draw_rollback_hint(result: RunResult) -> None:
-    if result.forgotten:
+    if result.without_undo_log:
         line(
-            f"{result.forgotten:,} values were converted before the undo log was dropped, and cannot be undone."
+            f"{result.without_undo_log:,} values were converted before the undo log was dropped, and cannot be undone."
         )
     if result.undoable:
-        what = "Undo the rest with" if result.forgotten else "Undo the conversion with"
+        what = "Undo the rest with" if result.without_undo_log else "Undo the conversion with"
         next_step(what, f"om migrate-data rollback {DATETIME_MIGRATION}")
 
 

@@ -107,8 +107,10 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     if failed is not None:
         line("")
         _draw_models(found, failed)
-    if found.record.forgotten:
-        line(f"The undo log was dropped: {found.record.forgotten:,} converted values cannot be rolled back.")
+    if found.record.without_undo_log:
+        line(
+            f"The undo log was dropped: {found.record.without_undo_log:,} converted values cannot be rolled back."
+        )
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
         line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
@@ -188,7 +190,7 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
     if failed.count:
         next_step(f"{summary_of(failed)}. List these with", "om migrate-data errors")
     if found.record.plan is not None:
-        kept = found.record.forgotten
+        kept = found.record.without_undo_log
         all_but = (
             f", all but {kept:,} values that were converted before the undo log was dropped" if kept else ""
         )

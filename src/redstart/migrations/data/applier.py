@@ -230,7 +230,7 @@ class Applier:
 
     def _collect(self, sent: SentChunk) -> Op[tuple[Applied, list[DocumentEdits]]]:
         """Return the result of one script, and the documents that it has left."""
-        codes, read_back, microseconds, of_indexing = yield from self._lease.answer(sent.script)
+        codes, read_back, microseconds, of_indexing = yield from self._lease.receive(sent.script)
         applied, left = _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
         self.adapt(sent, microseconds, of_indexing=of_indexing, left=len(left))
         return applied, left
@@ -398,21 +398,21 @@ class ConflictRetrier:
 
     def finish(self) -> Op[WriteOutcome]:
         """Read, classify and send documents with conflicts again, until they are written."""
-        settled = WriteOutcome()
+        written = WriteOutcome()
         for _ in range(MAX_TRIES):
-            conflicts = yield from self._collect(settled)
+            conflicts = yield from self._collect(written)
             if not conflicts:
-                return settled
-            settled.retried += len(conflicts)
+                return written
+            written.retried += len(conflicts)
             documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
             yield from self._send(documents)
-        conflicts = yield from self._collect(settled)
+        conflicts = yield from self._collect(written)
         if conflicts:
             logger.debug(
                 "Documents in conflict after %d tries, left to the next pass: %d", MAX_TRIES, len(conflicts)
             )
-        settled.retried += len(conflicts)
-        return settled
+        written.retried += len(conflicts)
+        return written
 
     def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:
         edits = yield from self._make_edits(documents)
@@ -426,14 +426,14 @@ class ConflictRetrier:
             self._answered.append((yield from self._applier.collect(sent)))
         self._sent = []
 
-    def _collect(self, settled: WriteOutcome) -> Op[list[bytes]]:
+    def _collect(self, written: WriteOutcome) -> Op[list[bytes]]:
         """Collect the results of the sent chunks. Return the keys with conflicts."""
         conflicts: dict[bytes, None] = {}
         yield from self._wait()
         answered, self._answered = self._answered, []
         for applied in answered:
-            settled.applied.append(applied)
-            settled.documents += len(applied.changed)
-            settled.values += sum(document.count for document in applied.changed)
+            written.applied.append(applied)
+            written.documents += len(applied.changed)
+            written.values += sum(document.count for document in applied.changed)
             conflicts |= dict.fromkeys(document.key for document in applied.conflicts)
         return list(conflicts)

@@ -11,9 +11,9 @@ from redstart.migrations.data.record import (
     CLEARED,
     OTHER_STYLE_FIELDS,
     end_progress,
-    forget_runs,
     read_record,
     remember_models,
+    remove_run_number,
 )
 from redstart.migrations.data.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
@@ -143,9 +143,9 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
     except StateVersionError:
         raise
     except StateDamagedError:  # the record has no facts about the data, either
-        return [["REMOVE", "hash", keys.record, "hash", keys.failures], forget_runs(keys)]
+        return [["REMOVE", "hash", keys.record, "hash", keys.failures], remove_run_number(keys)]
     if not (yield from call(hlen(keys.record))):  # the other keys mean nothing without it
-        return [["REMOVE", "hash", keys.failures], forget_runs(keys)]
+        return [["REMOVE", "hash", keys.failures], remove_run_number(keys)]
     commands: list[list[Argument]] = []
     if record.plan is not None:
         commands.append(remember_models(keys, record, record.plan.settings))

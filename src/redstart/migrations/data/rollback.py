@@ -65,7 +65,7 @@ class DataRollbackResult:
             changed or deleted since; `unrestored_examples`: the first of them.
         preexisting_numbers: pre-existing values, left unchanged; `number_examples`: the first of them. Covers the
             whole keyspace only if the rollback is complete.
-        forgotten: values that were converted before the undo log was dropped, and stay converted.
+        without_undo_log: values that were converted before the undo log was dropped, and stay converted.
         nothing_to_do: whether there was no run to roll back.
     """
 
@@ -79,7 +79,7 @@ class DataRollbackResult:
     unrestored_examples: list[Failure] = field(default_factory=list)
     preexisting_numbers: int = 0
     number_examples: list[Failure] = field(default_factory=list)
-    forgotten: int = 0
+    without_undo_log: int = 0
     nothing_to_do: bool = False
     seconds: float = 0.0
 
@@ -152,10 +152,10 @@ def require_undo_log(keys: StateKeys, record: Record) -> Op[None]:
     """
     if record.plan is not None or (yield from unrestored_count(keys)):
         return
-    if record.forgotten:
+    if record.without_undo_log:
         raise MigrationError(
             f"Cannot roll back {keys.migration_id}: its undo log was dropped. "
-            f"{record.forgotten:,} values stay converted.",
+            f"{record.without_undo_log:,} values stay converted.",
             "To restore the originals, use a backup.",
         )
     if (yield from is_recorded_without_state(keys, record)):
@@ -181,7 +181,7 @@ def begin_rollback(context: Context) -> Op[None]:
         record = yield from read_record(context.keys)
         if record.plan is not None:
             _, total = yield from _require_whole(context, record, record.plan)
-            _ = yield from _begun(context, record, record.plan, lease, total)
+            _ = yield from _start_checkpoint(context, record, record.plan, lease, total)
 
     yield from context.under_lease(work)
 
@@ -218,7 +218,7 @@ def _retry(context: Context, lease: Lease) -> Op[DataRollbackResult]:
         restored_exactly=undone[RESTORED],
         unrestored=left.count,
         unrestored_examples=left.examples,
-        forgotten=record.forgotten,
+        without_undo_log=record.without_undo_log,
         seconds=context.clock() - began,
     )
 
@@ -270,7 +270,7 @@ class _Rollback:
         began = self._context.clock()
         facts = yield from server_facts()
         transformation, total = yield from _require_whole(self._context, self._record, self._plan)
-        checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
+        checkpoint = yield from _start_checkpoint(self._context, self._record, self._plan, self._lease, total)
         resumed = checkpoint.stage is RunStage.SWEEP
         undoing = Undoing(self._keys, self._plan, transformation)
         stopped: str | None = None
@@ -335,7 +335,7 @@ class _Rollback:
             left.examples,
             reverter.preexisting.count,
             reverter.preexisting.examples,
-            record.forgotten,
+            record.without_undo_log,
             seconds=self._context.clock() - began,
         )
 
@@ -395,7 +395,9 @@ class _Rollback:
         return None
 
 
-def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: int) -> Op[Checkpoint]:
+def _start_checkpoint(
+    context: Context, record: Record, plan: Plan, lease: Lease, total: int
+) -> Op[Checkpoint]:
     """Return the checkpoint of an unfinished rollback, or a new one that replaces the checkpoint of a run."""
     run_id = yield from server_run_id()
     found = yield from load_checkpoint(context.keys)

@@ -56,14 +56,14 @@ class IndexResult:
     """The result for one index.
 
     Attributes:
-        membership: the last coverage check; None if none was needed.
+        coverage: the last coverage check; None if none was needed.
         repaired: whether another tool had replaced the active index, and this run repaired it.
     """
 
     name: str
     model: str
     outcome: IndexOutcome
-    membership: Coverage | None = None
+    coverage: Coverage | None = None
     repaired: bool = False
 
     @property
@@ -75,9 +75,7 @@ class IndexResult:
     def is_incomplete(self) -> bool:
         """Return whether the index is new and documents are missing from it."""
         return (
-            self.outcome is IndexOutcome.CREATED
-            and self.membership is not None
-            and self.membership.missing > 0
+            self.outcome is IndexOutcome.CREATED and self.coverage is not None and self.coverage.missing > 0
         )
 
 
@@ -193,12 +191,12 @@ class Expansion:
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
         """Create the index of a new name: the final one if it contains every document, else a dual-format index."""
         built = yield from self._build(record, record.final)
-        membership = yield from check_coverage(self._lease.keep, built, None, record)
-        final_may_serve = membership.complete or self._options.accept_unindexed or not record.changing
+        coverage = yield from check_coverage(self._lease.keep, built, None, record)
+        final_may_serve = coverage.complete or self._options.accept_unindexed or not record.changing
         if final_may_serve or planned.key_prefix in self._converted:
             yield from swap(self._lease, record.name, built, now=None)
             yield from record_active_final(self._lease, record)
-            return IndexResult(planned.name, planned.model, IndexOutcome.CREATED, membership)
+            return IndexResult(planned.name, planned.model, IndexOutcome.CREATED, coverage)
         wanted = dual_format_index(
             record.legacy, record.changing, supports_path_filters=self._supports_path_filters
         )
@@ -221,7 +219,7 @@ class Expansion:
                 yield from self._keep_old(record, active)
             cutover = yield from cut_over(self._lease, record, wanted)
             if not cutover.done:
-                return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.membership)
+                return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.coverage)
         _ = yield from self._build(record, record.final)
         yield from record_expansion(self._lease, record)
         return IndexResult(planned.name, planned.model, IndexOutcome.EXPANDED)
@@ -249,10 +247,10 @@ class Expansion:
             rebuild=repaired,
         )
         if not cutover.done:
-            return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.membership)
-        missing = 0 if cutover.membership is None else cutover.membership.missing
+            return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.coverage)
+        missing = 0 if cutover.coverage is None else cutover.coverage.missing
         yield from record_cutover(self._lease, record, accepted_unindexed=missing)
-        return IndexResult(planned.name, planned.model, IndexOutcome.CUT_OVER, cutover.membership)
+        return IndexResult(planned.name, planned.model, IndexOutcome.CUT_OVER, cutover.coverage)
 
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
         return build_beside(self._lease, record.name, index)
