@@ -7,7 +7,8 @@ from redstart.commands.documents import hget, json_get
 from redstart.effects import Call, Op, batch, gather
 from redstart.mapping.value_paths import Location, display
 from redstart.migrations.context import Context
-from redstart.migrations.data.applier import Applied, Applier, ConflictRetrier
+from redstart.migrations.data.applier import Applied, Applier
+from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
     ClassifiedDocument,

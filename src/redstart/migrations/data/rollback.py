@@ -46,7 +46,7 @@ from redstart.migrations.data.unrestored import (
 )
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
-from redstart.migrations.server_checks import server_facts
+from redstart.migrations.server_checks import ServerFacts, server_facts
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.transformation import Transformation
 
@@ -271,51 +271,15 @@ class _Rollback:
         facts = yield from server_facts()
         transformation, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _start_checkpoint(self._context, self._record, self._plan, self._lease, total)
-        resumed = checkpoint.stage is RunStage.SWEEP
+        is_resumed_sweep = checkpoint.stage is RunStage.SWEEP
         undoing = Undoing(self._keys, self._plan, transformation)
-        stopped: str | None = None
-        while checkpoint.stage is RunStage.REPLAY and stopped is None:
-            applier = Applier(
-                self._lease,
-                self._keys,
-                fields_expire=facts.fields_expire,
-                counted_as=RESTORED,
-                under=checkpoint.run_id,
-            )
-            stopped = yield from self._replay(checkpoint, applier, undoing, total)
-        applier = Applier(
-            self._lease,
-            self._keys,
-            fields_expire=facts.fields_expire,
-            after=REPLAYED,
-            counted_as=REFORMATTED,
-        )
-        left = (
-            Unrestored()
-            if stopped is not None
-            else (yield from _unrestored(self._context, undoing, checkpoint.replaced, checkpoint.moved))
-        )
-        reverter = PageReverter(
-            self._keys,
-            self._lease,
-            applier,
-            transformation,
-            self._record.other_style_fields,
-            left,
-            reformat_preexisting=self._reformat_preexisting,
-        )
+        stopped = yield from self._replay_to_end(checkpoint, undoing, total, facts)
+        left = Unrestored()
         if stopped is None:
-            passes = Passes(self._context, self._lease, self._swept_plan, self._batch_documents, reverter)
-            stopped = yield from passes.run(checkpoint, resumed=resumed)
-        left_out = left_out_of(self._swept_plan, self._plan)
-        if stopped is None and left_out is not None:
-            reverter.kept |= yield from values_left_out(
-                self._keys,
-                left_out,
-                transformation,
-                reformat_preexisting=self._reformat_preexisting,
-                lease=self._lease,
-            )
+            left = yield from _unrestored(self._context, undoing, checkpoint.replaced, checkpoint.moved)
+        reverter = self._reverter(transformation, left, facts)
+        if stopped is None:
+            stopped = yield from self._sweep(checkpoint, reverter, transformation, resumed=is_resumed_sweep)
         record = yield from read_record(self._keys)
         if stopped is None:
             if record.milestone != REPLAYED:
@@ -338,6 +302,57 @@ class _Rollback:
             record.without_undo_log,
             seconds=self._context.clock() - began,
         )
+
+    def _reverter(self, transformation: Transformation, left: Unrestored, facts: ServerFacts) -> PageReverter:
+        applier = Applier(
+            self._lease,
+            self._keys,
+            fields_expire=facts.fields_expire,
+            after=REPLAYED,
+            counted_as=REFORMATTED,
+        )
+        return PageReverter(
+            self._keys,
+            self._lease,
+            applier,
+            transformation,
+            self._record.other_style_fields,
+            left,
+            reformat_preexisting=self._reformat_preexisting,
+        )
+
+    def _sweep(
+        self, checkpoint: Checkpoint, reverter: PageReverter, transformation: Transformation, *, resumed: bool
+    ) -> Op[str | None]:
+        """Convert newer values back, in passes. Return why they stopped."""
+        passes = Passes(self._context, self._lease, self._swept_plan, self._batch_documents, reverter)
+        stopped = yield from passes.run(checkpoint, resumed=resumed)
+        left_out = left_out_of(self._swept_plan, self._plan)
+        if stopped is None and left_out is not None:
+            reverter.kept |= yield from values_left_out(
+                self._keys,
+                left_out,
+                transformation,
+                reformat_preexisting=self._reformat_preexisting,
+                lease=self._lease,
+            )
+        return stopped
+
+    def _replay_to_end(
+        self, checkpoint: Checkpoint, undoing: Undoing, total: int, facts: ServerFacts
+    ) -> Op[str | None]:
+        """Replay the undo log, again after each restart of the server. Return why it stopped."""
+        stopped: str | None = None
+        while checkpoint.stage is RunStage.REPLAY and stopped is None:
+            applier = Applier(
+                self._lease,
+                self._keys,
+                fields_expire=facts.fields_expire,
+                counted_as=RESTORED,
+                under=checkpoint.run_id,
+            )
+            stopped = yield from self._replay(checkpoint, applier, undoing, total)
+        return stopped
 
     def _replay(
         self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int

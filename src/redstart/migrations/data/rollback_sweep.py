@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.mapping.value_paths import display
-from redstart.migrations.data.applier import Applier, ConflictRetrier
+from redstart.migrations.data.applier import Applier
+from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edit_builder import cannot_be_written, classify, quarantine_location
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of

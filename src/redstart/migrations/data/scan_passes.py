@@ -8,8 +8,8 @@ from typing import Protocol
 from redstart.commands.server_info import server_time
 from redstart.effects import Op, call
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.applier import ConflictRetrier
 from redstart.migrations.data.checkpoint import Checkpoint
+from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
