@@ -40,6 +40,7 @@ from redstart.migrations.unmanaged_indexes import (
     require_unmanaged_indexes_unaffected,
     require_unmanaged_indexes_unaffected_by_rollback,
 )
+from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 BLOCKING_NAMED = MAX_EXAMPLES
@@ -201,7 +202,7 @@ def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
         if not (yield from is_expanded(one)):
             raise MigrationError(
                 f"The index {one.name} of {one.model} does not accept converted values yet, and --no-expand was given.",
-                "Prepare it with: om migrate run",
+                Hint("Prepare it with: ", Command("migrate run")),
             )
 
 
@@ -326,7 +327,7 @@ def require_possible_rollback(
     if plan is None:
         return
     plan = with_prefixes(plan, excluded=exclude_prefixes, included=options.include_prefixes)
-    command = f"om migrate-data rollback {context.keys.migration_id}"
+    command = Command("migrate-data rollback", context.keys.migration_id)
     yield from require_own_documents(plan, context.transformation, command)
     if not options.accept_unindexed and (yield from has_search()):
         changing = with_index_attributes(plan, context.transformation)

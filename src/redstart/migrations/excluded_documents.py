@@ -1,7 +1,6 @@
 """Excluded documents in the index of a model: their values stay text, so its numeric index would not contain them."""
 
 from collections.abc import Iterator, Sequence
-from shlex import quote
 
 from redstart.commands.keyspace import scan_type
 from redstart.display import printable
@@ -23,6 +22,7 @@ from redstart.migrations.indexes.plan import (
 )
 from redstart.migrations.indexes.state import previous_index, read_records
 from redstart.migrations.transformation import Outcome, Transformation
+from redstart.next_steps import Command, Hint
 from redstart.search.schema_diff import same_definition
 
 _PAGE_KEYS = 1_000
@@ -57,9 +57,12 @@ def require_excluded_documents_fit(
                 f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. "
                 f"Their {transformation.texts.values} stay text, so the numeric index would not contain them, such as "
                 f"{printable(lost[0])}.",
-                "Accept that queries on this index no longer return them: om migrate-data run --accept-unindexed\n"
-                f"Or, if they are documents of {model.name}, convert them with: "
-                f"om migrate-data run --include-prefix {quote(model.excluded[0])}",
+                Hint(
+                    "Accept that queries on this index no longer return them: ",
+                    Command("migrate-data run", "--accept-unindexed"),
+                    f"\nOr, if they are documents of {model.name}, convert them with: ",
+                    Command("migrate-data run", "--include-prefix", model.excluded[0]),
+                ),
             )
 
 

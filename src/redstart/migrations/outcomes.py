@@ -23,6 +23,7 @@ from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.schema_check import SchemaCheck, next_command
 from redstart.migrations.server_checks import require_safe_undo
+from redstart.next_steps import Command, Hint
 
 
 class Outcome(StrEnum):
@@ -178,11 +179,14 @@ class MigrationResult:
                 f"Correct or delete these documents; then call {call} again.",
             )
         if self.data is not None and self.outcome is Outcome.STOPPED:
-            usual = self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
-            again = "" if usual else f" --failure-mode {self.failure_mode}"
+            again = (
+                Command("migrate-data run")
+                if self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
+                else Command("migrate-data run", "--failure-mode", self.failure_mode)
+            )
             raise DataMigrationError(
                 f"Conversion stopped: {self.data.stopped}.",
-                f"Progress is saved. Resume with {call}, or with: om migrate-data run{again}",
+                Hint(f"Progress is saved. Resume with {call}, or with: ", again),
             )
         if self.outcome is Outcome.CUTOVER_REFUSED:
             values = [failure for failures in self.blocking.values() for failure in failures]
@@ -190,8 +194,15 @@ class MigrationResult:
             raise DataMigrationError(
                 f"Conversion complete; cutover refused: {names}. Documents would drop out of query results"
                 f"{dropped}.{blocking}",
-                f"List the failed values with: om migrate-data errors. Correct them, or call {call} with failure_mode "
-                "quarantine or default; or cut over without these documents: om migrate run --accept-unindexed",
+                Hint(
+                    "List the failed values with: ",
+                    Command("migrate-data errors"),
+                    (
+                        f". Correct them, or call {call} with failure_mode quarantine or default; or cut over "
+                        "without these documents: "
+                    ),
+                    Command("migrate run", "--accept-unindexed"),
+                ),
             )
 
 
@@ -264,20 +275,24 @@ class RollbackResult:
             call: the method that repeats the rollback, for the hint.
         """
         refused = [switched for switched in self.indexes.values() if not switched.done]
-        again = f"om migrate-data rollback {self.migration_id}"
+        again = Command("migrate-data rollback", self.migration_id)
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 "Rollback refused: the dual-format index would drop documents"
                 f"{_examples(one.coverage for one in refused)}.",
-                f"Correct these documents, and call {call} again; or accept that queries miss them: "
-                f"om migrate rollback --accept-unindexed, and then: {again}",
+                Hint(
+                    f"Correct these documents, and call {call} again; or accept that queries miss them: ",
+                    Command("migrate rollback", "--accept-unindexed"),
+                    ", and then: ",
+                    again,
+                ),
             )
         if self.data is None or self.outcome in _COMPLETE:
             return
         if self.outcome is Outcome.STOPPED:
             raise DataMigrationError(
                 f"Rollback stopped: {self.data.stopped}.",
-                f"Progress is saved. Resume with {call}, or with: {again}",
+                Hint(f"Progress is saved. Resume with {call}, or with: ", again),
             )
         kept = _counted(
             "Values that stay converted, because they are excluded or not reversible",
@@ -292,13 +307,22 @@ class RollbackResult:
             raise DataMigrationError(
                 "Rollback complete, except for indexes: the previous ones would drop documents: "
                 f"{', '.join(self.refused)}{_examples(one.coverage for one in refused)}.{kept}",
-                "Correct these documents; then: om migrate rollback. Until then the dual-format indexes stay active.",
+                Hint(
+                    "Correct these documents; then: ",
+                    Command("migrate rollback"),
+                    ". Until then the dual-format indexes stay active.",
+                ),
             )
         if kept:
             raise DataMigrationError(
                 f"Rollback complete, except for some values.{kept}",
-                "Write these values in the old format for the old version. Originals that were not restored stay on "
-                "the server; list them with: om migrate-data errors",
+                Hint(
+                    (
+                        "Write these values in the old format for the old version. Originals that were not restored "
+                        "stay on the server; list them with: "
+                    ),
+                    Command("migrate-data errors"),
+                ),
             )
         numbers = ", ".join(
             f"{name}: {one.missing:,} (before the migration {self.lacked_before[name]:,})"
@@ -346,7 +370,7 @@ class VerificationResult:
             count = self.data.problems.count
             raise DataMigrationError(
                 f"Verification found {count:,} problem{'s' * (count != 1)}, such as {self.data.problems.first[0]}.",
-                "List them with: om migrate-data verify --verbose",
+                Hint("List them with: ", Command("migrate-data verify", "--verbose")),
             )
 
 
@@ -361,7 +385,7 @@ class SchemaResult:
     indexes: list[SchemaCheck]
 
     @property
-    def next_command(self) -> str | None:
+    def next_command(self) -> Command | None:
         """The command to run first; None if nothing is pending."""
         return next_command(self.indexes)
 
@@ -380,7 +404,7 @@ class SchemaResult:
             )
             raise DataMigrationError(
                 f"Indexes, or the data in them, are not converted: {names}.",
-                f"Continue with: {self.next_command}",
+                Hint("Continue with: ", self.next_command),
             )
 
 
@@ -469,7 +493,7 @@ class StatusResult(MigrationStatus):
             models = ", ".join(model.name for model in self.data.pending)
             raise DataMigrationError(
                 f"The migration is pending (phase: {self.phase}){': ' * bool(models)}{models}.",
-                "List the next steps with: om migrate-data status",
+                Hint("List the next steps with: ", Command("migrate-data status")),
             )
 
 

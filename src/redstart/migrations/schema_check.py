@@ -18,8 +18,12 @@ from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
+from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
+
+MIGRATE_INDEXES = Command("migrate run")
+CONVERT = Command("migrate-data run")
 
 
 class FieldFormat(StrEnum):
@@ -68,11 +72,11 @@ class SchemaCheck:
         return [field for field in self.fields if field.format is not FieldFormat.NUMERIC]
 
     @property
-    def next_command(self) -> str | None:
+    def next_command(self) -> Command | None:
         """Return the next command for index or data; None if there is nothing to do."""
         if self.mismatches and (self.is_converted or self.status.active is not ActiveIndex.EXPANDED):
-            return "om migrate run"
-        return None if self.is_converted else "om migrate-data run"
+            return MIGRATE_INDEXES
+        return None if self.is_converted else CONVERT
 
 
 def compare(statuses: Iterable[IndexStatus], plan: Plan, record: Record) -> list[SchemaCheck]:
@@ -139,12 +143,10 @@ def check_schema(
     return compare(statuses, with_index_attributes(plan, transformation), record)
 
 
-def next_command(checks: Iterable[SchemaCheck]) -> str | None:
+def next_command(checks: Iterable[SchemaCheck]) -> Command | None:
     """Return the command to run first; None if nothing is pending."""
     pending = {check.next_command for check in checks}
-    return next(
-        (command for command in ("om migrate run", "om migrate-data run") if command in pending), None
-    )
+    return next((command for command in (MIGRATE_INDEXES, CONVERT) if command in pending), None)
 
 
 def schema_mismatches(
@@ -189,4 +191,6 @@ def _recommendation(concerned: Collection[SchemaCheck], values: str) -> str:
     if not concerned:
         return "No schema mismatches."
     names = ", ".join(sorted({one.status.planned.name for one in concerned}))
-    return f"Queries on these {values} return no or wrong documents. Run: {next_command(concerned)} ({names})"
+    return (
+        f"Queries on these {values} return no or wrong documents. Run: {next_command(concerned)!s} ({names})"
+    )

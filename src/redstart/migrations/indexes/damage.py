@@ -23,11 +23,12 @@ from redstart.migrations.indexes.state import (
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
 from redstart.migrations.state_keys import APPLIED_SCHEMA_MIGRATIONS
+from redstart.next_steps import Hint
 
 _NAMED = 5
 
 
-def find_index_damage(restore_hint: str) -> Op[list[Damage]]:
+def find_index_damage(restore_hint: Hint) -> Op[list[Damage]]:
     """Return the damage of the keys of the index migrations. Some reads; twice if there is any.
 
     Args:
@@ -36,7 +37,7 @@ def find_index_damage(restore_hint: str) -> Op[list[Damage]]:
     return (yield from confirmed(partial(_look, restore_hint)))
 
 
-def _look(restore_hint: str) -> Op[list[Damage]]:
+def _look(restore_hint: Hint) -> Op[list[Damage]]:
     found = yield from of_other_types(
         [
             ("index fence", LEASE.fence, "string"),
@@ -54,7 +55,7 @@ def _look(restore_hint: str) -> Op[list[Damage]]:
         names = yield from unrecorded()
         recorded = yield from read_records()
     except StateDamagedError as exc:
-        return [*found, Damage("index records", exc.message, exc.hint or "", type(exc))]
+        return [*found, Damage("index records", exc.message, exc.next_step, type(exc))]
     if names:
         others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         found.append(
