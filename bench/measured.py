@@ -11,10 +11,10 @@ from bench.documents import PREFIX, WORKLOADS, Workload
 from redstart.cli.session import tune_garbage_collector
 from redstart.effects import Op
 from redstart.migrations.context import Context, Monitor, Progress
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
 from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_sync
 
 SCAN_COUNT = 1_000

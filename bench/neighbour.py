@@ -30,7 +30,7 @@ import redis
 from bench.conversion import _free_port
 from bench.neighbour_models import STATION_PREFIX, VISIT_PREFIX
 from redstart.devserver.process import EmbeddedServer
-from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 
 MODELS = "bench.neighbour_models"
 COMMANDS = (

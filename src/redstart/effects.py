@@ -109,7 +109,7 @@ def send_ahead(request: Call[T] | Batch[T]) -> Op[Pending[T]]:
     return cast("Pending[T]", (yield SendAhead(request)))
 
 
-def answer(later: Pending[T]) -> Op[T]:
+def receive(later: Pending[T]) -> Op[T]:
     """Return the answer to a request sent ahead. Raises what `call` and `batch` would have raised."""
     return cast(T, (yield later))
 

@@ -27,19 +27,20 @@ from redstart.demo.models import Visit
 from redstart.demo.sample import SIGHTING_PREFIX, generate
 from redstart.errors import ConfigurationError, DataMigrationError, MigrationError, UnsafeServerError
 from redstart.migrations.context import Progress
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.files.history import files_status
 from redstart.migrations.files.loader import load_directory
 from redstart.migrations.import_guard import no_migrations
 from redstart.migrations.outcomes import Outcome, RunState
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.server.clients import open_like
 from redstart.settings import get_root_migrations_dir
 from tests.aio.conftest import VISIT, break_a_visit, result
 from tests.cli.test_refused_rollback import parcels
 from tests.migrations.indexes.conftest import DOCUMENTS, drop_all, make_legacy_indexes
 from tests.support.cli import Ended, run_om
-from tests.support.migration import own_keys
+from tests.support.migration import new_context, own_keys
 from tests.support.models import registry_of_its_own
 from tests.support.replies import send
 from tests.support.snapshot import difference, every_byte, snapshot
@@ -238,7 +239,7 @@ CASES = {
         Outcome.PROBLEMS_FOUND,
         6,
         "completed",
-        r"except for some values\. Values left as numbers",
+        r"except for some values\. Values that stay converted",
     ),
     "rollback with an index left": Case(
         with_preexisting_numbers,
@@ -424,6 +425,44 @@ def test_a_given_alias_has_to_lead_to_an_index_of_the_models(flavour: Any, stati
     assert every_byte(station) == before
 
 
+def test_the_schema_is_checked(flavour: Any, station: redis.Redis) -> None:
+    dates = flavour.DateMigration()
+    found, expected = result(dates.check_schema()), om("check-schema")
+    assert (found.outcome, expected.code) == (Outcome.PENDING, 3)
+    assert str(found.next_command) == expected.json["recommendation"] == "om migrate run"
+    assert [str(field.path) for one in found.indexes for field in one.mismatches] == [
+        one["field"] for one in expected.json["mismatches"]
+    ]
+    with pytest.raises(DataMigrationError, match=r"not converted: .*station:sighting:index"):
+        found.raise_for_outcome()
+    result(dates.run()).raise_for_outcome()
+    found, expected = result(dates.check_schema()), om("check-schema")
+    assert (found.outcome, found.next_command, expected.code) == (Outcome.DONE, None, 0)
+    assert all(one.is_converted and not one.mismatches for one in found.indexes)
+    found.raise_for_outcome()
+
+
+def test_state_is_removed(flavour: Any, station: redis.Redis) -> None:
+    """The progress of an interrupted run, then the undo log, then a lease that nobody releases."""
+    dates = flavour.DateMigration()
+    assert (result(dates.clear_progress()), result(dates.drop_undo_log())) == (False, False)
+    assert result(dates.force_unlock()) == []
+    result(dates.run(limit_documents=20))
+    with pytest.raises(MigrationError, match="A run was interrupted"):
+        result(dates.drop_undo_log())
+    assert (result(dates.clear_progress()), result(dates.clear_progress())) == (True, False)
+    assert om("progress").json["state"] == "none"
+    result(dates.run()).raise_for_outcome()
+    assert (result(dates.drop_undo_log()), result(dates.drop_undo_log())) == (True, False)
+    assert om(*ROLLBACK).code == 1
+    with open_like(station) as driver:
+        context = new_context()
+        _ = driver.run(context.acquire())
+    (removed,) = result(dates.force_unlock())
+    assert removed.holder == context.holder
+    assert om("force-unlock", "--yes").json["status"] == "not_locked"
+
+
 def test_a_module_that_is_imported_for_its_models_migrates_nothing(
     flavour: Any, station: redis.Redis
 ) -> None:
@@ -431,8 +470,14 @@ def test_a_module_that_is_imported_for_its_models_migrates_nothing(
     before = every_byte(station)
     with no_migrations(lambda _, call: calls.append(call)):
         ran, undone = result(flavour.DateMigration().run()), result(flavour.DateMigration().rollback())
+        removed = [
+            result(getattr(flavour.DateMigration(), name)())
+            for name in ("clear_progress", "drop_undo_log", "force_unlock")
+        ]
+    assert removed == [False, False, []]
     assert (ran.outcome, undone.outcome) == (Outcome.SKIPPED, Outcome.SKIPPED)
     ran.raise_for_outcome()
     undone.raise_for_outcome()
-    assert calls == ["DateMigration().run()", "DateMigration().rollback()"]
+    names = ("run", "rollback", "clear_progress", "drop_undo_log", "force_unlock")
+    assert calls == [f"DateMigration().{name}()" for name in names]
     assert every_byte(station) == before

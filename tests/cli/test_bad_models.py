@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.cli.conftest import LOG
 from tests.support.cli import refused, run_om
 from tests.support.snapshot import difference, snapshot

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.state_keys import StateKeys
 from tests.support.cli import refused, run_om
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot

@@ -9,7 +9,7 @@ import redis
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.devserver.process import EmbeddedServer
 from redstart.mapping.index_schema import index_of
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import drop_all, legacy
 from tests.support.cli import run_om

@@ -10,7 +10,7 @@ import redis
 
 from redstart import __version__
 from redstart.cli.output import named_as_typed, rendered
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.next_steps import Command, Hint
 from tests.cli.conftest import MODELS
 from tests.support.cli import Ended, run_om

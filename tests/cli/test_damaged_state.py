@@ -14,11 +14,11 @@ import redis
 from redstart import Migrator
 from redstart.demo import models
 from redstart.mapping.base_model import model_registry
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om
 from tests.support.registry import models_of_before

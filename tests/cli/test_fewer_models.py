@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.support.cli import run_om
 
 ONE = """

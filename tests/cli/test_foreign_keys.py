@@ -6,11 +6,11 @@ import pytest
 import redis
 
 from redstart.demo.models import Visit
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.data.maintenance import REFERENCE_STATE
 from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om
 from tests.support.snapshot import every_byte

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from redstart.migrations.context import Monitor
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.migrations.indexes.conftest import drop_all, total, wait_until_built
 from tests.support.cli import Ended, run_om
 

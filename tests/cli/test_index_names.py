@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.migrations.indexes.conftest import drop_all, wait_until_built
 from tests.support.cli import Ended, run_om
 

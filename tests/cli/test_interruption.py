@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart.devserver.process import EmbeddedServer
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.cli.conftest import load_sample
 from tests.support.cli import Ended, ended, om_command, run_om, started_om
 from tests.support.migration import has_begun_to_write

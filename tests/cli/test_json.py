@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.support.cli import run_om
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")

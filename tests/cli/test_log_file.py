@@ -14,7 +14,7 @@ import redis
 
 from redstart.cli.migrate_data import event_log
 from redstart.devserver.process import EmbeddedServer
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.support.cli import Ended, ended, om_on_terminal, run_om, started_om
 from tests.support.migration import has_begun_to_write
 from tests.support.processes import wait_until

@@ -5,7 +5,7 @@ import re
 import redis
 
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.state_keys import StateKeys
 from tests.support.cli import run_om
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot

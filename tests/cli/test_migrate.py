@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart.devserver.process import EmbeddedServer
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.migrations.indexes.conftest import drop_all, legacy, serving, total
 from tests.support.cli import run_om
 from tests.support.snapshot import STATE_PREFIXES, difference, every_byte, snapshot

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.migrations.files.conftest import migration
 from tests.support.cli import Ended, run_om
 from tests.support.snapshot import every_byte

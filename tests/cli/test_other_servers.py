@@ -11,7 +11,7 @@ import redis
 from redstart import DateMigration, HashModel
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import MigrationError, UnsupportedServerError
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.server import protocol
 from redstart.sync.data_migrations import DatetimeFieldMigration
 from redstart.sync.index_migrations import Migrator

@@ -15,8 +15,8 @@ from redstart.commands.server_info import server_time
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
 from redstart.errors import RedstartError
-from redstart.migrations import date_migration
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations import data_migration
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.server.clients import open_async, open_sync
 from tests.cli.conftest import load_sample
 from tests.support.cli import run_om
@@ -173,7 +173,7 @@ def test_no_command_shows_or_stores_it(
 def everything_while_a_run_holds_the_lease(guarded: dict[str, str], url: str) -> str:
     """The keys as another client sees them in the middle of a run, and what `progress` says then."""
     seen: list[str] = []
-    original = date_migration.migrate_forward
+    original = data_migration.migrate_forward
 
     def watched(*args: Any, **options: Any) -> Any:
         operation = original(*args, **options)
@@ -192,7 +192,7 @@ def everything_while_a_run_holds_the_lease(guarded: dict[str, str], url: str) ->
                 seen.append(run_om("--url", url, "migrate-data", "progress").text)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(date_migration, "migrate_forward", watched)
+        patch.setattr(data_migration, "migrate_forward", watched)
         assert run_om("--url", url, "migrate-data", "run", "--limit-documents", "3").code == 5
     assert len(seen) == 2
     return repr(seen)

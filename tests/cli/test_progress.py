@@ -10,11 +10,11 @@ import redis
 from redstart.cli.migrate_data.reports import progress_report
 from redstart.migrations.context import Context
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import status
 from redstart.migrations.holder import Holder, this_process
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_sync
 from tests.support.cli import run_om
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.migrations.indexes.conftest import drop_all, serving, total, wait_until_built
 from tests.support.cli import run_om
 from tests.support.snapshot import every_byte

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart import Migrator
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.cli.conftest import LOG
 from tests.support.cli import run_om
 from tests.support.models import registry_of_its_own

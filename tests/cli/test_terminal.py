@@ -5,7 +5,7 @@ import re
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.cli import om_on_terminal, run_om
 from tests.support.screen import screen

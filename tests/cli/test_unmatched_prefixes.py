@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from tests.support.cli import Ended, run_om
 
 TEXT = "2021-01-01T00:00:00"

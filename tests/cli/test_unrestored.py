@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.state_keys import StateKeys
 from tests.support.cli import run_om
 from tests.support.snapshot import every_byte
 

@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from redstart.cli.migrate_data.verify import looked_up
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.coverage import IndexCheck
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from tests.support.cli import run_om
 
 UNREADABLE_VISIT = {

@@ -14,9 +14,15 @@ from types import FrameType
 import pytest
 import redis
 
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION, StateKeys
+from redstart.demo.models import Visit
+from redstart.demo.sample import VISIT_PREFIX
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
+from redstart.server.clients import open_like
 from tests.docs.examples import ROOT
 from tests.support.cli import run_om
+from tests.support.migration import new_context, station_plan
 from tests.support.models import registry_of_its_own
 
 PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -162,6 +168,28 @@ def save_one() -> None:
     import walked_models  # type: ignore[import-not-found]  # noqa: PLC0415 - written by the test
 
     walked_models.Walked(at="2023-01-01").save()
+
+
+BESIDE_THE_WALK = ("commands/", "server/", "effects.py", "errors.py", "display.py")
+
+
+def test_a_walk_has_the_figures_of_a_tracer(client: redis.Redis) -> None:
+    """One document with a value that is converted and one that fails, from the engine's first step to its last."""
+    client.execute_command("FLUSHALL", "SYNC")
+    client.hset(VISIT_PREFIX + "1", mapping={"arrived_at": "2021-05-04 03:02", "permit_until": "never"})
+    operation = run(new_context(), station_plan(Visit), RunOptions())
+    with open_like(client) as driver, entered_files() as entered:
+        assert driver.run(operation).errors == 1
+    files = {name for name in entered if not name.startswith(BESIDE_THE_WALK)}
+    section = section_of(f"## {RUN}")
+    found = re.search(
+        r"executes code of (\d+) files:\s+(\d+)\s+of the steps above, and(.*?)\.$", section, re.DOTALL | re.M
+    )
+    assert found, section
+    steps = files & set(steps_of(RUN))
+    others = set(re.findall(r"`([\w/]+\.py)`", found[3]))
+    assert others == files - steps
+    assert (int(found[1]), int(found[2])) == (len(files), len(steps))
 
 
 @pytest.mark.parametrize(

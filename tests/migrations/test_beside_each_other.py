@@ -9,14 +9,15 @@ from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import declare
 from redstart.migrations.coordinator import migrate_back, migrate_forward, rollback_indexes
-from redstart.migrations.data.maintenance import forget
+from redstart.migrations.data.maintenance import drop_undo_log
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.state import LEASE, RECORDS
+from redstart.migrations.options import RollbackOptions
 from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import MODELS, legacy, migration, perform, planned, total
 from tests.support.crash_driver import CrashDriver
-from tests.support.migration import new_context, station_plan
+from tests.support.migration import UTC_DATES, new_context, station_plan
 from tests.support.snapshot import difference, snapshot
 from tests.support.stepping import Stepped
 
@@ -28,7 +29,7 @@ NAMES = [model._meta.index_name for model in MODELS]
 
 def application_start() -> Op[None]:
     """What `Migrator().run()` does."""
-    return bring_up_to_date([declare(model) for model in MODELS], migration)
+    return bring_up_to_date([declare(model) for model in MODELS], UTC_DATES, migration)
 
 
 def found(client: redis.Redis) -> dict[str, int]:
@@ -55,7 +56,7 @@ def test_applications_that_start_at_every_moment_of_a_rollback(legacy: redis.Red
             assert found(legacy) == expected, f"after an application started before {request}"
 
     with CrashDriver(url, before=look) as driver:
-        result = driver.run(migrate_back(new_context(), migration(), batch_documents=50))
+        result = driver.run(migrate_back(new_context(), migration(), RollbackOptions(batch_size=50)))
     assert result.refused == []
     assert started > 20
     assert difference(start, snapshot(legacy)) == []
@@ -86,7 +87,7 @@ def test_what_an_application_read_before_the_rollback_began_does_not_count(
         assert found(legacy) == expected, f"before {request}"
 
     with CrashDriver(url, before=go_on) as driver:
-        driver.run(migrate_back(new_context(), migration(), batch_documents=50))
+        driver.run(migrate_back(new_context(), migration(), RollbackOptions(batch_size=50)))
     assert went_on
 
 
@@ -121,11 +122,11 @@ def test_a_rollback_that_died_before_its_indexes_were_back_ends_also_after_an_ap
 ) -> None:
     start = snapshot(legacy)
     convert(url)
-    steps = Stepped(url, migrate_back(new_context(), migration(), batch_documents=50))
+    steps = Stepped(url, migrate_back(new_context(), migration(), RollbackOptions(batch_size=50)))
     while legacy.exists("redstart:001_datetime_fields_to_timestamps:record"):
         steps.step(1)
     perform(url, application_start())  # the rollback is dead; its data is undone, its indexes are not
-    assert perform(url, migrate_back(new_context(), migration())).refused == []
+    assert perform(url, migrate_back(new_context(), migration(), RollbackOptions())).refused == []
     assert difference(start, snapshot(legacy)) == []
 
 
@@ -135,9 +136,9 @@ def test_after_forget_a_rollback_leaves_rolled_back_indexes_as_they_are(
     expected = found(legacy)
     convert(url)
     perform(url, rollback_indexes(new_context(), migration()))
-    perform(url, forget(new_context()))
+    perform(url, drop_undo_log(new_context()))
     with pytest.raises(MigrationError, match="its undo log was dropped"):
-        perform(url, migrate_back(new_context(), migration()))
+        perform(url, migrate_back(new_context(), migration(), RollbackOptions()))
     assert legacy.hlen(RECORDS) == len(MODELS), "the data is converted, so the indexes are not done with"
     assert found(legacy) == expected
     perform(url, application_start())

@@ -16,6 +16,7 @@ from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
+from redstart.migrations.options import RollbackOptions
 from tests.migrations.indexes.conftest import legacy, migration, perform, planned, readers
 from tests.support.migration import new_context, station_plan
 from tests.support.snapshot import difference, snapshot
@@ -154,7 +155,10 @@ def test_all_finds_every_document_each_time(station: redis.Redis, url: str, mode
         wait()
         assert perform(url, forward(Monitor())).refused is False
         wait()
-        assert perform(url, migrate_back(new_context(), migration(), batch_documents=20)).refused == []
+        assert (
+            perform(url, migrate_back(new_context(), migration(), RollbackOptions(batch_size=20))).refused
+            == []
+        )
         wait()
     reader.end()
     assert difference(start, snapshot(station)) == []

@@ -13,6 +13,7 @@ from redstart.effects import Op
 from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
+from redstart.migrations.options import RollbackOptions
 from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
@@ -55,7 +56,7 @@ def forward(**options: bool) -> Op[MigrationResult]:
 
 
 def back() -> Op[RollbackResult]:
-    return migrate_back(new_context(), migration(), batch_documents=50)
+    return migrate_back(new_context(), migration(), RollbackOptions(batch_size=50))
 
 
 def found(client: redis.Redis) -> dict[str, int]:

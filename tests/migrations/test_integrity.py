@@ -9,6 +9,7 @@ from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.indexes.damage import find_index_damage
 from redstart.migrations.integrity import require_intact
 from redstart.model.migrations.data.builtin.datetime_migration import DatetimeFieldMigration
+from redstart.next_steps import Hint
 from redstart.server.clients import open_sync
 from tests.migrations.indexes.conftest import MODELS, legacy, nobody_waits
 from tests.migrations.test_forward_and_back import back, forward
@@ -33,7 +34,7 @@ def test_nothing_is_taken_for_damage_at_any_moment_of_a_run_and_its_rollback(
             """What a command beside the run would find, before each request that may change something."""
             if looked[-1:] != [name]:
                 assert other.run(find_data_damage(KEYS)) == [], name
-                assert other.run(find_index_damage()) == [], name
+                assert other.run(find_index_damage(Hint(""))) == [], name
             looked.append(name)
 
         for _ in range(2):

@@ -120,12 +120,12 @@ def test_of_two_that_find_the_holder_gone_only_one_replaces_it(driver: SyncDrive
     driver.run(taking("one"))
     slow = taking("slow", gone=True)
     answer = driver.run(
-        _answer(next(slow))
+        _receive(next(slow))
     )  # it has seen the first one's lease, and goes on after the fast one
     fast = driver.run(taking("fast", gone=True))
 
     request = slow.send(answer)
-    code, token, *_ = driver.run(_answer(request))
+    code, token, *_ = driver.run(_receive(request))
 
     assert (code, token) == (0, b"fast")
     assert driver.run(write(fast, "fast")) == [b"OK"]
@@ -285,7 +285,7 @@ class NeverPausing:
                 request = operation.send(answer)
             except StopIteration as stop:
                 return stop.value
-            answer = self.paused() if isinstance(request, Pause) else self.driver.run(_answer(request))
+            answer = self.paused() if isinstance(request, Pause) else self.driver.run(_receive(request))
 
     def paused(self) -> None:
         pytest.fail("the lease of a holder that is gone was waited for")
@@ -302,7 +302,7 @@ class RenewingWhile(NeverPausing):
         self.driver.run(write(self.lease, "renewed"))
 
 
-def _answer(request: Request) -> Op[Any]:
+def _receive(request: Request) -> Op[Any]:
     """The answer to one request, as the server has it."""
     assert isinstance(request, Call)
     return (yield request)

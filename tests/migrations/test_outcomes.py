@@ -25,7 +25,7 @@ EXAMPLES = r"such as a:1, a:\xff, a:3."
 def ran(**changes: Any) -> RunResult:
     counts = {
         **dict.fromkeys(("documents", "converted", "already_converted", "null", "lossy", "errors"), 0),
-        **dict.fromkeys(("conflicts_retried", "passes", "forgotten"), 0),
+        **dict.fromkeys(("conflicts_retried", "passes", "without_undo_log"), 0),
     }
     return RunResult(
         **{"stopped": None, "resumed": False, "undoable": True, "seconds": 1.0} | counts | changes
@@ -38,6 +38,10 @@ def said(found: MigrationResult, mode: FailureMode = FailureMode.LOG_AND_SKIP) -
     return raised.value.message, raised.value.hint
 
 
+def rolled_back(*found: Any) -> RollbackResult:
+    return RollbackResult(*found, migration_id="002_other")
+
+
 def said_of(found: RollbackResult) -> str:
     with pytest.raises(DataMigrationError) as raised:
         found.raise_for_outcome()
@@ -48,9 +52,9 @@ def test_what_is_done_is_no_error() -> None:
     for found in (
         MigrationResult(ran()),
         MigrationResult(ran(errors=3), [SERVES]),
-        RollbackResult(DataRollbackResult()),
-        RollbackResult(DataRollbackResult(nothing_to_do=True)),
-        RollbackResult(DataRollbackResult(preexisting_numbers=3), {"a": CutoverResult(LOST, True)}),
+        rolled_back(DataRollbackResult()),
+        rolled_back(DataRollbackResult(nothing_to_do=True)),
+        rolled_back(DataRollbackResult(preexisting_numbers=3), {"a": CutoverResult(LOST, True)}),
     ):
         found.raise_for_outcome()
 
@@ -87,21 +91,19 @@ def test_a_refused_cutover_names_the_blocking_values() -> None:
 def test_a_rollback_that_is_not_whole() -> None:
     refused = {"a:index": CutoverResult(LOST, False), "b:index": CutoverResult(None, True)}
     kept = DataRollbackResult(kept=2, examples=[failure_at(b"a:9", "at", b"1", "no old form")])
-    assert said_of(RollbackResult(None, refused)).startswith("Rollback refused: ")
-    assert (
-        said_of(RollbackResult(DataRollbackResult(stopped="interrupted"))) == "Rollback stopped: interrupted."
-    )
-    both = said_of(RollbackResult(kept, refused))
-    assert (EXAMPLES in both, "b:index" in both, "no text equivalent: 2, such as a:9 at" in both) == (
+    assert said_of(rolled_back(None, refused)).startswith("Rollback refused: ")
+    assert said_of(rolled_back(DataRollbackResult(stopped="interrupted"))) == "Rollback stopped: interrupted."
+    both = said_of(rolled_back(kept, refused))
+    assert (EXAMPLES in both, "b:index" in both, "not reversible: 2, such as a:9 at" in both) == (
         True,
         False,
         True,
     )
-    assert "left as numbers" not in said_of(RollbackResult(DataRollbackResult(), refused))
-    assert said_of(RollbackResult(kept)).startswith(
-        "Rollback complete, except for some values. Values left as numbers"
+    assert "stay converted" not in said_of(rolled_back(DataRollbackResult(), refused))
+    assert said_of(rolled_back(kept)).startswith(
+        "Rollback complete, except for some values. Values that stay converted"
     )
-    assert said_of(RollbackResult(DataRollbackResult(kept=2))).endswith("no text equivalent: 2.")
+    assert said_of(rolled_back(DataRollbackResult(kept=2))).endswith("not reversible: 2.")
 
 
 def test_numbers() -> None:

@@ -17,8 +17,9 @@ from redstart.migrations.data.status import DataStatus, status
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import Activity, acquire
+from redstart.migrations.maintenance import force_unlock
 from redstart.migrations.outcomes import RunProgress
-from redstart.migrations.phase import unlock, with_indexes_at_work
+from redstart.migrations.phase import with_index_lease
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 from tests.migrations.indexes.conftest import legacy
@@ -34,7 +35,7 @@ ELSEWHERE = replace(this_process(), host="night-shift", pid=4711, command="om mi
 
 def seen_by(driver: SyncDriver) -> DataStatus:
     """What `om migrate-data progress` reads."""
-    return driver.run(with_indexes_at_work(driver.run(status(KEYS, station_plan())), is_gone))
+    return driver.run(with_index_lease(driver.run(status(KEYS, station_plan())), is_gone))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ class TestALeaseOfIndexes:
         assert "building shop, 37 of 100" in caught.value.message
 
     def test_unlock_breaks_it(self, driver: SyncDriver, client: redis.Redis) -> None:
-        assert [one.token for one in driver.run(unlock(new_context()))] == ["builder"]
+        assert [one.token for one in driver.run(force_unlock(new_context()))] == ["builder"]
         assert not client.exists(*LEASES)
 
 

@@ -15,6 +15,7 @@ from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import MODELS, drop_all, migration, perform
 from tests.support.crash_driver import Crash, CrashDriver
+from tests.support.migration import UTC_DATES
 
 DECLARATIONS = [declare(model) for model in MODELS]
 PLANNED = planned_indexes(DECLARATIONS)
@@ -36,7 +37,7 @@ def test_an_index_that_serves_is_not_up_to_date_before_redis_oms_keys_say_so(
     status = perform(url, index_statuses([first]))[0]
     assert (status.active_name is not None, client.get(hash_key(first.name))) == (True, None)
     assert status.active is not ActiveIndex.UP_TO_DATE
-    perform(url, bring_up_to_date(DECLARATIONS[:1], migration))
+    perform(url, bring_up_to_date(DECLARATIONS[:1], UTC_DATES, migration))
     assert client.get(hash_key(first.name)) == first.schema_hash.encode()
     assert perform(url, index_statuses([first]))[0].active is ActiveIndex.UP_TO_DATE
     drop_all(client)

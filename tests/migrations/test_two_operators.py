@@ -17,6 +17,7 @@ from redstart.mapping.model_info import declare
 from redstart.migrations.coordinator import migrate_back, migrate_forward, rollback_indexes
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.options import RollbackOptions
 from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import (
     MODELS,
@@ -28,7 +29,7 @@ from tests.migrations.indexes.conftest import (
     total,
 )
 from tests.support.crash_driver import CrashDriver
-from tests.support.migration import new_context, station_plan
+from tests.support.migration import UTC_DATES, new_context, station_plan
 from tests.support.snapshot import difference, snapshot
 
 __all__ = ["legacy"]  # a fixture
@@ -50,10 +51,10 @@ def _run() -> Op[Any]:
 
 OPERATIONS: dict[str, Callable[[], Op[Any]]] = {
     "run": _run,
-    "rollback": lambda: migrate_back(new_context(), migration(), batch_documents=100),
+    "rollback": lambda: migrate_back(new_context(), migration(), RollbackOptions(batch_size=100)),
     "index rollback": lambda: rollback_indexes(new_context(), migration()),
     "cleanup": lambda: migration().cleanup(),
-    "an application that starts": lambda: bring_up_to_date(list(map(declare, MODELS)), migration),
+    "an application that starts": lambda: bring_up_to_date(list(map(declare, MODELS)), UTC_DATES, migration),
 }
 
 

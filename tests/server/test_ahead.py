@@ -7,7 +7,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redstart.effects import Call, Op, Pending, answer, call, pause, send_ahead
+from redstart.effects import Call, Op, Pending, call, pause, receive, send_ahead
 from redstart.errors import CommandError, ServerConnectionError
 from redstart.server.clients import open_like
 from redstart.server.sync_driver import SyncDriver
@@ -24,12 +24,12 @@ def three_ahead(*, repeatable: bool = True) -> Op[list[Any]]:
     first = yield from send_ahead(echo("1", repeatable=repeatable))
     second = yield from send_ahead(echo("2", repeatable=repeatable))
     third = yield from send_ahead(echo("3", repeatable=repeatable))
-    got = [(yield from answer(second))]
+    got = [(yield from receive(second))]
     got.append((yield from call(echo("between"))))
     fourth = yield from send_ahead(echo("4", repeatable=repeatable))
-    got.append((yield from answer(third)))
-    got.append((yield from answer(fourth)))
-    got.append((yield from answer(first)))
+    got.append((yield from receive(third)))
+    got.append((yield from receive(fourth)))
+    got.append((yield from receive(first)))
     return got
 
 
@@ -46,8 +46,8 @@ def test_an_error_is_raised_where_the_answer_is_asked_for(driver: Driver) -> Non
         wrong = yield from send_ahead(Call(("NO-SUCH-COMMAND",), bytes))
         right = yield from send_ahead(echo("right"))
         with pytest.raises(CommandError):
-            yield from answer(wrong)
-        return (yield from answer(right))
+            yield from receive(wrong)
+        return (yield from receive(right))
 
     assert driver.run(operation()) == "right"
 
@@ -98,7 +98,7 @@ def test_a_killed_connection_loses_all_that_was_ahead_and_repeats_it(client: red
                 client.execute_command("CLIENT", "KILL", "ID", name)
         got = []
         for later in laters:
-            got.append((yield from answer(later)))
+            got.append((yield from receive(later)))
         return got
 
     with CrashDriver(url) as driver:
@@ -115,9 +115,9 @@ def test_a_client_that_checks_its_health_does_not_mix_up_answers(client: redis.R
         laters = []
         for number in range(5):
             laters.append((yield from send_ahead(echo(str(number)))))
-        got = [(yield from answer(first))]
+        got = [(yield from receive(first))]
         for later in laters:
-            got.append((yield from answer(later)))
+            got.append((yield from receive(later)))
         return got
 
     with asked, open_like(asked) as driver:

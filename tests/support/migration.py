@@ -22,13 +22,13 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, S
 from redstart.mapping.model_info import declare
 from redstart.migrations.context import Context
 from redstart.migrations.data import applier, reader
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan, make_plan
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.holder import this_process
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
 from redstart.server import protocol
 from redstart.server.sync_driver import SyncDriver
 from tests.support.replies import Command, replies, send
@@ -37,6 +37,7 @@ from tests.support.snapshot import STATE_PREFIXES, Snapshot, snapshot
 REPOSITORY = Path(__file__).parents[2]
 
 KEYS = StateKeys(DATETIME_MIGRATION)
+UTC_DATES = DatetimeConversion.of_zone("UTC")
 
 EXPIRY = 4_102_444_800_000
 """2100-01-01 in milliseconds."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import redis.asyncio
 
 logger = logging.getLogger(__name__)
+_OF_ANY_ZONE = DatetimeConversion.of_zone("UTC")  # no value is read, so the zone has no effect
 MAX_ERRORS_SHOWN = 10
 """Failed values in the statistics; `om migrate-data errors` lists all."""
 
@@ -210,4 +211,4 @@ class DatetimeFieldDetector:
         Effects: a few reads, and one read for each index.
         """
         declarations = distinct(map(declare, models))
-        return await server_of_client(self.redis).run(schema_mismatches(declarations))
+        return await server_of_client(self.redis).run(schema_mismatches(declarations, _OF_ANY_ZONE))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from redstart.aio.connections import get_redis_connection, server_of_client
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Declared, Kind, ListsOnly
 from redstart.migrations.files.history import (
     FilesStatus,
@@ -118,7 +119,7 @@ class FileMigrator(ListsOnly):
         await server_of_client(self.redis).run(change(self._recorded, migration_id))
 
     async def _status(self) -> FilesStatus:
-        found = files_status(self._load(), await self._applied())
+        found = files_status(self._load(), await self._applied(), [DATETIME_MIGRATION])
         refuse(found.problems, found.where, self._kind)
         return found
 

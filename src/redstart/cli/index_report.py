@@ -120,7 +120,7 @@ def draw_results(
 
 
 def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
-    found = one.membership
+    found = one.coverage
     text = f"{one.name}: {RESULTS[one.outcome]}"
     if one.is_refused and found is not None:
         text += f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
@@ -233,7 +233,7 @@ def draw_switched(name: str, switched: CutoverResult, result: str, *, accepted: 
     Args:
         accepted: whether it may drop them: then they are printed, too.
     """
-    found = switched.membership
+    found = switched.coverage
     if switched.is_created:
         result = "kept: there was no index of this name before Redstart"
     if switched.is_dropped:
@@ -264,7 +264,7 @@ def draw_lacking(name: str, found: Coverage, before: int) -> None:
 
 def switched_report(name: str, switched: CutoverResult) -> dict[str, Any]:
     """Return the result of rolling back an index, for --json."""
-    found = switched.membership
+    found = switched.coverage
     return {
         "index": name,
         "done": switched.done,
@@ -288,7 +288,7 @@ def _draw_examples(found: Coverage) -> None:
 
 def result_report(one: IndexResult) -> dict[str, Any]:
     """Return the result of one index, for --json."""
-    found = one.membership
+    found = one.coverage
     return {
         "model": one.model,
         "index": one.name,

@@ -17,10 +17,10 @@ from redstart.cli.session import Session
 from redstart.cli.tables import table
 from redstart.display import nearest, printable
 from redstart.errors import FileMigrationNotSupportedError, UnknownMigrationError
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
 from redstart.migrations.files.history import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.loader import load_directory, load_module
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
 from redstart.settings import get_root_migrations_dir
 
@@ -60,7 +60,7 @@ def look(session: Session, kind: Kind, directory: Path | None, module: str | Non
             found = load_module(module, kind)
         else:
             found = load_directory(directory or kind.directory(get_root_migrations_dir()), kind)
-    return files_status(found, session.run(applied_ids(kind)))
+    return files_status(found, session.run(applied_ids(kind)), [DATETIME_MIGRATION])
 
 
 NO_ROLLBACK = (

@@ -18,7 +18,7 @@ from redstart.values.types import Storage
 def find_unclaimed(session: Session) -> list[Unmanaged]:
     """Return the indexes and documents on the server that do not belong to a model of this session."""
     names = [one.name for one in planned_indexes(session.declarations)]
-    return session.run(unmanaged(session.declarations, names))
+    return session.run(unmanaged(session.declarations, names, session.keys))
 
 
 def note_unclaimed(found: Sequence[Unmanaged]) -> None:
@@ -97,5 +97,7 @@ def _unreadable(session: Session) -> list[str]:
     return [
         f"{one.model} cannot read its field {one.field} in {one.documents} of {one.looked_at} sampled documents. "
         f"Example: {shown_key(one.key)}: {one.reason}."
-        for one in session.run(unreadable_fields(session.declarations, session.naive_timezone))
+        for one in session.run(
+            unreadable_fields(session.declarations, session.naive_timezone, session.context().transformation)
+        )
     ]

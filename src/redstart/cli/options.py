@@ -14,7 +14,7 @@ from redstart.cli.skipped_migrations import migrations_skipped
 from redstart.cli.wrapping import fitted
 from redstart.display import escaped
 from redstart.errors import ConfigurationError
-from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.next_steps import Hint
 from redstart.settings import (
     exclude_prefixes_setting,

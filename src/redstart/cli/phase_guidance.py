@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from redstart.cli.output import line
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
 
 GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {

@@ -20,12 +20,13 @@ from redstart.errors import CommandError, ConfigurationError, ServerConnectionEr
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.date_migration import DateMigration, on_suitable_server
+from redstart.migrations.data_migration import DataMigration
+from redstart.migrations.date_migration import DateMigration
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.integrity import require_intact
+from redstart.migrations.server_checks import on_suitable_server
 from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint
 from redstart.server.clients import open_like, open_sync, where_of_url
@@ -55,7 +56,7 @@ class Session:
     where: str
     zone_is_assumed: bool
     writes: bool
-    _migration: DateMigration
+    _migration: DataMigration
     _server_is_known: bool = False
 
     @property
@@ -78,9 +79,10 @@ class Session:
         """The keys of the state on the server."""
         return self._migration.keys
 
-    def migration(self, monitor: Monitor | None = None) -> DateMigration:
+    def migration(self, monitor: Monitor | None = None) -> DataMigration:
         """Return the migration with a context for one operation."""
-        return replace(self._migration, context=_new_context(self.naive_timezone, monitor))
+        context = replace(self._migration.context, token=uuid.uuid4().hex, monitor=_with_notes(monitor))
+        return replace(self._migration, context=context)
 
     def context(self, monitor: Monitor | None = None) -> Context:
         """Return the context of one operation."""
@@ -106,10 +108,10 @@ class Session:
         return self.driver.run(on_suitable_server(operation, writes=self.writes, warn=warn))
 
 
-def _new_context(zone: NaiveTimezone, monitor: Monitor | None) -> Context:
+def _with_notes(monitor: Monitor | None) -> Monitor:
     monitor = monitor or Monitor()
     monitor.waiting = note
-    return Context(DatetimeConversion(zone), this_process(), uuid.uuid4().hex, time.monotonic, monitor)
+    return monitor
 
 
 def tune_garbage_collector() -> None:
@@ -140,11 +142,13 @@ def open_session(
     declarations = load_declarations(settings.models) if wanted else []
     tune_garbage_collector()
     setting = ZoneSetting(settings.naive_timezone, settings.naive_timezone_from)
-    zone = setting.zone()
-    migration = DateMigration.for_models(
+    migration = DateMigration.for_dates(
         declarations,
-        context=_new_context(zone, None),
-        naive_timezone=zone,
+        setting.zone(),
+        holder=this_process(),
+        token=uuid.uuid4().hex,
+        clock=time.monotonic,
+        monitor=_with_notes(None),
         exclude_prefixes=settings.exclude_prefixes,
         exclusions_are_settings=settings.exclusions_are_settings,
         assigns_keys=needs_models and not about_indexes,

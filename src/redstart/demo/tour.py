@@ -21,7 +21,8 @@ from redstart.demo.load import FOREIGN_KEYS, make_old_indexes, station_indexes
 from redstart.demo.sample import SampleDocument, generate
 from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, difference, read_snapshot
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.state_keys import StateKeys
 
 
 class Narrator(Protocol):

@@ -15,7 +15,7 @@ from redstart.documents.arguments import require_int, require_primary_key
 from redstart.documents.errors import OnUnreadable
 from redstart.documents.storage_adapters import StorageAdapter, storage_adapter
 from redstart.documents.value_decoder import readable
-from redstart.effects import Op, Pending, answer, batch, call, learnt, send_ahead
+from redstart.effects import Op, Pending, batch, call, learnt, receive, send_ahead
 from redstart.errors import (
     CommandError,
     DocumentError,
@@ -171,7 +171,7 @@ def _documents_in(
 ) -> Op[list[M]]:
     form = storage_adapter(model)
     try:
-        replies = yield from answer(later)
+        replies = yield from receive(later)
     except ServerConnectionError:
         if len(keys) == 1:
             raise

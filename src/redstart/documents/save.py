@@ -20,7 +20,7 @@ from redstart.documents.write_requests import (
     request_of,
     write_pages,
 )
-from redstart.effects import Batch, Call, Op, Pending, answer, send_ahead
+from redstart.effects import Batch, Call, Op, Pending, receive, send_ahead
 from redstart.errors import (
     AuthenticationError,
     CommandError,
@@ -141,7 +141,7 @@ def _settled(sent: _Sent) -> Op[list[Any]]:
     if not sent.as_new:
         return (yield from answers_of(sent.writes, sent.later))
     try:
-        existing, *replies = yield from answer(sent.later)
+        existing, *replies = yield from receive(sent.later)
     except AuthenticationError:  # this user may do less than what the script makes do with
         existing, replies = 1, [None] * len(sent.writes)
     # One that was written as new may have been there, without any of its fields but those that it takes away.

@@ -10,7 +10,7 @@ from redstart.commands.documents import Condition, hsetex_new
 from redstart.commands.scripts import Script, evalsha, evaluate, load, send_source
 from redstart.display import shortened
 from redstart.documents.arguments import seconds_of
-from redstart.effects import Argument, Batch, Call, Op, Pending, answer, call
+from redstart.effects import Argument, Batch, Call, Op, Pending, call, receive
 from redstart.errors import CommandError
 
 
@@ -216,7 +216,7 @@ def request_of(page: Sequence[Write]) -> Batch[list[Any]]:
 
 def answers_of(page: Sequence[Write], later: Pending[list[Any]]) -> Op[list[Any]]:
     """Return the replies to `request_of`, errors included."""
-    replies = yield from answer(later)
+    replies = yield from receive(later)
     for position, reply in enumerate(replies):
         # The scripts were flushed meanwhile; or the documents are of several models, with different scripts.
         if isinstance(reply, CommandError):

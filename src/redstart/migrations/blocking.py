@@ -22,7 +22,7 @@ EMPTY = "empty string, not a number"
 STILL_TEXT = "still text"
 NO_MODEL = "indexed today, but its key belongs to no given model"
 DOES_NOT_FIT = "rejected by the index: a field has the wrong type"
-UNEXPLAINED = "rejected by the index: its dates are numeric, but another field has the wrong type"
+UNEXPLAINED = "rejected by the index: its converted values are numeric, but another field has the wrong type"
 
 
 def blocking_values(
@@ -47,7 +47,7 @@ def blocking_values(
     route = router(plan)
     routed = [(key, model) for key in keys if (model := route(key)) is not None]
     known = {key for key, _ in routed}
-    # A plan holds the models with dates only: a key of a model without any is not routed either.
+    # A plan has only models with values to convert: a key of another model is not routed, either.
     own = key_prefix.encode()
     found = [
         failure_at(key, "", b"", DOES_NOT_FIT if key.startswith(own) else NO_MODEL)

@@ -1,7 +1,7 @@
 """A data migration under live queries: prepare indexes, convert data, cut over; and its rollback."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from redstart.effects import Op
@@ -9,7 +9,7 @@ from redstart.errors import MigrationError
 from redstart.migrations.blocking import blocking_values
 from redstart.migrations.context import Context
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.plan import Plan, with_prefixes
+from redstart.migrations.data.plan import Plan, with_index_attributes, with_prefixes
 from redstart.migrations.data.record import converted_prefixes, read_record
 from redstart.migrations.data.rollback import (
     DataRollbackResult,
@@ -32,10 +32,11 @@ from redstart.migrations.indexes.state import IndexRecord, read_records
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_own_documents
+from redstart.migrations.options import RollbackOptions
 from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
-    require_no_filters_on_dates,
+    require_no_filters_on_values,
     require_unmanaged_indexes_unaffected,
     require_unmanaged_indexes_unaffected_by_rollback,
 )
@@ -76,18 +77,21 @@ def migrate_forward(
     plan = with_prefixes(plan, included=include_prefixes)
     require_room_aside(plan, options.failure_mode)
     yield from require_intact(context.keys, exempt=("failures",))
-    concerned = yield from require_possible_run(plan, planned, index_options)
+    concerned = yield from require_possible_run(context, plan, planned, index_options)
     if concerned and not expand:
         yield from _require_expanded(concerned)
     if concerned:
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
-        ready = yield from _made_ready(concerned, indexes, index_options)
+        ready = yield from _prepare_indexes(concerned, indexes, index_options)
         if any(one.outcome is IndexOutcome.REFUSED for one in ready):
             return MigrationResult(None, ready)
-        options = replace(options, clearing=(yield from _fields_of_numbers(concerned)))
+        options = replace(options, clearing=(yield from _numeric_hash_fields(concerned)))
     data = yield from run(
-        context, plan, options, before_reading=partial(_still_ready, concerned, indexes, index_options)
+        context,
+        plan,
+        options,
+        before_reading=partial(_prepare_indexes_again, concerned, indexes, index_options),
     )
     if data.stopped is not None or not concerned:
         return MigrationResult(data, ready if concerned else [])
@@ -98,46 +102,57 @@ def migrate_forward(
 
 
 def require_possible_run(
+    context: Context,
     plan: Plan,
     planned: Sequence[PlannedIndex],
     options: ExpansionOptions,
     *,
     include_prefixes: Collection[str] = (),
 ) -> Op[list[PlannedIndex]]:
-    """Return the indexes whose dates change their type with the data, unless a run is refused for keys or an index.
+    """Return the indexes with changing attributes, unless a run is refused for keys or an index.
 
     Raises:
         MigrationError, UnsafeServerError: see `require_own_documents`, `require_unmanaged_indexes_unaffected`,
-            `require_no_filters_on_dates`, `require_excluded_documents_fit` and `require_migratable`. Nothing was
+            `require_no_filters_on_values`, `require_excluded_documents_fit` and `require_migratable`. Nothing was
             written.
     """
-    yield from require_own_documents(with_prefixes(plan, included=include_prefixes))
+    yield from require_own_documents(with_prefixes(plan, included=include_prefixes), context.transformation)
     if not (yield from has_search()):
         return []
-    concerned = yield from indexes_with_dates(planned)
+    changing = with_index_attributes(plan, context.transformation)
+    concerned = yield from changing_indexes(planned, changing)
     if not options.accept_unindexed:
-        yield from require_unmanaged_indexes_unaffected(plan, planned)
-        yield from require_no_filters_on_dates(plan)
-        yield from require_excluded_documents_fit(plan, concerned)
+        yield from require_unmanaged_indexes_unaffected(changing, planned)
+        yield from require_no_filters_on_values(plan, context.transformation)
+        yield from require_excluded_documents_fit(plan, concerned, context.transformation)
     if concerned:
         _ = yield from require_migratable(concerned, keep_old_index=options.keep_old_index)
     return concerned
 
 
-def forecast_with_dates(planned: Sequence[PlannedIndex], *, keep_old_index: bool) -> Op[list[IndexEstimate]]:
+def estimate_indexes(
+    context: Context, plan: Plan, planned: Sequence[PlannedIndex], *, keep_old_index: bool
+) -> Op[list[IndexEstimate]]:
     """Estimate what `migrate_forward` does with indexes. Reads only."""
     if not (yield from has_search()):
         return []
-    return (
-        yield from estimate_builds((yield from indexes_with_dates(planned)), keep_old_index=keep_old_index)
-    )
+    changing = with_index_attributes(plan, context.transformation)
+    concerned = yield from changing_indexes(planned, changing)
+    return (yield from estimate_builds(concerned, keep_old_index=keep_old_index))
 
 
-def indexes_with_dates(planned: Sequence[PlannedIndex]) -> Op[list[PlannedIndex]]:
-    """Return the indexes whose dates change their type with the data. A read for each, and one."""
+def changing_indexes(planned: Sequence[PlannedIndex], plan: Plan) -> Op[list[PlannedIndex]]:
+    """Return the indexes with attributes that change their type with the data. A read for each, and one.
+
+    Args:
+        plan: the part of the plan that changes index attributes.
+    """
+    prefixes = {model.key_prefix for model in plan.models}
     records = yield from read_records()
     concerned = []
     for one in planned:
+        if one.key_prefix not in prefixes:
+            continue
         record = records.get(one.name)
         if record is None:
             found = yield from find_index(one.name)
@@ -157,9 +172,9 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     records = yield from read_records()
     found: dict[str, list[Failure]] = {}
     for one in results:
-        record = records.get(one.name)  # None where somebody has stepped it back by now
-        if (one.is_refused or one.is_incomplete) and one.membership is not None and record is not None:
-            keys = one.membership.examples[:BLOCKING_NAMED]
+        record = records.get(one.name)  # None if another client has rolled it back since
+        if (one.is_refused or one.is_incomplete) and one.coverage is not None and record is not None:
+            keys = one.coverage.examples[:BLOCKING_NAMED]
             changing = pending_attributes(record.final, record.changing)
             found[one.name] = yield from blocking_values(
                 keys, record.key_prefix, plan, changing, context.transformation
@@ -167,17 +182,17 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     return found
 
 
-def _made_ready(
+def _prepare_indexes(
     concerned: Sequence[PlannedIndex], indexes: IndexMigration, options: ExpansionOptions
 ) -> Op[list[IndexResult]]:
     return (yield from indexes.run(concerned, none_converted, replace(options, data_follows=True)))
 
 
-def _still_ready(
+def _prepare_indexes_again(
     concerned: Sequence[PlannedIndex], indexes: IndexMigration, options: ExpansionOptions
 ) -> Op[None]:
-    """Prepare again, now that no rollback can start: one that ended since may have left indexes of text."""
-    ready = (yield from _made_ready(concerned, indexes, options)) if concerned else []
+    """Prepare the indexes under the lease of the data: a rollback that ended since may have left indexes of text."""
+    ready = (yield from _prepare_indexes(concerned, indexes, options)) if concerned else []
     if any(one.outcome is IndexOutcome.REFUSED for one in ready):
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
 
@@ -186,12 +201,12 @@ def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
     for one in concerned:
         if not (yield from is_expanded(one)):
             raise MigrationError(
-                f"The index {one.name} of {one.model} does not accept converted dates yet, and --no-expand was given.",
+                f"The index {one.name} of {one.model} does not accept converted values yet, and --no-expand was given.",
                 Hint("Prepare it with: ", Command("migrate run")),
             )
 
 
-def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[str, str]]]:
+def _numeric_hash_fields(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[str, str]]]:
     """Return the hash fields that become NUMERIC in an index, by key prefix and name. One read."""
     records: dict[str, IndexRecord] = yield from read_records()
     return frozenset(
@@ -205,94 +220,118 @@ def _fields_of_numbers(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tuple[
 def migrate_back(
     context: Context,
     indexes: IndexMigration,
+    options: RollbackOptions,
     *,
     exclude_prefixes: Collection[str] = (),
-    include_prefixes: Collection[str] = (),
-    reformat_preexisting: bool = False,
-    accept_unindexed: bool = False,
-    batch_documents: int = 1_000,
 ) -> Op[RollbackResult]:
     """Roll back all runs since the last rollback; queries return every document throughout.
 
-    At the end an index of the old definition is active. If some values have no text format, that index would lose their
+    At the end an index of the old definition is active. If some values are not reversible, that index would lose their
     documents, and the dual-format index stays active.
 
     Args:
-        exclude_prefixes, reformat_preexisting, batch_documents: see `rollback`.
-        include_prefixes: longer key prefixes whose keys are documents of the models of the runs.
-        accept_unindexed: whether unmanaged indexes may lose documents.
+        exclude_prefixes: see `rollback`.
 
     Raises:
-        See `rollback`, `require_own_documents`, `require_unmanaged_indexes_unaffected_by_rollback` and
-            `IndexMigration.before_undo`.
+        See `rollback`, `require_possible_rollback` and `IndexMigration.before_undo`.
 
     Effects: those of both. Safe to repeat.
     """
+    migration_id = context.keys.migration_id
     yield from require_intact(context.keys, exempt=LISTS)
     yield from require_undoable(context)
-    yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
+    yield from require_possible_rollback(context, options, exclude_prefixes=exclude_prefixes)
     can_have_indexes = yield from has_search()
-    if can_have_indexes and not accept_unindexed:
-        yield from _require_unaffected_indexes(context, exclude_prefixes)
     if can_have_indexes:
         # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
-        names = yield from _names_with_dates(context)
+        names = yield from _indexes_to_roll_back(context)
         refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
         if refused:
-            return RollbackResult(None, dict(refused))
+            return RollbackResult(None, dict(refused), migration_id=migration_id)
     # First: an application that starts during the rollback then reads that nothing is converted, and does not cut over.
     yield from begin_rollback(context)
-    names = []
-    lacking: dict[str, Coverage] = {}
-    lacked_before: dict[str, int] = {}
-    if can_have_indexes:
-        lacked_before = {name: one.missing_before or 0 for name, one in (yield from read_records()).items()}
-        names = yield from _names_with_dates(context)
-        # Also if there are none: it removes the lease of a program that died.
-        before = dict((yield from indexes.before_undo(names)))
-        if not all(switched.done for switched in before.values()):
-            return RollbackResult(None, before)
-        lacking = {
-            name: switched.membership
-            for name, switched in before.items()
-            if switched.membership is not None and switched.membership.missing
-        }
+    before = (yield from _switch_indexes(context, indexes)) if can_have_indexes else _SwitchedIndexes()
+    if not all(switched.done for switched in before.results.values()):
+        return RollbackResult(None, before.results, migration_id=migration_id)
     data = yield from rollback(
         context,
         exclude_prefixes=exclude_prefixes,
-        reformat_preexisting=reformat_preexisting,
-        batch_documents=batch_documents,
+        reformat_preexisting=options.reformat_preexisting,
+        batch_documents=options.batch_size,
     )
-    if data.stopped is not None or not names:
-        return RollbackResult(data, lacking=lacking, lacked_before=lacked_before)
-    after = yield from indexes.after_undo(names)
-    return RollbackResult(data, dict(after), lacking, lacked_before)
+    result = RollbackResult(
+        data, lacking=before.lacking, lacked_before=before.lacked_before, migration_id=migration_id
+    )
+    if data.stopped is not None or not before.names:
+        return result
+    return replace(result, indexes=dict((yield from indexes.after_undo(before.names))))
+
+
+@dataclass(frozen=True, slots=True)
+class _SwitchedIndexes:
+    """The indexes that were switched to dual-format ones, before a rollback of the data.
+
+    Attributes:
+        names: of all indexes to roll back.
+        results: of the switch, by name.
+        lacking, lacked_before: see RollbackResult.
+    """
+
+    names: Sequence[str] = ()
+    results: dict[str, CutoverResult] = field(default_factory=dict)
+    lacking: dict[str, Coverage] = field(default_factory=dict)
+    lacked_before: dict[str, int] = field(default_factory=dict)
+
+
+def _switch_indexes(context: Context, indexes: IndexMigration) -> Op[_SwitchedIndexes]:
+    lacked_before = {name: one.missing_before or 0 for name, one in (yield from read_records()).items()}
+    names = yield from _indexes_to_roll_back(context)
+    # Also if there are none: it removes the lease of a program that died.
+    results = dict((yield from indexes.before_undo(names)))
+    lacking = {
+        name: switched.coverage
+        for name, switched in results.items()
+        if switched.coverage is not None and switched.coverage.missing
+    }
+    return _SwitchedIndexes(names, results, lacking, lacked_before)
 
 
 def preview_back(
-    context: Context,
-    *,
-    exclude_prefixes: Collection[str] = (),
-    include_prefixes: Collection[str] = (),
-    reformat_preexisting: bool = False,
-    accept_unindexed: bool = False,
-    batch_documents: int = 1_000,
+    context: Context, options: RollbackOptions, *, exclude_prefixes: Collection[str] = ()
 ) -> Op[DataRollbackResult]:
     """Count the values that `migrate_back` would restore and rewrite now. Reads only.
 
     Args, Raises: see `migrate_back`.
     """
-    yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
-    if not accept_unindexed and (yield from has_search()):
-        yield from _require_unaffected_indexes(context, exclude_prefixes)
+    yield from require_possible_rollback(context, options, exclude_prefixes=exclude_prefixes)
     return (
         yield from preview_rollback(
             context,
             exclude_prefixes=exclude_prefixes,
-            reformat_preexisting=reformat_preexisting,
-            batch_documents=batch_documents,
+            reformat_preexisting=options.reformat_preexisting,
+            batch_documents=options.batch_size,
         )
     )
+
+
+def require_possible_rollback(
+    context: Context, options: RollbackOptions, *, exclude_prefixes: Collection[str]
+) -> Op[None]:
+    """Raise MigrationError if a rollback is refused for keys, or for an unmanaged index that would lose documents.
+
+    Raises:
+        MigrationError: see `require_own_documents` and `require_unmanaged_indexes_unaffected_by_rollback`. Nothing was
+            written.
+    """
+    plan = (yield from read_record(context.keys)).plan
+    if plan is None:
+        return
+    plan = with_prefixes(plan, excluded=exclude_prefixes, included=options.include_prefixes)
+    command = Command("migrate-data rollback", context.keys.migration_id)
+    yield from require_own_documents(plan, context.transformation, command)
+    if not options.accept_unindexed and (yield from has_search()):
+        changing = with_index_attributes(plan, context.transformation)
+        yield from require_unmanaged_indexes_unaffected_by_rollback(changing, command)
 
 
 def rollback_indexes(
@@ -318,30 +357,10 @@ def rollback_indexes(
     return undone, dict(done)
 
 
-def _require_own_documents(
-    context: Context, excluded: Collection[str], included: Collection[str]
-) -> Op[None]:
-    """Raise MigrationError if another model or index has keys that the rollback would rewrite as documents of a run."""
-    plan = (yield from read_record(context.keys)).plan
-    if plan is not None:
-        yield from require_own_documents(
-            with_prefixes(plan, excluded=excluded, included=included),
-            Command("migrate-data rollback", context.keys.migration_id),
-        )
-
-
-def _require_unaffected_indexes(context: Context, excluded: Collection[str]) -> Op[None]:
-    """Raise MigrationError if an index of no model would lose documents in the rollback."""
-    plan = (yield from read_record(context.keys)).plan
-    if plan is not None:
-        yield from require_unmanaged_indexes_unaffected_by_rollback(
-            with_prefixes(plan, excluded=excluded),
-            Command("migrate-data rollback", context.keys.migration_id),
-        )
-
-
-def _names_with_dates(context: Context) -> Op[list[str]]:
+def _indexes_to_roll_back(context: Context) -> Op[list[str]]:
     """Return the indexes to roll back: of data to be rolled back, or already rolled back. Two reads."""
+    if not context.transformation.changes_indexes:
+        return []
     data = yield from read_record(context.keys)
     records = (yield from read_records()).values()
     if data.plan is None:  # `drop-undo-log` leaves the number of the run: what it converted stays

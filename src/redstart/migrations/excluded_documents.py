@@ -1,4 +1,4 @@
-"""Excluded documents in the index of a model: their dates stay text, so its numeric index would not contain them."""
+"""Excluded documents in the index of a model: their values stay text, so its numeric index would not contain them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,6 @@ from redstart.display import printable
 from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.blocking import does_not_fit
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
@@ -29,7 +28,9 @@ from redstart.search.schema_diff import same_definition
 _PAGE_KEYS = 1_000
 
 
-def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
+def require_excluded_documents_fit(
+    plan: Plan, planned: Sequence[PlannedIndex], transformation: Transformation
+) -> Op[None]:
     """Raise MigrationError if a numeric index would lose excluded documents: its cutover would be refused.
 
     Effects: for each index of a model with exclusions, a pass over the keyspace and reads of the excluded documents.
@@ -44,17 +45,18 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
         final = with_options_of(one, previous_index(record, found)).index
         if same_definition(found.index, final):
             continue
-        # A dual-format index has no text fields of dates: the record names the changing attributes.
+        # A dual-format index has no changing attributes as text: the record names the changing attributes.
         before = found.index if record is None else record.legacy
         changing = frozenset(pending_attributes(final, changing_attributes(before, one)))
         accepted = (
             record.accepted_unindexed if record is not None and is_replaced_externally(record, found) else 0
         )
-        lost = yield from _lost(plan, model, one.name, changing)
+        lost = yield from _lost(plan, model, one.name, transformation, changing)
         if len(lost) > accepted:
             raise MigrationError(
-                f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. Their dates stay text, "
-                f"so the numeric index would not contain them, such as {printable(lost[0])}.",
+                f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. "
+                f"Their {transformation.texts.values} stay text, so the numeric index would not contain them, such as "
+                f"{printable(lost[0])}.",
                 Hint(
                     "Accept that queries on this index no longer return them: ",
                     Command("migrate-data run", "--accept-unindexed"),
@@ -64,9 +66,10 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
             )
 
 
-def _lost(plan: Plan, model: PlannedModel, index: str, changing: frozenset[str]) -> Op[list[bytes]]:
+def _lost(
+    plan: Plan, model: PlannedModel, index: str, transformation: Transformation, changing: frozenset[str]
+) -> Op[list[bytes]]:
     """Return the keys of excluded documents in an index whose values do not fit after a run."""
-    transformation = DatetimeConversion.of(plan.settings)
     route = router(plan)
     lost: list[bytes] = []
     for prefix in model.excluded:
@@ -92,7 +95,7 @@ def _stays_text(
     transformation: Transformation,
     changing: frozenset[str],
 ) -> Iterator[bool]:
-    """Return for each date of the index whether it is text also after the run.
+    """Return for each value of the index whether it is text also after the run.
 
     Args:
         owner: the planned model that converts the document; None if there is none.

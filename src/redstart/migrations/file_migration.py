@@ -138,7 +138,7 @@ class FileMigration:
         Effects: those of both. Safe to repeat.
         """
         planned = self.indexes()
-        changing = [one for one in planned if one.dates]
+        changing = [one for one in planned if one.attributes]
         prefixes = {one.key_prefix for one in planned}
         if changing:
             prepared = yield from indexes.run(

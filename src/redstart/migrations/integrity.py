@@ -3,12 +3,9 @@
 from collections.abc import Collection
 
 from redstart.effects import Op
-from redstart.migrations.context import Context
 from redstart.migrations.damage import require_none
 from redstart.migrations.data.damage import find_data_damage
-from redstart.migrations.data.maintenance import forget as forget_data
-from redstart.migrations.indexes.damage import find_index_damage, unrecorded
-from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.indexes.damage import find_index_damage
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
 
@@ -23,21 +20,5 @@ def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]
     """
     found = yield from find_data_damage(keys)
     if (yield from has_search()):
-        found += yield from find_index_damage()
+        found += yield from find_index_damage(keys.restore_hint())
     require_none(one for one in found if one.part not in exempt)
-
-
-def forget(context: Context, indexes: IndexMigration) -> Op[bool]:
-    """Drop the undo log, and keep the active indexes whose record is lost.
-
-    Returns, Raises: see `redstart.migrations.data.maintenance.forget`.
-
-    Effects: those, and one write if the record of an index is lost. Safe to repeat.
-    """
-    forgotten = yield from forget_data(context)
-    if (yield from has_search()):
-        names = yield from unrecorded()
-        if names:
-            yield from indexes.settle(names)
-            return True
-    return forgotten

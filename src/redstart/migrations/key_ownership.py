@@ -10,23 +10,23 @@ from redstart.mapping.base_model import model_name, model_registry, registered_m
 from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
-from redstart.migrations.data.datetime_conversion import conflicting_types
 from redstart.migrations.data.plan import Plan, PlannedModel, longer_than
 from redstart.migrations.indexes.state import shown
 from redstart.migrations.server_checks import has_search
+from redstart.migrations.transformation import Transformation
 from redstart.migrations.unmanaged_indexes import indexes_listed_as
 from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 
-def require_same_types(plan: Plan) -> None:
-    """Raise MigrationError if an imported model with the key prefix of a planned one has other types for its dates.
+def require_same_types(plan: Plan, transformation: Transformation) -> None:
+    """Raise MigrationError if an imported model with the key prefix of a planned one reads its values otherwise.
 
     A document may be one of either model, and no key tells them apart.
     """
     for planned in plan.models:
         for other in _models_with_keys_of(planned):
-            conflicts = list(conflicting_types(planned.name, planned.paths, other))
+            conflicts = list(transformation.conflicts(planned.name, planned.paths, other))
             if conflicts:
                 raise MigrationError(
                     f"{planned.name} and {model_name(other)} have the same key prefix {planned.key_prefix!r} and "
@@ -51,7 +51,7 @@ _PAGE_KEYS = 1_000
 _RUN = Command("migrate-data run")
 
 
-def require_own_documents(plan: Plan, command: Command = _RUN) -> Op[None]:
+def require_own_documents(plan: Plan, transformation: Transformation, command: Command = _RUN) -> Op[None]:
     """Raise MigrationError if keys of a planned model belong to another model, or an index with a longer key prefix.
 
     A model with the same key prefix and the same types shares the documents.
@@ -63,11 +63,11 @@ def require_own_documents(plan: Plan, command: Command = _RUN) -> Op[None]:
 
     Effects: a read for each index of the server; a pass over the keyspace for a model with another client.
     """
-    require_same_types(plan)
+    require_same_types(plan, transformation)
     for outer in plan.models:
-        settled = (*outer.excluded, *outer.included)
+        assigned = (*outer.excluded, *outer.included)
         for owner, prefix in (yield from _inner_prefixes(outer)):
-            if not prefix.startswith(settled):
+            if not prefix.startswith(assigned):
                 raise MigrationError(
                     f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
                     f"{outer.name} includes them.",
@@ -86,7 +86,7 @@ def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
     own = model_registry.get(outer.name)
     for model in registered_models():
         for prefix in longer_than(outer.key_prefix, [key_prefix_of(model)]):
-            # Another client may be of another server; nobody knows that but the keys.
+            # Another client may be one of another server: only the keys tell.
             is_here = own is None or client_named(model) is client_named(own)
             if model._storage is outer.storage and (is_here or (yield from _has_keys(prefix, outer.storage))):
                 found.append((f"the model {model_name(model)}", prefix))

@@ -18,7 +18,7 @@ from redstart.commands.scripts import Script, evalsha, evaluate, load, run_scrip
 from redstart.commands.server_errors import ScriptErrorCode, script_error_code
 from redstart.commands.server_info import server_time
 from redstart.display import printable
-from redstart.effects import Argument, Op, Pending, answer, call, pause, send_ahead
+from redstart.effects import Argument, Op, Pending, call, pause, receive, send_ahead
 from redstart.errors import (
     CommandError,
     LeaseHeldError,
@@ -170,17 +170,17 @@ class Lease:
             LeaseLostError: this run lost its lease; nothing was written.
         """
         sent = yield from self.send(script, keys, args)
-        return (yield from self.answer(sent))
+        return (yield from self.receive(sent))
 
     def send(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[SentScript]:
-        """Send a script ahead; see redstart.effects.ahead. `answer` returns its reply, or raises LeaseLostError."""
+        """Send a script ahead; see `redstart.effects.send_ahead`. `receive` returns its reply."""
         all_keys = (self._keys.fence, self._keys.lease, *keys)
         all_args = (self._token, self._holder, LEASE_MS, *args)
         sent_at = self._clock()
         later = yield from send_ahead(evalsha(script.sha1, all_keys, all_args))
         return SentScript(script, all_keys, all_args, sent_at, later)
 
-    def answer(self, sent: SentScript) -> Op[Any]:
+    def receive(self, sent: SentScript) -> Op[Any]:
         """Return the reply to a script that was sent ahead.
 
         Raises:
@@ -189,7 +189,7 @@ class Lease:
             ServerRestartedError: the server restarted, and recent writes are missing.
         """
         try:
-            reply = yield from _answer(sent)
+            reply = yield from _receive(sent)
         except CommandError as exc:
             code = script_error_code(exc)
             if code in _BEHIND:
@@ -223,10 +223,10 @@ class Lease:
             ServerRestartedError: the server has another run id; nothing was written.
         """
         sent = yield from self.send_commit(commands, under=under)
-        return list((yield from self.answer(sent)))
+        return list((yield from self.receive(sent)))
 
     def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[SentScript]:
-        """Send a commit ahead; see `commit` and `answer`."""
+        """Send a commit ahead; see `commit` and `receive`."""
         payload = msgpack.packb(commands, use_bin_type=False)
         return (yield from self.send(load(*_COMMIT), (), (payload, under)))
 
@@ -255,10 +255,10 @@ class Lease:
         logger.debug("The lease %s was released.", self._keys.lease)
 
 
-def _answer(sent: SentScript) -> Op[Any]:
+def _receive(sent: SentScript) -> Op[Any]:
     """Return the reply to a script; send it again if the server has not cached it."""
     try:
-        return (yield from answer(sent.later))
+        return (yield from receive(sent.later))
     except CommandError as exc:
         return (yield from send_source(exc, lambda: evaluate(sent.script.source, sent.keys, sent.args)))
 

@@ -60,7 +60,7 @@ class ModelCheck:
     """Reads whole documents; each field that a model rejects is a problem, whatever the reason.
 
     Args:
-        zone: the zone of naive datetimes in the application.
+        zone: the zone in which the application reads values without an offset.
         transformation: for messages.
         recorded: the plan in the record; its values must not be in fields that the model does not declare.
 

@@ -22,7 +22,8 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.state import hash_key, is_built_name, is_text, read_records
 from redstart.migrations.rejections import rejections
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.transformation import Transformation
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 
@@ -81,13 +82,16 @@ class UnknownFields:
     is_json: bool
 
 
-def unmanaged(declarations: Sequence[ModelDeclaration], index_names: Iterable[str]) -> Op[list[Unmanaged]]:
+def unmanaged(
+    declarations: Sequence[ModelDeclaration], index_names: Iterable[str], keys: StateKeys
+) -> Op[list[Unmanaged]]:
     """Return unmanaged indexes and documents: they belonged to a model, but to none of these.
 
     They are known from the records of Redstart, and from the hash that redis-om stores for each index.
 
     Args:
         index_names: of the models.
+        keys: of the data migration that knows more key prefixes, from its runs.
 
     Effects: reads; a pass over the keyspace for each key prefix that no model has.
     """
@@ -108,7 +112,7 @@ def unmanaged(declarations: Sequence[ModelDeclaration], index_names: Iterable[st
             if info is not None:
                 for prefix in info.index.prefixes:
                     _ = places.setdefault((prefix, info.index.storage), name)
-    plan = (yield from read_record(StateKeys(DATETIME_MIGRATION))).plan
+    plan = (yield from read_record(keys)).plan
     for model in () if plan is None else plan.models:
         _ = places.setdefault((model.key_prefix, model.storage), None)
     claimed = {(one.key_prefix, one.storage) for one in declarations}
@@ -135,32 +139,35 @@ def _is_of_redis_om(index: str) -> Op[bool]:
 
 
 def unreadable_fields(
-    declarations: Iterable[ModelDeclaration], zone: NaiveTimezone, *, sample: int = SAMPLE_DOCUMENTS
+    declarations: Iterable[ModelDeclaration],
+    zone: NaiveTimezone,
+    transformation: Transformation,
+    *,
+    sample: int = SAMPLE_DOCUMENTS,
 ) -> Op[list[UnreadableField]]:
     """Return the fields that a model cannot read in at least half of the sampled documents.
 
-    Dates do not count: failed values have reports of their own.
-
     Args:
+        transformation: its values do not count: those that fail have reports of their own.
         sample: documents of each model to read.
 
     Effects: a few reads for each model.
     """
     found: list[UnreadableField] = []
     for declaration in declarations:
-        found += yield from _unreadable_fields(declaration, zone, sample)
+        found += yield from _unreadable_fields(declaration, zone, transformation, sample)
     return found
 
 
 def _unreadable_fields(
-    declaration: ModelDeclaration, zone: NaiveTimezone, sample: int
+    declaration: ModelDeclaration, zone: NaiveTimezone, transformation: Transformation, sample: int
 ) -> Op[list[UnreadableField]]:
     keys = yield from _some_keys(declaration, sample)
     if not keys:
         return []
     model: type[RedisModel] = declaration.model
     read = storage_adapter(model).reader(model, zone)
-    dates = {str(path.segments[0]) for path in declaration.paths.planned}
+    converted = {str(path.segments[0]) for path in transformation.paths(declaration)}
     counts: Counter[str] = Counter()
     examples: dict[str, tuple[bytes, str]] = {}
     looked_at = 0
@@ -176,7 +183,7 @@ def _unreadable_fields(
             except DocumentDecodeError as exc:
                 for field, rejection in rejections(exc, is_json=declaration.storage is Storage.JSON).items():
                     name = field.partition(".")[0].partition("[")[0]
-                    if name not in dates:
+                    if name not in converted:
                         counts[name] += 1
                         _ = examples.setdefault(name, (key, rejection.reason))
         keys = keys[len(replies) :]

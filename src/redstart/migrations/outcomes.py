@@ -21,8 +21,8 @@ from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
+from redstart.migrations.schema_check import SchemaCheck, next_command
 from redstart.migrations.server_checks import require_safe_undo
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
 
 
@@ -85,7 +85,7 @@ class Preflight:
     """What is known before the first write of a run.
 
     Attributes:
-        indexes: estimates for the indexes whose dates change their type.
+        indexes: estimates for the indexes with changing attributes.
         superseded: indexes with a newer definition than that of their model, if any index changes.
         is_state_lost: whether redis-om recorded the migration as applied, and no state of Redstart exists.
         is_interrupted: whether progress of a run or rollback is saved.
@@ -125,7 +125,7 @@ class MigrationResult:
 
     Attributes:
         data: None if an index could not be prepared; then no document was changed.
-        indexes: the result for each index with dates.
+        indexes: the result for each index with changing attributes.
         blocking: by index, the first values that keep documents out of one whose cutover was refused.
         failures: the recorded failed values of the run, by cause.
         failure_mode: how the run handled these values.
@@ -172,7 +172,7 @@ class MigrationResult:
         """
         refused = self._refused_indexes()
         names = ", ".join(one.name for one in refused)
-        dropped = _examples(one.membership for one in refused)
+        dropped = _examples(one.coverage for one in refused)
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 f"Nothing was converted: the dual-format index would drop documents: {names}{dropped}.",
@@ -218,6 +218,7 @@ class RollbackResult:
         rejected: by name, values that the original definition of a refused index does not accept; the first ones.
         is_preview: whether nothing was written.
         is_skipped: whether nothing was done, because `om` was importing the calling module.
+        migration_id: of the migration, for hints.
     """
 
     data: DataRollbackResult | None
@@ -227,6 +228,7 @@ class RollbackResult:
     rejected: dict[str, list[Failure]] = field(default_factory=dict)
     is_preview: bool = False
     is_skipped: bool = False
+    migration_id: str = field(kw_only=True)
 
     @property
     def lacks_more_than_before(self) -> bool:
@@ -257,7 +259,12 @@ class RollbackResult:
         outcome = self.data_outcome
         if self.data is None or self.is_preview or outcome not in (Outcome.DONE, Outcome.NOTHING_TO_DO):
             return outcome
-        if self.data.kept or self.data.unrestored or self.data.forgotten or self.lacks_more_than_before:
+        if (
+            self.data.kept
+            or self.data.unrestored
+            or self.data.without_undo_log
+            or self.lacks_more_than_before
+        ):
             return Outcome.PROBLEMS_FOUND
         return Outcome.CUTOVER_REFUSED if self.refused else outcome
 
@@ -268,11 +275,11 @@ class RollbackResult:
             call: the method that repeats the rollback, for the hint.
         """
         refused = [switched for switched in self.indexes.values() if not switched.done]
-        again = Command("migrate-data rollback", DATETIME_MIGRATION)
+        again = Command("migrate-data rollback", self.migration_id)
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 "Rollback refused: the dual-format index would drop documents"
-                f"{_examples(one.membership for one in refused)}.",
+                f"{_examples(one.coverage for one in refused)}.",
                 Hint(
                     f"Correct these documents, and call {call} again; or accept that queries miss them: ",
                     Command("migrate rollback", "--accept-unindexed"),
@@ -288,18 +295,18 @@ class RollbackResult:
                 Hint(f"Progress is saved. Resume with {call}, or with: ", again),
             )
         kept = _counted(
-            "Values left as numbers, because they are excluded or have no text equivalent",
+            "Values that stay converted, because they are excluded or not reversible",
             self.data.kept,
             self.data.examples,
         )
         kept += _counted("Values not restored", self.data.unrestored, self.data.unrestored_examples)
         kept += _counted(
-            "Values that stay converted, because the undo log was dropped", self.data.forgotten, []
+            "Values that stay converted, because the undo log was dropped", self.data.without_undo_log, []
         )
         if refused:
             raise DataMigrationError(
                 "Rollback complete, except for indexes: the previous ones would drop documents: "
-                f"{', '.join(self.refused)}{_examples(one.membership for one in refused)}.{kept}",
+                f"{', '.join(self.refused)}{_examples(one.coverage for one in refused)}.{kept}",
                 Hint(
                     "Correct these documents; then: ",
                     Command("migrate rollback"),
@@ -311,8 +318,8 @@ class RollbackResult:
                 f"Rollback complete, except for some values.{kept}",
                 Hint(
                     (
-                        "Write these values as text for the old version. Originals that were not restored stay "
-                        "on the server; list them with: "
+                        "Write these values in the old format for the old version. Originals that were not restored "
+                        "stay on the server; list them with: "
                     ),
                     Command("migrate-data errors"),
                 ),
@@ -364,6 +371,40 @@ class VerificationResult:
             raise DataMigrationError(
                 f"Verification found {count:,} problem{'s' * (count != 1)}, such as {self.data.problems.first[0]}.",
                 Hint("List them with: ", Command("migrate-data verify", "--verbose")),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaResult:
+    """What a comparison of indexes with models found.
+
+    Attributes:
+        indexes: those with changing attributes, in the order of the models.
+    """
+
+    indexes: list[SchemaCheck]
+
+    @property
+    def next_command(self) -> Command | None:
+        """The command to run first; None if nothing is pending."""
+        return next_command(self.indexes)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome: whether work is left."""
+        return Outcome.DONE if self.next_command is None else Outcome.PENDING
+
+    def raise_for_outcome(self) -> None:
+        """Raise DataMigrationError if an index differs from its model, or data is not converted."""
+        if self.next_command is not None:
+            names = ", ".join(
+                dict.fromkeys(
+                    check.status.planned.name for check in self.indexes if check.next_command is not None
+                )
+            )
+            raise DataMigrationError(
+                f"Indexes, or the data in them, are not converted: {names}.",
+                Hint("Continue with: ", self.next_command),
             )
 
 
@@ -445,7 +486,7 @@ class StatusResult(MigrationStatus):
         """Raise DataMigrationError if work is left."""
         if self.outcome is Outcome.STATE_LOST:
             raise DataMigrationError(
-                f"redis-om recorded {DATETIME_MIGRATION} as applied, and no state of Redstart exists.",
+                f"redis-om recorded {self.data.migration_id} as applied, and no state of Redstart exists.",
                 LOST_STATE,
             )
         if self.outcome is Outcome.PENDING:
@@ -505,9 +546,9 @@ def _counted(title: str, count: int, examples: Sequence[Failure]) -> str:
     return f" {title}: {count}{first}." if count else ""
 
 
-def _examples(memberships: Iterable[Coverage | None]) -> str:
+def _examples(checks: Iterable[Coverage | None]) -> str:
     """Return examples of documents that an index would drop, to be appended to a sentence."""
-    keys = [key for one in memberships if one is not None for key in one.examples]
+    keys = [key for one in checks if one is not None for key in one.examples]
     if not keys:
         return ""
     return ", such as " + ", ".join(

@@ -5,18 +5,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redstart.effects import Op
-from redstart.errors import StateDamagedError
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.plan import Plan, with_index_attributes
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.status import status as data_status
 from redstart.migrations.data.survey import survey
-from redstart.migrations.holder import Holder, is_gone
+from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
-from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
+from redstart.migrations.lease import current
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.migrations.transformation import Outcome, Transformation
 
 _SAMPLED_DOCUMENTS = 1_000
@@ -60,24 +58,22 @@ class MigrationStatus:
         return self.data.converted_ms if self.phase is MigrationPhase.CONVERTED else None
 
 
-def migration_status(
-    keys: StateKeys, plan: Plan, *, transformation: Transformation | None = None
-) -> Op[MigrationStatus]:
+def migration_status(context: Context, plan: Plan, *, sample_documents: bool = False) -> Op[MigrationStatus]:
     """Return the phase of a migration, and the facts behind it. Reads only.
 
     Args:
-        transformation: given to read documents, too: models with documents that were written in text format after the
-            run are pending then.
+        sample_documents: read documents, too: models with documents that were written in the old format after the run
+            are pending then.
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.
     """
-    data = yield from data_status(keys, plan)
-    if transformation is not None:
-        data = yield from with_rewritten(data, transformation)
-    data = yield from with_indexes_at_work(data, is_gone)
+    data = yield from data_status(context.keys, plan)
+    if sample_documents:
+        data = yield from with_rewritten(data, context.transformation)
+    data = yield from with_index_lease(data, context.is_gone)
     in_progress = data.is_rolling_back or data.is_migrating
-    records = [] if in_progress else (yield from _records(data))
+    records = [] if in_progress else (yield from _records(data, context.transformation))
     phase = phase_of(data, records)
     is_pending = phase is MigrationPhase.CONVERTED and bool(records)
     is_cut_over = bool(records) and all(record.is_cut_over for record in records)
@@ -88,8 +84,8 @@ def phase_of(data: DataStatus, records: Collection[IndexRecord]) -> MigrationPha
     """Return the phase of a migration.
 
     Args:
-        records: of the indexes whose dates change their type with the data; they are prepared before it, and cut over
-            after it.
+        records: of the indexes with attributes that change their type with the data; they are prepared before it, and
+            cut over after it.
     """
     if data.is_migrating:
         return MigrationPhase.MIGRATING
@@ -106,17 +102,18 @@ def phase_of(data: DataStatus, records: Collection[IndexRecord]) -> MigrationPha
     return MigrationPhase.CONTRACTED if contracted else MigrationPhase.CUT_OVER
 
 
-def _records(data: DataStatus) -> Op[list[IndexRecord]]:
-    """Return the records of the indexes whose dates change their type with the data. Up to three reads."""
+def _records(data: DataStatus, transformation: Transformation) -> Op[list[IndexRecord]]:
+    """Return the records of the indexes with attributes that change their type with the data. Up to three reads."""
     if not (yield from has_search()):
         return []
-    prefixes = {model.key_prefix for model in (*data.applied, *data.pending)}
+    plan = with_index_attributes(Plan((*data.applied, *data.pending)), transformation)
+    prefixes = {model.key_prefix for model in plan.models}
     records = (yield from read_records()).values()
     return [record for record in records if record.changing and record.key_prefix in prefixes]
 
 
 def with_rewritten(data: DataStatus, transformation: Transformation) -> Op[DataStatus]:
-    """Return the facts, with a model as pending if documents in text format were written after its run.
+    """Return the facts, with a model as pending if documents in the old format were written after its run.
 
     Effects: reads of the first 1,000 documents of each applied model, among at most 1,000,000 keys.
     """
@@ -143,7 +140,7 @@ def with_rewritten(data: DataStatus, transformation: Transformation) -> Op[DataS
     )
 
 
-def with_indexes_at_work(data: DataStatus, is_gone: Callable[[Holder], bool]) -> Op[DataStatus]:
+def with_index_lease(data: DataStatus, is_gone: Callable[[Holder], bool]) -> Op[DataStatus]:
     """Return the facts, with the lease of the work in progress: of the data, or of the indexes."""
     lease = yield from current(LEASE)
     if lease is None or is_gone(lease.holder):
@@ -151,27 +148,3 @@ def with_indexes_at_work(data: DataStatus, is_gone: Callable[[Holder], bool]) ->
     # A run looks at the indexes once more under its own lease: then that is what it does.
     is_alone = data.lease is None or is_gone(data.lease.holder) or data.lease.holder == lease.holder
     return replace(data, lease=lease, lease_is_of_indexes=True) if is_alone else data
-
-
-def unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
-    """Break the leases of data, indexes and migration files; their holders stop before the next write.
-
-    Returns:
-        The leases that were broken; for an unreadable lease, the error.
-
-    Raises:
-        StateDamagedError: another program has written a fence or a lease; nothing was removed.
-    """
-    leases = (context.keys.lease, LEASE, FILES_LEASE)
-    for keys in leases:
-        yield from require_own_types(keys)
-    broken: list[LeaseState | StateDamagedError] = []
-    for keys in leases:
-        found: LeaseState | StateDamagedError | None
-        try:
-            found = yield from current(keys)
-        except StateDamagedError as exc:
-            found = exc
-        yield from break_lease(keys)
-        broken += [] if found is None else [found]
-    return broken

@@ -1,6 +1,9 @@
 """Facts and checks of the server: memory policy, modules, primary or replica."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from redstart.commands.server_errors import is_read_only
 from redstart.commands.server_info import client_database, command_known, info
@@ -14,6 +17,8 @@ from redstart.errors import (
     UnsupportedServerError,
 )
 from redstart.next_steps import Command, Hint
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +164,39 @@ def has_search() -> Op[bool]:
     if not (yield from call(command_known("FT.CREATE"))):
         return False
     return (yield from call(client_database())) == 0
+
+
+def on_suitable_server(work: Op[T], *, writes: bool, warn: Callable[[str], None]) -> Op[T]:
+    """Do the work, unless the server has only a part of the documents or cannot be written to.
+
+    Args:
+        warn: receives a message if the documents may be outdated; called after the first reply to the work. A server
+            that refuses to serve outdated data is reported by the error alone.
+
+    Raises:
+        See `require_server`.
+    """
+    warning = yield from require_server(writes=writes)
+    if warning is None:
+        return (yield from work)
+    return (yield from _with_first_reply(work, partial(warn, warning)))
+
+
+def _with_first_reply(work: Op[T], report: Callable[[], None]) -> Op[T]:
+    """Do the work, and call `report` once, after its first reply."""
+    is_reported = False
+    try:
+        request = next(work)
+        while True:
+            try:
+                reply = yield request
+            except Exception as exc:  # noqa: BLE001 - the work may handle it
+                request = work.throw(exc)
+            else:
+                if not is_reported:
+                    report()
+                    is_reported = True
+                request = work.send(reply)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result

@@ -11,7 +11,6 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import plan_for_indexes
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
@@ -22,7 +21,8 @@ from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_s
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import retry_while_locked
 from redstart.migrations.server_checks import require_search
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command, Hint
 
 
@@ -33,7 +33,9 @@ def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIn
 
 
 def bring_up_to_date(
-    declarations: Sequence[ModelDeclaration], migration: Callable[[], IndexMigration]
+    declarations: Sequence[ModelDeclaration],
+    transformation: Transformation,
+    migration: Callable[[], IndexMigration],
 ) -> Op[list[IndexStatus]]:
     """Do what `om migrate run` does: create missing indexes and replace outdated ones, as far as the data allows.
 
@@ -42,6 +44,7 @@ def bring_up_to_date(
 
     Args:
         declarations: the models of one server.
+        transformation: the data migration that converts the values of changing attributes.
         migration: makes the index migrations of this process.
 
     Returns:
@@ -58,8 +61,8 @@ def bring_up_to_date(
     if not planned:
         return []
     yield from require_search()
-    models = plan_for_indexes(declarations, DatetimeConversion.of_zone("UTC")).models
-    keys = StateKeys(DATETIME_MIGRATION)
+    models = plan_for_indexes(declarations, transformation).models
+    keys = StateKeys(transformation.migration_id)
 
     def check_and_migrate() -> Op[list[IndexStatus]]:
         statuses = yield from index_statuses(planned)

@@ -95,7 +95,3 @@ class StateKeys:
     def unrestored(self) -> str:
         """Hash: originals that a rollback could not restore, by document; kept until `drop-undo-log`."""
         return self._key("unrestored")
-
-
-DATETIME_MIGRATION = "001_datetime_fields_to_timestamps"
-"""The id of the built-in migration, the same as in redis-om."""

@@ -99,6 +99,7 @@ class Texts:
     """Messages in the terms of a migration.
 
     Attributes:
+        values: what is converted, in the plural.
         unconverted: a value still has the old format.
         preexisting: a value had the new format before the first run.
         no_inverse: a value in the new format has no equivalent in the old one.
@@ -109,6 +110,7 @@ class Texts:
         plan_changed: an interrupted run had another plan.
     """
 
+    values: str = "values"
     unconverted: str = "not converted"
     preexisting: str = "pre-existing value"
     no_inverse: str = "no equivalent in the old format"
@@ -128,6 +130,7 @@ class Transformation(ABC):
     Attributes:
         migration_id: names the state on the server, and the migration on the command line.
         title: what it does, in the imperative.
+        changes_indexes: whether some values change the type of an index attribute; see `index_attribute`.
     """
 
     __slots__ = ()
@@ -135,6 +138,7 @@ class Transformation(ABC):
     migration_id: ClassVar[str]
     title: ClassVar[str]
     texts: ClassVar[Texts] = Texts()
+    changes_indexes: ClassVar[bool] = False
 
     @property
     def decided_by_shape(self) -> bool:
@@ -251,7 +255,11 @@ class Transformation(ABC):
         self,
         path: ValuePath,  # noqa: ARG002 - by default no attribute changes
     ) -> str | None:
-        """Return the name of the index attribute whose type changes with the values at a path; None without one."""
+        """Return the name of the index attribute that changes from text to number with the values at a path.
+
+        None if the attribute keeps its type, or there is none. No other change of a type is possible without downtime:
+        a dual-format index accepts text and numbers.
+        """
         return None
 
 

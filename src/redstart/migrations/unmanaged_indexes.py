@@ -1,4 +1,4 @@
-"""Unmanaged indexes of documents whose dates become numeric: those of JSON documents may lose them."""
+"""Unmanaged indexes of documents whose values change their type: those of JSON documents may lose them."""
 
 import re
 from collections import Counter
@@ -13,6 +13,7 @@ from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, path_of
 from redstart.migrations.indexes.state import is_built_name, read_records, shown
+from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command, Hint
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import FieldKind, Index, IndexField
@@ -24,11 +25,14 @@ _MAX_SPELLINGS = 64
 def require_unmanaged_indexes_unaffected(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
     """Raise MigrationError if an unmanaged index would lose documents when the data is converted.
 
+    Args:
+        plan: the part of the plan that changes index attributes.
+
     Effects: a read for each index of the server.
     """
     accept = Command("migrate-data run", "--accept-unindexed")
     for name, found in (yield from _unmanaged({one.name for one in planned}, accept)):
-        lost = _indexed_dates(plan, found.index, TEXTS) if found.index.storage is Storage.JSON else []
+        lost = _indexed_values(plan, found.index, TEXTS) if found.index.storage is Storage.JSON else []
         if lost:
             raise MigrationError(
                 f"Index {shown(name)} indexes {', '.join(lost)} as text but belongs to no model. Its "
@@ -38,10 +42,10 @@ def require_unmanaged_indexes_unaffected(plan: Plan, planned: Sequence[PlannedIn
 
 
 def require_unmanaged_indexes_unaffected_by_rollback(plan: Plan, command: Command) -> Op[None]:
-    """Raise MigrationError if an unmanaged index would lose documents when dates become text again.
+    """Raise MigrationError if an unmanaged index would lose documents when numbers become text again.
 
     Args:
-        plan: that of the runs.
+        plan: the part of the plan of the runs that changes index attributes.
         command: the rollback.
 
     Effects: a read for each index of the server.
@@ -49,7 +53,7 @@ def require_unmanaged_indexes_unaffected_by_rollback(plan: Plan, command: Comman
     accept = command.adding("--accept-unindexed")
     for name, found in (yield from _unmanaged(set(), accept)):
         # A hash with text in a numeric field is not indexed, either.
-        lost = _indexed_dates(plan, found.index, {FieldKind.NUMERIC})
+        lost = _indexed_values(plan, found.index, {FieldKind.NUMERIC})
         if lost:
             raise MigrationError(
                 f"Index {shown(name)} indexes {', '.join(lost)} as a number but belongs to no model. Its "
@@ -93,7 +97,7 @@ def _listed_as(name: str, count: int, accept: Command) -> Op[list[IndexInfo]]:
     if len(found) < count <= (yield from call(ft_list())).count(name):
         raise MigrationError(
             f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that "
-            "the server does not list. It may lose documents when dates change their type.",
+            "the server does not list. It may lose documents when values change their type.",
             Hint("Drop the index, or accept this with: ", accept),
         )
     return found
@@ -115,21 +119,21 @@ def _spellings(name: str) -> Iterator[str]:
     return map("".join, product(*((part, breaks[part]) if part in breaks else (part,) for part in parts)))
 
 
-def _indexed_dates(plan: Plan, index: Index, kinds: Collection[FieldKind]) -> list[str]:
-    """Return the identifiers of the fields of these kinds in an index that may hold dates of a plan."""
+def _indexed_values(plan: Plan, index: Index, kinds: Collection[FieldKind]) -> list[str]:
+    """Return the identifiers of the fields of these kinds in an index that may have values of a plan."""
     models = [model for model in plan.models if model.storage is index.storage and may_hold(index, model)]
     return sorted(
         {
             field.identifier
             for field in index.fields
             for model in models
-            if field.kind in kinds and _may_hold_date(field, model)
+            if field.kind in kinds and _may_have_value(field, model)
         }
     )
 
 
-def _may_hold_date(field: IndexField, model: PlannedModel) -> bool:
-    """Return whether a field of an index may have dates of a model as its values."""
+def _may_have_value(field: IndexField, model: PlannedModel) -> bool:
+    """Return whether a field of an index may have planned values of a model."""
     if model.storage is Storage.HASH:
         return any(field.identifier == path_of(path, Storage.HASH) for path in model.paths)
     return any(may_select(field.identifier, path.segments) for path in model.paths)
@@ -144,8 +148,8 @@ def may_hold(index: Index, model: PlannedModel) -> bool:
     )
 
 
-def require_no_filters_on_dates(plan: Plan) -> Op[None]:
-    """Raise MigrationError if the FILTER of an index names a date that will be converted.
+def require_no_filters_on_values(plan: Plan, transformation: Transformation) -> Op[None]:
+    """Raise MigrationError if the FILTER of an index names a value that will be converted.
 
     No coverage check finds what it drops: the active index loses the documents, too, while they are converted.
 
@@ -155,13 +159,14 @@ def require_no_filters_on_dates(plan: Plan) -> Op[None]:
         for found in (yield from indexes_listed_as(name)):
             expression = filter_of(found.index)
             for model in plan.models if expression is not None else ():
-                names = sorted(_dates_named(expression or "", found.index, model))
+                names = sorted(_values_named(expression or "", found.index, model))
                 if names:
                     raise MigrationError(
-                        f"The FILTER of the index {shown(name)} names {', '.join(names)}, a date of "
-                        f"{model.name} in text format: {expression}. Conversion could drop documents from the index.",
+                        f"The FILTER of the index {shown(name)} names {', '.join(names)}, which a run "
+                        f"converts in {model.name}: {expression}. Conversion could drop documents from the index.",
                         Hint(
-                            "Create the index again with a FILTER without dates, or accept this with: ",
+                            f"Create the index again with a FILTER without {transformation.texts.values}, or accept "
+                            "this with: ",
                             Command("migrate-data run", "--accept-unindexed"),
                         ),
                     )
@@ -174,13 +179,13 @@ def filter_of(index: Index) -> str | None:
     return index.options[index.options.index("FILTER") + 1]
 
 
-def _dates_named(expression: str, index: Index, model: PlannedModel) -> Iterable[str]:
-    """Return the names in an expression that stand for dates which the index does not have as numbers."""
+def _values_named(expression: str, index: Index, model: PlannedModel) -> Iterable[str]:
+    """Return the names in an expression that stand for planned values which the index does not have as numbers."""
     if index.storage is not model.storage or not may_hold(index, model):
         return
     places = {path_of(path, index.storage) for path in model.paths}
     names = {path.attribute for path in model.paths} | places
-    names |= {field.attribute for field in index.fields if _may_hold_date(field, model)}
+    names |= {field.attribute for field in index.fields if _may_have_value(field, model)}
     for name in names:
         field = index.field_named(name)
         is_number = field is not None and field.kind is FieldKind.NUMERIC

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from redstart.effects import Op
-from redstart.errors import ConfigurationError
+from redstart.errors import ConfigurationError, StateDamagedError
 from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct
 from redstart.mapping.models import RedisModel
-from redstart.migrations.context import Context, Monitor, Progress
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.context import Monitor, Progress
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.date_migration import DateMigration as Operations
-from redstart.migrations.date_migration import on_suitable_server
 from redstart.migrations.failure import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
+from redstart.migrations.lease import LeaseState
 from redstart.migrations.options import MigrationOptions, RollbackOptions, failure_mode_of
 from redstart.migrations.outcomes import (
     DryRun,
@@ -27,10 +27,12 @@ from redstart.migrations.outcomes import (
     RecordedFailures,
     RollbackResult,
     RunProgress,
+    SchemaResult,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
+from redstart.migrations.server_checks import on_suitable_server
 from redstart.settings import exclude_prefixes as excluded_in_settings
 from redstart.settings import naive_timezone
 from redstart.sync.connections import client_of, get_redis_connection, server_of_client, shared_client
@@ -204,6 +206,17 @@ class DateMigration:
         """
         return self._perform(self._operations().status())
 
+    def check_schema(self) -> SchemaResult:
+        """Compare the dates of the active indexes with the models, as `om migrate-data check-schema`.
+
+        Raises:
+            UnsupportedServerError: the server has no search module.
+            See `stats` for others.
+
+        Effects: a few reads, and none of documents.
+        """
+        return self._perform(self._operations().check_schema())
+
     def progress(self) -> RunProgress:
         """Return the progress of a running or interrupted run or rollback, as `om migrate-data progress`.
 
@@ -273,8 +286,61 @@ class DateMigration:
         """
         options = RollbackOptions(reformat_preexisting, batch_size, tuple(include_prefixes), accept_unindexed)
         if is_skipped("DateMigration().rollback()"):
-            return RollbackResult(None, is_skipped=True)
+            return RollbackResult(None, is_skipped=True, migration_id=DATETIME_MIGRATION)
         return self._perform(self._operations(needs_models=False).rollback(options), writes=True)
+
+    def clear_progress(self) -> bool:
+        """Delete the progress of an interrupted run or rollback, as `om migrate-data clear-progress`.
+
+        The next run starts from the beginning. Converted values and the undo log are kept.
+
+        Returns:
+            Whether progress was saved.
+
+        Raises:
+            LeaseHeldError: a run is in progress.
+            MigrationError, ServerError: any other reason; see `redstart.errors`.
+
+        Effects: a few reads, and a write. Safe to repeat. Does nothing while `om` imports the calling module.
+        """
+        if is_skipped("DateMigration().clear_progress()"):
+            return False
+        return self._perform(self._operations(needs_models=False).clear_progress(), writes=True)
+
+    def drop_undo_log(self) -> bool:
+        """Drop the undo log, and the originals that a rollback could not restore, as `om migrate-data drop-undo-log`.
+
+        Converted values can no longer be rolled back.
+
+        Returns:
+            Whether there was an undo log.
+
+        Raises:
+            LeaseHeldError: a run is in progress.
+            MigrationError, ServerError: any other reason, such as an interrupted run; see `redstart.errors`.
+
+        Effects: a few reads, and a write. Safe to repeat. Does nothing while `om` imports the calling module.
+        """
+        if is_skipped("DateMigration().drop_undo_log()"):
+            return False
+        return self._perform(self._operations(needs_models=False).drop_undo_log(), writes=True)
+
+    def force_unlock(self) -> list[LeaseState | StateDamagedError]:
+        """Remove the leases of data and indexes, as `om migrate-data force-unlock`.
+
+        A lease holder that is still alive stops before its next write.
+
+        Returns:
+            The leases that were removed; for an unreadable lease, the error.
+
+        Raises:
+            MigrationError, ServerError: see `redstart.errors`.
+
+        Effects: a few reads and writes. Safe to repeat. Does nothing while `om` imports the calling module.
+        """
+        if is_skipped("DateMigration().force_unlock()"):
+            return []
+        return self._perform(self._operations(needs_models=False).force_unlock(), writes=True)
 
     def _perform(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_client(self._client_of_server())
@@ -285,17 +351,13 @@ class DateMigration:
         if self._on_progress is not None:
             monitor.progress = self._on_progress
         excluded = excluded_in_settings() if self._exclude_prefixes is None else self._exclude_prefixes
-        zone = naive_timezone()
-        return Operations.for_models(
+        return Operations.for_dates(
             self._declarations() if needs_models else (),
-            context=Context(
-                DatetimeConversion(zone),
-                this_process(),
-                uuid.uuid4().hex,
-                time.monotonic,
-                monitor,
-            ),
-            naive_timezone=zone,
+            naive_timezone(),
+            holder=this_process(),
+            token=uuid.uuid4().hex,
+            clock=time.monotonic,
+            monitor=monitor,
             exclude_prefixes=excluded,
             exclusions_are_settings=self._exclude_prefixes is None,
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Declared, Kind, ListsOnly
 from redstart.migrations.files.history import (
     FilesStatus,
@@ -119,7 +120,7 @@ class FileMigrator(ListsOnly):
         server_of_client(self.redis).run(change(self._recorded, migration_id))
 
     def _status(self) -> FilesStatus:
-        found = files_status(self._load(), self._applied())
+        found = files_status(self._load(), self._applied(), [DATETIME_MIGRATION])
         refuse(found.problems, found.where, self._kind)
         return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct, import_submodules
 from redstart.migrations.context import Monitor
+from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrator import IndexMigration
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import redis
 
 logger = logging.getLogger(__name__)
+_OF_ANY_ZONE = DatetimeConversion.of_zone("UTC")  # no value is read, so the zone has no effect
 
 _RUN: Final = Command("migrate run")
 _HAS_MORE = (
@@ -82,7 +84,7 @@ class Migrator:
         if is_skipped("Migrator().run()"):
             return
         for client, declarations in self._by_client():
-            left = server_of_client(client).run(bring_up_to_date(declarations, index_migration))
+            left = server_of_client(client).run(bring_up_to_date(declarations, _OF_ANY_ZONE, index_migration))
             for one in left:
                 if one.is_superseded:
                     logger.warning(_SUPERSEDED, one.planned.name, one.planned.model)

@@ -9,7 +9,8 @@ import redis
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.effects import Op
-from redstart.migrations.data.applier import MAX_TRIES, Applier, ConflictRetrier, WriteOutcome
+from redstart.migrations.data.applier import Applier
+from redstart.migrations.data.conflicts import MAX_TRIES, ConflictRetrier, WriteOutcome
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
@@ -47,9 +48,9 @@ def settle(
 
     def work(lease: Lease) -> Op[WriteOutcome]:
         found = [(key(n).encode(), model) for n in numbers if (model := ROUTE(key(n).encode())) is not None]
-        settling = ConflictRetrier(Applier(lease, KEYS, fields_expire=True), edits, label="1.1")
-        yield from settling.begin((yield from read_documents(found)))
-        return (yield from settling.finish())
+        retrier = ConflictRetrier(Applier(lease, KEYS, fields_expire=True), edits, label="1.1")
+        yield from retrier.begin((yield from read_documents(found)))
+        return (yield from retrier.finish())
 
     def before(name: str) -> None:
         nonlocal scripts

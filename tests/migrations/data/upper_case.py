@@ -52,6 +52,8 @@ class Region(JsonModel):
 
 PATHS = {
     "Town": (("name",), ("country",)),
+    "Visit": (("site",), ("weather",)),  # of the demo, with dates beside
+    "Sighting": (("species",), ("capture", "net"), ("measurements", Each.ITEM, "method")),
     "Region": (("name",), ("towns", Each.ITEM), ("rivers", Each.VALUE), ("mayor", "name")),
 }
 

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from redstart.errors import CommandError, DataMigrationError, SchemaMigrationError
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind
 from redstart.migrations.files.history import (
     FilesStatus,
@@ -16,7 +17,6 @@ from redstart.migrations.files.history import (
     refuse,
 )
 from redstart.migrations.files.loader import load_directory
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.server.clients import open_sync
 from tests.migrations.files.conftest import Write, migration
 
@@ -32,7 +32,7 @@ def ids(found: FilesStatus) -> tuple[list[str], list[str], list[str], list[str]]
 
 
 def look(directory: Path, *recorded: str) -> FilesStatus:
-    return files_status(load_directory(directory, DATA), set(recorded))
+    return files_status(load_directory(directory, DATA), set(recorded), [DATETIME_MIGRATION])
 
 
 def test_applied_pending_and_without_file(write: Write, directory: Path) -> None:

@@ -26,6 +26,7 @@ from tests.migrations.indexes.conftest import (
     wait_until_built,
 )
 from tests.migrations.indexes.there_and_back import back, expand, forward
+from tests.support.migration import UTC_DATES
 from tests.support.snapshot import difference, every_byte, snapshot
 
 DOCUMENTS = 30
@@ -228,7 +229,9 @@ def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis
 
 def start(url: str, model: Any) -> list[str]:
     """What an application does that calls `Migrator().run()`: the indexes that it left."""
-    return [one.planned.name for one in perform(url, bring_up_to_date([declare(model)], migration))]
+    return [
+        one.planned.name for one in perform(url, bring_up_to_date([declare(model)], UTC_DATES, migration))
+    ]
 
 
 FIRST_STEPS: dict[str, Callable[[str, Any], object]] = {

@@ -1,4 +1,4 @@
-"""The proof of membership on servers that answer as little as they may."""
+"""The proof of coverage on servers that answer as little as they may."""
 
 from collections.abc import Iterator
 

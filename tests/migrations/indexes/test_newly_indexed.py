@@ -8,10 +8,10 @@ import redis
 
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.search.schema import Index, create_arguments
 from tests.cli.conftest import configured
 from tests.migrations.indexes.conftest import (
@@ -33,7 +33,7 @@ VISITS, SIGHTINGS = "station:visit:index", "station:sighting:index"
 
 
 def without_dates(one: PlannedIndex) -> Index:
-    fields = tuple(field for field in one.index.fields if field.attribute not in one.dates)
+    fields = tuple(field for field in one.index.fields if field.attribute not in one.attributes)
     return replace(one.index, fields=fields, parts=None)
 
 

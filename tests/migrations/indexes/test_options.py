@@ -29,6 +29,7 @@ from tests.migrations.indexes.conftest import (
     wait_until_built,
 )
 from tests.migrations.indexes.there_and_back import back, forward
+from tests.support.migration import UTC_DATES
 from tests.support.snapshot import difference, snapshot
 
 DOCUMENTS = 12
@@ -234,7 +235,7 @@ def runs(url: str, model: Any) -> dict[str, Callable[[], Any]]:
     return {
         "om migrate run": lambda: perform(url, migration().run(planned, none_converted, ExpansionOptions())),
         "om migrate-data run": lambda: forward(url, model),
-        "Migrator().run()": lambda: perform(url, bring_up_to_date(declarations, migration)),
+        "Migrator().run()": lambda: perform(url, bring_up_to_date(declarations, UTC_DATES, migration)),
     }
 
 

@@ -31,6 +31,7 @@ from tests.migrations.indexes.conftest import (
     total,
     wait_until_built,
 )
+from tests.support.migration import UTC_DATES
 from tests.support.models import registry_of_its_own
 from tests.support.snapshot import every_byte
 
@@ -92,7 +93,9 @@ def empty(client: redis.Redis) -> None:
 
 def start(url: str, model: Any) -> list[str]:
     """What an application does that calls `Migrator().run()`: the indexes that it left."""
-    return [one.planned.name for one in perform(url, bring_up_to_date([declare(model)], migration))]
+    return [
+        one.planned.name for one in perform(url, bring_up_to_date([declare(model)], UTC_DATES, migration))
+    ]
 
 
 def migrate_run(url: str, model: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from redstart.mapping.value_paths import Each, Segment, may_select
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from tests.cli.conftest import LOG, write_module
 from tests.migrations.indexes.conftest import drop_all, wait_until_built
 from tests.support.cli import run_om

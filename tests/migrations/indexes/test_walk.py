@@ -111,8 +111,8 @@ def test_documents_that_would_be_lost_refuse_the_cut_over(legacy: redis.Redis, u
     perform(url, run(new_context(), station_plan(), RunOptions()))
     refused = expand(url, PREFIXES)["station:visit:index"]
     assert refused.outcome is IndexOutcome.REFUSED
-    assert refused.membership is not None
-    assert (refused.membership.missing, refused.membership.examples) == (1, [key])
+    assert refused.coverage is not None
+    assert (refused.coverage.missing, refused.coverage.examples) == (1, [key])
     assert serving(legacy, "station:visit:index") == "station:visit:index"
     accepted = expand(url, PREFIXES, accept_unindexed=True)["station:visit:index"]
     assert accepted.outcome is IndexOutcome.CUT_OVER

@@ -11,6 +11,7 @@ from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.options import RollbackOptions
 from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from tests.migrations.indexes.conftest import migration, perform
 from tests.support.migration import KEYS, new_context
@@ -38,5 +39,5 @@ def forward(url: str, *models: Any, options: ExpansionOptions | None = None) -> 
 
 def back(url: str) -> RollbackResult:
     """`om migrate-data rollback`."""
-    done: RollbackResult = perform(url, migrate_back(new_context(), migration()))
+    done: RollbackResult = perform(url, migrate_back(new_context(), migration(), RollbackOptions()))
     return done

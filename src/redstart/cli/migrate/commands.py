@@ -61,6 +61,7 @@ from redstart.cli.tables import table
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking, rollback_indexes
 from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.record import converted_prefixes, read_record
 from redstart.migrations.data.run import require_no_interrupted_rollback
 from redstart.migrations.files.declarations import SCHEMA
@@ -78,7 +79,6 @@ from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_s
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.phase import MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
 
 REPLACED_EXTERNALLY = (
@@ -269,7 +269,7 @@ def run(
 
 
 def _migration_status(session: Session) -> MigrationStatus:
-    return session.run(migration_status(session.keys, session.plan))
+    return session.run(migration_status(session.context(), session.plan))
 
 
 def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], where: str) -> str:

@@ -2,16 +2,11 @@
 
 import click
 
-from redstart.cli.index_report import index_migration
 from redstart.cli.migration_files import NO_UNDO_LOG, require_built_in
 from redstart.cli.options import Settings, common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import counted, line, print_json
 from redstart.cli.session import open_session
 from redstart.errors import StateDamagedError
-from redstart.migrations.data import maintenance
-from redstart.migrations.data.damage import LISTS
-from redstart.migrations.integrity import forget as drop_state
-from redstart.migrations.phase import unlock as break_leases
 
 
 @click.command("clear-progress")
@@ -23,9 +18,9 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
     Converted values and the undo log are kept.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
-        session.require_intact(exempt=("checkpoint", *LISTS))
+        session.run(session.migration().preflight_clear_progress())
         confirm("Delete the saved progress? Converted values and the undo log are kept.", assume_yes=yes)
-        removed = session.run(maintenance.clear_progress(session.context()))
+        removed = session.run(session.migration().clear_progress())
     if as_json:
         print_json({"status": "cleared" if removed else "nothing_to_do"})
     elif removed:
@@ -45,7 +40,7 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
     """
     with open_session(settings, writes=True, needs_models=False) as session:
         require_built_in(session, migration_id, NO_UNDO_LOG)
-        last_copies = session.run(maintenance.last_copies(session.context()))
+        last_copies = session.run(session.migration().last_copies())
         copies = counted(last_copies, "original")
         lost = f" The undo log has the only copy of {copies}." if last_copies else ""
         require_yes(
@@ -54,8 +49,7 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
             how="To drop it, add --yes.",
             assume_yes=yes,
         )
-        context = session.context()
-        removed = session.run(drop_state(context, index_migration(context.monitor)))
+        removed = session.run(session.migration().drop_undo_log())
     if as_json:
         print_json({"status": "dropped" if removed else "nothing_to_do"})
     else:
@@ -77,7 +71,7 @@ def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
             how="To remove the lease, add --yes.",
             assume_yes=yes,
         )
-        leases = session.run(break_leases(session.context()))
+        leases = session.run(session.migration().force_unlock())
     broken = [lease.message if isinstance(lease, StateDamagedError) else str(lease) for lease in leases]
     if as_json:
         print_json(

@@ -11,11 +11,12 @@ from redstart.cli.index_report import blocking_report, forecast_report, result_r
 from redstart.cli.migration_files import files_report
 from redstart.cli.output import error_text, rendered
 from redstart.mapping.model_info import ModelDeclaration
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import DataStatus
-from redstart.migrations.date_migration import NO_SUCH_INDEX
+from redstart.migrations.data_migration import NO_SUCH_INDEX
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.model_check import REQUIRED
@@ -29,7 +30,6 @@ from redstart.migrations.outcomes import (
     VerificationResult,
 )
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.transformation import Outcome
 
 VALUE_NAMES = {
@@ -227,7 +227,7 @@ def rollback_report(found: RollbackResult) -> dict[str, Any]:
         "not_reversible_values": [failure.as_dict() for failure in result.examples],
         "unrestored": result.unrestored,
         "unrestored_values": [failure.as_dict() for failure in result.unrestored_examples],
-        "stay_converted": result.forgotten,
+        "stay_converted": result.without_undo_log,
         "preexisting_numbers": result.preexisting_numbers,
         "preexisting_values": [failure.as_dict() for failure in result.number_examples],
         "seconds": round(result.seconds, 3),

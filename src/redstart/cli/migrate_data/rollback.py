@@ -30,12 +30,12 @@ from redstart.cli.session import Session, note_unused_exclusions, open_session, 
 from redstart.cli.tables import pairs
 from redstart.display import shown_key, whole_line
 from redstart.migrations.context import Monitor
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.outcomes import RollbackResult
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
 
 ROLLBACK = Command("migrate-data rollback", DATETIME_MIGRATION)
@@ -62,7 +62,7 @@ UNRESTORED = (
     Hint("Write them back by hand, then run again: ", ROLLBACK),
     Hint("Or drop them with: ", Command("migrate-data drop-undo-log", DATETIME_MIGRATION)),
 )
-FORGOTTEN = (
+WITHOUT_UNDO_LOG = (
     "Values that were converted before the undo log was dropped cannot be rolled back. Restore them from a backup,",
     Hint("or convert the rest again with: ", Command("migrate-data run")),
 )
@@ -166,12 +166,12 @@ def _draw(found: RollbackResult, verbose: bool, command: Command) -> None:
     if found.data is not None and not found.data.nothing_to_do:
         _draw_data(found.data, verbose, is_preview=found.is_preview)
     for name, switched in found.indexes.items():
-        if switched.done or switched.membership is None:
+        if switched.done or switched.coverage is None:
             draw_switched(name, switched, "original index active again")
         else:
-            _draw_refused(name, switched.membership, found, verbose)
-    for name, membership in found.lacking.items():
-        draw_lacking(name, membership, found.lacked_before[name])
+            _draw_refused(name, switched.coverage, found, verbose)
+    for name, coverage in found.lacking.items():
+        draw_lacking(name, coverage, found.lacked_before[name])
     if found.data is not None and found.data.preexisting_numbers and (verbose or found.is_preview):
         _draw_preexisting(found.data, verbose)
     for text in _next_steps(found, command):
@@ -197,8 +197,8 @@ def _outcome(found: RollbackResult) -> tuple[str, Tone | None]:
             else []
         ),
         *(
-            [f"{_counted(result.forgotten, 'value stays', 'values stay')} converted"]
-            if result.forgotten
+            [f"{_counted(result.without_undo_log, 'value stays', 'values stay')} converted"]
+            if result.without_undo_log
             else []
         ),
         *(
@@ -224,7 +224,7 @@ def _draw_data(result: DataRollbackResult, verbose: bool, *, is_preview: bool) -
         ("newer values rewritten as text", result.reformatted),
         ("values left as numbers (excluded, or no text equivalent)", result.kept),
         ("originals not restored", result.unrestored),
-        ("values converted before the undo log was dropped", result.forgotten),
+        ("values converted before the undo log was dropped", result.without_undo_log),
         ("pre-existing numbers left unchanged", result.preexisting_numbers),
     ]
     pairs([*(row for row in counts if row[1]), ("elapsed", duration(result.seconds))])
@@ -292,7 +292,7 @@ def _next_steps(found: RollbackResult, command: Command) -> Iterator[str | Hint]
             yield REFORMAT
         yield EMBEDDED_KEYS
     elif not found.is_preview:
-        yield from FORGOTTEN if result.forgotten else ()
+        yield from WITHOUT_UNDO_LOG if result.without_undo_log else ()
         if found.refused:
             yield "The dual-format index is still active, so no query loses documents. To finish:"
             yield from AFTER_REFUSAL if result.preexisting_numbers else (CORRECT,)

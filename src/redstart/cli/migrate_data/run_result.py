@@ -12,6 +12,7 @@ from redstart.cli.migrate_data.tables import (
 from redstart.cli.output import Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
@@ -20,7 +21,6 @@ from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.outcomes import MigrationResult, unmatched_message
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command
 
 
@@ -140,12 +140,12 @@ def _draw_verify_hint(result: RunResult, failures: FailureSummary) -> None:
 
 
 def _draw_rollback_hint(result: RunResult) -> None:
-    if result.forgotten:
+    if result.without_undo_log:
         line(
-            f"{result.forgotten:,} values were converted before the undo log was dropped, and cannot be undone."
+            f"{result.without_undo_log:,} values were converted before the undo log was dropped, and cannot be undone."
         )
     if result.undoable:
-        what = "Undo the rest with" if result.forgotten else "Undo the conversion with"
+        what = "Undo the rest with" if result.without_undo_log else "Undo the conversion with"
         next_step(what, Command("migrate-data rollback", DATETIME_MIGRATION))
 
 

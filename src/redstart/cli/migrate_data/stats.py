@@ -36,10 +36,10 @@ from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.outcomes import RunProgress, RunState, StatisticsResult
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command
 

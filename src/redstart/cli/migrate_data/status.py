@@ -17,6 +17,7 @@ from redstart.cli.output import ago, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
@@ -28,8 +29,8 @@ from redstart.migrations.outcomes import (
     unmatched_message,
 )
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
+from redstart.migrations.schema_check import FieldCheck, FieldFormat, SchemaCheck
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command, Hint
 
 PHASES = {
@@ -107,8 +108,10 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     if failed is not None:
         line("")
         _draw_models(found, failed)
-    if found.record.forgotten:
-        line(f"The undo log was dropped: {found.record.forgotten:,} converted values cannot be rolled back.")
+    if found.record.without_undo_log:
+        line(
+            f"The undo log was dropped: {found.record.without_undo_log:,} converted values cannot be rolled back."
+        )
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
         line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
@@ -193,7 +196,7 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
     if failed.count:
         next_step(f"{summary_of(failed)}. List these with", Command("migrate-data errors"))
     if found.record.plan is not None:
-        kept = found.record.forgotten
+        kept = found.record.without_undo_log
         all_but = (
             f", all but {kept:,} values that were converted before the undo log was dropped" if kept else ""
         )
@@ -201,11 +204,11 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
 
 
 STATES = {
-    DateFormat.NEW: "numeric",
-    DateFormat.OLD: "text",
-    DateFormat.TOLERANT: "dual-format",
-    DateFormat.MISSING: "not indexed",
-    DateFormat.OTHER: "unexpected",
+    FieldFormat.NUMERIC: "numeric",
+    FieldFormat.TEXT: "text",
+    FieldFormat.DUAL_FORMAT: "dual-format",
+    FieldFormat.MISSING: "not indexed",
+    FieldFormat.OTHER: "unexpected",
 }
 
 
@@ -219,23 +222,23 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     """
     with open_session(settings) as session:
         note_assumed_zone(session)
-        found = session.run(inspect_dates(session.planned_indexes(), session.plan))
-    advice = next_command(found)
+        found = session.run(session.migration().check_schema())
+    advice = found.next_command
     if as_json:
-        print_json(_report(found, advice))
+        print_json(_report(found.indexes, advice))
     else:
-        _draw(found, advice)
-    return Exit.DONE if advice is None else Exit.PENDING
+        _draw(found.indexes, advice)
+    return EXIT_OF_OUTCOME[found.outcome]
 
 
-def _draw(found: list[DateIndex], advice: Command | None) -> None:
+def _draw(found: list[SchemaCheck], advice: Command | None) -> None:
     rows = [
-        [one.model, str(field.path), STATES[field.form], _type(field) or "-", field.wanted.kind]
+        [one.model, str(field.path), STATES[field.format], _type(field) or "-", field.wanted.kind]
         for one in found
         for field in one.fields
     ]
     mismatches = sum(len(one.mismatches) for one in found)
-    unconverted = [one.model for one in found if not one.converted]
+    unconverted = [one.model for one in found if not one.is_converted]
     if mismatches:
         fields, their = (
             ("1 date field is", "its") if mismatches == 1 else (f"{mismatches:,} date fields are", "their")
@@ -251,7 +254,7 @@ def _draw(found: list[DateIndex], advice: Command | None) -> None:
         line(Hint("Next: ", advice))
 
 
-def _report(found: list[DateIndex], advice: Command | None) -> dict[str, Any]:
+def _report(found: list[SchemaCheck], advice: Command | None) -> dict[str, Any]:
     mismatches = [
         {
             "model": one.model,
@@ -259,7 +262,7 @@ def _report(found: list[DateIndex], advice: Command | None) -> dict[str, Any]:
             "current_type": _type(field),
             "expected_type": field.wanted.kind.value,
             "index_name": one.status.planned.name,
-            "state": field.form.value,
+            "state": field.format.value,
         }
         for one in found
         for field in one.mismatches
@@ -268,10 +271,10 @@ def _report(found: list[DateIndex], advice: Command | None) -> dict[str, Any]:
         "mismatches": mismatches,
         "has_mismatches": bool(mismatches),
         "total_affected_models": sum(bool(one.mismatches) for one in found),
-        "unconverted_models": [one.model for one in found if not one.converted],
+        "unconverted_models": [one.model for one in found if not one.is_converted],
         "recommendation": advice,
     }
 
 
-def _type(field: DateField) -> str | None:
+def _type(field: FieldCheck) -> str | None:
     return None if field.active is None else field.active.kind.value

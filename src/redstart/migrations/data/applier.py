@@ -1,8 +1,7 @@
-"""Send edits to the server, one script per chunk, and retry documents that another client has changed."""
+"""Send edits to the server, one script per chunk."""
 
-import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -11,18 +10,14 @@ from redstart.commands.scripts import Script, load
 from redstart.effects import Op
 from redstart.mapping.value_paths import Location
 from redstart.migrations.data.edit_builder import guard_paths
-from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.json_path import can_be_merged, can_be_set, in_list, merge_patch, path_text
-from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.reader import read_documents
 from redstart.migrations.data.undo_log import compressed, packed_entry
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
 from redstart.values.lossless_json import json_text
-
-logger = logging.getLogger(__name__)
 
 SCRIPT_TARGET_MICROSECONDS = 2_000
 """How long a script may block other clients."""
@@ -241,7 +236,7 @@ class Applier:
 
     def _collect(self, sent: SentChunk) -> Op[tuple[Applied, list[DocumentEdits]]]:
         """Return the result of one script, and the documents that it has left."""
-        codes, read_back, microseconds, of_indexing = yield from self._lease.answer(sent.script)
+        codes, read_back, microseconds, of_indexing = yield from self._lease.receive(sent.script)
         applied, left = _sorted_out(sent.documents, codes, msgpack.unpackb(read_back, raw=True))
         self.adapt(sent, microseconds, of_indexing=of_indexing, left=len(left))
         return applied, left
@@ -391,85 +386,3 @@ def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
         [path_text(location), _present(raw), _present(raw), "set"] for location, raw in document.unchanged
     ]
     return changes, merge_patch(mergeable) if mergeable else b""
-
-
-MAX_TRIES = 20
-"""Retries for a document that other clients keep changing; after that, the next pass processes it."""
-
-EditsMaker = Callable[[Sequence[StoredDocument]], Op[list[DocumentEdits]]]
-"""Makes the edits of documents as just read."""
-
-
-@dataclass(slots=True)
-class WriteOutcome:
-    """The result for some documents.
-
-    Attributes:
-        documents, values: number written.
-        retried: documents read again because of a conflict.
-        applied: the results of all scripts, for failed and altered values.
-    """
-
-    documents: int = 0
-    values: int = 0
-    retried: int = 0
-    applied: list[Applied] = field(default_factory=list)
-
-
-class ConflictRetrier:
-    """Edits in progress. `begin` sends the first of them ahead, `finish` retries conflicts until all are written."""
-
-    def __init__(self, applier: Applier, make_edits: EditsMaker, *, label: str | None) -> None:
-        self._applier = applier
-        self._make_edits = make_edits
-        self._label = label
-        self._models: dict[bytes, PlannedModel] = {}
-        self._sent: list[SentChunk] = []
-        self._answered: list[Applied] = []
-
-    def begin(self, documents: Sequence[StoredDocument]) -> Op[None]:
-        """Send the edits that `make_edits` returns."""
-        self._models = {document.key: document.model for document in documents}
-        yield from self._send(documents)
-
-    def finish(self) -> Op[WriteOutcome]:
-        """Read, classify and send documents with conflicts again, until they are written."""
-        settled = WriteOutcome()
-        for _ in range(MAX_TRIES):
-            conflicts = yield from self._collect(settled)
-            if not conflicts:
-                return settled
-            settled.retried += len(conflicts)
-            documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
-            yield from self._send(documents)
-        conflicts = yield from self._collect(settled)
-        if conflicts:
-            logger.debug(
-                "Documents in conflict after %d tries, left to the next pass: %d", MAX_TRIES, len(conflicts)
-            )
-        settled.retried += len(conflicts)
-        return settled
-
-    def _send(self, documents: Sequence[StoredDocument]) -> Op[None]:
-        edits = yield from self._make_edits(documents)
-        for chunk in self._applier.cut_chunks(document for document in edits if document.count):
-            self._sent.append((yield from self._applier.send(chunk, label=self._label)))
-            if self._applier.is_cutting:  # the next part is cut by the time that this one takes
-                yield from self._wait()
-
-    def _wait(self) -> Op[None]:
-        for sent in self._sent:
-            self._answered.append((yield from self._applier.collect(sent)))
-        self._sent = []
-
-    def _collect(self, settled: WriteOutcome) -> Op[list[bytes]]:
-        """Collect the results of the sent chunks. Return the keys with conflicts."""
-        conflicts: dict[bytes, None] = {}
-        yield from self._wait()
-        answered, self._answered = self._answered, []
-        for applied in answered:
-            settled.applied.append(applied)
-            settled.documents += len(applied.changed)
-            settled.values += sum(document.count for document in applied.changed)
-            conflicts |= dict.fromkeys(document.key for document in applied.conflicts)
-        return list(conflicts)

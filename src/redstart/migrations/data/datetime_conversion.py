@@ -17,7 +17,7 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.temporal_paths import temporal_paths
 from redstart.mapping.type_tree import Shape, ShapeReader
 from redstart.mapping.value_paths import ValuePath
-from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import (
     Conversion,
     MakeEdits,
@@ -49,6 +49,9 @@ from redstart.values.timestamps import (
 )
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
+
+DATETIME_MIGRATION = "001_datetime_fields_to_timestamps"
+"""The id of the migration, the same as in redis-om."""
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -211,7 +214,9 @@ class DatetimeConversion(Transformation):
 
     migration_id: ClassVar[str] = DATETIME_MIGRATION
     title: ClassVar[str] = "Convert dates and datetimes stored as text to numbers"
+    changes_indexes: ClassVar[bool] = True
     texts: ClassVar[Texts] = Texts(
+        values="dates",
         unconverted="still in text format",
         preexisting="pre-existing number",
         no_inverse="no equivalent in text format",

@@ -5,14 +5,13 @@ restores the value. That record is kept until a rollback or `drop-undo-log`.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgpack
 
 from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import shown_value, whole_line
-from redstart.documents.fetch import pages
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
 from redstart.mapping.value_paths import Location, display
@@ -118,9 +117,10 @@ class FailureLog:
             yield from lease.commit([["HINCRBY", self._keys.record, "failures_not_kept", len(new) - room]])
         return new
 
-    def remove(self, lease: Lease, names: Collection[bytes]) -> Op[None]:
+    def remove(self, lease: Lease, names: Sequence[bytes]) -> Op[None]:
         """Remove the recorded failures with these names. A script per 500. Safe to repeat."""
-        for some in pages(names, _PER_COMMIT):
+        for start in range(0, len(names), _PER_COMMIT):
+            some = names[start : start + _PER_COMMIT]
             hashes = (self._keys.failures, self._keys.replaced)
             commands: list[list[Argument]] = [["HDEL", key, *some] for key in hashes]
             yield from lease.commit([*commands, *counted(self._keys, "failures", "replaced")])

@@ -11,9 +11,9 @@ from redstart.migrations.data.record import (
     CLEARED,
     OTHER_STYLE_FIELDS,
     end_progress,
-    forget_runs,
     read_record,
     remember_models,
+    remove_run_number,
 )
 from redstart.migrations.data.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
@@ -67,7 +67,7 @@ def _has_written(keys: StateKeys) -> Op[bool]:
     return found is None or found.stage is not RunStage.CENSUS
 
 
-def forget(context: Context) -> Op[bool]:
+def drop_undo_log(context: Context) -> Op[bool]:
     """Drop the undo log, the census, and unrestored originals. Converted values can no longer be rolled back.
 
     Models stay applied, and the failures of the last run stay recorded.
@@ -149,9 +149,9 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
     except StateVersionError:
         raise
     except StateDamagedError:  # the record has no facts about the data, either
-        return [["REMOVE", "hash", keys.record, "hash", keys.failures], forget_runs(keys)]
+        return [["REMOVE", "hash", keys.record, "hash", keys.failures], remove_run_number(keys)]
     if not (yield from call(hlen(keys.record))):  # the other keys mean nothing without it
-        return [["REMOVE", "hash", keys.failures], forget_runs(keys)]
+        return [["REMOVE", "hash", keys.failures], remove_run_number(keys)]
     commands: list[list[Argument]] = []
     if record.plan is not None:
         commands.append(remember_models(keys, record, record.plan.settings))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from redstart.display import one_line
 from redstart.effects import Op
 from redstart.mapping.value_paths import Each, Location, ValuePath, display
-from redstart.migrations.data.applier import MAX_TRIES, Applied, Applier, split_large
+from redstart.migrations.data.applier import Applied, Applier, split_large
+from redstart.migrations.data.conflicts import MAX_TRIES
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import in_list
@@ -314,11 +315,7 @@ def _edit_of(
 
 def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
     text = texts[original.location]
-    reason = (
-        "the field was removed after the run"
-        if text is None
-        else f"another client has since stored {_shown(text)}"
-    )
+    reason = "the field was removed after the run" if text is None else f"the document now has {_shown(text)}"
     if original.aside is not None and texts[original.aside] == original.old:
         reason += f"; the original is in {display(original.aside)}"
     return reason

@@ -7,7 +7,8 @@ from redstart.commands.documents import hget, json_get
 from redstart.effects import Call, Op, batch, gather
 from redstart.mapping.value_paths import Location, display
 from redstart.migrations.context import Context
-from redstart.migrations.data.applier import Applied, Applier, ConflictRetrier
+from redstart.migrations.data.applier import Applied, Applier
+from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.document_transformation import ClassifiedValue
 from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
@@ -209,19 +210,19 @@ class PageConverter:
             yield from self._lease.keep()
             return [*certain, *made]
 
-        settling = ConflictRetrier(self._applier, edits, label=label)
-        yield from settling.begin(first)
-        return InFlightPage(outcome, settling)
+        retrier = ConflictRetrier(self._applier, edits, label=label)
+        yield from retrier.begin(first)
+        return InFlightPage(outcome, retrier)
 
-    def finish(self, begun: InFlightPage) -> Op[PageOutcome]:
+    def finish(self, in_flight: InFlightPage) -> Op[PageOutcome]:
         """Wait until the page is written, and record the values that the server did not write."""
-        settled = yield from begun.settling.finish()
-        outcome = begun.outcome
-        refused = [failure for applied in settled.applied for failure in refused_by_server(applied)]
+        written = yield from in_flight.retrier.finish()
+        outcome = in_flight.outcome
+        refused = [failure for applied in written.applied for failure in refused_by_server(applied)]
         stopped_by = [outcome.stopped_by] if outcome.stopped_by is not None else []
         yield from self._record(refused + stopped_by, outcome)
-        outcome.changed, outcome.values = settled.documents, settled.values
-        outcome.retried = settled.retried
+        outcome.changed, outcome.values = written.documents, written.values
+        outcome.retried = written.retried
         return outcome
 
     def _plain(

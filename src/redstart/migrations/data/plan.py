@@ -125,6 +125,18 @@ def plan_for_indexes(
     return Plan(tuple(models), transformation.settings)
 
 
+def with_index_attributes(plan: Plan, transformation: Transformation) -> Plan:
+    """Return a plan with only those paths whose values change the type of an index attribute."""
+    models = (
+        replace(
+            model,
+            paths=tuple(path for path in model.paths if transformation.index_attribute(path) is not None),
+        )
+        for model in plan.models
+    )
+    return replace(plan, models=tuple(model for model in models if model.paths))
+
+
 def longer_than(key_prefix: str, prefixes: Iterable[str]) -> tuple[str, ...]:
     """Return those prefixes that begin with a key prefix and are longer."""
     return tuple(

@@ -16,7 +16,7 @@ from redstart.commands.documents import hget, hmget_command, json_array_length, 
 from redstart.commands.keyspace import key_type
 from redstart.commands.resp import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
 from redstart.commands.scripts import load, run_script
-from redstart.effects import Op, Pending, answer, batch, gather, send_ahead
+from redstart.effects import Op, Pending, batch, gather, receive, send_ahead
 from redstart.errors import CommandError
 from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
@@ -111,7 +111,7 @@ def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
 
     Effects: several round trips for each large document.
     """
-    replies = yield from answer(reads.replies)
+    replies = yield from receive(reads.replies)
     reads.page_size.observe(replies)
     documents = [
         reader.document(key, reply) for (key, reader), reply in zip(reads.small, replies, strict=True)

@@ -65,9 +65,9 @@ class Record:
     Attributes:
         plan: all paths converted since the last rollback, which the census covers. None before the first run.
         generation: number of the last run.
-        begun: whether a run was started, even if only for the indexes.
+        is_started: whether a run was started, even if only for the indexes.
         converted, lossy: values changed since the last rollback, counted by the scripts that changed them.
-        forgotten: converted values that cannot be rolled back, because the undo log was dropped.
+        without_undo_log: converted values that cannot be rolled back, because the undo log was dropped.
         failures_not_kept: number of failures beyond the 100,000 recorded ones.
         census_values: number of values in the census; None before it is complete.
         milestone: see `milestone`; "" before the first one.
@@ -89,10 +89,10 @@ class Record:
 
     plan: Plan | None
     generation: int
-    begun: bool
+    is_started: bool
     converted: int
     lossy: int
-    forgotten: int
+    without_undo_log: int
     failures_not_kept: int
     census_values: int | None
     milestone: str
@@ -115,7 +115,7 @@ class Record:
     @property
     def is_new(self) -> bool:
         """Whether no run was started since the last rollback, so that no data is converted as far as recorded."""
-        return self.generation == 0 and not self.begun
+        return self.generation == 0 and not self.is_started
 
     def is_applied(self, model: PlannedModel) -> bool:
         """Return whether this model was converted as it is declared now."""
@@ -306,7 +306,7 @@ def mark_not_applied(keys: StateKeys, record: Record) -> list[list[Argument]]:
     return [["HDEL", keys.record, *fields], *commands] if fields else commands
 
 
-def forget_runs(keys: StateKeys) -> list[Argument]:
+def remove_run_number(keys: StateKeys) -> list[Argument]:
     """Return the command for a server on which no record is expected any more."""
     return ["HDEL", DATA_RUNS, keys.migration_id]
 
@@ -328,16 +328,18 @@ def end_rollback(
             *("stream", keys.journal, "set", keys.census, "string", keys.checkpoint),
             *("hash", keys.failures, "hash", keys.replaced, "hash", keys.record),
         ],
-        forget_runs(keys),
+        remove_run_number(keys),
         ["SREM", APPLIED_MIGRATIONS, keys.migration_id],
-        *(_keep_forgotten(keys, record, settings) if record.forgotten else []),
+        *(_keep_values_without_undo_log(keys, record, settings) if record.without_undo_log else []),
         *(counted(keys, "unrestored") if has_unrestored else []),
     ]
 
 
-def _keep_forgotten(keys: StateKeys, record: Record, settings: Settings) -> list[list[Argument]]:
-    kept: list[Argument] = ["generation", record.generation, "converted", record.forgotten]
-    kept += ["forgotten", record.forgotten, CLEARED, "run"]
+def _keep_values_without_undo_log(
+    keys: StateKeys, record: Record, settings: Settings
+) -> list[list[Argument]]:
+    kept: list[Argument] = ["generation", record.generation, "converted", record.without_undo_log]
+    kept += ["forgotten", record.without_undo_log, CLEARED, "run"]
     return [
         ["HSET", keys.record, *kept],
         remember_models(keys, record, settings),

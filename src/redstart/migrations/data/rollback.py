@@ -46,7 +46,7 @@ from redstart.migrations.data.unrestored import (
 )
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
-from redstart.migrations.server_checks import server_facts
+from redstart.migrations.server_checks import ServerFacts, server_facts
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command, Hint
@@ -66,7 +66,7 @@ class DataRollbackResult:
             changed or deleted since; `unrestored_examples`: the first of them.
         preexisting_numbers: pre-existing values, left unchanged; `number_examples`: the first of them. Covers the
             whole keyspace only if the rollback is complete.
-        forgotten: values that were converted before the undo log was dropped, and stay converted.
+        without_undo_log: values that were converted before the undo log was dropped, and stay converted.
         nothing_to_do: whether there was no run to roll back.
     """
 
@@ -80,7 +80,7 @@ class DataRollbackResult:
     unrestored_examples: list[Failure] = field(default_factory=list)
     preexisting_numbers: int = 0
     number_examples: list[Failure] = field(default_factory=list)
-    forgotten: int = 0
+    without_undo_log: int = 0
     nothing_to_do: bool = False
     seconds: float = 0.0
 
@@ -153,10 +153,10 @@ def require_undo_log(keys: StateKeys, record: Record) -> Op[None]:
     """
     if record.plan is not None or (yield from unrestored_count(keys)):
         return
-    if record.forgotten:
+    if record.without_undo_log:
         raise MigrationError(
             f"Cannot roll back {keys.migration_id}: its undo log was dropped. "
-            f"{record.forgotten:,} values stay converted.",
+            f"{record.without_undo_log:,} values stay converted.",
             "To restore the originals, use a backup.",
         )
     if (yield from is_recorded_without_state(keys, record)):
@@ -185,7 +185,7 @@ def begin_rollback(context: Context) -> Op[None]:
         record = yield from read_record(context.keys)
         if record.plan is not None:
             _, total = yield from _require_whole(context, record, record.plan)
-            _ = yield from _begun(context, record, record.plan, lease, total)
+            _ = yield from _start_checkpoint(context, record, record.plan, lease, total)
 
     yield from context.under_lease(work)
 
@@ -222,7 +222,7 @@ def _retry(context: Context, lease: Lease) -> Op[DataRollbackResult]:
         restored_exactly=undone[RESTORED],
         unrestored=left.count,
         unrestored_examples=left.examples,
-        forgotten=record.forgotten,
+        without_undo_log=record.without_undo_log,
         seconds=context.clock() - began,
     )
 
@@ -274,52 +274,16 @@ class _Rollback:
         began = self._context.clock()
         facts = yield from server_facts()
         transformation, total = yield from _require_whole(self._context, self._record, self._plan)
-        checkpoint = yield from _begun(self._context, self._record, self._plan, self._lease, total)
-        resumed = checkpoint.stage is RunStage.SWEEP
+        checkpoint = yield from _start_checkpoint(self._context, self._record, self._plan, self._lease, total)
+        is_resumed_sweep = checkpoint.stage is RunStage.SWEEP
         undoing = Undoing(self._keys, self._plan, transformation)
-        stopped: str | None = None
-        while checkpoint.stage is RunStage.REPLAY and stopped is None:
-            applier = Applier(
-                self._lease,
-                self._keys,
-                fields_expire=facts.fields_expire,
-                counted_as=RESTORED,
-                under=checkpoint.run_id,
-            )
-            stopped = yield from self._replay(checkpoint, applier, undoing, total)
-        applier = Applier(
-            self._lease,
-            self._keys,
-            fields_expire=facts.fields_expire,
-            after=REPLAYED,
-            counted_as=REFORMATTED,
-        )
-        left = (
-            Unrestored()
-            if stopped is not None
-            else (yield from _unrestored(self._context, undoing, checkpoint.replaced, checkpoint.moved))
-        )
-        reverter = PageReverter(
-            self._keys,
-            self._lease,
-            applier,
-            transformation,
-            self._record.other_style_fields,
-            left,
-            reformat_preexisting=self._reformat_preexisting,
-        )
+        stopped = yield from self._replay_to_end(checkpoint, undoing, total, facts)
+        left = Unrestored()
         if stopped is None:
-            passes = Passes(self._context, self._lease, self._swept_plan, self._batch_documents, reverter)
-            stopped = yield from passes.run(checkpoint, resumed=resumed)
-        left_out = left_out_of(self._swept_plan, self._plan)
-        if stopped is None and left_out is not None:
-            reverter.kept |= yield from values_left_out(
-                self._keys,
-                left_out,
-                transformation,
-                reformat_preexisting=self._reformat_preexisting,
-                lease=self._lease,
-            )
+            left = yield from _unrestored(self._context, undoing, checkpoint.replaced, checkpoint.moved)
+        reverter = self._reverter(transformation, left, facts)
+        if stopped is None:
+            stopped = yield from self._sweep(checkpoint, reverter, transformation, resumed=is_resumed_sweep)
         record = yield from read_record(self._keys)
         if stopped is None:
             if record.milestone != REPLAYED:
@@ -339,9 +303,60 @@ class _Rollback:
             left.examples,
             reverter.preexisting.count,
             reverter.preexisting.examples,
-            record.forgotten,
+            record.without_undo_log,
             seconds=self._context.clock() - began,
         )
+
+    def _reverter(self, transformation: Transformation, left: Unrestored, facts: ServerFacts) -> PageReverter:
+        applier = Applier(
+            self._lease,
+            self._keys,
+            fields_expire=facts.fields_expire,
+            after=REPLAYED,
+            counted_as=REFORMATTED,
+        )
+        return PageReverter(
+            self._keys,
+            self._lease,
+            applier,
+            transformation,
+            self._record.other_style_fields,
+            left,
+            reformat_preexisting=self._reformat_preexisting,
+        )
+
+    def _sweep(
+        self, checkpoint: Checkpoint, reverter: PageReverter, transformation: Transformation, *, resumed: bool
+    ) -> Op[str | None]:
+        """Convert newer values back, in passes. Return why they stopped."""
+        passes = Passes(self._context, self._lease, self._swept_plan, self._batch_documents, reverter)
+        stopped = yield from passes.run(checkpoint, resumed=resumed)
+        left_out = left_out_of(self._swept_plan, self._plan)
+        if stopped is None and left_out is not None:
+            reverter.kept |= yield from values_left_out(
+                self._keys,
+                left_out,
+                transformation,
+                reformat_preexisting=self._reformat_preexisting,
+                lease=self._lease,
+            )
+        return stopped
+
+    def _replay_to_end(
+        self, checkpoint: Checkpoint, undoing: Undoing, total: int, facts: ServerFacts
+    ) -> Op[str | None]:
+        """Replay the undo log, again after each restart of the server. Return why it stopped."""
+        stopped: str | None = None
+        while checkpoint.stage is RunStage.REPLAY and stopped is None:
+            applier = Applier(
+                self._lease,
+                self._keys,
+                fields_expire=facts.fields_expire,
+                counted_as=RESTORED,
+                under=checkpoint.run_id,
+            )
+            stopped = yield from self._replay(checkpoint, applier, undoing, total)
+        return stopped
 
     def _replay(
         self, checkpoint: Checkpoint, applier: Applier, undoing: Undoing, total: int
@@ -403,7 +418,9 @@ class _Rollback:
         return None
 
 
-def _begun(context: Context, record: Record, plan: Plan, lease: Lease, total: int) -> Op[Checkpoint]:
+def _start_checkpoint(
+    context: Context, record: Record, plan: Plan, lease: Lease, total: int
+) -> Op[Checkpoint]:
     """Return the checkpoint of an unfinished rollback, or a new one that replaces the checkpoint of a run."""
     run_id = yield from server_run_id()
     found = yield from load_checkpoint(context.keys)

@@ -67,7 +67,7 @@ class _Preview:
         self.documents = 0
         self.restored = 0
         self._in_parts: bytes | None = None
-        """The document whose parts are being read, if what they restore is forgotten after them."""
+        """The document whose parts are being read, if what they restore is discarded after them."""
         self.in_new_format = 0
         """Restored values that the scan for newer values also counts."""
 
@@ -242,7 +242,7 @@ def preview_rollback(
         unrestored_examples=preview.unrestored.examples,
         preexisting_numbers=preview.preexisting.count,
         number_examples=preview.preexisting.examples,
-        forgotten=record.forgotten,
+        without_undo_log=record.without_undo_log,
         nothing_to_do=nothing,
         seconds=context.clock() - began,
     )

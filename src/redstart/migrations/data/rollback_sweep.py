@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from redstart.effects import Op
 from redstart.mapping.value_paths import display
-from redstart.migrations.data.applier import Applier, ConflictRetrier
+from redstart.migrations.data.applier import Applier
+from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.document_transformation import DocumentTransformation
 from redstart.migrations.data.edit_builder import (
     cannot_be_written,
@@ -84,14 +85,14 @@ class PageReverter:
         def edits(read: Sequence[StoredDocument]) -> Op[list[DocumentEdits]]:
             return self._edits(read, again=read is not documents)
 
-        settling = ConflictRetrier(self._applier, edits, label=None)
-        yield from settling.begin(documents)
-        return InFlightPage(PageOutcome(), settling)
+        retrier = ConflictRetrier(self._applier, edits, label=None)
+        yield from retrier.begin(documents)
+        return InFlightPage(PageOutcome(), retrier)
 
-    def finish(self, begun: InFlightPage) -> Op[PageOutcome]:
+    def finish(self, in_flight: InFlightPage) -> Op[PageOutcome]:
         """Wait until the page is written."""
-        settled = yield from begun.settling.finish()
-        return PageOutcome(settled.documents, settled.values, settled.retried)
+        written = yield from in_flight.retrier.finish()
+        return PageOutcome(written.documents, written.values, written.retried)
 
     def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
         counted = PreexistingValues() if again else self.preexisting

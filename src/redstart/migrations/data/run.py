@@ -55,7 +55,7 @@ def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
     def work(lease: Lease) -> Op[None]:
         yield from require_intact_data(context.keys, exempt=("failures", "lease"))
         record = yield from require_recorded_plan(context, plan, resume=resume)
-        if not record.begun:
+        if not record.is_started:
             yield from lease.commit([["HSET", context.keys.record, "begun", 1]])
 
     yield from context.under_lease(work)
@@ -181,7 +181,7 @@ class RunResult:
         already_converted, null: counts of the initial scan, over all documents.
         errors: failed values.
         undoable: whether there is anything to roll back.
-        forgotten: values that were converted before the undo log was dropped, and stay converted.
+        without_undo_log: values that were converted before the undo log was dropped, and stay converted.
         unmatched: key prefixes of models without any document; empty if the run stopped early.
         seconds: duration of this process' part.
     """
@@ -197,7 +197,7 @@ class RunResult:
     conflicts_retried: int
     passes: int
     undoable: bool
-    forgotten: int
+    without_undo_log: int
     seconds: float
     unmatched: tuple[str, ...] = ()
 
@@ -271,7 +271,7 @@ class _Run:
         if found is None:
             return (yield from self._new_generation(record))
         self._resumed = True
-        yield from self._lease.commit((yield from self._generation_begun(found)))
+        yield from self._lease.commit((yield from self._record_generation(found)))
         if found.stopped_by:  # it is classified again, and may have been corrected
             yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
             found.stopped_by = ""
@@ -287,21 +287,21 @@ class _Run:
             [
                 ["REMOVE", "hash", self._keys.failures],
                 ["HDEL", self._keys.record, "failures_not_kept"],
-                *(yield from self._generation_begun(checkpoint)),
+                *(yield from self._record_generation(checkpoint)),
                 checkpoint.command(self._keys),
             ]
         )
         return checkpoint
 
-    def _generation_begun(self, checkpoint: Checkpoint) -> Op[list[list[Argument]]]:
+    def _record_generation(self, checkpoint: Checkpoint) -> Op[list[list[Argument]]]:
         """Return the commands that record the generation. One read."""
-        begun: list[Argument] = [
+        generation: list[Argument] = [
             *("HSET", self._keys.record),
             *("generation", checkpoint.generation),
             *("unfinished", "run"),
         ]
         runs: list[Argument] = ["HSET", DATA_RUNS, self._keys.migration_id, checkpoint.generation]
-        return [begun, runs, *(yield from in_this_format(self._keys))]
+        return [generation, runs, *(yield from in_this_format(self._keys))]
 
     def _census(self, checkpoint: Checkpoint, record: Record) -> Op[bool]:
         """Count all values and record pre-existing numbers. Return False if a stop was requested."""
@@ -331,7 +331,7 @@ class _Run:
         yield from self._lease.commit(
             [
                 *(
-                    yield from self._generation_begun(checkpoint)
+                    yield from self._record_generation(checkpoint)
                 ),  # a server that was restarted may have lost it
                 save_census(self._keys, plan, other_style_fields, values),
                 *([["HSET", self._keys.record, PROCESSED, self._processed]] if self._processed else []),
@@ -391,7 +391,7 @@ class _Run:
             conflicts_retried=counts.get("retried", 0),
             passes=checkpoint.number,
             undoable=(yield from call(xlen(self._keys.journal))) > 0,
-            forgotten=record.forgotten,
+            without_undo_log=record.without_undo_log,
             seconds=seconds,
             unmatched=() if stopped is not None else _unmatched(record, self._plan),
         )

@@ -8,8 +8,8 @@ from typing import Protocol
 from redstart.commands.server_info import server_time
 from redstart.effects import Op, call
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.applier import ConflictRetrier
 from redstart.migrations.data.checkpoint import Checkpoint
+from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
@@ -52,7 +52,7 @@ class PageHandler(Protocol):
         """Send the edits of a page; `label` ("generation.pass") is for the undo log."""
         ...
 
-    def finish(self, begun: "InFlightPage") -> Op[PageOutcome]:
+    def finish(self, in_flight: "InFlightPage") -> Op[PageOutcome]:
         """Wait until the edits are applied."""
         ...
 
@@ -62,7 +62,7 @@ class InFlightPage:
     """A page whose edits are in progress, with its outcome so far."""
 
     outcome: PageOutcome
-    settling: ConflictRetrier
+    retrier: ConflictRetrier
 
 
 class Passes:
@@ -94,7 +94,7 @@ class Passes:
         self._failures = yield from FailureLog(self._context.keys).count()
         last = (
             checkpoint.number + MAX_PASSES - 1
-        )  # starts again when resumed: the old version may be stopped by now
+        )  # starts again when resumed: the old version may be stopped since
         while True:
             stopped = yield from self._pass(checkpoint)
             if stopped is not None:
@@ -129,11 +129,11 @@ class Passes:
         ended = False
         while not ended:
             page = yield from self._scanner.page(cursor)
-            begun = yield from self._handler.begin(page.documents, label)
+            in_flight = yield from self._handler.begin(page.documents, label)
             if under_way is not None:
                 stopped = yield from self._finish(checkpoint, *under_way)
-            under_way, cursor = (page, begun), page.cursor
-            stopped = stopped or begun.outcome.stopped
+            under_way, cursor = (page, in_flight), page.cursor
+            stopped = stopped or in_flight.outcome.stopped
             ended = stopped is not None or page.ends_pass
             if not ended and self._context.monitor.stop_requested():
                 stopped, ended = "interrupted", True
@@ -142,9 +142,9 @@ class Passes:
         yield from self._await_save()
         return stopped
 
-    def _finish(self, checkpoint: Checkpoint, page: Page, begun: InFlightPage) -> Op[str | None]:
+    def _finish(self, checkpoint: Checkpoint, page: Page, in_flight: InFlightPage) -> Op[str | None]:
         """Wait for a page and save the checkpoint. Return the reason to stop, or None."""
-        outcome = yield from self._handler.finish(begun)
+        outcome = yield from self._handler.finish(in_flight)
         # Conflicts count as changes, too: also if our own reply was lost, and nothing was left to change.
         checkpoint.changed += outcome.changed + outcome.retried
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
@@ -180,7 +180,7 @@ class Passes:
         return outcome.stopped
 
     def _await_save(self) -> Op[None]:
-        """Wait for the last save of the checkpoint; by now its reply has arrived."""
+        """Wait for the last save of the checkpoint; its reply has arrived in most cases."""
         saving, self._saving = self._saving, None
         if saving is not None:
-            yield from self._lease.answer(saving)
+            yield from self._lease.receive(saving)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redstart.commands.keyspace import scan
 from redstart.commands.resp import PageSize
 from redstart.commands.server_info import info
-from redstart.effects import Op, Pending, answer, call, send_ahead
+from redstart.effects import Op, Pending, call, receive, send_ahead
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.plan import Plan, PlannedModel, router, scan_pattern
 from redstart.migrations.data.reader import ReadsUnderWay, documents_read, send_reads
@@ -79,7 +79,7 @@ class Scanner:
         return Page(portion.cursor, documents, portion.keys - len(documents), rest)
 
     def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
-        next_cursor, keys = yield from answer(scanned)
+        next_cursor, keys = yield from receive(scanned)
         found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
         return (yield from self._ask(cursor, found, next_cursor))
 

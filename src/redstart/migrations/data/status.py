@@ -19,6 +19,7 @@ class DataStatus:
     """What the server has of the data of a migration; see redstart.migrations.phase for the phase.
 
     Attributes:
+        migration_id: of the migration.
         applied, pending: models that are converted as they are declared now, and models that are not.
         unrestored: documents with originals that the last rollback could not restore.
         unnamed: of both, models that are recorded but not among the given ones.
@@ -30,6 +31,7 @@ class DataStatus:
         unlisted: whether Redstart's record has it as applied, and redis-om's has not: redis-om would run it again.
     """
 
+    migration_id: str
     applied: list[PlannedModel]
     pending: list[PlannedModel]
     record: Record
@@ -92,6 +94,7 @@ def status(keys: StateKeys, plan: Plan) -> Op[DataStatus]:
     pending = record.pending(plan) + [model for model in unnamed if model.key_prefix not in record.applied]
     models = [*plan.models, *unnamed]
     return DataStatus(
+        migration_id=keys.migration_id,
         applied=[model for model in models if model not in pending],
         pending=pending,
         record=record,

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import Location, ValuePath
-from redstart.migrations.data.applier import MAX_TRIES, Applier, split_large
+from redstart.migrations.data.applier import Applier, split_large
+from redstart.migrations.data.conflicts import MAX_TRIES
 from redstart.migrations.data.edit_builder import classify_stored
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (

@@ -10,7 +10,6 @@ from redstart.effects import Op, call
 from redstart.migrations.files.declarations import Declared, Kind, Problem
 from redstart.migrations.files.graph import in_order
 from redstart.migrations.files.loader import Found
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Hint
 
 
@@ -68,18 +67,19 @@ class FilesStatus:
         }
 
 
-def files_status(found: Found, recorded: Collection[str]) -> FilesStatus:
+def files_status(found: Found, recorded: Collection[str], built_in: Collection[str] = ()) -> FilesStatus:
     """Return the applied and the pending migrations.
 
     An unreadable file of an applied migration is not a problem: it may import modules that no longer exist.
 
     Args:
         recorded: the ids that are recorded as applied.
+        built_in: ids of migrations without a file, which may be dependencies.
     """
     waiting = {name: one for name, one in found.migrations.items() if name not in recorded}
-    pending, without_place = in_order(waiting, {*recorded, DATETIME_MIGRATION})
+    pending, without_place = in_order(waiting, {*recorded, *built_in})
     unreadable = [one for one in found.problems if one.migration_id not in recorded]
-    known = {*found.migrations, *(one.migration_id for one in found.problems), DATETIME_MIGRATION}
+    known = {*found.migrations, *(one.migration_id for one in found.problems), *built_in}
     return FilesStatus(
         where=found.where,
         recorded=tuple(sorted(recorded)),

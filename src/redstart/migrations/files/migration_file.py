@@ -7,7 +7,7 @@ import ast
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,6 @@ from redstart.migrations.files.loader import (
     user_frame,
 )
 from redstart.migrations.operations.base import Operation
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 
 NAME: Final = "migration"
 """The variable of a file that holds its `Migration`."""
@@ -124,13 +123,14 @@ class LoadedFiles:
         return bool(self.files or self.problems)
 
 
-def load_files(directory: Path) -> LoadedFiles:
+def load_files(directory: Path, built_in: Collection[str] = ()) -> LoadedFiles:
     """Load the migration files in a directory, without subdirectories. Each of them is executed.
 
     Other Python files are not executed: helpers, migration files of redis-om, or those of another tool.
 
     Args:
         directory: may be missing; then there are no files.
+        built_in: ids of migrations that Redstart contains.
 
     Raises:
         ConfigurationError: it is not a directory, or cannot be read.
@@ -143,21 +143,21 @@ def load_files(directory: Path) -> LoadedFiles:
                 found[one.migration_id] = one
             else:
                 problems.append(one)
-    duplicates = _duplicates(found.values())
+    duplicates = _duplicates(found.values(), built_in)
     usable = {name: one for name, one in found.items() if name not in duplicates}
     return LoadedFiles(str(directory), usable, (*problems, *duplicates.values()))
 
 
-def _duplicates(files: Iterable[MigrationFile]) -> dict[str, Problem]:
+def _duplicates(files: Iterable[MigrationFile], built_in: Iterable[str]) -> dict[str, Problem]:
     """Return the problems of files whose id belongs to another migration, by id."""
-    built_in = _folded(DATETIME_MIGRATION)
+    reserved = set(map(_folded, built_in))
     owners: dict[str, str] = {}
     found: dict[str, Problem] = {}
     for file in files:
         name, folded = file.migration_id, _folded(file.migration_id)
         owner = owners.setdefault(folded, name)
-        if folded == built_in:
-            reason = "its id is that of the conversion of dates, which Redstart contains"
+        if folded in reserved:
+            reason = "its id is that of a migration that Redstart contains"
         elif owner != name:
             reason = f"its id is also that of {printable(owner)}.py, except for upper and lower case"
         else:

@@ -1,5 +1,7 @@
 """Check that the keys of the index migrations are complete and readable."""
 
+from functools import partial
+
 from redstart.commands.keyspace import hgetall
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
@@ -20,17 +22,22 @@ from redstart.migrations.indexes.state import (
 )
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease, lease_damage
-from redstart.migrations.state_keys import APPLIED_SCHEMA_MIGRATIONS, DATETIME_MIGRATION, StateKeys
+from redstart.migrations.state_keys import APPLIED_SCHEMA_MIGRATIONS
+from redstart.next_steps import Hint
 
 _NAMED = 5
 
 
-def find_index_damage() -> Op[list[Damage]]:
-    """Return the damage of the keys of the index migrations. Some reads; twice if there is any."""
-    return (yield from confirmed(_look))
+def find_index_damage(restore_hint: Hint) -> Op[list[Damage]]:
+    """Return the damage of the keys of the index migrations. Some reads; twice if there is any.
+
+    Args:
+        restore_hint: the hint for a lost record, which a rollback of the data needs.
+    """
+    return (yield from confirmed(partial(_look, restore_hint)))
 
 
-def _look() -> Op[list[Damage]]:
+def _look(restore_hint: Hint) -> Op[list[Damage]]:
     found = yield from of_other_types(
         [
             ("index fence", LEASE.fence, "string"),
@@ -56,7 +63,7 @@ def _look() -> Op[list[Damage]]:
                 "index records",
                 f"{RECORDS} has no record of {', '.join(names[:_NAMED])}{others}, "
                 "for which Redstart has built an index: the previous definition cannot be restored.",
-                StateKeys(DATETIME_MIGRATION).restore_hint(),
+                restore_hint,
             )
         )
     kept = [

@@ -8,7 +8,7 @@ from hashlib import sha1
 
 from redstart.migrations.indexes.dual_format import accepts_both_formats
 from redstart.migrations.indexes.lifecycle import IndexState
-from redstart.migrations.indexes.plan import PlannedIndex, text_date_fields
+from redstart.migrations.indexes.plan import PlannedIndex, text_attributes
 from redstart.migrations.indexes.state import IndexRecord, is_built_name
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import Index, create_arguments
@@ -44,7 +44,7 @@ def has_more(record: IndexRecord | None, active: IndexInfo | None, planned: Plan
         return False
     if record is not None and only_adds(record.final, planned.index):
         return True
-    if text_date_fields(active.index, planned):  # it may lose documents once their dates are numbers
+    if text_attributes(active.index, planned):  # it may lose documents once the values are numbers
         return False
     return (record is None or record.is_cut_over) and only_adds(active.index, planned.index)
 

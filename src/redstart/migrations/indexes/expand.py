@@ -1,8 +1,8 @@
 """Migrate one index as far as the data allows.
 
-If dates keep their type, the new index is built, checked and cut over at once. If they change, it is built and fills
-while the data is converted; until then a dual-format index is active: for hashes the existing one, for JSON one that
-indexes text dates and skips numeric ones.
+If no attribute changes with the data, the new index is built, checked and cut over at once. Otherwise it is built and
+fills while the data is converted; until then a dual-format index is active: for hashes the existing one, for JSON one
+that indexes text and skips numbers.
 """
 
 import math
@@ -56,14 +56,14 @@ class IndexResult:
     """The result for one index.
 
     Attributes:
-        membership: the last coverage check; None if none was needed.
+        coverage: the last coverage check; None if none was needed.
         repaired: whether another tool had replaced the active index, and this run repaired it.
     """
 
     name: str
     model: str
     outcome: IndexOutcome
-    membership: Coverage | None = None
+    coverage: Coverage | None = None
     repaired: bool = False
 
     @property
@@ -75,9 +75,7 @@ class IndexResult:
     def is_incomplete(self) -> bool:
         """Return whether the index is new and documents are missing from it."""
         return (
-            self.outcome is IndexOutcome.CREATED
-            and self.membership is not None
-            and self.membership.missing > 0
+            self.outcome is IndexOutcome.CREATED and self.coverage is not None and self.coverage.missing > 0
         )
 
 
@@ -165,7 +163,7 @@ class Expansion:
         is_first = known is None or (record.legacy, record.created) != (known.legacy, known.created)
         if is_first or not repaired:
             record = yield from self._count_missing_before(record, active)
-        # By the active index, not by the previous one: after a first cutover, earlier dates are numbers already.
+        # By the active index, not by the previous one: after a first cutover, earlier values are numbers already.
         current = record.legacy if repaired or active is None else active.index
         pending = not converted and pending_attributes(record.final, changing_attributes(current, planned))
         if active is None:
@@ -193,12 +191,12 @@ class Expansion:
     def _create(self, planned: PlannedIndex, record: IndexRecord) -> Op[IndexResult]:
         """Create the index of a new name: the final one if it contains every document, else a dual-format index."""
         built = yield from self._build(record, record.final)
-        membership = yield from check_coverage(self._lease.keep, built, None, record)
-        final_may_serve = membership.complete or self._options.accept_unindexed or not record.changing
+        coverage = yield from check_coverage(self._lease.keep, built, None, record)
+        final_may_serve = coverage.complete or self._options.accept_unindexed or not record.changing
         if final_may_serve or planned.key_prefix in self._converted:
             yield from swap(self._lease, record.name, built, now=None)
             yield from record_active_final(self._lease, record)
-            return IndexResult(planned.name, planned.model, IndexOutcome.CREATED, membership)
+            return IndexResult(planned.name, planned.model, IndexOutcome.CREATED, coverage)
         wanted = dual_format_index(
             record.legacy, record.changing, supports_path_filters=self._supports_path_filters
         )
@@ -221,7 +219,7 @@ class Expansion:
                 yield from self._keep_old(record, active)
             cutover = yield from cut_over(self._lease, record, wanted)
             if not cutover.done:
-                return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.membership)
+                return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.coverage)
         _ = yield from self._build(record, record.final)
         yield from record_expansion(self._lease, record)
         return IndexResult(planned.name, planned.model, IndexOutcome.EXPANDED)
@@ -233,7 +231,7 @@ class Expansion:
 
         Args:
             early: whether the data is not converted yet. Then cut over only if no document is lost: there may be no
-                document with a newly indexed date.
+                document with a newly indexed value.
         """
         if not repaired:
             yield from self._keep_old(record, active)
@@ -249,10 +247,10 @@ class Expansion:
             rebuild=repaired,
         )
         if not cutover.done:
-            return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.membership)
-        missing = 0 if cutover.membership is None else cutover.membership.missing
+            return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.coverage)
+        missing = 0 if cutover.coverage is None else cutover.coverage.missing
         yield from record_cutover(self._lease, record, accepted_unindexed=missing)
-        return IndexResult(planned.name, planned.model, IndexOutcome.CUT_OVER, cutover.membership)
+        return IndexResult(planned.name, planned.model, IndexOutcome.CUT_OVER, cutover.coverage)
 
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
         return build_beside(self._lease, record.name, index)

@@ -52,8 +52,8 @@ _E = IndexEvent
 TRANSITIONS: dict[tuple[IndexState | None, IndexEvent], IndexState | None] = {
     # PLAN. `om migrate run` records the previous and the final definition: commit.lua. Nothing is built yet.
     (None, _E.PLAN): _S.PLANNED,
-    # Again, for an index that did not exist before Redstart, or that had no dates: another tool has created one with
-    # dates as text, and the data is not converted. That index is the previous one from now on.
+    # Again, for an index that did not exist before Redstart, or that had no changing attributes: another tool has
+    # created one with text in them, and the data is not converted. That index is the previous one from now on.
     (_S.PLANNED, _E.PLAN): _S.PLANNED,
     (_S.EXPANDED, _E.PLAN): _S.PLANNED,
     (_S.CUT_OVER, _E.PLAN): _S.PLANNED,
@@ -71,7 +71,7 @@ TRANSITIONS: dict[tuple[IndexState | None, IndexEvent], IndexState | None] = {
     # built; then commit.lua. The data is not converted.
     (_S.PLANNED, _E.EXPAND): _S.EXPANDED,
     (_S.EXPANDED, _E.EXPAND): _S.EXPANDED,
-    # Another tool has replaced the final index by one with dates as text.
+    # Another tool has replaced the final index by one with text in changing attributes.
     (_S.CUT_OVER, _E.EXPAND): _S.EXPANDED,
     # `om migrate run` beside a rollback does not end it.
     (_S.ROLLING_BACK, _E.EXPAND): _S.ROLLING_BACK,
@@ -82,7 +82,7 @@ TRANSITIONS: dict[tuple[IndexState | None, IndexEvent], IndexState | None] = {
     # Repeated where another tool has replaced the final index.
     (_S.CUT_OVER, _E.CUT_OVER): _S.CUT_OVER,
     # The final index is active and the data is not converted: a rollback ended before it moved the alias, or no
-    # document has the date that is indexed for the first time. `om migrate run` does not end the rollback.
+    # document has the value that is indexed for the first time. `om migrate run` does not end the rollback.
     (_S.ROLLING_BACK, _E.CUT_OVER): _S.ROLLING_BACK,
     # CONTRACT. `om migrate cleanup` has dropped the unused indexes: drop.lua for each; then commit.lua.
     (_S.CUT_OVER, _E.CONTRACT): _S.CONTRACTED,
@@ -91,7 +91,7 @@ TRANSITIONS: dict[tuple[IndexState | None, IndexEvent], IndexState | None] = {
     # so there may be unused indexes again.
     (_S.CONTRACTED, _E.REOPEN): _S.CUT_OVER,
     # ROLL_BACK. A dual-format index is built and contains every document of the active one. First commit.lua, then the
-    # alias moves to it (swap.lua): while both are not done, queries by date are to stop.
+    # alias moves to it (swap.lua): while both are not done, queries on changing attributes are to stop.
     (_S.EXPANDED, _E.ROLL_BACK): _S.ROLLING_BACK,
     (_S.CUT_OVER, _E.ROLL_BACK): _S.ROLLING_BACK,
     (_S.CONTRACTED, _E.ROLL_BACK): _S.ROLLING_BACK,

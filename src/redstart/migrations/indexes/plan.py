@@ -20,9 +20,9 @@ class PlannedIndex:
     """The index a model needs.
 
     Attributes:
-        old: the same index with its dates as TAG, as before 1.0.
-        dates: the attribute names of fields that hold dates, indexed or not.
-        places: fields of hashes, or paths in JSON, that hold these dates.
+        old: the same index with its changing attributes as TAG, as before 1.0.
+        attributes: the names of attributes whose type changes with the data, indexed or not.
+        identifiers: fields of hashes, or paths in JSON, that have their values.
         schema: the text whose hash redis-om 1.x stores for the index.
     """
 
@@ -30,8 +30,8 @@ class PlannedIndex:
     key_prefix: str
     index: Index
     old: Index
-    dates: frozenset[str]
-    places: frozenset[str]
+    attributes: frozenset[str]
+    identifiers: frozenset[str]
     schema: str
 
     @property
@@ -50,11 +50,13 @@ def planned_indexes(declarations: Iterable[ModelDeclaration]) -> list[PlannedInd
     planned = []
     for declaration in declarations:
         index = index_of(declaration.model)
-        dates = frozenset(path.attribute for path in declaration.paths.planned)
-        places = frozenset(path_of(path, index.storage) for path in declaration.paths.planned)
-        old, schema = _with_dates_as_tags(index, dates), reference_schema(declaration.model)
+        attributes = frozenset(path.attribute for path in declaration.paths.planned)
+        identifiers = frozenset(path_of(path, index.storage) for path in declaration.paths.planned)
+        old, schema = _with_tags(index, attributes), reference_schema(declaration.model)
         planned.append(
-            PlannedIndex(declaration.name, declaration.key_prefix, index, old, dates, places, schema)
+            PlannedIndex(
+                declaration.name, declaration.key_prefix, index, old, attributes, identifiers, schema
+            )
         )
     return planned
 
@@ -108,10 +110,10 @@ def path_of(path: ValuePath, storage: Storage) -> str:
     return index_path(path.segments)
 
 
-def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
+def _with_tags(index: Index, attributes: Collection[str]) -> Index:
     fields = (
         replace(field, kind=FieldKind.TAG, separator="|", sortable=False)
-        if field.attribute in dates and field.kind is FieldKind.NUMERIC
+        if field.attribute in attributes and field.kind is FieldKind.NUMERIC
         else field
         for field in index.fields
     )
@@ -119,23 +121,24 @@ def _with_dates_as_tags(index: Index, dates: Collection[str]) -> Index:
 
 
 def changing_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Return the changing attributes: `text_date_fields`, and dates that are indexed for the first time."""
+    """Return the changing attributes: `text_attributes`, and those that are indexed for the first time."""
     first = (
         field.attribute
         for field in planned.index.fields
         if field.kind is FieldKind.NUMERIC
-        and field.attribute in planned.dates
+        and field.attribute in planned.attributes
         and before.field_named(field.attribute) is None
     )
-    return (*text_date_fields(before, planned), *first)
+    return (*text_attributes(before, planned), *first)
 
 
-def text_date_fields(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
-    """Return the attributes of dates that an index has as TAG or TEXT, of any name and perhaps no longer declared."""
+def text_attributes(before: Index, planned: PlannedIndex) -> tuple[str, ...]:
+    """Return the changing attributes that an index has as TAG or TEXT, of any name and perhaps no longer declared."""
     return tuple(
         field.attribute
         for field in before.fields
-        if field.kind in TEXTS and (field.attribute in planned.dates or field.identifier in planned.places)
+        if field.kind in TEXTS
+        and (field.attribute in planned.attributes or field.identifier in planned.identifiers)
     )
 
 

@@ -18,7 +18,7 @@ from redstart.migrations.indexes.hidden_options import read_synonyms, require_dr
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
     changing_attributes,
-    text_date_fields,
+    text_attributes,
     with_options_of,
 )
 from redstart.migrations.indexes.state import SCRATCH, is_built_name, previous_index, read_records, shown
@@ -230,14 +230,14 @@ def _described(index: Index) -> str:
 
 
 def require_safe_rollback(facts: ServerFacts, planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raise UnsafeServerError if the server may evict keys, and an index with dates as text is to be replaced.
+    """Raise UnsafeServerError if the server may evict keys, and an index with text to be converted is to be replaced.
 
-    A read for each. New indexes, and changes without dates, need no undo log: an application may make them on a server
-    that is a cache.
+    A read for each. New indexes, and changes of other attributes, need no undo log: an application may make them on a
+    server that is a cache.
     """
     for one in planned:
         found = yield from find_index(one.name)
-        if found is not None and text_date_fields(found.index, one):
+        if found is not None and text_attributes(found.index, one):
             require_safe_undo(facts)
 
 

@@ -142,7 +142,7 @@ def _record_final(lease: Lease, record: IndexRecord, *events: IndexEvent, stored
 
 
 def _begins_anew(planned: PlannedIndex, known: IndexRecord, current: Index | None) -> bool:
-    """Return whether another tool created an index with dates as tags where none existed.
+    """Return whether another tool created an index with changing attributes as tags where none existed.
 
     Before the data is converted, that index is the one to migrate, and to restore on rollback.
     """

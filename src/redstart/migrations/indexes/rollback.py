@@ -70,7 +70,7 @@ def before_undo(
         swap = yield from prepare(lease, record, wanted[record.name], max_missing=max_missing)
         prepared.append((record, swap))
     refused = [
-        (record, CutoverResult(swap.membership, False)) for record, swap in prepared if not swap.accepted
+        (record, CutoverResult(swap.coverage, False)) for record, swap in prepared if not swap.accepted
     ]
     if refused:
         for record, swap in prepared:

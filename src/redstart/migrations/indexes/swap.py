@@ -80,13 +80,13 @@ class CutoverResult:
     """The result of a switch.
 
     Attributes:
-        membership: the coverage check; None if none was needed.
+        coverage: the coverage check; None if none was needed.
         done: whether the alias points to the definition now.
         is_created: whether Redstart was the first to create an index of that name, and keeps one active.
         is_dropped: whether the index was dropped, because Redstart was the first to create it.
     """
 
-    membership: Coverage | None
+    coverage: Coverage | None
     done: bool
     is_created: bool = False
     is_dropped: bool = False
@@ -99,14 +99,14 @@ class Prepared:
     Attributes:
         index: the index that was built.
         active: the active index; None if there is none.
-        membership: the coverage check; None if the active index has the definition already.
+        coverage: the coverage check; None if the active index has the definition already.
         accepted: whether no more documents are missing from the index than allowed.
         is_new: whether the index did not exist before.
     """
 
     index: str
     active: str | None
-    membership: Coverage | None
+    coverage: Coverage | None
     accepted: bool
     is_new: bool
 
@@ -125,20 +125,20 @@ def prepare(
     if info is not None and (info.name == name or not rebuild) and same_definition(info.index, wanted):
         return Prepared(info.name, info.name, None, accepted=True, is_new=False)
     active = None if info is None else info.name
-    membership = yield from _build_and_check(lease, record, wanted, active)
-    if active is not None and membership.missing > max_missing and _should_hold_all(record, wanted):
+    coverage = yield from _build_and_check(lease, record, wanted, active)
+    if active is not None and coverage.missing > max_missing and _should_hold_all(record, wanted):
         # The server's scan misses a document that is renamed meanwhile; only a write adds it to the index.
         _ = yield from drop(lease, name, (record.name,))
-        membership = yield from _build_and_check(lease, record, wanted, active)
-    accepted = active is None or membership.missing <= max_missing
-    return Prepared(name, active, membership, accepted, is_new=built is None)
+        coverage = yield from _build_and_check(lease, record, wanted, active)
+    accepted = active is None or coverage.missing <= max_missing
+    return Prepared(name, active, coverage, accepted, is_new=built is None)
 
 
 def finish(lease: Lease, record: IndexRecord, prepared: Prepared) -> Op[CutoverResult]:
     """Point the alias to a prepared index, if it is accepted. Effects: one script, or none."""
-    if prepared.accepted and prepared.membership is not None:
+    if prepared.accepted and prepared.coverage is not None:
         yield from swap(lease, record.name, prepared.index, now=prepared.active, aliases=record.aliases)
-    return CutoverResult(prepared.membership, prepared.accepted)
+    return CutoverResult(prepared.coverage, prepared.accepted)
 
 
 def cut_over(
@@ -173,7 +173,7 @@ def _build_and_check(lease: Lease, record: IndexRecord, wanted: Index, active: s
 
 
 def _should_hold_all(record: IndexRecord, wanted: Index) -> bool:
-    """Return whether dates keep no document out of the index: then a second build may help."""
+    """Return whether values keep no document out of the index: then a second build may help."""
     return wanted != record.final or not pending_attributes(record.final, record.changing)
 
 

@@ -1,0 +1,508 @@
+"""The service of data migrations: every use case once, for the command line and for programs."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from random import Random
+from typing import Self
+
+from redstart.display import shortened
+from redstart.effects import Op
+from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, StateDamagedError
+from redstart.mapping.model_info import ModelDeclaration
+from redstart.migrations.blocking import rejected_values
+from redstart.migrations.context import Context
+from redstart.migrations.coordinator import (
+    estimate_indexes,
+    migrate_back,
+    migrate_forward,
+    preview_back,
+    require_possible_run,
+)
+from redstart.migrations.data.checkpoint import load_checkpoint
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.failures import FailureLog, failure_at
+from redstart.migrations.data.maintenance import clear_progress, last_copies
+from redstart.migrations.data.page_converter import expected_failures
+from redstart.migrations.data.plan import (
+    Plan,
+    longer_than,
+    make_plan,
+    plan_for_indexes,
+    with_recorded_exclusions,
+)
+from redstart.migrations.data.record import is_recorded_without_state, read_record
+from redstart.migrations.data.run import require_recorded_plan, require_room_aside
+from redstart.migrations.data.statistics import (
+    READS_PER_RUN,
+    WRITE_TO_READ,
+    Statistics,
+    statistics,
+)
+from redstart.migrations.data.status import status as read_status
+from redstart.migrations.data.unrestored import all_unrestored
+from redstart.migrations.data.verify import Problems, verify, verify_journal
+from redstart.migrations.failure import Failure, FailureSummary
+from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
+from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
+from redstart.migrations.indexes.preflight import require_aliases
+from redstart.migrations.indexes.state import read_records
+from redstart.migrations.indexes.status import absent_indexes, index_statuses
+from redstart.migrations.integrity import require_intact
+from redstart.migrations.key_ownership import require_same_types
+from redstart.migrations.lease import LeaseState
+from redstart.migrations.maintenance import drop_undo_log, force_unlock
+from redstart.migrations.model_check import ModelCheck
+from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
+from redstart.migrations.outcomes import (
+    DryRun,
+    MigrationResult,
+    Preflight,
+    RecordedFailures,
+    Refusal,
+    RollbackEstimate,
+    RollbackResult,
+    RunProgress,
+    SchemaResult,
+    StatisticsResult,
+    StatusResult,
+    VerificationResult,
+)
+from redstart.migrations.phase import migration_status, with_index_lease
+from redstart.migrations.schema_check import check_schema
+from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command, Hint
+from redstart.values.timezones import NaiveTimezone
+
+NO_SUCH_INDEX = Hint("there is no index of this name; see ", Command("migrate status"))
+"""A problem that a verification reports."""
+MAX_REJECTED = 100
+"""Documents of an index that are read to find values that its original definition does not accept."""
+_ROLLBACK_TO_RUN = 2.0
+"""Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataMigration:
+    """A transformation of some models, and its rollback. Each operation checks first what it depends on.
+
+    Attributes:
+        declarations: the models; none for operations that only use what is recorded on the server.
+        plan: which values of which keys are read and changed.
+        naive_timezone: the zone in which the models read values without an offset, for `verify(check_data=True)`.
+        exclude_prefixes: longer key prefixes whose keys belong to no model.
+        exclusions_are_settings: whether these are settings of the project, which may concern other models.
+    """
+
+    context: Context
+    declarations: tuple[ModelDeclaration, ...]
+    plan: Plan
+    naive_timezone: NaiveTimezone
+    exclude_prefixes: tuple[str, ...] = field(default=())
+    exclusions_are_settings: bool = False
+
+    @classmethod
+    def for_models(
+        cls,
+        declarations: Iterable[ModelDeclaration],
+        *,
+        context: Context,
+        naive_timezone: NaiveTimezone,
+        exclude_prefixes: Iterable[str] = (),
+        exclusions_are_settings: bool = False,
+        assigns_keys: bool = True,
+    ) -> Self:
+        """Return the migration of some models.
+
+        Args:
+            context: with the transformation.
+            assigns_keys: False for operations that assign no keys to models: key prefixes may overlap.
+
+        Raises:
+            ConfigurationError: key prefixes overlap.
+        """
+        declared, excluded = tuple(declarations), tuple(exclude_prefixes)
+        make = make_plan if assigns_keys else plan_for_indexes
+        plan = make(declared, context.transformation, excluded=excluded)
+        return cls(context, declared, plan, naive_timezone, excluded, exclusions_are_settings)
+
+    @property
+    def keys(self) -> StateKeys:
+        """The keys of the state on the server."""
+        return self.context.keys
+
+    def planned_indexes(self) -> list[PlannedIndex]:
+        """Return the indexes of the models. Raises ConfigurationError if two models define one index differently."""
+        planned = planned_indexes(self.declarations)
+        require_one_definition_each(planned)
+        return planned
+
+    def _index_migration(self) -> IndexMigration:
+        context = self.context
+        return IndexMigration(context.holder, context.token, context.clock, context.monitor)
+
+    def _known_exclusions(self) -> Op[Plan]:
+        """Return the plan without the keys that the recorded runs have left out, too. One read."""
+        return with_recorded_exclusions(self.plan, (yield from read_record(self.keys)).plan)
+
+    def unused_prefixes(self, prefixes: Iterable[str]) -> Op[list[str]]:
+        """Return those prefixes that are longer than the key prefix of no model, given or recorded. One read."""
+        recorded = (yield from read_record(self.keys)).known_models
+        known = {*recorded, *(one.key_prefix for one in self.declarations)}
+        return [
+            one
+            for one in dict.fromkeys(prefixes)
+            if known and not any(longer_than(each, [one]) for each in known)
+        ]
+
+    def _require_used_prefixes(self, included: Iterable[str] = ()) -> Op[None]:
+        """Raise ConfigurationError if a given exclusion or inclusion concerns no keys. Up to two reads."""
+        given = () if self.exclusions_are_settings else self.exclude_prefixes
+        for option, prefixes in (("--exclude-prefix", given), ("--include-prefix", included)):
+            for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():
+                raise ConfigurationError(
+                    f"{option} {shortened(prefix)} concerns no keys: no model has a shorter key prefix that it begins "
+                    "with.",
+                    "Use a prefix that begins with the key prefix of a model and is longer. "
+                    "To select models, name their modules with --models",
+                )
+
+    def stats(self, *, exact: bool = False, batch_size: int = 1_000) -> Op[StatisticsResult]:
+        """Count documents and values by kind, and estimate the duration of a run. Reads only.
+
+        Args:
+            exact: read every document instead of a sample.
+
+        Raises:
+            ConfigurationError: `batch_size` is out of range.
+            StateDamagedError: state on the server is missing or damaged.
+        """
+        require_within("batch_size", batch_size, MAX_BATCH_SIZE)
+        yield from require_intact(self.keys)
+        plan = yield from self._known_exclusions()
+        rng = None if exact else Random()
+        found = yield from statistics(self.context, plan, rng=rng, batch_documents=batch_size)
+        return StatisticsResult(found, (yield from load_checkpoint(self.keys)) is not None)
+
+    def estimate_run(self) -> Op[Statistics]:
+        """Estimate the documents and the duration of a run from a sample. Reads only."""
+        return (yield from statistics(self.context, self.plan, rng=Random()))
+
+    def preflight(self, options: MigrationOptions) -> Op[Preflight]:
+        """Return what a run would do with indexes, and what it should warn of. Reads only.
+
+        Raises:
+            ConfigurationError: two models define one index differently.
+            MigrationError: a given alias does not point to an index of the models.
+            StateDamagedError: state on the server is missing or damaged.
+        """
+        yield from require_intact(self.keys, exempt=("failures",))
+        yield from self._require_used_prefixes(options.include_prefixes)
+        record = yield from read_record(self.keys)
+        is_lost = yield from is_recorded_without_state(self.keys, record)
+        planned = self.planned_indexes()
+        if options.aliases:
+            yield from require_aliases(options.aliases, planned)
+        indexes = yield from estimate_indexes(
+            self.context, self.plan, planned, keep_old_index=options.keep_old_index
+        )
+        statuses = (yield from index_statuses(planned)) if indexes else []
+        is_interrupted = (yield from load_checkpoint(self.keys)) is not None
+        return Preflight(indexes, [one for one in statuses if one.is_superseded], is_lost, is_interrupted)
+
+    def dry_run(self, options: MigrationOptions, preflight: Preflight | None = None) -> Op[DryRun]:
+        """Read and classify every value, and check whether a run would be refused. Reads only.
+
+        Args:
+            preflight: the result of `preflight`, if it is known.
+
+        Raises:
+            See `preflight`.
+        """
+        if preflight is None:
+            preflight = yield from self.preflight(options)
+        began = self.context.clock()
+        find_failures = partial(
+            expected_failures, mode=options.failure_mode, transformation=self.context.transformation
+        )
+        found = yield from statistics(
+            self.context,
+            self.plan,
+            rng=None,
+            batch_documents=options.batch_size,
+            find_failures=find_failures,
+        )
+        refusal, unchecked = yield from _first_refusal(self._checks_of_run(options, found))
+        return DryRun(preflight, found, refusal, unchecked, self.context.clock() - began)
+
+    def _checks_of_run(
+        self, options: MigrationOptions, found: Statistics
+    ) -> Iterator[Callable[[], Op[object] | None]]:
+        yield lambda: require_room_aside(self.plan, options.failure_mode)
+        yield lambda: require_safe_undo(found.facts)
+        yield lambda: require_recorded_plan(self.context, self.plan, resume=options.resume)
+        yield lambda: require_possible_run(
+            self.context,
+            self.plan,
+            self.planned_indexes(),
+            options.for_indexes,
+            include_prefixes=options.include_prefixes,
+        )
+
+    def run(self, options: MigrationOptions) -> Op[MigrationResult]:
+        """Convert all values of the models, and cut over their indexes. Queries return every document throughout.
+
+        Raises:
+            ConfigurationError, MigrationError: refused before the first write; see `migrate_forward`.
+            LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
+
+        Effects: those of `migrate_forward`. Safe to repeat, also after an interruption.
+        """
+        yield from self._require_used_prefixes(options.include_prefixes)
+        planned = self.planned_indexes()
+        if options.aliases:
+            yield from require_aliases(options.aliases, planned)
+        found = yield from migrate_forward(
+            self.context,
+            self.plan,
+            options.for_data,
+            planned,
+            self._index_migration(),
+            options.for_indexes,
+            expand=options.expand,
+            include_prefixes=options.include_prefixes,
+        )
+        failures = FailureSummary()
+        if found.data is not None and found.data.errors:
+            failures = yield from FailureLog(self.keys).summary()
+        is_complete = found.data is not None and found.data.stopped is None
+        absent = (yield from absent_indexes(planned)) if is_complete else []
+        return replace(found, failures=failures, failure_mode=options.failure_mode, absent=absent)
+
+    def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> Op[VerificationResult]:
+        """Read every value again, and look up every document in its index if that is cut over. Reads only.
+
+        Args:
+            check_data: also convert every original in the undo log again, and load every document through its model.
+
+        Raises:
+            ConfigurationError: `batch_size` is out of range, or two models define one index differently.
+            MigrationError: another model with the same key prefix reads its values otherwise.
+            StateDamagedError: state on the server is missing or damaged.
+        """
+        require_within("batch_size", batch_size, MAX_BATCH_SIZE)
+        yield from require_intact(self.keys)
+        yield from self._require_used_prefixes()
+        plan = yield from self._known_exclusions()
+        require_same_types(plan, self.context.transformation)
+        recorded = (yield from read_record(self.keys)).plan
+        models = None
+        if check_data:
+            models = ModelCheck(self.declarations, self.naive_timezone, self.context.transformation, recorded)
+        checks = [] if models is None else [models]
+        found = yield from verify(self.context, plan, checks=checks, batch_documents=batch_size)
+        undo_log = None
+        if models is not None:
+            models.report_unnamed(found.problems)
+            recorded = (yield from read_record(self.keys)).plan
+            if recorded is not None:
+                undo_log = yield from verify_journal(self.context, recorded, found.problems)
+        indexes = yield from self._verify_indexes(found.problems)
+        return VerificationResult(found, undo_log, models, indexes)
+
+    def _verify_indexes(self, problems: Problems) -> Op[list[IndexCheck]]:
+        planned = self.planned_indexes()
+        checks = yield from verify_indexes(planned, (yield from absent_indexes(planned)))
+        for check in checks:
+            if not check.serves:
+                problems.add(failure_at(check.name.encode(), "", b"", str(NO_SUCH_INDEX)))
+                continue
+            for key in check.examples[: check.problems]:
+                problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))
+            problems.count += max(0, check.problems - len(check.examples))
+        return checks
+
+    def status(self) -> Op[StatusResult]:
+        """Return the phase, and which models are applied or pending. Reads only, at most 1,000 documents of a model.
+
+        Raises:
+            StateDamagedError: state on the server is missing or damaged.
+        """
+        yield from require_intact(self.keys)
+        plan = yield from self._known_exclusions()
+        found = yield from migration_status(self.context, plan, sample_documents=True)
+        absent = yield from absent_indexes(self.planned_indexes())
+        return StatusResult(found.phase, found.is_cutover_pending, found.data, found.is_cut_over, absent)
+
+    def check_schema(self) -> Op[SchemaResult]:
+        """Compare the changing attributes of the active indexes with the models. Reads only, and none of documents.
+
+        Raises:
+            ConfigurationError: two models define one index differently.
+            UnsupportedServerError: the server has no search module.
+            StateDamagedError: state on the server is missing or damaged.
+        """
+        checks = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
+        return SchemaResult(checks)
+
+    def progress(self) -> Op[RunProgress]:
+        """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.
+
+        Raises:
+            StateDamagedError: state on the server is missing or damaged.
+        """
+        yield from require_intact(self.keys)
+        found = yield from read_status(self.keys, self.plan)
+        return RunProgress((yield from with_index_lease(found, self.context.is_gone)))
+
+    def failures(self) -> Op[RecordedFailures]:
+        """Return the recorded failed values. A read for each 500, and some.
+
+        Raises:
+            StateDamagedError: state on the server is missing or damaged.
+        """
+        yield from require_intact(self.keys)
+        failures = yield from FailureLog(self.keys).all()
+        for document in (yield from all_unrestored(self.keys)):
+            failures += document.failures()
+        return RecordedFailures(failures, (yield from read_record(self.keys)).failures_not_kept)
+
+    def preflight_rollback(self) -> Op[Plan | None]:
+        """Return the plan of the runs to roll back; None if there are none. Reads only.
+
+        Raises:
+            StateDamagedError: state that a rollback needs is missing or damaged.
+        """
+        yield from require_intact(self.keys, exempt=LISTS)
+        return (yield from read_record(self.keys)).plan
+
+    def estimate_rollback(self, plan: Plan) -> Op[RollbackEstimate]:
+        """Estimate the documents and the duration of a rollback from a sample. Reads only.
+
+        Args:
+            plan: that of the runs to roll back.
+        """
+        found = yield from statistics(self.context, plan, rng=Random())
+        writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in found.models)
+        share = writes / max(1, found.documents)
+        seconds = found.read_seconds * (READS_PER_RUN + share) * _ROLLBACK_TO_RUN
+        return RollbackEstimate(found.documents, found.exact, seconds)
+
+    def preview_rollback(self, options: RollbackOptions) -> Op[RollbackResult]:
+        """Count the values that a rollback would restore and rewrite now. Reads only.
+
+        Raises:
+            MigrationError: a rollback would be refused; see `preview_back`.
+        """
+        yield from require_intact(self.keys, exempt=LISTS)
+        yield from self._require_used_prefixes(options.include_prefixes)
+        found = yield from preview_back(self.context, options, exclude_prefixes=self.exclude_prefixes)
+        return RollbackResult(found, is_preview=True, migration_id=self.keys.migration_id)
+
+    def rollback(self, options: RollbackOptions) -> Op[RollbackResult]:
+        """Undo all runs since the last rollback: restore the original bytes of each value that has not changed since.
+
+        Raises:
+            MigrationError: refused before the first write; see `migrate_back`.
+            LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
+
+        Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
+        """
+        yield from self._require_used_prefixes(options.include_prefixes)
+        found = yield from migrate_back(
+            self.context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
+        )
+        return replace(found, rejected=(yield from _rejected(found))) if found.refused else found
+
+    def preflight_clear_progress(self) -> Op[None]:
+        """Raise StateDamagedError if state other than the progress is missing or damaged. Reads only."""
+        yield from require_intact(self.keys, exempt=("checkpoint", *LISTS))
+
+    def clear_progress(self) -> Op[bool]:
+        """Remove the progress of an interrupted run or rollback: the next one starts from the beginning.
+
+        Returns:
+            Whether there was any.
+
+        Raises:
+            LeaseHeldError: a run is in progress.
+            StateDamagedError: state other than the progress is missing or damaged.
+
+        Effects: see `redstart.migrations.data.maintenance.clear_progress`. Safe to repeat.
+        """
+        yield from self.preflight_clear_progress()
+        return (yield from clear_progress(self.context))
+
+    def last_copies(self) -> Op[int]:
+        """Count the originals of which the undo log has the only copy. Some reads.
+
+        Raises:
+            StateDamagedError: a key of the undo log is from another program.
+        """
+        return (yield from last_copies(self.context))
+
+    def drop_undo_log(self) -> Op[bool]:
+        """Drop the undo log and all originals. Converted values can no longer be rolled back.
+
+        Returns:
+            Whether there was an undo log.
+
+        Raises:
+            LeaseHeldError: a run is in progress.
+            MigrationError: a run or rollback was interrupted.
+            StateDamagedError: a key of the undo log is from another program.
+
+        Effects: see `redstart.migrations.maintenance.drop_undo_log`. Safe to repeat.
+        """
+        return (yield from drop_undo_log(self.context, self._index_migration()))
+
+    def force_unlock(self) -> Op[list[LeaseState | StateDamagedError]]:
+        """Remove the leases of data and indexes; their holders stop before the next write.
+
+        Returns:
+            The leases that were removed; for an unreadable lease, the error.
+
+        Raises:
+            StateDamagedError: another program has written a fence or a lease; nothing was removed.
+        """
+        return (yield from force_unlock(self.context))
+
+
+def _rejected(found: RollbackResult) -> Op[dict[str, list[Failure]]]:
+    """Return, by name, the values that the original definitions of refused indexes do not accept.
+
+    Before the rollback of the data, all values have the new format: then the changing attributes are not the reason.
+    """
+    records = yield from read_records()
+    rejected = {}
+    for name in found.refused:
+        record, coverage = records.get(name), found.indexes[name].coverage
+        if record is None or coverage is None:
+            continue
+        original = record.legacy
+        if found.data is None:
+            kept = tuple(one for one in original.fields if one.attribute not in record.changing)
+            original = replace(original, fields=kept)
+        rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], original)
+    return rejected
+
+
+def _first_refusal(
+    checks: Iterable[Callable[[], Op[object] | None]],
+) -> Op[tuple[Refusal | None, list[AuthenticationError]]]:
+    """Return the error of the first check that fails, and the errors of checks that were not permitted."""
+    unchecked: list[AuthenticationError] = []
+    for check in checks:
+        try:
+            operation = check()
+            if operation is not None:
+                _ = yield from operation
+        except (ConfigurationError, MigrationError) as exc:
+            return exc, unchecked
+        except (
+            AuthenticationError
+        ) as exc:  # the user of a preview may have fewer permissions than that of a run
+            unchecked.append(exc)
+    return None, unchecked
