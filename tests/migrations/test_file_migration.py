@@ -1,14 +1,13 @@
 """Migration files with real operations, on documents and indexes: forward, contracted, and back byte for byte."""
 
 import json
-import random
 import time
 import uuid
-from contextlib import suppress
-from typing import Any, TypedDict
+from typing import Any
 
 import pytest
 import redis
+from typing_extensions import TypedDict
 
 from redstart.effects import Op
 from redstart.migrations.context import Context, Monitor
@@ -19,7 +18,6 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.operations.state import ProjectState
-from redstart.migrations.state_keys import StateKeys
 from redstart.operations import (
     AddField,
     AlterIndex,
@@ -29,17 +27,15 @@ from redstart.operations import (
     Index,
     IndexField,
     Model,
-    MoveField,
     Operation,
     RemoveField,
     RenameField,
-    SplitField,
     Storage,
     Transform,
 )
 from redstart.server.clients import open_like
 from tests.migrations.data.test_second_migration import crash, crash_points
-from tests.support.crash_driver import CrashDriver
+from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.migration import EXPIRY, documents_of, new_context, small_pieces
 from tests.support.replies import send
 from tests.support.snapshot import Snapshot, difference
@@ -302,3 +298,82 @@ def test_a_stop_at_any_request_is_resumed(
         crash(url, back(one), at, kind)
         do(client, back(one))
         assert difference(before, documents(client)) == [], (undo_names[at], kind)
+
+
+def priced() -> FileMigration:
+    """A change that documents do not show, and one that they do."""
+    operations = both(Transform, cents, euros, before=Price)
+    return migration(*operations, *both(RenameField, "name", "title"))
+
+
+def prices(client: redis.Redis) -> dict[str, str]:
+    return {
+        f"{storage}{document_['pk']}{copy}": document(client, storage, f"{document_['pk']}{copy}")["price"]
+        for storage in Storage
+        for document_ in DOCUMENTS
+        for copy in range(2)
+    }
+
+
+def test_a_change_that_documents_do_not_show_is_made_once(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_pieces(monkeypatch)
+    before = load(client, copies=2)
+    old = prices(client)
+    one = priced()
+    with CrashDriver(url) as driver:
+        driver.run(forward(one))
+        names, end = driver.names, documents(client)
+    assert prices(client) == {key: str(int(price) * 100) for key, price in old.items()}
+    assert do(client, forward(one)).data.converted == 0
+    assert difference(end, documents(client)) == []
+    assert do(client, one.verify(base())).problems.first == []
+    with CrashDriver(url) as driver:
+        driver.run(back(one))
+        undo_names = driver.names
+    assert difference(before, documents(client)) == []
+    left = client.scan_iter(match="redstart:20261130*")
+    assert [key for key in left if b":fence" not in key] == []
+    for at, kind in [*crash_points(names), *crash_points(names)]:
+        load(client, copies=2)
+        crash(url, forward(one), at, kind)
+        do(client, forward(one))
+        assert difference(end, documents(client)) == [], (names[at], kind)
+    for at, kind in crash_points(undo_names):
+        load(client, copies=2)
+        do(client, forward(one))
+        crash(url, back(one), at, kind)
+        do(client, back(one))
+        assert difference(before, documents(client)) == [], (undo_names[at], kind)
+
+
+def test_documents_written_since_are_reverted_once(client: redis.Redis) -> None:
+    load(client)
+    one = priced()
+    do(client, forward(one))
+    key = PREFIX[Storage.HASH]
+    client.hset(key + "a1", "price", "1500")
+    client.hset(key + "new", mapping={"title": "n", "price": "300", "full_name": "N"})
+    client.delete(key + "b1")
+    undone, _ = do(client, back(one))
+    assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
+    assert document(client, Storage.HASH, "a1")["price"] == "15"
+    assert document(client, Storage.HASH, "a1")["name"] == "oak"
+    assert document(client, Storage.HASH, "new") == {"name": "n", "price": "3", "full_name": "N"}
+    assert document(client, Storage.HASH, "a2")["price"] == "12"
+    assert not client.exists(key + "b1")
+
+
+def test_a_run_that_was_interrupted_is_rolled_back(client: redis.Redis, url: str) -> None:
+    before = load(client)
+    one = priced()
+    with CrashDriver(url) as driver:
+        driver.run(forward(one))
+        applied = [at for at, name in enumerate(driver.names) if "apply" in name]
+    for at in (applied[0], applied[len(applied) // 2], applied[-1]):
+        load(client)
+        crash(url, forward(one), at, CrashKind.AFTER)
+        undone, _ = do(client, back(one))
+        assert undone.stopped is None
+        assert difference(before, documents(client)) == []

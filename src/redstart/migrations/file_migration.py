@@ -100,6 +100,8 @@ class FileMigration:
     @property
     def removes_values(self) -> bool:
         """Return whether something is left to remove after a run."""
+        if not self.transformation().decided_by_shape:
+            return False
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
         )

@@ -28,6 +28,11 @@ class DocumentTransformation(Transformation):
 
     __slots__ = ()
 
+    @property
+    def has_backward(self) -> bool:
+        """Whether documents written since the run can be reverted. If not, the undo log has the only originals."""
+        return True
+
     @abstractmethod
     def classify_document(self, document: StoredDocument) -> list[ClassifiedValue]:
         """Classify each change of a document, at its subject.

@@ -82,7 +82,7 @@ class OperationTransformation(DocumentTransformation):
         migration_id: the id of the file.
         title: what it does, in the imperative.
         models: the changes of each model.
-        removes: whether values are removed, too. A change that documents do not show is always made as a whole.
+        removes: whether values are removed, too. So it is at once if there is a change that documents do not show.
         is_applied: whether each change that documents do not show is made.
     """
 
@@ -107,6 +107,11 @@ class OperationTransformation(DocumentTransformation):
     def decided_by_shape(self) -> bool:
         """Whether each document shows by itself which changes are pending."""
         return all(one.change.decided_by_shape for model in self._changes.values() for one in model.changes)
+
+    @property
+    def has_backward(self) -> bool:
+        """Whether documents written since the run can be reverted."""
+        return all(one.change.has_backward for model in self._changes.values() for one in model.changes)
 
     def as_applied(self) -> "OperationTransformation":
         """Return the migration for documents in which each change is made that they do not show."""
@@ -140,7 +145,9 @@ class OperationTransformation(DocumentTransformation):
             elif is_made:
                 already = value_at(stored, document, one.subject)
                 classified.append((already, Conversion(Outcome.ALREADY)))
-        edits: EditSet | None = edit_set(original, document, steps) if steps else None
+        edits: EditSet | None = None
+        if steps:
+            edits = edit_set(original, document, steps, is_one_group=not self.decided_by_shape)
         for step in steps:
             new = _new_text(document, step.bound.subject)
             conversion = Conversion(Outcome.CONVERTIBLE, new, edits=edits)
@@ -156,7 +163,7 @@ class OperationTransformation(DocumentTransformation):
         if not change.is_pending(document):
             return None, one.is_removal or has_value(document, name)
         after = change.forward(document)
-        if self._removes or not change.decided_by_shape:
+        if self._removes or not self.decided_by_shape:
             return after, False
         removed = [item for item in changes(document, after) if item.new is None]
         for item in removed:
@@ -230,10 +237,17 @@ def edit_set(
     before: Document,
     after: Document,
     steps: Sequence[Step],
+    *,
+    is_one_group: bool = False,
 ) -> EditSet:
-    """Return the edits that turn one version of a document into another. What the steps read must not have changed."""
+    """Return the edits that turn one version of a document into another.
+
+    Args:
+        steps: the changes made. What they read must not have changed when the edits are applied.
+        is_one_group: whether all edits are undone together or not at all.
+    """
     final = changes(before, after)
-    groups = _groups([change.path for change in final], steps)
+    groups = [0] * len(final) if is_one_group else _groups([change.path for change in final], steps)
     edits = []
     for change, group in zip(final, groups, strict=True):
         twin = None

@@ -53,6 +53,28 @@ class ProcessedDocuments:
             yield from lease.commit([words])
 
 
+@dataclass(frozen=True, slots=True)
+class ConvertedDocuments:
+    """Which documents a rollback has to revert, where the documents do not show it.
+
+    Attributes:
+        processed: those that an incomplete run has converted; None after a complete run, which converts all.
+        reverted: those that the rollback has reverted; None before it has begun.
+    """
+
+    processed: ProcessedDocuments | None = None
+    reverted: ProcessedDocuments | None = None
+
+    def keys_among(self, keys: Sequence[bytes]) -> Op[set[bytes]]:
+        """Return the keys of documents that are still converted. One or two reads if there is a set."""
+        found = set(keys)
+        if self.processed is not None:
+            found = yield from self.processed.contained(keys)
+        if self.reverted is not None:
+            found -= yield from self.reverted.contained(list(found))
+        return found
+
+
 def bits_for(documents: int) -> int:
     """Return the number of parts for a number of documents, as a power of two."""
     return min(_MAX_BITS, max(0, (documents // DOCUMENTS_PER_PART).bit_length()))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from redstart.commands.server_info import server_time
-from redstart.effects import Op, call
+from redstart.effects import Argument, Op, call
 from redstart.errors import CheckpointCorruptError, MigrationError
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Applier
@@ -19,10 +19,12 @@ from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_check
 from redstart.migrations.data.damage import LISTS, require_intact_data
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
+from redstart.migrations.data.processed_documents import ConvertedDocuments, bits_for
 from redstart.migrations.data.record import (
     REFORMATTED,
     REPLAYED,
     RESTORED,
+    REVERTED,
     Record,
     check_census,
     count_undone_anew,
@@ -31,6 +33,7 @@ from redstart.migrations.data.record import (
     is_recorded_without_state,
     mark_not_applied,
     milestone,
+    processed_documents,
     read_record,
 )
 from redstart.migrations.data.rollback_sweep import PageReverter, left_out_of, values_left_out
@@ -275,6 +278,8 @@ class _Rollback:
         facts = yield from server_facts()
         transformation, total = yield from _require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _start_checkpoint(self._context, self._record, self._plan, self._lease, total)
+        self._record = yield from read_record(self._keys)
+        transformation = transformation.as_applied()
         is_resumed_sweep = checkpoint.stage is RunStage.SWEEP
         undoing = Undoing(self._keys, self._plan, transformation)
         stopped = yield from self._replay_to_end(checkpoint, undoing, total, facts)
@@ -292,6 +297,10 @@ class _Rollback:
                 end_rollback(self._keys, record, self._plan.settings, has_unrestored=left.count > 0),
                 under=checkpoint.run_id,
             )
+            for stored in (record.processed, record.reverted):
+                documents = processed_documents(self._keys, stored)
+                if documents is not None:
+                    yield from documents.remove(self._lease)
         return DataRollbackResult(
             stopped,
             record.undone["undone_documents"],
@@ -308,12 +317,14 @@ class _Rollback:
         )
 
     def _reverter(self, transformation: Transformation, left: Unrestored, facts: ServerFacts) -> PageReverter:
+        reverted = processed_documents(self._keys, self._record.reverted)
         applier = Applier(
             self._lease,
             self._keys,
             fields_expire=facts.fields_expire,
             after=REPLAYED,
             counted_as=REFORMATTED,
+            processed=reverted,
         )
         return PageReverter(
             self._keys,
@@ -322,6 +333,7 @@ class _Rollback:
             transformation,
             self._record.other_style_fields,
             left,
+            ConvertedDocuments(processed_documents(self._keys, self._record.processed), reverted),
             reformat_preexisting=self._reformat_preexisting,
         )
 
@@ -354,6 +366,8 @@ class _Rollback:
                 fields_expire=facts.fields_expire,
                 counted_as=RESTORED,
                 under=checkpoint.run_id,
+                processed=processed_documents(self._keys, self._record.reverted),
+                skips_processed=False,
             )
             stopped = yield from self._replay(checkpoint, applier, undoing, total)
         return stopped
@@ -444,9 +458,17 @@ def _start_checkpoint(
             ["HSET", context.keys.record, "unfinished", "rollback"],
             count_undone_anew(context.keys),
             *mark_not_applied(context.keys, record),
+            *_reverted_set(context, checkpoint.counts["to_sweep"]),
         ]
     )
     return checkpoint
+
+
+def _reverted_set(context: Context, documents: int) -> list[list[Argument]]:
+    """Return the command that names the set of reverted documents, if the documents do not show it themselves."""
+    if context.transformation.decided_by_shape:
+        return []
+    return [["HSET", context.keys.record, REVERTED, f"{context.token}.{bits_for(documents)}"]]
 
 
 def _start_over(checkpoint: Checkpoint, run_id: str) -> None:

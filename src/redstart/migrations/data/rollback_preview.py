@@ -9,7 +9,8 @@ from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.failures import place_name
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
-from redstart.migrations.data.record import Record, check_census, read_record
+from redstart.migrations.data.processed_documents import ConvertedDocuments
+from redstart.migrations.data.record import Record, check_census, processed_documents, read_record
 from redstart.migrations.data.rollback import (
     DataRollbackResult,
     require_intact_for_undo,
@@ -49,7 +50,7 @@ class _Preview:
         self._transformation = (
             context.transformation
             if plan is None
-            else context.transformation.as_recorded(plan.settings, plan.kinds)
+            else context.transformation.as_recorded(plan.settings, plan.kinds).as_applied()
         )
         self._swept_plan = None if plan is None else with_prefixes(plan, excluded=exclude_prefixes)
         self._left_out = left_out_of(self._swept_plan, plan)
@@ -167,11 +168,16 @@ class _Preview:
         if self._swept_plan is None:
             return newer, kept
         scanner = Scanner(self._swept_plan, self._batch_documents)
+        converted = ConvertedDocuments(
+            processed_documents(self._keys, record.processed),
+            processed_documents(self._keys, record.reverted),
+        )
         while True:
             page = yield from scanner.page(cursor)
+            keys = yield from converted.keys_among([document.key for document in page.documents])
             found = yield from newer_values(
                 self._keys,
-                page.documents,
+                [document for document in page.documents if document.key in keys],
                 self._transformation,
                 self.preexisting,
                 reformat_preexisting=self._reformat_preexisting,

@@ -18,6 +18,7 @@ from redstart.migrations.data.edits import DocumentEdits, StoredDocument, Stored
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.plan import Plan, PlannedModel, router
+from redstart.migrations.data.processed_documents import ConvertedDocuments
 from redstart.migrations.data.reader import read_documents, texts_at
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.data.survey import preexisting_values
@@ -63,6 +64,7 @@ class PageReverter:
         transformation: Transformation,
         other_style_fields: frozenset[tuple[str, str]],
         unrestored: Unrestored,
+        converted: ConvertedDocuments,
         *,
         reformat_preexisting: bool,
     ) -> None:
@@ -75,6 +77,7 @@ class PageReverter:
         self._transformation = transformation
         self._other_style_fields = other_style_fields
         self._unrestored = unrestored
+        self._converted = converted
         self._reformat_preexisting = reformat_preexisting
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
@@ -96,6 +99,8 @@ class PageReverter:
 
     def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
         counted = PreexistingValues() if again else self.preexisting
+        keys = yield from self._converted.keys_among([document.key for document in documents])
+        documents = [document for document in documents if document.key in keys]
         newer = yield from newer_values(
             self._keys,
             documents,

@@ -15,6 +15,7 @@ from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import Location, ValuePath
 from redstart.migrations.data.applier import Applier, split_large
 from redstart.migrations.data.conflicts import MAX_TRIES
+from redstart.migrations.data.document_transformation import DocumentTransformation
 from redstart.migrations.data.edit_builder import classify_stored
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
@@ -224,6 +225,9 @@ class Undoing:
             and (path := path_of(edit.location, model)) is not None
             and self._outcome(edit.old, path, json=undo.json) is Outcome.ALREADY
         ]
+        if isinstance(self.transformation, DocumentTransformation):
+            # One value stands for each change of a document that has left a value.
+            return sum(len({edit.group for edit in undo.edits if edit.old is not None}) for undo in restored)
         if pre_existing_too:
             return len(values)
         return (yield from preexisting_values(self._keys, values)).count(False)
@@ -280,6 +284,8 @@ class Undoing:
         """Return whether the original cannot be converted. In a list, a default may have replaced such an original."""
         if edit.new is None:
             return False
+        if isinstance(self.transformation, DocumentTransformation):
+            return not self.transformation.has_backward
         if edit.old is not None and in_list(edit.location) and self.transformation.is_default(edit.old):
             return True
         return self._is_failed(undo.key, edit.location, edit.new, json=undo.json)
