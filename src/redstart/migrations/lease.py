@@ -341,6 +341,27 @@ def acquire(
         waited += _POLL_SECONDS
 
 
+def renewing(lease: Lease, work: Op[T]) -> Op[T]:
+    """Do work that knows nothing of a lease, and renew the lease between its requests.
+
+    Raises:
+        LeaseLostError: this run lost the lease; the work was stopped before its next request.
+    """
+    try:
+        request = next(work)
+        while True:
+            try:
+                yield from lease.keep()
+                reply = yield request
+            except Exception as exc:  # noqa: BLE001 - the work may handle it
+                request = work.throw(exc)
+            else:
+                request = work.send(reply)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
 def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
     """Acquire a lease, do the work, and release the lease.
 

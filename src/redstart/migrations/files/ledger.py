@@ -29,6 +29,7 @@ class LedgerEntry:
         applied_by: `user@host`.
         duration_ms: how long it took; None if it was recorded without being run.
         operations: what it did, one sentence for each operation.
+        contracted_ms: when the values were removed that only the version before it needs; None if they were not.
     """
 
     migration_id: str
@@ -37,6 +38,7 @@ class LedgerEntry:
     applied_by: str
     duration_ms: int | None
     operations: tuple[str, ...]
+    contracted_ms: int | None = None
 
     def save(self) -> list[Argument]:
         """Return the command that stores the entry."""
@@ -150,6 +152,7 @@ def _entry(migration_id: str, data: bytes) -> LedgerEntry | Damage:
             _checked(stored, "applied_by", str),
             _checked(stored, "duration_ms", int | None),
             tuple(_texts(stored)),
+            _checked({"contracted_ms": None, **stored}, "contracted_ms", int | None),
         )
     except (ValueError, RecursionError) as exc:  # also of JSON and UTF-8 that cannot be read
         again = (
