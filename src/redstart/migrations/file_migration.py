@@ -5,11 +5,12 @@ only the old version needs is removed at last, by `contract`. Each step can be r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
 from redstart.errors import UnsupportedOperationError
 from redstart.migrations.context import Context
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.operation_transformation import (
     BoundChange,
     ModelChanges,
@@ -20,6 +21,7 @@ from redstart.migrations.data.record import read_record
 from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.data.verify import Verification, verify
+from redstart.migrations.failure import FailureSummary
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
@@ -29,6 +31,7 @@ from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.functions import RunPython
 from redstart.migrations.operations.models import ChangeKeyPrefix, ChangeStorage, RemoveModel
 from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.migrations.outcomes import Outcome
 from redstart.search.schema import FieldKind, schema_text
 
 NOT_RUN = (ChangeKeyPrefix, ChangeStorage, RemoveModel, RunPython)
@@ -40,19 +43,31 @@ class FileResult:
     """The result of a run of one file.
 
     Attributes:
-        data: of its documents; None if it changes none.
+        data: of its documents; None if it changes none, or if an index could not be prepared.
         indexes: of its indexes.
+        failures: documents that could not be changed, by reason.
+        is_prepared: False if an index could not be prepared; then no document was changed.
     """
 
     data: RunResult | None
     indexes: tuple[IndexResult, ...] = ()
+    failures: FailureSummary = field(default_factory=FailureSummary)
+    is_prepared: bool = True
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the file."""
+        if not self.is_prepared:
+            return Outcome.NOT_STARTED
+        if self.data is not None and self.data.stopped is not None:
+            return Outcome.STOPPED
+        is_refused = any(one.is_refused for one in self.indexes)
+        return Outcome.CUTOVER_REFUSED if is_refused else Outcome.DONE
 
     @property
     def is_complete(self) -> bool:
         """Return whether everything is done."""
-        return (self.data is None or self.data.stopped is None) and not any(
-            one.is_refused for one in self.indexes
-        )
+        return self.outcome is Outcome.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +162,21 @@ class FileMigration:
                 changing, _no_prefixes, replace(index_options, data_follows=True)
             )
             if any(one.is_refused for one in prepared):
-                return FileResult(None, tuple(prepared))
+                return FileResult(None, tuple(prepared), is_prepared=False)
         data: RunResult | None = None
+        failures = FailureSummary()
         if self.models:
-            data = yield from run(self.context(base), self.plan(), options)
+            context = self.context(base)
+            data = yield from run(context, self.plan(), options)
+            failures = FailureSummary((yield from FailureLog(context.keys).all()))
             if data.stopped is not None:
-                return FileResult(data)
+                return FileResult(data, failures=failures)
         results: Sequence[IndexResult] = ()
         if planned:
             results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
             if not any(one.is_refused for one in results):
                 yield from indexes.settle([one.name for one in results])
-        return FileResult(data, tuple(results))
+        return FileResult(data, tuple(results), failures)
 
     def contract(self, base: Context, options: RunOptions) -> Op[RunResult | None]:
         """Remove the values that only the version before it needs; None if there are none.

@@ -21,6 +21,7 @@ from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
+from redstart.migrations.outcomes import Outcome
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.next_steps import Command, Hint
 
@@ -73,11 +74,19 @@ class FileRollbackResult:
     indexes: tuple[IndexResult, ...] = ()
 
     @property
+    def outcome(self) -> Outcome:
+        """The outcome of the rollback."""
+        if self.data is not None and self.data.stopped is not None:
+            return Outcome.STOPPED
+        if any(one.is_refused for one in self.indexes):
+            return Outcome.CUTOVER_REFUSED
+        is_left = self.data is not None and (self.data.kept or self.data.unrestored)
+        return Outcome.PROBLEMS_FOUND if is_left else Outcome.DONE
+
+    @property
     def is_complete(self) -> bool:
         """Return whether the file is not applied any more."""
-        return (self.data is None or self.data.stopped is None) and not any(
-            one.is_refused for one in self.indexes
-        )
+        return self.outcome in (Outcome.DONE, Outcome.PROBLEMS_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,8 @@ class FileMigrations:
             known = {file.migration_id: file for file in files}
             if to not in known:
                 raise MigrationFileError(
-                    f"{printable(to)} is not pending.", Hint("List the files with: ", Command("migrate history"))
+                    f"{printable(to)} is not pending.",
+                    Hint("List the files with: ", Command("migrate history")),
                 )
             needed = with_dependencies(to, known)
             files = [file for file in files if file.migration_id in needed]
@@ -240,9 +250,15 @@ class FileMigrations:
 
         return (yield from self._under_lease(work))
 
-    def after(self, migration_id: str) -> list[str]:
-        """Return the ids of applied files that come after a file, the last one first: `rollback --to` undoes these."""
+    def after(self, migration_id: str | None) -> list[str]:
+        """Return the ids of applied files that come after a file, the last one first; None for all applied files.
+
+        Raises:
+            MigrationFileError: the file is not applied.
+        """
         applied = [item.migration_id for item in self.history.items if item.entry is not None]
+        if migration_id is None:
+            return applied[::-1]
         if migration_id not in applied:
             raise MigrationFileError(
                 f"{printable(migration_id)} is not applied.",
@@ -310,4 +326,3 @@ class FileMigrations:
             waiting=context.monitor.waiting,
         )
         return (yield from under_lease(acquiring, work))
-

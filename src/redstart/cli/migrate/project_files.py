@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,11 @@ class ProjectFiles:
     def history(self) -> ProjectHistory:
         """The files of Redstart in order."""
         return project_history(self.loaded, self.ledger, self._others)
+
+    def without(self, migration_id: str) -> "ProjectFiles":
+        """Return the files as they are after the rollback of one."""
+        entries = {name: entry for name, entry in self.ledger.entries.items() if name != migration_id}
+        return replace(self, ledger=replace(self.ledger, entries=entries))
 
     @property
     def _others(self) -> set[str]:

@@ -1,0 +1,149 @@
+"""Roll back applied migration files of the project, for `om downgrade` and `om migrate rollback`; and contract them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
+from redstart.cli.index_report import draw_results, result_report
+from redstart.cli.migrate.apply_files import file_migrations
+from redstart.cli.migrate.project_files import ProjectFiles
+from redstart.cli.options import confirm
+from redstart.cli.output import Tone, counted, line, note, print_json
+from redstart.cli.progress import progress_display
+from redstart.cli.session import Session
+from redstart.display import printable
+from redstart.migrations.context import Monitor
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.run import RunOptions, RunResult
+from redstart.migrations.file_migrations import FileRollbackResult
+from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.outcomes import Outcome
+from redstart.next_steps import Command, Hint
+
+BASE = "base"
+"""In place of an id: before the first file."""
+
+
+def roll_back_files(
+    session: Session,
+    files: ProjectFiles,
+    ids: Sequence[str],
+    options: ExpansionOptions,
+    *,
+    assume_yes: bool,
+    as_json: bool,
+) -> Exit:
+    """Roll back applied files in the given order, up to the first that is not complete. Return the exit code.
+
+    Args:
+        ids: the last applied file first.
+
+    Raises:
+        See `FileMigrations.roll_back`.
+    """
+    if ids:
+        note(f"{counted(len(ids), 'migration file')} to roll back:")
+        for name in ids:
+            note(f"  {printable(name)}")
+        confirm(f"Roll back {counted(len(ids), 'migration file')} on {session.where}?", assume_yes=assume_yes)
+    results: list[FileRollbackResult] = []
+    with progress_display() as show:
+        for name in ids:
+            migrations = file_migrations(session, files, Monitor(progress=show))
+            results.append(session.run(migrations.roll_back(name, options)))
+            if not results[-1].is_complete:
+                break
+            files = files.without(name)
+    outcome = _outcome(results)
+    if as_json:
+        print_json({"status": outcome.value, "migrations": [rollback_report(one) for one in results]})
+    else:
+        _draw(results, outcome)
+    return EXIT_OF_OUTCOME[outcome]
+
+
+def _outcome(results: Sequence[FileRollbackResult]) -> Outcome:
+    """Return the outcome of all rollbacks: that of the first one that is not done."""
+    outcomes = [one.outcome for one in results]
+    if not outcomes:
+        return Outcome.NOTHING_TO_DO
+    return next((one for one in reversed(outcomes) if one is not Outcome.DONE), Outcome.DONE)
+
+
+def _draw(results: Sequence[FileRollbackResult], outcome: Outcome) -> None:
+    complete = [one for one in results if one.is_complete]
+    if not results:
+        line("Nothing to roll back.", Tone.DONE)
+    elif len(complete) == len(results):
+        line(f"{counted(len(results), 'migration file')} rolled back.", Tone.DONE)
+    elif outcome is Outcome.STOPPED:
+        line(
+            f"Rollback of {printable(results[-1].migration_id)} stopped; its progress is saved.", Tone.WARNING
+        )
+    else:
+        line(
+            f"Rollback of {printable(results[-1].migration_id)} is not complete: queries would lose documents.",
+            Tone.WARNING,
+        )
+    for one in results:
+        _draw_one(one)
+    if results and not results[-1].is_complete:
+        line(Hint("Resume with: ", Command("migrate rollback", results[-1].migration_id)))
+
+
+def _draw_one(one: FileRollbackResult) -> None:
+    data = one.data
+    name = printable(one.migration_id)
+    if data is None:
+        line(f"  {name}: indexes only")
+    else:
+        line(
+            f"  {name}: {counted(data.restored_exactly, 'value')} restored, "
+            f"{data.reformatted:,} written since and changed back"
+        )
+        if data.kept:
+            line(f"  {data.kept:,} written since have no equivalent and are left unchanged:", Tone.WARNING)
+            for failure in data.examples:
+                line(f"    {failure}")
+        if data.unrestored:
+            line(
+                f"  {data.unrestored:,} originals could not be restored and are kept on the server:",
+                Tone.WARNING,
+            )
+            for failure in data.unrestored_examples:
+                line(f"    {failure}")
+    if any(index.is_refused for index in one.indexes):
+        draw_results(one.indexes, {}, Plan(()), verbose=False)
+
+
+def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
+    """Return the rollback of one file for --json."""
+    data = one.data
+    return {
+        "id": one.migration_id,
+        "status": one.outcome.value,
+        "restored_exactly": data.restored_exactly if data else 0,
+        "reformatted": data.reformatted if data else 0,
+        "kept": data.kept if data else 0,
+        "unrestored": data.unrestored if data else 0,
+        "indexes": [result_report(index) for index in one.indexes],
+    }
+
+
+def contract_files(session: Session, files: ProjectFiles) -> list[tuple[str, RunResult]]:
+    """Remove the values that only earlier versions need, and return the result of each file."""
+    with progress_display() as show:
+        migrations = file_migrations(session, files, Monitor(progress=show))
+        return session.run(migrations.contract(RunOptions()))
+
+
+def draw_contracted(results: Sequence[tuple[str, RunResult]]) -> None:
+    """Print what was removed."""
+    for name, result in results:
+        if result.stopped is not None:
+            line(f"{printable(name)}: stopped: {result.stopped}. Run the command again.", Tone.WARNING)
+        else:
+            line(
+                f"{printable(name)}: {counted(result.converted, 'value')} removed that only the previous version needs",
+                Tone.DONE,
+            )
