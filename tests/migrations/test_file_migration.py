@@ -187,6 +187,11 @@ def test_each_operation_is_run_contracted_and_rolled_back(client: redis.Redis, n
         found = document(client, storage, "a1")
         assert {key: found[key] for key in touched if key in found} == as_stored(expanded, storage)
     assert do(client, one.verify(base())).problems.first == []
+    if name == "rename":
+        times = client.execute_command(
+            "HPEXPIRETIME", PREFIX[Storage.HASH] + "a0", "FIELDS", 2, "name", "title"
+        )
+        assert times == [EXPIRY + 1, EXPIRY + 1]
     again = do(client, forward(one))
     assert (again.data.converted, again.data.errors) == (0, 0)
     _ = do(client, contract(one))

@@ -1,7 +1,7 @@
 """The operations of a migration file as a data migration: all changes of a document in one pass."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from redstart.errors import NotConvertibleError
@@ -30,15 +30,22 @@ class BoundChange:
     Attributes:
         change: what the operation does.
         is_removal: whether it only removes a value.
+        subject: the path at which the change is counted and reported: the last one that it writes.
+        location: the location of the subject; that of the list or map on the way, if there is one.
+        reads: the locations of the values that it reads.
     """
 
     change: DocumentChange
     is_removal: bool = False
+    subject: Segments = field(init=False)
+    location: tuple[str, ...] = field(init=False)
+    reads: tuple[tuple[str, ...], ...] = field(init=False)
 
-    @property
-    def subject(self) -> Segments:
-        """The path at which the change is counted and reported: the last one that it writes."""
-        return tuple(self.change.writes[-1])
+    def __post_init__(self) -> None:
+        subject = tuple(self.change.writes[-1])
+        reads = tuple(dict.fromkeys(_location(path) for path in self.change.reads))
+        for name, value in (("subject", subject), ("location", _location(subject)), ("reads", reads)):
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,15 @@ class OperationTransformation(DocumentTransformation):
         is_applied: whether each change that documents do not show is made.
     """
 
-    __slots__ = ("_changes", "_is_applied", "_removes", "migration_id", "title")
+    __slots__ = (
+        "_changes",
+        "_decided_by_shape",
+        "_has_backward",
+        "_is_applied",
+        "_removes",
+        "migration_id",
+        "title",
+    )
 
     def __init__(
         self,
@@ -102,16 +117,19 @@ class OperationTransformation(DocumentTransformation):
         self._removes = removes
         self._is_applied = is_applied
         self._changes = {one.model.key_prefix: one for one in models}
+        bound = [one.change for model in self._changes.values() for one in model.changes]
+        self._decided_by_shape = all(change.decided_by_shape for change in bound)
+        self._has_backward = all(change.has_backward for change in bound)
 
     @property
     def decided_by_shape(self) -> bool:
         """Whether each document shows by itself which changes are pending."""
-        return all(one.change.decided_by_shape for model in self._changes.values() for one in model.changes)
+        return self._decided_by_shape
 
     @property
     def has_backward(self) -> bool:
         """Whether documents written since the run can be reverted."""
-        return all(one.change.has_backward for model in self._changes.values() for one in model.changes)
+        return self._has_backward
 
     def as_applied(self) -> "OperationTransformation":
         """Return the migration for documents in which each change is made that they do not show."""
@@ -134,43 +152,43 @@ class OperationTransformation(DocumentTransformation):
         steps: list[Step] = []
         for number, one in enumerate(self._changes[stored.model.key_prefix].changes):
             try:
-                after, is_made = self._next(document, one)
+                found = self._next(document, one)
             except NotConvertibleError as error:
                 # The document stays unchanged, so nothing of it is pending.
                 failure = Conversion(Outcome.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
-                return [*classified, (value_at(stored, original, one.subject), failure)]
-            if after is not None:
-                steps.append(Step(number, one, changes(document, after)))
-                document = after
-            elif is_made:
-                already = value_at(stored, document, one.subject)
-                classified.append((already, Conversion(Outcome.ALREADY)))
-        edits: EditSet | None = None
-        if steps:
-            edits = edit_set(original, document, steps, is_one_group=not self.decided_by_shape)
+                return [*classified, (value_at(stored, original, one), failure)]
+            if isinstance(found, bool):
+                if found:
+                    classified.append((value_at(stored, document, one), _ALREADY))
+            else:
+                document, made = found
+                steps.append(Step(number, one, made))
+        if not steps:
+            return classified
+        edits: EditSet | None = edit_set(original, document, steps, is_one_group=not self._decided_by_shape)
         for step in steps:
-            new = _new_text(document, step.bound.subject)
-            conversion = Conversion(Outcome.CONVERTIBLE, new, edits=edits)
-            classified.append((value_at(stored, original, step.bound.subject), conversion))
-            edits = EditSet()  # the first one has those of all
+            conversion = Conversion(Outcome.CONVERTIBLE, _text_at(document, step.bound.location), edits=edits)
+            classified.append((value_at(stored, original, step.bound), conversion))
+            edits = _NO_EDITS  # the first one has those of all
         return classified
 
-    def _next(self, document: Document, one: BoundChange) -> tuple[Document | None, bool]:
-        """Return the document after a change, None if it is not pending; and whether it is made already."""
-        change, name = one.change, one.subject
-        if change.decided_by_shape is False and self._is_applied:
-            return None, has_value(document, name)
+    def _next(self, document: Document, one: BoundChange) -> tuple[Document, list[Change]] | bool:
+        """Return the document after a change, and what changed; if it is not pending, whether it is made already."""
+        change = one.change
+        if self._is_applied and not change.decided_by_shape:
+            return has_value(document, one.subject)
         if not change.is_pending(document):
-            return None, one.is_removal or has_value(document, name)
+            return one.is_removal or has_value(document, one.subject)
         after = change.forward(document)
-        if self._removes or not self.decided_by_shape:
-            return after, False
-        removed = [item for item in changes(document, after) if item.new is None]
-        for item in removed:
-            after.set(item.path, document.get(item.path))
-        if changes(document, after):
-            return after, False
-        return None, not one.is_removal
+        made = changes(document, after)
+        if self._removes or not self._decided_by_shape:
+            return after, made
+        kept = [item for item in made if item.new is not None]
+        if len(kept) < len(made):
+            for item in made:
+                if item.new is None:
+                    after.set(item.path, document.get(item.path))
+        return (after, kept) if kept else not one.is_removal
 
     def revert_document(self, stored: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         """Return the edits that make the changes of some subjects backward, the last change first."""
@@ -178,7 +196,7 @@ class OperationTransformation(DocumentTransformation):
         original = document = document_of(stored)
         steps: list[Step] = []
         for number, one in reversed(list(enumerate(self._changes[stored.model.key_prefix].changes))):
-            if _location(one.subject) not in wanted:
+            if one.location not in wanted:
                 continue
             try:
                 before = one.change.backward(document)
@@ -187,6 +205,9 @@ class OperationTransformation(DocumentTransformation):
             steps.append(Step(number, one, changes(document, before)))
             document = before
         return edit_set(original, document, steps)
+
+
+_ALREADY, _NO_EDITS = Conversion(Outcome.ALREADY), EditSet()
 
 
 class Step(NamedTuple):
@@ -200,22 +221,24 @@ class Step(NamedTuple):
 def document_of(stored: StoredDocument) -> Document:
     """Return the planned fields of a stored document."""
     if stored.model.storage is Storage.HASH:
-        return Document.of_hash({str(value.location[0]): value.raw for value in stored.values})
+        names = (path.segments[0] for path in stored.model.paths)
+        fields = zip(names, stored.fields or (), strict=True)
+        return Document(Storage.HASH, {str(name): raw for name, raw in fields if raw is not None})
     return Document(Storage.JSON, {str(value.location[0]): value.parsed for value in stored.values})
 
 
 def has_value(document: Document, path: Segments) -> bool:
     """Return whether there is a value at a path of a model, in any of its items."""
+    if len(path) == 1:
+        return path[0] in document.root
     return any(path[-1] in holder for _, holder in document.holders(path[:-1]))
 
 
-def value_at(stored: StoredDocument, document: Document, subject: Segments) -> StoredValue:
+def value_at(stored: StoredDocument, document: Document, one: BoundChange) -> StoredValue:
     """Return the value that stands for a change; empty if there is none."""
-    path = next(path for path in stored.model.paths if path.segments[0] == subject[0])
-    location = _location(subject)
-    if not document.has(location):
-        return StoredValue(location, path, b"")
-    return StoredValue(location, path, stored_text(document.get(location)))
+    name = one.subject[0]
+    path = next(path for path in stored.model.paths if path.segments[0] == name)
+    return StoredValue(one.location, path, _text_at(document, one.location))
 
 
 def _location(subject: Segments) -> tuple[str, ...]:
@@ -228,8 +251,8 @@ def _location(subject: Segments) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _new_text(document: Document, subject: Segments) -> bytes:
-    location = _location(subject)
+def _text_at(document: Document, location: tuple[str, ...]) -> bytes:
+    """Return the stored bytes at a location; empty if there is no value."""
     return stored_text(document.get(location)) if document.has(location) else b""
 
 
@@ -246,18 +269,27 @@ def edit_set(
         steps: the changes made. What they read must not have changed when the edits are applied.
         is_one_group: whether all edits are undone together or not at all.
     """
-    final = changes(before, after)
-    groups = [0] * len(final) if is_one_group else _groups([change.path for change in final], steps)
-    edits = []
-    for change, group in zip(final, groups, strict=True):
-        twin = None
-        if before.storage is Storage.HASH:
-            twin = _twin(change, group, final, groups)
-        edits.append(Edit(change.path, change.old, change.new, converts=True, expiry_of=twin, group=group))
+    if len(steps) == 1:
+        final, groups = steps[0].made, [steps[0].number] * len(steps[0].made)
+    else:
+        final = changes(before, after)
+        groups = [0] * len(final) if is_one_group else _groups([change.path for change in final], steps)
     edited = [change.path for change in final]
-    read = dict.fromkeys(_location(path) for step in steps for path in step.bound.change.reads)
+    read = dict.fromkeys(location for step in steps for location in step.bound.reads)
     unchanged = dict(value for location in read for value in _unchanged(before, location, edited))
-    return EditSet(tuple(edits), tuple(unchanged.items()))
+    is_hash = before.storage is Storage.HASH
+    edits = tuple(
+        Edit(
+            change.path,
+            change.old,
+            change.new,
+            converts=True,
+            expiry_of=_twin(change, group, final, groups, unchanged) if is_hash else None,
+            group=group,
+        )
+        for change, group in zip(final, groups, strict=True)
+    )
+    return EditSet(edits, tuple(unchanged.items()))
 
 
 def _groups(paths: Sequence[tuple[str, ...]], steps: Sequence[Step]) -> list[int]:
@@ -280,22 +312,25 @@ def _groups(paths: Sequence[tuple[str, ...]], steps: Sequence[Step]) -> list[int
 
 
 def _twin(
-    change: Change, group: int, final: Sequence[Change], groups: Sequence[int]
-) -> tuple[str, ...] | None:
+    change: Change,
+    group: int,
+    final: Sequence[Change],
+    groups: Sequence[int],
+    unchanged: Mapping[Location, bytes | None],
+) -> Location | None:
     """Return the hash field from which a new field inherits its expiry, or to which a removed one gives it.
 
-    It is the field of the same group with the same bytes; or the only one that was removed.
+    It is a field of the same group, or one that was read, with the same bytes; or the only one that was removed.
     """
-    others = [other for other, number in zip(final, groups, strict=True) if number == group]
-    if change.old is None:
-        removed = [other for other in others if other.new is None]
-        same = [other for other in removed if other.old == change.new]
-        candidates = same or (removed if len(removed) == 1 else [])
-    elif change.new is None:
-        candidates = [other for other in others if other.old is None and other.new == change.old]
-    else:
+    if change.old is not None and change.new is not None:
         return None
-    return candidates[0].path if candidates else None
+    others = [other for other, number in zip(final, groups, strict=True) if number == group]
+    if change.new is None:
+        return next((other.path for other in others if other.old is None and other.new == change.old), None)
+    removed = [other for other in others if other.new is None]
+    same: list[Location] = [other.path for other in removed if other.old == change.new]
+    same += [location for location, raw in unchanged.items() if raw == change.new]
+    return same[0] if same else removed[0].path if len(removed) == 1 else None
 
 
 def _overlap(one: Location, other: Location) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redstart.display import did_you_mean, printable
+from redstart.display import printable
 from redstart.errors import MigrationFileError, UnknownMigrationError
 from redstart.migrations.files.declarations import Problem
 from redstart.migrations.files.graph import heads, in_order, require_single_head
@@ -133,7 +133,6 @@ class ProjectHistory:
                 f"{', '.join(map(printable, matching))}.",
                 "Type more of the id.",
             )
-        nearest = did_you_mean(wanted, by_id)
         raise UnknownMigrationError(wanted, noun="migration", listed_by=Command("migrate history"))
 
     def differences(self) -> Iterator[Difference]:
