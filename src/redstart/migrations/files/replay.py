@@ -24,11 +24,13 @@ def state_after(files: Iterable[MigrationFile], before: ProjectState | None = No
         for number, operation in enumerate(file.operations, start=1):
             try:
                 state = operation.apply(state)
-            except MigrationStateError as exc:
+            except Exception as exc:  # arguments of wrong types may raise anything
+                is_refusal = isinstance(exc, MigrationStateError)
+                reason = exc.message if is_refusal else f"{type(exc).__name__}: {exc}"
                 raise MigrationFileError(
-                    f"{printable(file.source)}: operation {number} ({type(operation).__name__}) does not fit the "
-                    f"files before it: {exc.message}",
-                    exc.hint or "Correct the operation, or the dependencies of the file.",
+                    f"{printable(file.source)}: operation {number}, {type(operation).__name__}, does not fit the files "
+                    f"before it. {printable(reason)}",
+                    (exc.hint if is_refusal else None) or "Correct the operation, or the dependencies of the file.",
                 ) from exc
     return state
 
