@@ -13,6 +13,7 @@ RedstartError
  │         └── FieldExpiryNotSupportedError
  ├── EmbeddedServerError                the development server cannot be found, started or stopped
  ├── ValueConversionError               a value cannot be converted to the type of its field
+ │    └── NotConvertibleError           an operation of a migration cannot change a stored value
  ├── RedisModelError                    a model class is invalid
  ├── DocumentError                      a document cannot be read or stored
  │    ├── NotFoundError                 the document does not exist
@@ -28,6 +29,7 @@ RedstartError
       ├── FileMigrationNotSupportedError  this version lists migration files and does not run them
       ├── DataMigrationError            a data migration file is invalid, or a run did not finish
       ├── SchemaMigrationError          a schema migration file is invalid
+      ├── MigrationStateError           an operation does not fit the models before it
       ├── MigrationFileError            a migration file is invalid, or does not fit the others
       ├── PlanChangedError              the models differ from those of the unfinished run
       ├── UnsafeServerError             the server could lose the undo log
@@ -219,6 +221,23 @@ class ValueConversionError(RedstartError):
         self.reason = reason
 
 
+class NotConvertibleError(ValueConversionError):
+    """An operation of a migration cannot change a stored value. The document stays as it is.
+
+    Attributes:
+        path: the location of the value in its document.
+        value: the stored value, shortened.
+        reason: a short phrase for reports.
+    """
+
+    def __init__(self, path: str, value: str, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.value = value
+        self.message = f"{path}: {reason}: {value}" if value else f"{path}: {reason}"
+        self.args = (self.message,)
+
+
 class RedisModelError(RedstartError):
     """A model class is invalid."""
 
@@ -370,6 +389,10 @@ class DataMigrationError(MigrationError):
 
 class SchemaMigrationError(MigrationError):
     """A schema migration file of the project is invalid."""
+
+
+class MigrationStateError(MigrationError):
+    """An operation of a migration file does not fit the models before it, or is invalid in itself."""
 
 
 class MigrationFileError(MigrationError):

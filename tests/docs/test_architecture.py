@@ -71,6 +71,11 @@ def steps_of(walk: str) -> list[str]:
             SOURCE / "migrations" / "indexes",
             "Modules of the index engine import only those below them",
         ),
+        (
+            "### `migrations/operations/`",
+            SOURCE / "migrations" / "operations",
+            "Modules of the operations import only those below them",
+        ),
     ],
 )
 def test_a_table_has_the_order_that_import_linter_checks(heading: str, folder: Path, contract: str) -> None:

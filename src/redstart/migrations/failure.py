@@ -29,6 +29,20 @@ _MAX_EXAMPLES_PER_REASON = 3
 _VARYING_WORD = re.compile(r"\S*\d\S*")
 
 
+QUARANTINE_SUFFIX = "__invalid"
+"""Follows the name of a field in the name of the field that holds its quarantined value."""
+
+
+class FailureMode(StrEnum):
+    """What to do with a failed value."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    DEFAULT = "default"
+    LOG_AND_SKIP = "log_and_skip"
+    QUARANTINE = "quarantine"
+
+
 class Fate(StrEnum):
     """What a run does with a failed value."""
 

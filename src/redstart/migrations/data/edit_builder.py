@@ -1,13 +1,11 @@
 """Edits of a document as read, in one of the failure modes."""
 
 from collections.abc import Collection, Iterable
-from enum import StrEnum
 from typing import Any
 
-from redstart.mapping.value_paths import Each, ValuePath
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.mapping.value_paths import Each, Location, ValuePath
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
-    Location,
     can_be_read,
     can_be_set,
     in_list,
@@ -16,11 +14,11 @@ from redstart.migrations.data.json_path import (
     slice_path,
 )
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import Conversion, Outcome, PlainConverter, Transformation
+from redstart.migrations.failure import QUARANTINE_SUFFIX as QUARANTINE_SUFFIX  # noqa: PLC0414 - modules of the engine
+from redstart.migrations.failure import FailureMode as FailureMode  # noqa: PLC0414 - import both from here
+from redstart.migrations.transformation import Conversion, Edit, Outcome, PlainConverter, Transformation
 from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
 from redstart.values.types import Storage
-
-QUARANTINE_SUFFIX = "__invalid"
 
 # Looking up a member of an enum costs as much as converting a value.
 _JSON = Storage.JSON
@@ -34,16 +32,6 @@ _UNREADABLE_KEY = Conversion(
     Outcome.UNCONVERTIBLE, reason="RedisJSON cannot address a key that begins with a space"
 )
 _NO_PATH = Conversion(Outcome.UNCONVERTIBLE, reason="RedisJSON cannot change only this list item")
-
-
-class FailureMode(StrEnum):
-    """What to do with a failed value."""
-
-    SKIP = "skip"
-    FAIL = "fail"
-    DEFAULT = "default"
-    LOG_AND_SKIP = "log_and_skip"
-    QUARANTINE = "quarantine"
 
 
 CLEARING_MODES = (FailureMode.DEFAULT, FailureMode.QUARANTINE)

@@ -1,0 +1,1 @@
+"""Operations of migration files: the models before and after, and the change of each document. Pure."""
