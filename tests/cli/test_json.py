@@ -47,7 +47,17 @@ RUN = (
 )
 
 
-ROW = ["id", "kind", "state", "description", "path", "dependencies", "applied_ms", "applied_by", "duration_ms"]
+ROW = [
+    "id",
+    "kind",
+    "state",
+    "description",
+    "path",
+    "dependencies",
+    "applied_ms",
+    "applied_by",
+    "duration_ms",
+]
 OPERATIONS = "operations operations[].text operations[].reversible"
 
 

@@ -17,6 +17,7 @@ from redstart.migrations.files.declarations import DATA, SCHEMA
 from redstart.migrations.files.project_history import Difference, DifferenceKind
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.server_checks import require_search
+from redstart.next_steps import Command, Hint
 
 
 @click.command()
@@ -35,7 +36,12 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
         print_json(
             {
                 "differences": [
-                    {"kind": one.kind.value, "id": one.migration_id, "text": one.message, "hint": one.hint}
+                    {
+                        "kind": one.kind.value,
+                        "id": one.migration_id,
+                        "text": one.message,
+                        "hint": str(one.hint),
+                    }
                     for one in found
                 ]
             }
@@ -51,7 +57,7 @@ def _of_redis_om(files: ProjectFiles) -> Iterator[Difference]:
     """Yield the files of redis-om that are pending or cannot be used."""
     for kind in (SCHEMA, DATA):
         status = files.redis_om[kind.name]
-        hint = f"See: {kind.command} status --migrations-dir {printable(status.where)}"
+        hint = Hint("See: ", kind.status_command.adding("--migrations-dir", status.where))
         for problem in status.problems:
             message = f"A {kind.name} migration file of redis-om cannot be used. {problem}"
             yield Difference(DifferenceKind.UNUSABLE, problem.migration_id, message, hint)
@@ -75,5 +81,5 @@ def _of_indexes(session: Session) -> Iterator[Difference]:
             None,
             f"The index {one.planned.name} of {one.planned.model} is {one.active.value}"
             f"{f': {changes}' if changes else ''}.",
-            "See what would change with: om migrate run --dry-run",
+            Hint("See what would change with: ", Command("migrate run", "--dry-run")),
         )

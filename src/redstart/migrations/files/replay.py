@@ -7,6 +7,7 @@ from redstart.errors import MigrationFileError, MigrationStateError
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.operations.state import ProjectState
+from redstart.next_steps import Hint
 
 
 def state_after(files: Iterable[MigrationFile], before: ProjectState | None = None) -> ProjectState:
@@ -24,15 +25,18 @@ def state_after(files: Iterable[MigrationFile], before: ProjectState | None = No
         for number, operation in enumerate(file.operations, start=1):
             try:
                 state = operation.apply(state)
-            except Exception as exc:  # arguments of wrong types may raise anything
-                is_refusal = isinstance(exc, MigrationStateError)
-                reason = exc.message if is_refusal else f"{type(exc).__name__}: {exc}"
-                raise MigrationFileError(
-                    f"{printable(file.source)}: operation {number}, {type(operation).__name__}, does not fit the files "
-                    f"before it. {printable(reason)}",
-                    (exc.hint if is_refusal else None) or "Correct the operation, or the dependencies of the file.",
-                ) from exc
+            except MigrationStateError as exc:
+                raise _misfit(file, number, exc.message, exc.next_step) from exc
+            except Exception as exc:  # an argument of a wrong type may raise anything
+                raise _misfit(file, number, f"{type(exc).__name__}: {exc}", None) from exc
     return state
+
+
+def _misfit(file: MigrationFile, number: int, reason: str, hint: str | Hint | None) -> MigrationFileError:
+    return MigrationFileError(
+        f"{printable(file.source)}: operation {number} does not fit the files before it. {printable(reason)}",
+        hint or "Correct the operation, or the dependencies of the file.",
+    )
 
 
 def merged_state(files: Sequence[MigrationFile], heads: Sequence[str]) -> ProjectState:

@@ -16,7 +16,7 @@ Path: TypeAlias = tuple[str, ...]
 StoredValue: TypeAlias = "bytes | JsonValue"
 """The bytes of a hash field, or a JSON value whose numbers are `JsonNumber`."""
 
-Holder: TypeAlias = "dict[str, Any]"
+Holder: TypeAlias = dict[str, Any]
 """The fields of a hash, or a JSON object: what contains values by name."""
 
 

@@ -1,0 +1,1 @@
+"""`om migrate merge`: join branches of migration files."""
