@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,12 @@ from redstart.next_steps import Command, Hint
 
 _FILE_COMMANDS = frozenset(("check", "create", "current", "history", "merge", "plan", "show", "stamp"))
 """Commands on the migration files of the project, which accept --migrations-dir for the same directory."""
+_ACCEPTED: Mapping[str, tuple[str, ...]] = {
+    "migrate create": ("--models",),
+    "migrate merge": (),
+    "migrate-data create": (),
+}
+"""Which of --url and --models are accepted by commands that do not accept both."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -57,7 +63,7 @@ def rendered(text: str | Hint | Command) -> str:
 
 def _as_typed_again(command: Command) -> str:
     words = sys.argv[1:]
-    names = ["--url", "--models"] if " " in command.name else []
+    names = list(_ACCEPTED.get(command.name, ("--url", "--models"))) if " " in command.name else []
     if command.name.partition(" ")[2] in _FILE_COMMANDS and not _FILE_COMMANDS.isdisjoint(words):
         names.append("--migrations-dir")
     typed = (pair for pair in _typed_options(words, names) if pair[0] not in command.arguments)

@@ -103,6 +103,11 @@ class ProjectHistory:
     problems: tuple[Problem, ...]
 
     @property
+    def files(self) -> list[MigrationFile]:
+        """All files, in order."""
+        return [item.file for item in self.items if item.file]
+
+    @property
     def pending(self) -> list[MigrationFile]:
         """The files to apply, in order."""
         return [item.file for item in self.items if item.file and item.state is FileState.PENDING]

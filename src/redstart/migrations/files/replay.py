@@ -6,6 +6,7 @@ from redstart.display import printable
 from redstart.errors import MigrationFileError, MigrationStateError
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.operations.base import DocumentOperation, Operation
 from redstart.migrations.operations.state import ProjectState
 from redstart.next_steps import Hint
 
@@ -37,6 +38,15 @@ def _misfit(file: MigrationFile, number: int, reason: str, hint: str | Hint | No
         f"{printable(file.source)}: operation {number} does not fit the files before it. {printable(reason)}",
         hint or "Correct the operation, or the dependencies of the file.",
     )
+
+
+def require_valid(operations: Iterable[Operation], before: ProjectState) -> None:
+    """Raise MigrationStateError if an operation does not fit, or contains a value that cannot be stored."""
+    state = before
+    for operation in operations:
+        if isinstance(operation, DocumentOperation):
+            _ = operation.bind(state)
+        state = operation.apply(state)
 
 
 def merged_state(files: Sequence[MigrationFile], heads: Sequence[str]) -> ProjectState:
