@@ -68,6 +68,11 @@ class ConvertField(DocumentOperation):
     def apply(self, state: ProjectState) -> ProjectState:
         """Return the models with the new type."""
         model = changed_model(state, self.model, self.before, self.after, self.within, _CHANGED)
+        if not self.within and self.before.name == model.primary_key:
+            raise MigrationStateError(
+                f"{self.before.name!r} is the primary key of {self.model} and cannot be converted: "
+                "the keys contain its text."
+            )
         _ = self._converter(codec_of(model))
         return state.with_model(model)
 

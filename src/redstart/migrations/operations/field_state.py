@@ -126,6 +126,8 @@ def frozen_value(value: Any) -> Any:
         return value if value is NO_DEFAULT else frozen_value(value.value)
     if isinstance(value, datetime):
         return _frozen_moment(value)
+    if isinstance(value, time) and value.tzinfo is not None:
+        raise ValueError("a time with an offset has no text there")
     if type(value) in _PLAIN:
         return value
     for kind, plain in _PLAIN_OF_SUBCLASSES:
@@ -150,9 +152,23 @@ def _frozen_structure(value: Any) -> Any:
 
 
 def _frozen_moment(moment: datetime) -> datetime:
-    if moment.tzinfo is None or type(moment.tzinfo) is timezone:
-        return moment
-    return moment.astimezone(UTC)
+    zone = moment.tzinfo
+    if zone is not None and type(zone) is not timezone:
+        moment, zone = moment.astimezone(UTC), UTC
+    offset = moment.utcoffset()
+    return datetime(
+        *(
+            moment.year,
+            moment.month,
+            moment.day,
+            moment.hour,
+            moment.minute,
+            moment.second,
+            moment.microsecond,
+        ),
+        tzinfo=None if offset is None else timezone(offset),
+        fold=moment.fold if offset is None else 0,
+    )
 
 
 def _key(value: Any) -> object:

@@ -145,6 +145,7 @@ class RemoveField(DocumentOperation):
 
     def inverse(self, before: ProjectState) -> AddField:
         """Return the addition of the field as it was."""
+        _ = self.apply(before)
         return AddField(self.model, self._removed(before), within=self.within)
 
     def bind(self, before: ProjectState) -> DocumentChange:

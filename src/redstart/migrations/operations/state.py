@@ -196,5 +196,6 @@ def _state_of_model(declaration: ModelDeclaration) -> ModelState:
         primary_key=model._primary_key_name,
         fields=fields_of_model(model),
         index=index_of(model),
-        encoding=model._meta.encoding,
+        # JSON is always UTF-8.
+        encoding=model._meta.encoding if declaration.storage is Storage.HASH else "utf-8",
     )

@@ -117,7 +117,7 @@ class ValueCodec:
         is_text = isinstance(stored, str) and not isinstance(stored, JsonNumber)
         if not isinstance(stored, str) or (kind.name not in _OF_NUMBERS and not is_text):
             raise ValueConversionError(f"not {_noun(kind)}, but {_json_kind(stored)}")
-        return self.parse(kind, stored)
+        return self.parse(kind, str(stored))
 
     def _read_structure(self, kind: ValueType, stored: JsonValue, fields: Fields) -> Any:
         if kind.name == UNION:
