@@ -368,20 +368,21 @@ class MigrationError(RedstartError):
 class UnknownMigrationError(MigrationError):
     """No migration has this id.
 
-    noun: of the migration in the message.
-    listed_by: the command that lists these migrations.
-    meant: the command with the id that was probably meant; None if no id is near.
+    Args:
+        meant: the command with the id that was probably meant, or the id; None if no id is near.
+        noun: what does not exist.
+        listed_by: the command that lists all.
     """
 
     def __init__(
         self,
         migration_id: str,
-        meant: Command | None = None,
+        meant: Command | str | None = None,
         *,
         noun: str = "data migration",
-        listed_by: Command | None = None,
+        listed_by: Command = Command("migrate-data status"),  # noqa: B008 - immutable
     ) -> None:
-        listing = Hint("List all with: ", listed_by or Command("migrate-data status"))
+        listing = Hint("List all with: ", listed_by)
         super().__init__(
             f"The {noun} {shortened(migration_id)} does not exist.",
             listing if meant is None else Hint("Did you mean: ", meant, "\n", listing),

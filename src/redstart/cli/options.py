@@ -111,6 +111,19 @@ def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
     return value
 
 
+models_option = click.option(
+    "--models",
+    "settings",
+    multiple=True,
+    metavar="MODULE",
+    callback=_settings,
+    help="Module or package with models. Repeatable, or several separated by commas.",
+)
+json_output = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, all else on stderr."
+)
+
+
 def common(command: F) -> F:
     """Add --url, --models and --json, passed to the command as `settings` and `as_json`."""
     for option in reversed(_COMMON):
@@ -127,17 +140,8 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
         callback=_keep_url,
         help="Server, as in om --url.",
     ),
-    click.option(
-        "--models",
-        "settings",
-        multiple=True,
-        metavar="MODULE",
-        callback=_settings,
-        help="Module or package with models. Repeatable, or several separated by commas.",
-    ),
-    click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, all else on stderr."
-    ),
+    models_option,
+    json_output,
 )
 
 verbose = click.option("-v", "--verbose", is_flag=True, help="Show every failure and every field.")

@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +19,14 @@ from redstart.display import escaped, has_credentials, without_password, without
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, RedstartError
 from redstart.next_steps import Command, Hint
 
-_FILE_COMMANDS = ("check", "create", "current", "history", "merge", "plan", "show", "stamp")
+_FILE_COMMANDS = frozenset(("check", "create", "current", "history", "merge", "plan", "show", "stamp"))
 """Commands on the migration files of the project, which accept --migrations-dir for the same directory."""
+_ACCEPTED: Mapping[str, tuple[str, ...]] = {
+    "migrate create": ("--models",),
+    "migrate merge": (),
+    "migrate-data create": (),
+}
+"""Which of --url and --models are accepted by commands that do not accept both."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -48,7 +54,7 @@ def command_name() -> str:
 def rendered(text: str | Hint | Command) -> str:
     """Return text in which each command has the name, --url and --models of the present command.
 
-    So the next command uses the same server, models, and directory of migration files.
+    So the next command uses the same server and models, and the same directory of migration files.
     """
     if isinstance(text, Command):
         return _as_typed_again(text)
@@ -56,14 +62,12 @@ def rendered(text: str | Hint | Command) -> str:
 
 
 def _as_typed_again(command: Command) -> str:
-    names = ["--url", "--models"] if " " in command.name else []
-    if command.name.rpartition(" ")[2] in _FILE_COMMANDS and any(
-        word in _FILE_COMMANDS for word in sys.argv[1:]
-    ):
+    words = sys.argv[1:]
+    names = list(_ACCEPTED.get(command.name, ("--url", "--models"))) if " " in command.name else []
+    if command.name.partition(" ")[2] in _FILE_COMMANDS and not _FILE_COMMANDS.isdisjoint(words):
         names.append("--migrations-dir")
-    typed = _typed_options(sys.argv[1:], names)
-    options = (word for name, value in typed if name not in command.arguments for word in (name, value))
-    return command.rendered(command_name(), tuple(options))
+    typed = (pair for pair in _typed_options(words, names) if pair[0] not in command.arguments)
+    return command.rendered(command_name(), tuple(word for pair in typed for word in pair))
 
 
 def command_of(ctx: click.Context, *arguments: str) -> Command:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from redstart.errors import ConfigurationError, MigrationFileError
 from redstart.migrations.files.migration_file import Migration, checksum, is_valid_id, load_files
-from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from tests.migrations.files.conftest import Write, migration
 
 IMPORT = "from redstart.migrations.files.migration_file import Migration\n"

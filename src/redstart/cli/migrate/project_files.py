@@ -14,12 +14,13 @@ from redstart.cli.migration_files import look as look_at_redis_om
 from redstart.cli.options import F
 from redstart.cli.session import Session
 from redstart.display import printable
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger
+from redstart.migrations.files.loader import Found, load_directory
 from redstart.migrations.files.migration_file import LoadedFiles, load_files
 from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectHistory, project_history
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.settings import get_root_migrations_dir
 
 
@@ -41,7 +42,13 @@ def root_of(directory: Path | None) -> Path:
 def load(root: Path) -> LoadedFiles:
     """Load the migration files of a directory. Their output goes to stderr. Raises ConfigurationError."""
     with contextlib.redirect_stdout(sys.stderr):
-        return load_files(root)
+        return load_files(root, [DATETIME_MIGRATION])
+
+
+def load_redis_om(root: Path) -> list[Found]:
+    """Load the migration files of redis-om, in the subdirectories of a directory. Raises ConfigurationError."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return [load_directory(kind.directory(str(root)), kind) for kind in (SCHEMA, DATA)]
 
 
 @dataclass(frozen=True, slots=True)

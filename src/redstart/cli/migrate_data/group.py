@@ -23,15 +23,12 @@ COMMANDS = {
         f"{_HERE}.maintenance:drop_undo_log",
         "Drop the undo log; no rollback is possible afterwards.",
     ),
+    "create": (f"{_HERE}.create:create", "Write a migration file with a template for functions."),
     "force-unlock": (f"{_HERE}.maintenance:force_unlock", "Remove the lease of a stuck run."),
 }
 
 
 REPLACED = {
-    "create": Hint(
-        "This version of Redstart does not write or run migration files. List them with: ",
-        Command("migrate-data status"),
-    ),
     "datetime": Hint("Dates are converted by: ", Command("migrate-data run", "--models", "MODULE")),
 }
 

@@ -82,7 +82,7 @@ class Kind:
         folder: the directory of its files, below the directory of all migration files.
         record: the key of the set of applied ids.
         error: the class of error for invalid migrations.
-        command: the command group that lists them.
+        status_command: the command that lists them.
     """
 
     name: str
