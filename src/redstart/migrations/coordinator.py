@@ -79,7 +79,7 @@ def migrate_forward(
     yield from require_intact(context.keys, exempt=("failures",))
     concerned = yield from require_possible_run(context, plan, planned, index_options)
     if concerned and not expand:
-        yield from _require_expanded(concerned)
+        yield from _require_expanded(concerned, context.transformation.texts.values)
     if concerned:
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
@@ -197,11 +197,11 @@ def _prepare_indexes_again(
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
 
 
-def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
+def _require_expanded(concerned: Sequence[PlannedIndex], values: str) -> Op[None]:
     for one in concerned:
         if not (yield from is_expanded(one)):
             raise MigrationError(
-                f"The index {one.name} of {one.model} does not accept converted values yet, and --no-expand was given.",
+                f"The index {one.name} of {one.model} does not accept converted {values} yet, and --no-expand was given.",
                 Hint("Prepare it with: ", Command("migrate run")),
             )
 
