@@ -19,7 +19,7 @@ from redstart.migrations.date_migration import DateMigration as Operations
 from redstart.migrations.failure import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
-from redstart.migrations.lease import LeaseState
+from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.options import MigrationOptions, RollbackOptions, failure_mode_of
 from redstart.migrations.outcomes import (
     DryRun,

@@ -7,7 +7,8 @@ from typing import TypeVar
 from redstart.effects import Op
 from redstart.migrations.failure import Failure
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.lease import Activity, Lease, acquire, under_lease
+from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.lease_state import Activity
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
 

@@ -201,7 +201,8 @@ def _require_expanded(concerned: Sequence[PlannedIndex], values: str) -> Op[None
     for one in concerned:
         if not (yield from is_expanded(one)):
             raise MigrationError(
-                f"The index {one.name} of {one.model} does not accept converted {values} yet, and --no-expand was given.",
+                f"The index {one.name} of {one.model} does not accept converted {values} yet, and --no-expand was "
+                "given.",
                 Hint("Prepare it with: ", Command("migrate run")),
             )
 

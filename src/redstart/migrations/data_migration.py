@@ -51,7 +51,7 @@ from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
-from redstart.migrations.lease import LeaseState
+from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.maintenance import drop_undo_log, force_unlock
 from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within

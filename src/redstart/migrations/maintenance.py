@@ -7,7 +7,8 @@ from redstart.migrations.data.maintenance import drop_undo_log as drop_data_undo
 from redstart.migrations.indexes.damage import unrecorded
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.state import LEASE
-from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
+from redstart.migrations.lease import break_lease
+from redstart.migrations.lease_state import LeaseState, current, require_own_types
 from redstart.migrations.server_checks import has_search
 
 

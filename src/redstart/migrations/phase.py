@@ -13,7 +13,7 @@ from redstart.migrations.data.survey import survey
 from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
-from redstart.migrations.lease import current
+from redstart.migrations.lease_state import current
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.transformation import Outcome, Transformation
 

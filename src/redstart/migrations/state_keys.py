@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from redstart.migrations.lease import LeaseKeys
+from redstart.migrations.lease_state import LeaseKeys
 from redstart.next_steps import Command, Hint
 
 APPLIED_MIGRATIONS = "redis_om:applied_migrations"

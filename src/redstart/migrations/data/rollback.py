@@ -45,7 +45,8 @@ from redstart.migrations.data.unrestored import (
     unrestored_count,
 )
 from redstart.migrations.failure import Failure
-from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
+from redstart.migrations.lease import Lease, ServerRestartedError, server_is_behind
+from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import ServerFacts, server_facts
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.transformation import Transformation
