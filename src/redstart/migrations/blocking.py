@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from redstart.commands.documents import hget, json_get
 from redstart.effects import Op, call
@@ -13,6 +14,8 @@ from redstart.migrations.data.failures import failure_at, failure_of, key_and_lo
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
+from redstart.migrations.indexes.coverage import Coverage
+from redstart.migrations.indexes.state import read_records
 from redstart.migrations.transformation import Conversion, Outcome, Transformation
 from redstart.search.schema import FieldKind, Index, IndexField
 from redstart.values.types import Storage
@@ -78,6 +81,34 @@ def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
                 reason = f"the index accepts only {_ACCEPTED[field.kind]}"
                 found.append(failure_at(key, field.identifier.removeprefix("$."), value, reason))
     return found
+
+
+MAX_REJECTED = 100
+"""Documents of an index that are read to find values that its previous definition does not accept."""
+
+
+def rejected_by_previous(
+    refused: Mapping[str, Coverage | None], *, is_converted: bool
+) -> Op[dict[str, list[Failure]]]:
+    """Return, by name, the values that the previous definitions of indexes do not accept.
+
+    Args:
+        refused: the coverage checks because of which these indexes were not rolled back.
+        is_converted: whether the data is not rolled back. Then all changing attributes have new values, which are not
+            the reason.
+    """
+    records = yield from read_records()
+    rejected = {}
+    for name, coverage in refused.items():
+        record = records.get(name)
+        if record is None or coverage is None:
+            continue
+        previous = record.legacy
+        if is_converted:
+            kept = tuple(field for field in previous.fields if field.attribute not in record.changing)
+            previous = replace(previous, fields=kept)
+        rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], previous)
+    return rejected
 
 
 def _value_at(key: bytes, field: IndexField, storage: Storage) -> Op[bytes | None]:

@@ -11,12 +11,8 @@ from redstart.migrations.context import Context
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, with_index_attributes, with_prefixes
 from redstart.migrations.data.record import converted_prefixes, read_record
-from redstart.migrations.data.rollback import (
-    DataRollbackResult,
-    begin_rollback,
-    require_undoable,
-    rollback,
-)
+from redstart.migrations.data.rollback import DataRollbackResult, begin_rollback, rollback
+from redstart.migrations.data.rollback_checks import require_undoable
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
@@ -33,7 +29,7 @@ from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.options import RollbackOptions
-from redstart.migrations.outcomes import MigrationResult, RollbackResult
+from redstart.migrations.run_results import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
     require_no_filters_on_values,

@@ -10,7 +10,7 @@ from redstart.display import shortened
 from redstart.effects import Op
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, StateDamagedError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.blocking import rejected_values
+from redstart.migrations.blocking import rejected_by_previous
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
     estimate_indexes,
@@ -21,7 +21,7 @@ from redstart.migrations.coordinator import (
 )
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.failures import FailureLog, failure_at
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.maintenance import clear_progress, last_copies
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.plan import (
@@ -41,28 +41,19 @@ from redstart.migrations.data.statistics import (
 )
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.data.verify import Problems, verify, verify_journal
-from redstart.migrations.failure import Failure, FailureSummary
-from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
+from redstart.migrations.failure import FailureSummary
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.maintenance import drop_undo_log, force_unlock
-from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
-    DryRun,
-    MigrationResult,
-    Preflight,
     RecordedFailures,
     Refusal,
-    RollbackEstimate,
-    RollbackResult,
     RunProgress,
     SchemaResult,
     StatisticsResult,
@@ -70,16 +61,19 @@ from redstart.migrations.outcomes import (
     VerificationResult,
 )
 from redstart.migrations.phase import migration_status, with_index_lease
+from redstart.migrations.run_results import (
+    DryRun,
+    MigrationResult,
+    Preflight,
+    RollbackEstimate,
+    RollbackResult,
+)
 from redstart.migrations.schema_check import check_schema
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import StateKeys
-from redstart.next_steps import Command, Hint
+from redstart.migrations.verification import ModelReading, verify_all
 from redstart.values.timezones import NaiveTimezone
 
-NO_SUCH_INDEX = Hint("there is no index of this name; see ", Command("migrate status"))
-"""A problem that a verification reports."""
-MAX_REJECTED = 100
-"""Documents of an index that are read to find values that its original definition does not accept."""
 _ROLLBACK_TO_RUN = 2.0
 """Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
 
@@ -297,32 +291,9 @@ class DataMigration:
         yield from self._require_used_prefixes()
         plan = yield from self._known_exclusions()
         require_same_types(plan, self.context.transformation)
-        recorded = (yield from read_record(self.keys)).plan
-        models = None
-        if check_data:
-            models = ModelCheck(self.declarations, self.naive_timezone, self.context.transformation, recorded)
-        checks = [] if models is None else [models]
-        found = yield from verify(self.context, plan, checks=checks, batch_documents=batch_size)
-        undo_log = None
-        if models is not None:
-            models.report_unnamed(found.problems)
-            recorded = (yield from read_record(self.keys)).plan
-            if recorded is not None:
-                undo_log = yield from verify_journal(self.context, recorded, found.problems)
-        indexes = yield from self._verify_indexes(found.problems)
-        return VerificationResult(found, undo_log, models, indexes)
-
-    def _verify_indexes(self, problems: Problems) -> Op[list[IndexCheck]]:
         planned = self.planned_indexes()
-        checks = yield from verify_indexes(planned, (yield from absent_indexes(planned)))
-        for check in checks:
-            if not check.serves:
-                problems.add(failure_at(check.name.encode(), "", b"", str(NO_SUCH_INDEX)))
-                continue
-            for key in check.examples[: check.problems]:
-                problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))
-            problems.count += max(0, check.problems - len(check.examples))
-        return checks
+        models = ModelReading(self.declarations, self.naive_timezone) if check_data else None
+        return (yield from verify_all(self.context, plan, planned, models, batch_documents=batch_size))
 
     def status(self) -> Op[StatusResult]:
         """Return the phase, and which models are applied or pending. Reads only, at most 1,000 documents of a model.
@@ -414,7 +385,11 @@ class DataMigration:
         found = yield from migrate_back(
             self.context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
         )
-        return replace(found, rejected=(yield from _rejected(found))) if found.refused else found
+        if not found.refused:
+            return found
+        refused = {name: found.indexes[name].coverage for name in found.refused}
+        rejected = yield from rejected_by_previous(refused, is_converted=found.data is None)
+        return replace(found, rejected=rejected)
 
     def preflight_clear_progress(self) -> Op[None]:
         """Raise StateDamagedError if state other than the progress is missing or damaged. Reads only."""
@@ -468,25 +443,6 @@ class DataMigration:
             StateDamagedError: another program has written a fence or a lease; nothing was removed.
         """
         return (yield from force_unlock(self.context))
-
-
-def _rejected(found: RollbackResult) -> Op[dict[str, list[Failure]]]:
-    """Return, by name, the values that the original definitions of refused indexes do not accept.
-
-    Before the rollback of the data, all values have the new format: then the changing attributes are not the reason.
-    """
-    records = yield from read_records()
-    rejected = {}
-    for name in found.refused:
-        record, coverage = records.get(name), found.indexes[name].coverage
-        if record is None or coverage is None:
-            continue
-        original = record.legacy
-        if found.data is None:
-            kept = tuple(one for one in original.fields if one.attribute not in record.changing)
-            original = replace(original, fields=kept)
-        rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], original)
-    return rejected
 
 
 def _first_refusal(

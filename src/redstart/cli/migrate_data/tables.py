@@ -7,7 +7,8 @@ from redstart.cli.tables import next_step, table
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
 from redstart.migrations.failure import NOT_RESTORED, Failure, FailureSummary, Fate
-from redstart.migrations.outcomes import RecordedFailures, unmatched_message
+from redstart.migrations.outcomes import RecordedFailures
+from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command
 

@@ -10,11 +10,8 @@ from redstart.migrations.data.failures import place_name
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import Record, check_census, read_record
-from redstart.migrations.data.rollback import (
-    DataRollbackResult,
-    require_intact_for_undo,
-    require_undo_log,
-)
+from redstart.migrations.data.rollback import DataRollbackResult
+from redstart.migrations.data.rollback_checks import require_intact_for_undo, require_undo_log
 from redstart.migrations.data.rollback_sweep import (
     PreexistingValues,
     converted_back,
