@@ -52,7 +52,7 @@ def blocking_values(
     known = {key for key, _ in routed}
     # A plan has only models with values to convert: a key of another model is not routed, either.
     own = key_prefix.encode()
-    found = [
+    failures = [
         failure_at(key, "", b"", DOES_NOT_FIT if key.startswith(own) else NO_MODEL)
         for key in keys
         if key not in known
@@ -64,8 +64,8 @@ def blocking_values(
             if transformation.index_attribute(value.path) in changing
             and (reason := _reason(document, conversion)) is not None
         ]
-        found += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
-    return found
+        failures += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
+    return failures
 
 
 def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
@@ -73,14 +73,14 @@ def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
 
     Effects: a read of each.
     """
-    found: list[Failure] = []
+    failures: list[Failure] = []
     for key in keys:
         for field in index.fields:
             value = yield from _value_at(key, field, index.storage)
             if value is not None and not _accepts(field, value, index.storage):
                 reason = f"the index accepts only {_ACCEPTED[field.kind]}"
-                found.append(failure_at(key, field.identifier.removeprefix("$."), value, reason))
-    return found
+                failures.append(failure_at(key, field.identifier.removeprefix("$."), value, reason))
+    return failures
 
 
 MAX_REJECTED = 100
@@ -134,10 +134,10 @@ def _accepts(field: IndexField, value: bytes, storage: Storage) -> bool:
     items = parsed if isinstance(parsed, list) else [parsed]
     if field.kind is FieldKind.NUMERIC:
         return all(
-            one is None or (isinstance(one, int | float) and not isinstance(one, bool)) for one in items
+            item is None or (isinstance(item, int | float) and not isinstance(item, bool)) for item in items
         )
     texts = (str, bool) if field.kind is FieldKind.TAG else (str,)
-    return all(one is None or isinstance(one, texts) for one in items)
+    return all(item is None or isinstance(item, texts) for item in items)
 
 
 def _is_number(value: bytes) -> bool:
@@ -164,11 +164,11 @@ def _reason(document: StoredDocument, conversion: Conversion) -> str | None:
 def required_fields(failures: Iterable[Failure], plan: Plan) -> list[str]:
     """Return the fields of some failed values in which their models require a value, as `Visit.arrived_at`."""
     route = router(plan)
-    found: dict[str, None] = {}
+    fields: dict[str, None] = {}
     for failure in failures:
         key, location = key_and_location(failure)
         model = route(key)
         path = None if model is None else path_of(location, model)
         if model is not None and path is not None and not path.optional:
-            found[f"{model.name.rpartition('.')[2]}.{path}"] = None
-    return list(found)
+            fields[f"{model.name.rpartition('.')[2]}.{path}"] = None
+    return list(fields)

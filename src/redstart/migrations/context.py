@@ -18,7 +18,7 @@ class Progress:
     """The progress of one stage.
 
     Attributes:
-        stage: what is being done, in one or two words.
+        stage: what is being done, such as `converting`.
         number: of the pass, 0 where there is only one.
         done, total: in units; total is 0 while unknown.
         failures: failed values so far.

@@ -80,7 +80,7 @@ def migrate_forward(
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
         ready = yield from _prepare_indexes(concerned, indexes, index_options)
-        if any(one.outcome is IndexOutcome.REFUSED for one in ready):
+        if any(result.outcome is IndexOutcome.REFUSED for result in ready):
             return MigrationResult(None, ready)
         options = replace(options, clearing=(yield from _numeric_hash_fields(concerned)))
     data = yield from run(
@@ -146,17 +146,17 @@ def changing_indexes(planned: Sequence[PlannedIndex], plan: Plan) -> Op[list[Pla
     prefixes = {model.key_prefix for model in plan.models}
     records = yield from read_records()
     concerned = []
-    for one in planned:
-        if one.key_prefix not in prefixes:
+    for index in planned:
+        if index.key_prefix not in prefixes:
             continue
-        record = records.get(one.name)
+        record = records.get(index.name)
         if record is None:
-            found = yield from find_index(one.name)
-            changing = () if found is None else changing_attributes(found.index, one)
+            active = yield from find_index(index.name)
+            changing = () if active is None else changing_attributes(active.index, index)
         else:
-            changing = changing_attributes(record.legacy, one)
+            changing = changing_attributes(record.legacy, index)
         if changing:
-            concerned.append(one)
+            concerned.append(index)
     return concerned
 
 
@@ -166,16 +166,16 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     Effects: a read for each.
     """
     records = yield from read_records()
-    found: dict[str, list[Failure]] = {}
-    for one in results:
-        record = records.get(one.name)  # None if another client has rolled it back since
-        if (one.is_refused or one.is_incomplete) and one.coverage is not None and record is not None:
-            keys = one.coverage.examples[:BLOCKING_NAMED]
+    values: dict[str, list[Failure]] = {}
+    for result in results:
+        record = records.get(result.name)  # None if another client has rolled it back since
+        if (result.is_refused or result.is_incomplete) and result.coverage is not None and record is not None:
+            keys = result.coverage.examples[:BLOCKING_NAMED]
             changing = pending_attributes(record.final, record.changing)
-            found[one.name] = yield from blocking_values(
+            values[result.name] = yield from blocking_values(
                 keys, record.key_prefix, plan, changing, context.transformation
             )
-    return found
+    return values
 
 
 def _prepare_indexes(
@@ -189,15 +189,15 @@ def _prepare_indexes_again(
 ) -> Op[None]:
     """Prepare the indexes under the lease of the data: a rollback that ended since may have left indexes of text."""
     ready = (yield from _prepare_indexes(concerned, indexes, options)) if concerned else []
-    if any(one.outcome is IndexOutcome.REFUSED for one in ready):
+    if any(result.outcome is IndexOutcome.REFUSED for result in ready):
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
 
 
 def _require_expanded(concerned: Sequence[PlannedIndex], values: str) -> Op[None]:
-    for one in concerned:
-        if not (yield from is_expanded(one)):
+    for index in concerned:
+        if not (yield from is_expanded(index)):
             raise MigrationError(
-                f"The index {one.name} of {one.model} does not accept converted {values} yet, and --no-expand was "
+                f"The index {index.name} of {index.model} does not accept converted {values} yet, and --no-expand was "
                 "given.",
                 Hint("Prepare it with: ", Command("migrate run")),
             )
@@ -207,10 +207,10 @@ def _numeric_hash_fields(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tupl
     """Return the hash fields that become NUMERIC in an index, by key prefix and name. One read."""
     records: dict[str, IndexRecord] = yield from read_records()
     return frozenset(
-        (one.key_prefix, name)
-        for one in concerned
-        if one.index.storage is Storage.HASH and one.name in records
-        for name in pending_attributes(one.index, records[one.name].changing)
+        (index.key_prefix, name)
+        for index in concerned
+        if index.index.storage is Storage.HASH and index.name in records
+        for name in pending_attributes(index.index, records[index.name].changing)
     )
 
 
@@ -281,7 +281,7 @@ class _SwitchedIndexes:
 
 
 def _switch_indexes(context: Context, indexes: IndexMigration) -> Op[_SwitchedIndexes]:
-    lacked_before = {name: one.missing_before or 0 for name, one in (yield from read_records()).items()}
+    lacked_before = {name: record.missing_before or 0 for name, record in (yield from read_records()).items()}
     names = yield from _indexes_to_roll_back(context)
     # Also if there are none: it removes the lease of a program that died.
     results = dict((yield from indexes.before_undo(names)))

@@ -177,8 +177,8 @@ class DataMigration:
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
         rng = None if exact else Random()
-        found = yield from statistics(self.context, plan, rng=rng, batch_documents=batch_size)
-        return StatisticsResult(found, (yield from load_checkpoint(self.keys)) is not None)
+        counts = yield from statistics(self.context, plan, rng=rng, batch_documents=batch_size)
+        return StatisticsResult(counts, (yield from load_checkpoint(self.keys)) is not None)
 
     def estimate_run(self) -> Op[Statistics]:
         """Estimate the documents and the duration of a run from a sample. Reads only."""
@@ -221,21 +221,21 @@ class DataMigration:
         find_failures = partial(
             expected_failures, mode=options.failure_mode, transformation=self.context.transformation
         )
-        found = yield from statistics(
+        counts = yield from statistics(
             self.context,
             self.plan,
             rng=None,
             batch_documents=options.batch_size,
             find_failures=find_failures,
         )
-        refusal, unchecked = yield from _first_refusal(self._checks_of_run(options, found))
-        return DryRun(preflight, found, refusal, unchecked, self.context.clock() - began)
+        refusal, unchecked = yield from _first_refusal(self._checks_of_run(options, counts))
+        return DryRun(preflight, counts, refusal, unchecked, self.context.clock() - began)
 
     def _checks_of_run(
-        self, options: MigrationOptions, found: Statistics
+        self, options: MigrationOptions, counts: Statistics
     ) -> Iterator[Callable[[], Op[object] | None]]:
         yield lambda: require_room_aside(self.plan, options.failure_mode)
-        yield lambda: require_safe_undo(found.facts)
+        yield lambda: require_safe_undo(counts.facts)
         yield lambda: require_recorded_plan(self.context, self.plan, resume=options.resume)
         yield lambda: require_possible_run(
             self.context,
@@ -258,7 +258,7 @@ class DataMigration:
         planned = self.planned_indexes()
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
-        found = yield from migrate_forward(
+        result = yield from migrate_forward(
             self.context,
             self.plan,
             options.for_data,
@@ -269,11 +269,11 @@ class DataMigration:
             include_prefixes=options.include_prefixes,
         )
         failures = FailureSummary()
-        if found.data is not None and found.data.errors:
+        if result.data is not None and result.data.errors:
             failures = yield from FailureLog(self.keys).summary()
-        is_complete = found.data is not None and found.data.stopped is None
+        is_complete = result.data is not None and result.data.stopped is None
         absent = (yield from absent_indexes(planned)) if is_complete else []
-        return replace(found, failures=failures, failure_mode=options.failure_mode, absent=absent)
+        return replace(result, failures=failures, failure_mode=options.failure_mode, absent=absent)
 
     def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> Op[VerificationResult]:
         """Read every value again, and look up every document in its index if that is cut over. Reads only.
@@ -303,9 +303,9 @@ class DataMigration:
         """
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
-        found = yield from migration_status(self.context, plan, sample_documents=True)
+        state = yield from migration_status(self.context, plan, sample_documents=True)
         absent = yield from absent_indexes(self.planned_indexes())
-        return StatusResult(found.phase, found.is_cutover_pending, found.data, found.is_cut_over, absent)
+        return StatusResult(state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent)
 
     def check_schema(self) -> Op[SchemaResult]:
         """Compare the changing attributes of the active indexes with the models. Reads only, and none of documents.
@@ -325,8 +325,8 @@ class DataMigration:
             StateDamagedError: state on the server is missing or damaged.
         """
         yield from require_intact(self.keys)
-        found = yield from read_status(self.keys, self.plan)
-        return RunProgress((yield from with_index_lease(found, self.context.is_gone)))
+        status = yield from read_status(self.keys, self.plan)
+        return RunProgress((yield from with_index_lease(status, self.context.is_gone)))
 
     def failures(self) -> Op[RecordedFailures]:
         """Return the recorded failed values. A read for each 500, and some.
@@ -355,11 +355,11 @@ class DataMigration:
         Args:
             plan: that of the runs to roll back.
         """
-        found = yield from statistics(self.context, plan, rng=Random())
-        writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in found.models)
-        share = writes / max(1, found.documents)
-        seconds = found.read_seconds * (READS_PER_RUN + share) * _ROLLBACK_TO_RUN
-        return RollbackEstimate(found.documents, found.exact, seconds)
+        sample = yield from statistics(self.context, plan, rng=Random())
+        writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in sample.models)
+        share = writes / max(1, sample.documents)
+        seconds = sample.read_seconds * (READS_PER_RUN + share) * _ROLLBACK_TO_RUN
+        return RollbackEstimate(sample.documents, sample.exact, seconds)
 
     def preview_rollback(self, options: RollbackOptions) -> Op[RollbackResult]:
         """Count the values that a rollback would restore and rewrite now. Reads only.
@@ -369,8 +369,8 @@ class DataMigration:
         """
         yield from require_intact(self.keys, exempt=LISTS)
         yield from self._require_used_prefixes(options.include_prefixes)
-        found = yield from preview_back(self.context, options, exclude_prefixes=self.exclude_prefixes)
-        return RollbackResult(found, is_preview=True, migration_id=self.keys.migration_id)
+        data = yield from preview_back(self.context, options, exclude_prefixes=self.exclude_prefixes)
+        return RollbackResult(data, is_preview=True, migration_id=self.keys.migration_id)
 
     def rollback(self, options: RollbackOptions) -> Op[RollbackResult]:
         """Undo all runs since the last rollback: restore the original bytes of each value that has not changed since.
@@ -382,14 +382,14 @@ class DataMigration:
         Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
         """
         yield from self._require_used_prefixes(options.include_prefixes)
-        found = yield from migrate_back(
+        result = yield from migrate_back(
             self.context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
         )
-        if not found.refused:
-            return found
-        refused = {name: found.indexes[name].coverage for name in found.refused}
-        rejected = yield from rejected_by_previous(refused, is_converted=found.data is None)
-        return replace(found, rejected=rejected)
+        if not result.refused:
+            return result
+        refused = {name: result.indexes[name].coverage for name in result.refused}
+        rejected = yield from rejected_by_previous(refused, is_converted=result.data is None)
+        return replace(result, rejected=rejected)
 
     def preflight_clear_progress(self) -> Op[None]:
         """Raise StateDamagedError if state other than the progress is missing or damaged. Reads only."""

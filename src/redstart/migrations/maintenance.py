@@ -41,11 +41,11 @@ def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
         yield from require_own_types(keys)
     broken: list[LeaseState | StateDamagedError] = []
     for keys in (context.keys.lease, LEASE):
-        found: LeaseState | StateDamagedError | None
+        lease: LeaseState | StateDamagedError | None
         try:
-            found = yield from current(keys)
+            lease = yield from current(keys)
         except StateDamagedError as exc:
-            found = exc
+            lease = exc
         yield from break_lease(keys)
-        broken += [] if found is None else [found]
+        broken += [] if lease is None else [lease]
     return broken

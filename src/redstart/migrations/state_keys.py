@@ -30,7 +30,7 @@ class StateKeys:
     def restore_hint(self) -> Hint:
         """Return the hint for damage of a key that a rollback needs."""
         return Hint(
-            "Restore it from a backup. To give up undoing: ",
+            "Restore it from a backup. To give up the undo log: ",
             Command("migrate-data drop-undo-log", self.migration_id),
         )
 

@@ -50,15 +50,15 @@ def verify_all(
     if models is not None:
         check = ModelCheck(models.declarations, models.naive_timezone, context.transformation, recorded)
     checks = [] if check is None else [check]
-    found = yield from verify(context, plan, checks=checks, batch_documents=batch_documents)
+    values = yield from verify(context, plan, checks=checks, batch_documents=batch_documents)
     undo_log = None
     if check is not None:
-        check.report_unnamed(found.problems)
+        check.report_unnamed(values.problems)
         recorded = (yield from read_record(context.keys)).plan
         if recorded is not None:
-            undo_log = yield from verify_journal(context, recorded, found.problems)
-    indexes = yield from _verify_indexes(planned, found.problems)
-    return VerificationResult(found, undo_log, check, indexes)
+            undo_log = yield from verify_journal(context, recorded, values.problems)
+    indexes = yield from _verify_indexes(planned, values.problems)
+    return VerificationResult(values, undo_log, check, indexes)
 
 
 def _verify_indexes(planned: Sequence[PlannedIndex], problems: Problems) -> Op[list[IndexCheck]]:
