@@ -14,7 +14,7 @@ from redstart.cli.migrate.group import migrate
 from redstart.cli.migrate_data.group import migrate_data
 from redstart.errors import QueryError, RedisModelError
 from redstart.mapping.meta import KNOWN
-from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.settings import SETTINGS, VARIABLES
 from tests.support.cli import refused, run_om
 
