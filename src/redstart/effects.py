@@ -66,7 +66,7 @@ class Pause:
 
 @dataclass(slots=True)
 class Pending(Generic[T_co]):
-    """A request that was sent and whose answer is asked for later; `answer` is the driver's."""
+    """A request that was sent and whose reply is received later; `answer` belongs to the driver."""
 
     request: Call[T_co] | Batch[T_co]
     answer: Any = None
@@ -101,16 +101,16 @@ def batch(request: Batch[T]) -> Op[T]:
 
 
 def send_ahead(request: Call[T] | Batch[T]) -> Op[Pending[T]]:
-    """Send a request without waiting for its answer, so that client and server work at the same time.
+    """Send a request without waiting for its reply, so that client and server work at the same time.
 
-    Answers come in the order of the requests; another request in between waits for this one's. Never raises:
-    a broken connection shows when the answer is asked for.
+    Replies come in the order of the requests; another request in between waits for that of this one. Never raises:
+    a broken connection shows when the reply is received.
     """
     return cast("Pending[T]", (yield SendAhead(request)))
 
 
 def receive(later: Pending[T]) -> Op[T]:
-    """Return the answer to a request sent ahead. Raises what `call` and `batch` would have raised."""
+    """Return the reply to a request sent ahead. Raises what `call` and `batch` would have raised."""
     return cast(T, (yield later))
 
 

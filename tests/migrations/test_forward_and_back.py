@@ -14,7 +14,7 @@ from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.options import RollbackOptions
-from redstart.migrations.outcomes import MigrationResult, RollbackResult
+from redstart.migrations.run_results import MigrationResult, RollbackResult
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     MODELS,

@@ -14,7 +14,7 @@ from redstart.migrations.data.run import RunResult
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.swap import CutoverResult
-from redstart.migrations.outcomes import MigrationResult, RollbackResult
+from redstart.migrations.run_results import MigrationResult, RollbackResult
 
 LOST = Coverage(documents=9, missing=5, missing_from_both=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
 REFUSED = IndexResult("a:index", "A", IndexOutcome.REFUSED, LOST)

@@ -16,7 +16,8 @@ from redstart.migrations.data.run import RunOptions, run
 from redstart.migrations.data.status import DataStatus, status
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.state import LEASE
-from redstart.migrations.lease import Activity, acquire
+from redstart.migrations.lease import acquire
+from redstart.migrations.lease_state import Activity
 from redstart.migrations.maintenance import force_unlock
 from redstart.migrations.outcomes import RunProgress
 from redstart.migrations.phase import with_index_lease

@@ -46,15 +46,13 @@ from redstart import (
     has_redisearch,
 )
 from redstart.migrations.outcomes import (
-    DryRun,
-    MigrationResult,
     RecordedFailures,
-    RollbackResult,
     RunProgress,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
+from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
 from redstart.model.model import ExpressionProxy, PartialModel
 from redstart.search.expressions import Comparison, FieldExpression
 

@@ -19,7 +19,7 @@ from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import Failure
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.options import MigrationOptions, failure_mode_of, require_within
-from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.schema_check import schema_mismatches
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from redstart.commands.documents import hget, json_get
 from redstart.effects import Op, call
@@ -13,6 +14,8 @@ from redstart.migrations.data.failures import failure_at, failure_of, key_and_lo
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
+from redstart.migrations.indexes.coverage import Coverage
+from redstart.migrations.indexes.state import read_records
 from redstart.migrations.transformation import Conversion, Outcome, Transformation
 from redstart.search.schema import FieldKind, Index, IndexField
 from redstart.values.types import Storage
@@ -49,7 +52,7 @@ def blocking_values(
     known = {key for key, _ in routed}
     # A plan has only models with values to convert: a key of another model is not routed, either.
     own = key_prefix.encode()
-    found = [
+    failures = [
         failure_at(key, "", b"", DOES_NOT_FIT if key.startswith(own) else NO_MODEL)
         for key in keys
         if key not in known
@@ -61,8 +64,8 @@ def blocking_values(
             if transformation.index_attribute(value.path) in changing
             and (reason := _reason(document, conversion)) is not None
         ]
-        found += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
-    return found
+        failures += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
+    return failures
 
 
 def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
@@ -70,14 +73,42 @@ def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
 
     Effects: a read of each.
     """
-    found: list[Failure] = []
+    failures: list[Failure] = []
     for key in keys:
         for field in index.fields:
             value = yield from _value_at(key, field, index.storage)
             if value is not None and not _accepts(field, value, index.storage):
                 reason = f"the index accepts only {_ACCEPTED[field.kind]}"
-                found.append(failure_at(key, field.identifier.removeprefix("$."), value, reason))
-    return found
+                failures.append(failure_at(key, field.identifier.removeprefix("$."), value, reason))
+    return failures
+
+
+MAX_REJECTED = 100
+"""Documents of an index that are read to find values that its previous definition does not accept."""
+
+
+def rejected_by_previous(
+    refused: Mapping[str, Coverage | None], *, is_converted: bool
+) -> Op[dict[str, list[Failure]]]:
+    """Return, by name, the values that the previous definitions of indexes do not accept.
+
+    Args:
+        refused: the coverage checks because of which these indexes were not rolled back.
+        is_converted: whether the data is not rolled back. Then all changing attributes have new values, which are not
+            the reason.
+    """
+    records = yield from read_records()
+    rejected = {}
+    for name, coverage in refused.items():
+        record = records.get(name)
+        if record is None or coverage is None:
+            continue
+        previous = record.legacy
+        if is_converted:
+            kept = tuple(field for field in previous.fields if field.attribute not in record.changing)
+            previous = replace(previous, fields=kept)
+        rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], previous)
+    return rejected
 
 
 def _value_at(key: bytes, field: IndexField, storage: Storage) -> Op[bytes | None]:
@@ -103,10 +134,10 @@ def _accepts(field: IndexField, value: bytes, storage: Storage) -> bool:
     items = parsed if isinstance(parsed, list) else [parsed]
     if field.kind is FieldKind.NUMERIC:
         return all(
-            one is None or (isinstance(one, int | float) and not isinstance(one, bool)) for one in items
+            item is None or (isinstance(item, int | float) and not isinstance(item, bool)) for item in items
         )
     texts = (str, bool) if field.kind is FieldKind.TAG else (str,)
-    return all(one is None or isinstance(one, texts) for one in items)
+    return all(item is None or isinstance(item, texts) for item in items)
 
 
 def _is_number(value: bytes) -> bool:
@@ -133,11 +164,11 @@ def _reason(document: StoredDocument, conversion: Conversion) -> str | None:
 def required_fields(failures: Iterable[Failure], plan: Plan) -> list[str]:
     """Return the fields of some failed values in which their models require a value, as `Visit.arrived_at`."""
     route = router(plan)
-    found: dict[str, None] = {}
+    fields: dict[str, None] = {}
     for failure in failures:
         key, location = key_and_location(failure)
         model = route(key)
         path = None if model is None else path_of(location, model)
         if model is not None and path is not None and not path.optional:
-            found[f"{model.name.rpartition('.')[2]}.{path}"] = None
-    return list(found)
+            fields[f"{model.name.rpartition('.')[2]}.{path}"] = None
+    return list(fields)

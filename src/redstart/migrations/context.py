@@ -7,7 +7,8 @@ from typing import TypeVar
 from redstart.effects import Op
 from redstart.migrations.failure import Failure
 from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.lease import Activity, Lease, acquire, under_lease
+from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.lease_state import Activity
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
 
@@ -17,7 +18,7 @@ class Progress:
     """The progress of one stage.
 
     Attributes:
-        stage: what is being done, in one or two words.
+        stage: what is being done, such as `converting`.
         number: of the pass, 0 where there is only one.
         done, total: in units; total is 0 while unknown.
         failures: failed values so far.

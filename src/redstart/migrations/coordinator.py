@@ -11,12 +11,8 @@ from redstart.migrations.context import Context
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, with_index_attributes, with_prefixes
 from redstart.migrations.data.record import converted_prefixes, read_record
-from redstart.migrations.data.rollback import (
-    DataRollbackResult,
-    begin_rollback,
-    require_undoable,
-    rollback,
-)
+from redstart.migrations.data.rollback import DataRollbackResult, begin_rollback, rollback
+from redstart.migrations.data.rollback_checks import require_undoable
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
@@ -33,7 +29,7 @@ from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.options import RollbackOptions
-from redstart.migrations.outcomes import MigrationResult, RollbackResult
+from redstart.migrations.run_results import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
     require_no_filters_on_values,
@@ -79,12 +75,12 @@ def migrate_forward(
     yield from require_intact(context.keys, exempt=("failures",))
     concerned = yield from require_possible_run(context, plan, planned, index_options)
     if concerned and not expand:
-        yield from _require_expanded(concerned)
+        yield from _require_expanded(concerned, context.transformation.texts.values)
     if concerned:
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
         ready = yield from _prepare_indexes(concerned, indexes, index_options)
-        if any(one.outcome is IndexOutcome.REFUSED for one in ready):
+        if any(result.outcome is IndexOutcome.REFUSED for result in ready):
             return MigrationResult(None, ready)
         options = replace(options, clearing=(yield from _numeric_hash_fields(concerned)))
     data = yield from run(
@@ -150,17 +146,17 @@ def changing_indexes(planned: Sequence[PlannedIndex], plan: Plan) -> Op[list[Pla
     prefixes = {model.key_prefix for model in plan.models}
     records = yield from read_records()
     concerned = []
-    for one in planned:
-        if one.key_prefix not in prefixes:
+    for index in planned:
+        if index.key_prefix not in prefixes:
             continue
-        record = records.get(one.name)
+        record = records.get(index.name)
         if record is None:
-            found = yield from find_index(one.name)
-            changing = () if found is None else changing_attributes(found.index, one)
+            active = yield from find_index(index.name)
+            changing = () if active is None else changing_attributes(active.index, index)
         else:
-            changing = changing_attributes(record.legacy, one)
+            changing = changing_attributes(record.legacy, index)
         if changing:
-            concerned.append(one)
+            concerned.append(index)
     return concerned
 
 
@@ -170,16 +166,16 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     Effects: a read for each.
     """
     records = yield from read_records()
-    found: dict[str, list[Failure]] = {}
-    for one in results:
-        record = records.get(one.name)  # None if another client has rolled it back since
-        if (one.is_refused or one.is_incomplete) and one.coverage is not None and record is not None:
-            keys = one.coverage.examples[:BLOCKING_NAMED]
+    values: dict[str, list[Failure]] = {}
+    for result in results:
+        record = records.get(result.name)  # None if another client has rolled it back since
+        if (result.is_refused or result.is_incomplete) and result.coverage is not None and record is not None:
+            keys = result.coverage.examples[:BLOCKING_NAMED]
             changing = pending_attributes(record.final, record.changing)
-            found[one.name] = yield from blocking_values(
+            values[result.name] = yield from blocking_values(
                 keys, record.key_prefix, plan, changing, context.transformation
             )
-    return found
+    return values
 
 
 def _prepare_indexes(
@@ -193,15 +189,16 @@ def _prepare_indexes_again(
 ) -> Op[None]:
     """Prepare the indexes under the lease of the data: a rollback that ended since may have left indexes of text."""
     ready = (yield from _prepare_indexes(concerned, indexes, options)) if concerned else []
-    if any(one.outcome is IndexOutcome.REFUSED for one in ready):
+    if any(result.outcome is IndexOutcome.REFUSED for result in ready):
         raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
 
 
-def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
-    for one in concerned:
-        if not (yield from is_expanded(one)):
+def _require_expanded(concerned: Sequence[PlannedIndex], values: str) -> Op[None]:
+    for index in concerned:
+        if not (yield from is_expanded(index)):
             raise MigrationError(
-                f"The index {one.name} of {one.model} does not accept converted values yet, and --no-expand was given.",
+                f"The index {index.name} of {index.model} does not accept converted {values} yet, and --no-expand was "
+                "given.",
                 Hint("Prepare it with: ", Command("migrate run")),
             )
 
@@ -210,10 +207,10 @@ def _numeric_hash_fields(concerned: Sequence[PlannedIndex]) -> Op[frozenset[tupl
     """Return the hash fields that become NUMERIC in an index, by key prefix and name. One read."""
     records: dict[str, IndexRecord] = yield from read_records()
     return frozenset(
-        (one.key_prefix, name)
-        for one in concerned
-        if one.index.storage is Storage.HASH and one.name in records
-        for name in pending_attributes(one.index, records[one.name].changing)
+        (index.key_prefix, name)
+        for index in concerned
+        if index.index.storage is Storage.HASH and index.name in records
+        for name in pending_attributes(index.index, records[index.name].changing)
     )
 
 
@@ -284,7 +281,7 @@ class _SwitchedIndexes:
 
 
 def _switch_indexes(context: Context, indexes: IndexMigration) -> Op[_SwitchedIndexes]:
-    lacked_before = {name: one.missing_before or 0 for name, one in (yield from read_records()).items()}
+    lacked_before = {name: record.missing_before or 0 for name, record in (yield from read_records()).items()}
     names = yield from _indexes_to_roll_back(context)
     # Also if there are none: it removes the lease of a program that died.
     results = dict((yield from indexes.before_undo(names)))

@@ -10,7 +10,7 @@ from redstart.display import shortened
 from redstart.effects import Op
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, StateDamagedError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.blocking import rejected_values
+from redstart.migrations.blocking import rejected_by_previous
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
     estimate_indexes,
@@ -21,7 +21,7 @@ from redstart.migrations.coordinator import (
 )
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.failures import FailureLog, failure_at
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.maintenance import clear_progress, last_copies
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.plan import (
@@ -41,28 +41,19 @@ from redstart.migrations.data.statistics import (
 )
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.data.verify import Problems, verify, verify_journal
-from redstart.migrations.failure import Failure, FailureSummary
-from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
+from redstart.migrations.failure import FailureSummary
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
-from redstart.migrations.lease import LeaseState
+from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.maintenance import drop_undo_log, force_unlock
-from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
-    DryRun,
-    MigrationResult,
-    Preflight,
     RecordedFailures,
     Refusal,
-    RollbackEstimate,
-    RollbackResult,
     RunProgress,
     SchemaResult,
     StatisticsResult,
@@ -70,16 +61,19 @@ from redstart.migrations.outcomes import (
     VerificationResult,
 )
 from redstart.migrations.phase import migration_status, with_index_lease
+from redstart.migrations.run_results import (
+    DryRun,
+    MigrationResult,
+    Preflight,
+    RollbackEstimate,
+    RollbackResult,
+)
 from redstart.migrations.schema_check import check_schema
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import StateKeys
-from redstart.next_steps import Command, Hint
+from redstart.migrations.verification import ModelReading, verify_all
 from redstart.values.timezones import NaiveTimezone
 
-NO_SUCH_INDEX = Hint("there is no index of this name; see ", Command("migrate status"))
-"""A problem that a verification reports."""
-MAX_REJECTED = 100
-"""Documents of an index that are read to find values that its original definition does not accept."""
 _ROLLBACK_TO_RUN = 2.0
 """Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
 
@@ -183,8 +177,8 @@ class DataMigration:
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
         rng = None if exact else Random()
-        found = yield from statistics(self.context, plan, rng=rng, batch_documents=batch_size)
-        return StatisticsResult(found, (yield from load_checkpoint(self.keys)) is not None)
+        counts = yield from statistics(self.context, plan, rng=rng, batch_documents=batch_size)
+        return StatisticsResult(counts, (yield from load_checkpoint(self.keys)) is not None)
 
     def estimate_run(self) -> Op[Statistics]:
         """Estimate the documents and the duration of a run from a sample. Reads only."""
@@ -227,21 +221,21 @@ class DataMigration:
         find_failures = partial(
             expected_failures, mode=options.failure_mode, transformation=self.context.transformation
         )
-        found = yield from statistics(
+        counts = yield from statistics(
             self.context,
             self.plan,
             rng=None,
             batch_documents=options.batch_size,
             find_failures=find_failures,
         )
-        refusal, unchecked = yield from _first_refusal(self._checks_of_run(options, found))
-        return DryRun(preflight, found, refusal, unchecked, self.context.clock() - began)
+        refusal, unchecked = yield from _first_refusal(self._checks_of_run(options, counts))
+        return DryRun(preflight, counts, refusal, unchecked, self.context.clock() - began)
 
     def _checks_of_run(
-        self, options: MigrationOptions, found: Statistics
+        self, options: MigrationOptions, counts: Statistics
     ) -> Iterator[Callable[[], Op[object] | None]]:
         yield lambda: require_room_aside(self.plan, options.failure_mode)
-        yield lambda: require_safe_undo(found.facts)
+        yield lambda: require_safe_undo(counts.facts)
         yield lambda: require_recorded_plan(self.context, self.plan, resume=options.resume)
         yield lambda: require_possible_run(
             self.context,
@@ -264,7 +258,7 @@ class DataMigration:
         planned = self.planned_indexes()
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
-        found = yield from migrate_forward(
+        result = yield from migrate_forward(
             self.context,
             self.plan,
             options.for_data,
@@ -275,11 +269,11 @@ class DataMigration:
             include_prefixes=options.include_prefixes,
         )
         failures = FailureSummary()
-        if found.data is not None and found.data.errors:
+        if result.data is not None and result.data.errors:
             failures = yield from FailureLog(self.keys).summary()
-        is_complete = found.data is not None and found.data.stopped is None
+        is_complete = result.data is not None and result.data.stopped is None
         absent = (yield from absent_indexes(planned)) if is_complete else []
-        return replace(found, failures=failures, failure_mode=options.failure_mode, absent=absent)
+        return replace(result, failures=failures, failure_mode=options.failure_mode, absent=absent)
 
     def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> Op[VerificationResult]:
         """Read every value again, and look up every document in its index if that is cut over. Reads only.
@@ -297,32 +291,9 @@ class DataMigration:
         yield from self._require_used_prefixes()
         plan = yield from self._known_exclusions()
         require_same_types(plan, self.context.transformation)
-        recorded = (yield from read_record(self.keys)).plan
-        models = None
-        if check_data:
-            models = ModelCheck(self.declarations, self.naive_timezone, self.context.transformation, recorded)
-        checks = [] if models is None else [models]
-        found = yield from verify(self.context, plan, checks=checks, batch_documents=batch_size)
-        undo_log = None
-        if models is not None:
-            models.report_unnamed(found.problems)
-            recorded = (yield from read_record(self.keys)).plan
-            if recorded is not None:
-                undo_log = yield from verify_journal(self.context, recorded, found.problems)
-        indexes = yield from self._verify_indexes(found.problems)
-        return VerificationResult(found, undo_log, models, indexes)
-
-    def _verify_indexes(self, problems: Problems) -> Op[list[IndexCheck]]:
         planned = self.planned_indexes()
-        checks = yield from verify_indexes(planned, (yield from absent_indexes(planned)))
-        for check in checks:
-            if not check.serves:
-                problems.add(failure_at(check.name.encode(), "", b"", str(NO_SUCH_INDEX)))
-                continue
-            for key in check.examples[: check.problems]:
-                problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))
-            problems.count += max(0, check.problems - len(check.examples))
-        return checks
+        models = ModelReading(self.declarations, self.naive_timezone) if check_data else None
+        return (yield from verify_all(self.context, plan, planned, models, batch_documents=batch_size))
 
     def status(self) -> Op[StatusResult]:
         """Return the phase, and which models are applied or pending. Reads only, at most 1,000 documents of a model.
@@ -332,9 +303,9 @@ class DataMigration:
         """
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
-        found = yield from migration_status(self.context, plan, sample_documents=True)
+        state = yield from migration_status(self.context, plan, sample_documents=True)
         absent = yield from absent_indexes(self.planned_indexes())
-        return StatusResult(found.phase, found.is_cutover_pending, found.data, found.is_cut_over, absent)
+        return StatusResult(state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent)
 
     def check_schema(self) -> Op[SchemaResult]:
         """Compare the changing attributes of the active indexes with the models. Reads only, and none of documents.
@@ -354,8 +325,8 @@ class DataMigration:
             StateDamagedError: state on the server is missing or damaged.
         """
         yield from require_intact(self.keys)
-        found = yield from read_status(self.keys, self.plan)
-        return RunProgress((yield from with_index_lease(found, self.context.is_gone)))
+        status = yield from read_status(self.keys, self.plan)
+        return RunProgress((yield from with_index_lease(status, self.context.is_gone)))
 
     def failures(self) -> Op[RecordedFailures]:
         """Return the recorded failed values. A read for each 500, and some.
@@ -384,11 +355,11 @@ class DataMigration:
         Args:
             plan: that of the runs to roll back.
         """
-        found = yield from statistics(self.context, plan, rng=Random())
-        writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in found.models)
-        share = writes / max(1, found.documents)
-        seconds = found.read_seconds * (READS_PER_RUN + share) * _ROLLBACK_TO_RUN
-        return RollbackEstimate(found.documents, found.exact, seconds)
+        sample = yield from statistics(self.context, plan, rng=Random())
+        writes = sum(model.documents * WRITE_TO_READ[model.model.storage] for model in sample.models)
+        share = writes / max(1, sample.documents)
+        seconds = sample.read_seconds * (READS_PER_RUN + share) * _ROLLBACK_TO_RUN
+        return RollbackEstimate(sample.documents, sample.exact, seconds)
 
     def preview_rollback(self, options: RollbackOptions) -> Op[RollbackResult]:
         """Count the values that a rollback would restore and rewrite now. Reads only.
@@ -398,8 +369,8 @@ class DataMigration:
         """
         yield from require_intact(self.keys, exempt=LISTS)
         yield from self._require_used_prefixes(options.include_prefixes)
-        found = yield from preview_back(self.context, options, exclude_prefixes=self.exclude_prefixes)
-        return RollbackResult(found, is_preview=True, migration_id=self.keys.migration_id)
+        data = yield from preview_back(self.context, options, exclude_prefixes=self.exclude_prefixes)
+        return RollbackResult(data, is_preview=True, migration_id=self.keys.migration_id)
 
     def rollback(self, options: RollbackOptions) -> Op[RollbackResult]:
         """Undo all runs since the last rollback: restore the original bytes of each value that has not changed since.
@@ -411,10 +382,14 @@ class DataMigration:
         Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
         """
         yield from self._require_used_prefixes(options.include_prefixes)
-        found = yield from migrate_back(
+        result = yield from migrate_back(
             self.context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
         )
-        return replace(found, rejected=(yield from _rejected(found))) if found.refused else found
+        if not result.refused:
+            return result
+        refused = {name: result.indexes[name].coverage for name in result.refused}
+        rejected = yield from rejected_by_previous(refused, is_converted=result.data is None)
+        return replace(result, rejected=rejected)
 
     def preflight_clear_progress(self) -> Op[None]:
         """Raise StateDamagedError if state other than the progress is missing or damaged. Reads only."""
@@ -468,25 +443,6 @@ class DataMigration:
             StateDamagedError: another program has written a fence or a lease; nothing was removed.
         """
         return (yield from force_unlock(self.context))
-
-
-def _rejected(found: RollbackResult) -> Op[dict[str, list[Failure]]]:
-    """Return, by name, the values that the original definitions of refused indexes do not accept.
-
-    Before the rollback of the data, all values have the new format: then the changing attributes are not the reason.
-    """
-    records = yield from read_records()
-    rejected = {}
-    for name in found.refused:
-        record, coverage = records.get(name), found.indexes[name].coverage
-        if record is None or coverage is None:
-            continue
-        original = record.legacy
-        if found.data is None:
-            kept = tuple(one for one in original.fields if one.attribute not in record.changing)
-            original = replace(original, fields=kept)
-        rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], original)
-    return rejected
 
 
 def _first_refusal(

@@ -37,24 +37,24 @@ def require_excluded_documents_fit(
     """
     models = {model.key_prefix: model for model in plan.models if model.excluded}
     records = yield from read_records()
-    for one in planned:
-        model, found = models.get(one.key_prefix), (yield from find_index(one.name))
-        if model is None or found is None:
+    for index in planned:
+        model, active = models.get(index.key_prefix), (yield from find_index(index.name))
+        if model is None or active is None:
             continue
-        record = records.get(one.name)
-        final = with_options_of(one, previous_index(record, found)).index
-        if same_definition(found.index, final):
+        record = records.get(index.name)
+        final = with_options_of(index, previous_index(record, active)).index
+        if same_definition(active.index, final):
             continue
         # A dual-format index has no changing attributes as text: the record names the changing attributes.
-        before = found.index if record is None else record.legacy
-        changing = frozenset(pending_attributes(final, changing_attributes(before, one)))
+        before = active.index if record is None else record.legacy
+        changing = frozenset(pending_attributes(final, changing_attributes(before, index)))
         accepted = (
-            record.accepted_unindexed if record is not None and is_replaced_externally(record, found) else 0
+            record.accepted_unindexed if record is not None and is_replaced_externally(record, active) else 0
         )
-        lost = yield from _lost(plan, model, one.name, transformation, changing)
+        lost = yield from _lost(plan, model, index.name, transformation, changing)
         if len(lost) > accepted:
             raise MigrationError(
-                f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. "
+                f"{len(lost):,} excluded documents are in the index {index.name} of {index.model}. "
                 f"Their {transformation.texts.values} stay text, so the numeric index would not contain them, such as "
                 f"{printable(lost[0])}.",
                 Hint(

@@ -83,7 +83,7 @@ def is_gone(holder: Holder) -> bool:
         return True
     except (OSError, OverflowError):
         pass  # it exists, and belongs to another user; or the system does not tell
-    stat = _stat(holder.pid)  # of a hidden process nothing, which says nothing of it
+    stat = _stat(holder.pid)  # nothing of a hidden process, which may exist
     return stat is not None and (stat[0] in "ZX" or stat[1] != holder.start_ticks)
 
 

@@ -18,7 +18,7 @@ def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]
 
     Effects: reads only.
     """
-    found = yield from find_data_damage(keys)
+    damages = yield from find_data_damage(keys)
     if (yield from has_search()):
-        found += yield from find_index_damage(keys.restore_hint())
-    require_none(one for one in found if one.part not in exempt)
+        damages += yield from find_index_damage(keys.restore_hint())
+    require_none(damage for damage in damages if damage.part not in exempt)

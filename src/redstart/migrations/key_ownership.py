@@ -82,21 +82,21 @@ def require_own_documents(plan: Plan, transformation: Transformation, command: C
 
 def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
     """Return models and indexes for a part of the keys of a planned model, with their key prefixes."""
-    found: list[tuple[str, str]] = []
+    owners: list[tuple[str, str]] = []
     own = model_registry.get(outer.name)
     for model in registered_models():
         for prefix in longer_than(outer.key_prefix, [key_prefix_of(model)]):
             # Another client may be one of another server: only the keys tell.
             is_here = own is None or client_named(model) is client_named(own)
             if model._storage is outer.storage and (is_here or (yield from _has_keys(prefix, outer.storage))):
-                found.append((f"the model {model_name(model)}", prefix))
+                owners.append((f"the model {model_name(model)}", prefix))
     if (yield from has_search()):
         for name in sorted(set((yield from call(ft_list())))):
             for info in (yield from indexes_listed_as(name)):
                 if info.index.storage is outer.storage:
                     prefixes = longer_than(outer.key_prefix, info.index.prefixes)
-                    found += ((f"the index {shown(name)}", prefix) for prefix in prefixes)
-    return found
+                    owners += ((f"the index {shown(name)}", prefix) for prefix in prefixes)
+    return owners
 
 
 def _has_keys(prefix: str, storage: Storage) -> Op[bool]:

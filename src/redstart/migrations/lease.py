@@ -5,31 +5,28 @@ new token into the fence; a script with the old token then does nothing. So a ru
 write at the same time as its successor.
 """
 
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgpack
 
-from redstart.commands.keyspace import hgetall
 from redstart.commands.scripts import Script, evalsha, evaluate, load, run_script, send_source
 from redstart.commands.server_errors import ScriptErrorCode, script_error_code
-from redstart.commands.server_info import server_time
 from redstart.display import printable
-from redstart.effects import Argument, Op, Pending, call, pause, receive, send_ahead
+from redstart.effects import Argument, Op, Pending, pause, receive, send_ahead
 from redstart.errors import (
     CommandError,
     LeaseHeldError,
     LeaseLostError,
     RedstartError,
     ServerError,
-    StateDamagedError,
     UnsafeServerError,
 )
-from redstart.migrations.damage import Damage, foreign_type, of_other_types, require_none
+from redstart.migrations.damage import foreign_type, require_none
 from redstart.migrations.holder import Holder
+from redstart.migrations.lease_state import Activity, LeaseKeys, LeaseState, foreign_in_reply, state_in_reply
 from redstart.migrations.server_checks import explained, require_server
 from redstart.next_steps import Command, Hint
 
@@ -44,70 +41,6 @@ _SILENT_SECONDS = 1.0
 """A shorter wait is not reported: an active holder renews with every write."""
 
 _COMMIT = ("fenced.lua", "same_server.lua", "commit.lua")
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseKeys:
-    """Keys of the fence and the lease of one migration."""
-
-    fence: str
-    lease: str
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """What the holder of a lease is doing.
-
-    Attributes:
-        stage: what is being done, in one or two words and a name.
-        done, total: in units; total is 0 while unknown.
-        unit: what `done` counts, in the plural; `%` where it is a percentage. Not stored.
-    """
-
-    stage: str
-    done: int = 0
-    total: int = 0
-    unit: str = "documents"
-
-    def __str__(self) -> str:
-        if not self.done:
-            return self.stage
-        return (
-            f"{self.stage}, {self.done:,} of {self.total:,}" if self.total else f"{self.stage}, {self.done:,}"
-        )
-
-    def to_json(self) -> str:
-        """Return the text that the lease stores."""
-        return json.dumps([self.stage, self.done, self.total])
-
-    @classmethod
-    def from_json(cls, text: bytes | None) -> "Activity | None":
-        """Read the text that a lease stores; None if there is none. Raises ValueError, TypeError for another text."""
-        if not text:
-            return None
-        stage, done, total = json.loads(text)
-        return cls(printable(stage), int(done), int(total))
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseState:
-    """A lease as stored on the server: its holder, its start and the current time (server's clock, ms), its renewals.
-
-    Attributes:
-        activity: the last activity that the holder stored, or None.
-    """
-
-    token: str
-    holder: Holder
-    since_ms: int
-    renewals: int
-    now_ms: int
-    activity: Activity | None = None
-
-    def __str__(self) -> str:
-        seconds = max(0, self.now_ms - self.since_ms) / 1000
-        doing = "" if self.activity is None else f": {self.activity}"
-        return f"{self.holder}, for {seconds:.0f} s{doing}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +223,8 @@ def acquire(
     """
     yield from require_server(writes=True)
     script = load("acquire.lua")
+    wait = _Wait(waiting)
     replaceable = ""
-    seen: LeaseState | None = None
-    waited, told = 0.0, False
     while True:
         reply = yield from run_script(
             script, (keys.fence, keys.lease), (token, holder.to_json(), LEASE_MS, replaceable)
@@ -300,8 +232,7 @@ def acquire(
         if reply[0] == 1:
             logger.debug("The lease %s was acquired.", keys.lease)
             return Lease(keys, token, holder, clock, on_activity)
-        require_none(_foreign(keys, reply))
-        state = _state(keys, dict(zip(_FIELDS, (*reply[1:5], reply[6]), strict=True)), reply[5])
+        state = state_in_reply(keys, reply)
         if is_gone(state.holder):
             logger.warning(
                 "Taking the lease %s from process %d on %s, which has ended.",
@@ -311,7 +242,27 @@ def acquire(
             )
             replaceable = state.token
             continue
-        if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
+        wait.observe(state)
+        yield from pause(_POLL_SECONDS)
+
+
+class _Wait:
+    """The wait for a lease that another process holds, until it expires or is renewed."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._state: LeaseState | None = None
+        self._seconds = 0.0
+        self._is_reported = False
+
+    def observe(self, state: LeaseState) -> None:
+        """Compare the lease with that of the last poll, and count a poll.
+
+        Raises:
+            LeaseHeldError: it was renewed, or it should have expired.
+        """
+        before = self._state
+        if before is not None and (state.token, state.renewals) != (before.token, before.renewals):
             raise LeaseHeldError(
                 f"Another run is in progress: {state}.",
                 Hint(
@@ -321,24 +272,23 @@ def acquire(
                     Command("migrate-data force-unlock"),
                 ),
             )
-        seen = state
-        if waited > LEASE_MS / 1000 + _SILENT_SECONDS:
+        self._state = state
+        if self._seconds > LEASE_MS / 1000 + _SILENT_SECONDS:
             raise LeaseHeldError(
-                f"The lease of {state} was not renewed for {waited:.0f} s and does not expire.",
+                f"The lease of {state} was not renewed for {self._seconds:.0f} s and does not expire.",
                 Hint(
                     "If that process has ended: ",
                     Command("migrate-data force-unlock"),
                     ". Then run the same command again.",
                 ),
             )
-        if waited >= _SILENT_SECONDS and not told:
-            told = True
-            waiting(
+        if self._seconds >= _SILENT_SECONDS and not self._is_reported:
+            self._is_reported = True
+            self._report(
                 f"Waiting for the lease of {state}. It is not being renewed and expires "
-                f"within {LEASE_MS / 1000 - waited:.0f} s."
+                f"within {LEASE_MS / 1000 - self._seconds:.0f} s."
             )
-        yield from pause(_POLL_SECONDS)
-        waited += _POLL_SECONDS
+        self._seconds += _POLL_SECONDS
 
 
 def renewing(lease: Lease, work: Op[T]) -> Op[T]:
@@ -393,64 +343,6 @@ def retry_while_locked(work: Callable[[], Op[T]]) -> Op[T]:
             yield from pause(_POLL_SECONDS)
 
 
-def current(keys: LeaseKeys) -> Op[LeaseState | None]:
-    """Return the lease, or None. Two reads. Raises StateDamagedError."""
-    fields = yield from call(hgetall(keys.lease))
-    if not fields:
-        return None
-    now_ms = yield from call(server_time())
-    return _state(keys, fields, now_ms)
-
-
-def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]:
-    """Return the damage of the fields of a lease."""
-    try:
-        _ = _state(keys, fields, 0)
-    except StateDamagedError as exc:
-        return [Damage("lease", exc.message, exc.next_step)]
-    return []
-
-
-def _foreign(keys: LeaseKeys, reply: Sequence[Any]) -> list[Damage]:
-    """Return the damage that acquire.lua and release.lua report."""
-    if reply[0] != -1:
-        return []
-    part, key = ("fence", keys.fence) if reply[1] == 1 else ("lease", keys.lease)
-    return [foreign_type(part, key, reply[2].decode(), reply[3].decode())]
-
-
-def require_own_types(keys: LeaseKeys) -> Op[None]:
-    """Raise StateDamagedError if another program has written the fence or the lease. One read."""
-    parts = [("fence", keys.fence, "string"), ("lease", keys.lease, "hash")]
-    require_none((yield from of_other_types(parts)))
-
-
-_FIELDS = (b"token", b"holder", b"since_ms", b"renewals", b"activity")
-
-
-def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -> LeaseState:
-    """Return the lease of these fields. Raises StateDamagedError."""
-    try:
-        token, holder, since_ms, renewals = (fields[name] or b"" for name in _FIELDS[:4])
-        if not token:
-            raise ValueError("there is no token")
-        activity = Activity.from_json(fields.get(b"activity"))
-        holding = Holder.from_json(holder)
-        return LeaseState(token.decode(), holding, int(since_ms), int(renewals), now_ms, activity)
-    except (ValueError, KeyError, TypeError) as exc:
-        reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
-        raise StateDamagedError(
-            f"The lease {keys.lease} cannot be read: {reason}.",
-            Hint(
-                (
-                    "Wait until the run that holds the lease has ended. If no run is active, remove the "
-                    "lease with: "
-                ),
-                Command("migrate-data force-unlock"),
-            ),
-        ) from exc
-
-
 def break_lease(keys: LeaseKeys) -> Op[None]:
     """Remove the lease; its holder stops before its next write.
 
@@ -458,5 +350,5 @@ def break_lease(keys: LeaseKeys) -> Op[None]:
         StateDamagedError: another program has written the fence or the lease; nothing was removed.
     """
     reply = yield from run_script(load("release.lua"), (keys.fence, keys.lease), ("",))
-    require_none(_foreign(keys, reply))
+    require_none(foreign_in_reply(keys, reply))
     logger.warning("The lease %s was removed.", keys.lease)

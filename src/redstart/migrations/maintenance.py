@@ -7,7 +7,8 @@ from redstart.migrations.data.maintenance import drop_undo_log as drop_data_undo
 from redstart.migrations.indexes.damage import unrecorded
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.state import LEASE
-from redstart.migrations.lease import LeaseState, break_lease, current, require_own_types
+from redstart.migrations.lease import break_lease
+from redstart.migrations.lease_state import LeaseState, current, require_own_types
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import FILES_LEASE
 
@@ -41,11 +42,11 @@ def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
         yield from require_own_types(keys)
     broken: list[LeaseState | StateDamagedError] = []
     for keys in (context.keys.lease, LEASE, FILES_LEASE):
-        found: LeaseState | StateDamagedError | None
+        lease: LeaseState | StateDamagedError | None
         try:
-            found = yield from current(keys)
+            lease = yield from current(keys)
         except StateDamagedError as exc:
-            found = exc
+            lease = exc
         yield from break_lease(keys)
-        broken += [] if found is None else [found]
+        broken += [] if lease is None else [lease]
     return broken

@@ -215,12 +215,12 @@ def unknown_fields(
         if not keys or model.model_config.get("extra") == "allow":
             continue
         replies = yield from read_whole([(declaration.storage, key) for key in keys])
-        held = [set(_names_in(reply, declaration.storage)) for reply in replies if reply]
-        counts = Counter(name for names in held for name in names)
+        stored_names = [set(_names_in(reply, declaration.storage)) for reply in replies if reply]
+        counts = Counter(name for names in stored_names for name in names)
         unknown = [
             name
             for name, count in counts.items()
-            if 2 * count >= len(held)
+            if 2 * count >= len(stored_names)
             and name not in {"pk", *model.model_fields}
             and not name.endswith(QUARANTINE_SUFFIX)
         ]

@@ -13,7 +13,7 @@ from redstart.migrations.data.survey import survey
 from redstart.migrations.holder import Holder
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
-from redstart.migrations.lease import current
+from redstart.migrations.lease_state import current
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.transformation import Outcome, Transformation
 
@@ -121,7 +121,7 @@ def with_rewritten(data: DataStatus, transformation: Transformation) -> Op[DataS
         return data
     rewritten = []
     for model in data.applied:
-        found = yield from survey(
+        sample = yield from survey(
             Plan((model,), transformation.settings),
             transformation,
             batch_documents=_SAMPLED_DOCUMENTS,
@@ -130,7 +130,7 @@ def with_rewritten(data: DataStatus, transformation: Transformation) -> Op[DataS
             most_documents=_SAMPLED_DOCUMENTS,
             most_pages=_SAMPLED_DOCUMENTS,
         )
-        if found.tally.total(Outcome.CONVERTIBLE) or found.tally.total(Outcome.LOSSY):
+        if sample.tally.total(Outcome.CONVERTIBLE) or sample.tally.total(Outcome.LOSSY):
             rewritten.append(model)
     return replace(
         data,
@@ -145,6 +145,6 @@ def with_index_lease(data: DataStatus, is_gone: Callable[[Holder], bool]) -> Op[
     lease = yield from current(LEASE)
     if lease is None or is_gone(lease.holder):
         return data
-    # A run looks at the indexes once more under its own lease: then that is what it does.
+    # At its end a run checks the indexes under their lease: then that is its activity.
     is_alone = data.lease is None or is_gone(data.lease.holder) or data.lease.holder == lease.holder
     return replace(data, lease=lease, lease_is_of_indexes=True) if is_alone else data

@@ -12,7 +12,7 @@ from redstart.mapping.value_paths import display
 
 _INPUT = "Input should be "
 _OBVIOUS = ("unable to parse", "unable to interpret", "input is too short", "got an unexpected")
-"""How a detail of pydantic begins that says no more than the value and the expected type."""
+"""The beginnings of details of pydantic that add nothing to the value and the expected type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def rejections(error: DocumentDecodeError, *, is_json: bool) -> Mapping[str, Rej
 
 
 def _stored(kind: str, value: Any, is_json: bool) -> bytes:
-    """Return a value as its document has it, as far as that is still known. Of a missing field there is none."""
+    """Return a value as its document has it, as far as pydantic kept it; empty for a missing field."""
     if kind == "missing":
         return b""
     if isinstance(value, bytes):

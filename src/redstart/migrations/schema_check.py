@@ -158,17 +158,17 @@ def schema_mismatches(
     """
     plan = plan_for_indexes(declarations, transformation)
     checks = yield from check_schema(planned_indexes(declarations), plan, transformation)
-    concerned = [one for one in checks if _of_another_type(one)]
+    concerned = [check for check in checks if _of_another_type(check)]
     mismatches = [
         {
-            "model": one.model.rpartition(".")[2],
+            "model": check.model.rpartition(".")[2],
             "field": str(field.path),
             "current_type": kind,
             "expected_type": field.wanted.kind.value,
-            "index_name": one.status.planned.name,
+            "index_name": check.status.planned.name,
         }
-        for one in concerned
-        for field, kind in _of_another_type(one)
+        for check in concerned
+        for field, kind in _of_another_type(check)
     ]
     return {
         "has_mismatches": bool(mismatches),
@@ -190,7 +190,7 @@ def _of_another_type(index: SchemaCheck) -> list[tuple[FieldCheck, str]]:
 def _recommendation(concerned: Collection[SchemaCheck], values: str) -> str:
     if not concerned:
         return "No schema mismatches."
-    names = ", ".join(sorted({one.status.planned.name for one in concerned}))
+    names = ", ".join(sorted({check.status.planned.name for check in concerned}))
     return (
         f"Queries on these {values} return no or wrong documents. Run: {next_command(concerned)!s} ({names})"
     )

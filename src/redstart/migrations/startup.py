@@ -29,7 +29,7 @@ from redstart.next_steps import Command, Hint
 def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
     """Return the indexes of some models; of several with one name, that of the model declared last."""
     # Functions of tests declare a class of one name each.
-    return list({one.name: one for one in planned_indexes(declarations)}.values())
+    return list({index.name: index for index in planned_indexes(declarations)}.values())
 
 
 def bring_up_to_date(
@@ -66,8 +66,8 @@ def bring_up_to_date(
 
     def check_and_migrate() -> Op[list[IndexStatus]]:
         statuses = yield from index_statuses(planned)
-        left = [one for one in statuses if one.is_newer]
-        if all(one.active is ActiveIndex.UP_TO_DATE or one.is_newer for one in statuses):
+        left = [status for status in statuses if status.is_newer]
+        if all(status.active is ActiveIndex.UP_TO_DATE or status.is_newer for status in statuses):
             return left
         yield from require_intact(keys, exempt=LISTS)
         results = yield from migration().run(
@@ -75,7 +75,7 @@ def bring_up_to_date(
             partial(converted_prefixes, keys, models),
             ExpansionOptions(keep_newer=True, one_by_one=True),
         )
-        refused = [one.name for one in results if one.outcome is IndexOutcome.REFUSED]
+        refused = [result.name for result in results if result.outcome is IndexOutcome.REFUSED]
         if refused:
             raise MigrationError(
                 f"Indexes were not replaced: {', '.join(refused)}. Documents would drop out of query results.",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from redstart.migrations.lease import LeaseKeys
+from redstart.migrations.lease_state import LeaseKeys
 from redstart.next_steps import Command, Hint
 
 APPLIED_MIGRATIONS = "redis_om:applied_migrations"
@@ -43,7 +43,7 @@ class StateKeys:
     def restore_hint(self) -> Hint:
         """Return the hint for damage of a key that a rollback needs."""
         return Hint(
-            "Restore it from a backup. To give up undoing: ",
+            "Restore it from a backup. To give up the undo log: ",
             Command("migrate-data drop-undo-log", self.migration_id),
         )
 

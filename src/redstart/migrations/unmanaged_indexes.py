@@ -69,16 +69,16 @@ def _unmanaged(names: Set[str], accept: Command) -> Op[list[tuple[str, IndexInfo
         names: of the indexes of models, besides those that are recorded.
         accept: the command that accepts the loss of documents.
     """
-    # Only what serves under a model's name is brought along, and what served before the first `om migrate run`.
+    # A run migrates only the index that a model's name points to, and keeps the one from before the first run.
     records = (yield from read_records()).values()
     names = names | {record.name for record in records}
-    brought_along = names | {record.legacy.name for record in records}
+    migrated = names | {record.legacy.name for record in records}
     for name in sorted(names):
         found = yield from find_index(name)
-        brought_along |= set() if found is None else {found.name}
+        migrated |= set() if found is None else {found.name}
     unmanaged: list[tuple[str, IndexInfo]] = []
     for name, count in sorted(Counter((yield from call(ft_list()))).items()):
-        is_ours = name in brought_along or any(is_built_name(one, name) for one in names)
+        is_ours = name in migrated or any(is_built_name(one, name) for one in names)
         if is_ours and count == 1:
             continue
         for info in (yield from _listed_as(name, count, accept)):

@@ -17,7 +17,7 @@ from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import Failure
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.options import MigrationOptions, failure_mode_of, require_within
-from redstart.migrations.outcomes import unmatched_message
+from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.schema_check import schema_mismatches
 from redstart.sync.connections import client_of, server_of_client
 from redstart.sync.date_migration import DateMigration

@@ -19,19 +19,17 @@ from redstart.migrations.date_migration import DateMigration as Operations
 from redstart.migrations.failure import Failure
 from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
-from redstart.migrations.lease import LeaseState
+from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.options import MigrationOptions, RollbackOptions, failure_mode_of
 from redstart.migrations.outcomes import (
-    DryRun,
-    MigrationResult,
     RecordedFailures,
-    RollbackResult,
     RunProgress,
     SchemaResult,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
+from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
 from redstart.migrations.server_checks import on_suitable_server
 from redstart.settings import exclude_prefixes as excluded_in_settings
 from redstart.settings import naive_timezone

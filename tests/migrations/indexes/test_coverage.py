@@ -13,7 +13,7 @@ from redstart.migrations.indexes.dual_format import dual_format_index
 from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.indexes.plan import changing_attributes
 from redstart.migrations.indexes.state import built_name, read_records
-from redstart.migrations.lease import Activity
+from redstart.migrations.lease_state import Activity
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import (
     MODELS,

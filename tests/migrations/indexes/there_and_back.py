@@ -12,7 +12,7 @@ from redstart.migrations.data.run import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.options import RollbackOptions
-from redstart.migrations.outcomes import MigrationResult, RollbackResult
+from redstart.migrations.run_results import MigrationResult, RollbackResult
 from tests.migrations.indexes.conftest import migration, perform
 from tests.support.migration import KEYS, new_context
 

@@ -27,7 +27,7 @@ from redstart.migrations.data.edit_builder import CLEARING_MODES, FailureMode
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.failure import Fate
 from redstart.migrations.options import MigrationOptions
-from redstart.migrations.outcomes import DryRun, Preflight
+from redstart.migrations.run_results import DryRun, Preflight
 from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command
 

@@ -16,21 +16,14 @@ from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import DataStatus
-from redstart.migrations.data_migration import NO_SUCH_INDEX
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.model_check import REQUIRED
-from redstart.migrations.outcomes import (
-    DryRun,
-    MigrationResult,
-    Refusal,
-    RollbackResult,
-    RunProgress,
-    StatusResult,
-    VerificationResult,
-)
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
+from redstart.migrations.outcomes import Refusal, RunProgress, StatusResult, VerificationResult
+from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
 from redstart.migrations.transformation import Outcome
+from redstart.migrations.verification import NO_SUCH_INDEX
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTIBLE,

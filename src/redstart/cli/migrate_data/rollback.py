@@ -35,7 +35,7 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.options import RollbackOptions
-from redstart.migrations.outcomes import RollbackResult
+from redstart.migrations.run_results import RollbackResult
 from redstart.next_steps import Command, Hint
 
 ROLLBACK = Command("migrate-data rollback", DATETIME_MIGRATION)

@@ -47,7 +47,8 @@ from redstart.migrations.failure import Failure
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
-from redstart.migrations.outcomes import LOST_STATE, MigrationResult
+from redstart.migrations.outcomes import LOST_STATE
+from redstart.migrations.run_results import MigrationResult
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command
 

@@ -19,8 +19,8 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexOutcome
-from redstart.migrations.outcomes import MigrationResult, unmatched_message
 from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.run_results import MigrationResult, unmatched_message
 from redstart.next_steps import Command
 
 

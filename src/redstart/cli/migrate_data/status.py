@@ -21,14 +21,9 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.outcomes import (
-    LOST_STATE,
-    Outcome,
-    RecordedFailures,
-    StatusResult,
-    unmatched_message,
-)
+from redstart.migrations.outcomes import LOST_STATE, Outcome, RecordedFailures, StatusResult
 from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.schema_check import FieldCheck, FieldFormat, SchemaCheck
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command, Hint

@@ -27,7 +27,7 @@ from redstart.migrations.data.checkpoint import START_OVER, checkpoint_from
 from redstart.migrations.data.record import Record, record_from
 from redstart.migrations.data.undo_log import check_entries
 from redstart.migrations.data.unrestored import unrestored_page
-from redstart.migrations.lease import lease_damage
+from redstart.migrations.lease_state import lease_damage
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 from redstart.next_steps import Command, Hint
 

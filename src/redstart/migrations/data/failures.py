@@ -175,7 +175,7 @@ def location_of(steps: Sequence[bytes | int]) -> Location:
 
 def _kept(name: str, failures: list[Failure]) -> list[Argument]:
     """Return the command that records some failures."""
-    words: list[Argument] = ["HSET", name]
+    command: list[Argument] = ["HSET", name]
     for failure in failures:
-        words += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]
-    return words
+        command += [failure.name, json.dumps([failure.value, failure.reason, failure.digest])]
+    return command

@@ -297,6 +297,6 @@ def read_whole(documents: Sequence[tuple[Storage, bytes]]) -> Op[list[Any]]:
 
     Effects: one read-only script; two round trips if the server does not have it in its cache.
     """
-    words = [word for storage, key in documents for word in (storage.value, key)]
+    arguments = [argument for storage, key in documents for argument in (storage.value, key)]
     script = load("whole.lua")
-    return list((yield from run_script(script, (), (PAGE_BYTES, *words))))
+    return list((yield from run_script(script, (), (PAGE_BYTES, *arguments))))

@@ -284,11 +284,11 @@ def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: 
 
     If there were documents, also for redis-om. Without any, redis-om must stay able to run on the right database.
     """
-    words: list[Argument] = ["HSET", keys.record]
+    command: list[Argument] = ["HSET", keys.record]
     for model in plan.models:
         entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
-        words += [_APPLIED + model.key_prefix, entry]
-    commands = [words] if plan.models else []
+        command += [_APPLIED + model.key_prefix, entry]
+    commands = [command] if plan.models else []
     return (
         [*commands, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if any(documents.values()) else commands
     )

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 from redstart.commands.server_info import server_time
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointCorruptError, MigrationError
+from redstart.errors import CheckpointCorruptError
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
-from redstart.migrations.data.damage import LISTS, require_intact_data
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.processed_documents import ConvertedDocuments, bits_for
@@ -26,20 +25,19 @@ from redstart.migrations.data.record import (
     RESTORED,
     REVERTED,
     Record,
-    check_census,
     count_undone_anew,
     counted,
     end_rollback,
-    is_recorded_without_state,
     mark_not_applied,
     milestone,
     processed_documents,
     read_record,
 )
+from redstart.migrations.data.rollback_checks import require_intact_for_undo, require_whole
 from redstart.migrations.data.rollback_sweep import PageReverter, left_out_of, values_left_out
 from redstart.migrations.data.scan_passes import Passes
 from redstart.migrations.data.scanner import server_run_id
-from redstart.migrations.data.undo_log import check_journal, entries_backwards, require_readable_journal
+from redstart.migrations.data.undo_log import entries_backwards, require_readable_journal
 from redstart.migrations.data.undo_replay import Field, Undoing, undo_entry
 from redstart.migrations.data.unrestored import (
     UnrestoredDocument,
@@ -48,9 +46,9 @@ from redstart.migrations.data.unrestored import (
     unrestored_count,
 )
 from redstart.migrations.failure import Failure
-from redstart.migrations.lease import Activity, Lease, ServerRestartedError, server_is_behind
+from redstart.migrations.lease import Lease, ServerRestartedError, server_is_behind
+from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import ServerFacts, server_facts
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command, Hint
 
@@ -130,49 +128,6 @@ def rollback(
     return (yield from context.under_lease(work))
 
 
-def require_undoable(context: Context) -> Op[None]:
-    """Raise the error that a rollback would be refused with, without writing anything but the lease.
-
-    Raises:
-        See `rollback`.
-    """
-
-    def work(_lease: Lease) -> Op[None]:
-        record = yield from read_record(context.keys)
-        if record.plan is not None:
-            _ = yield from _require_whole(context, record, record.plan)
-        else:
-            yield from require_undo_log(context.keys, record)
-
-    yield from context.under_lease(work)
-
-
-def require_undo_log(keys: StateKeys, record: Record) -> Op[None]:
-    """Raise MigrationError if no original is left to restore, and values are converted, or recorded as converted.
-
-    Raises:
-        MigrationError: the undo log was dropped; or redis-om's record has the migration as applied, and there is no
-            state of it.
-    """
-    if record.plan is not None or (yield from unrestored_count(keys)):
-        return
-    if record.without_undo_log:
-        raise MigrationError(
-            f"Cannot roll back {keys.migration_id}: its undo log was dropped. "
-            f"{record.without_undo_log:,} values stay converted.",
-            "To restore the originals, use a backup.",
-        )
-    if (yield from is_recorded_without_state(keys, record)):
-        raise MigrationError(
-            f"Cannot roll back {keys.migration_id}: {APPLIED_MIGRATIONS} lists it as applied, but the "
-            f"state of Redstart ({keys.record} and others) is missing. It was lost, or redis-om converted the data.",
-            Hint(
-                "To restore the originals, use a backup. See which format the data has with: ",
-                Command("migrate-data verify"),
-            ),
-        )
-
-
 def begin_rollback(context: Context) -> Op[None]:
     """Record on the server that a rollback is in progress and nothing is converted, before work that precedes it.
 
@@ -187,15 +142,10 @@ def begin_rollback(context: Context) -> Op[None]:
         yield from require_intact_for_undo(context.keys)
         record = yield from read_record(context.keys)
         if record.plan is not None:
-            _, total = yield from _require_whole(context, record, record.plan)
+            _, total = yield from require_whole(context, record, record.plan)
             _ = yield from _start_checkpoint(context, record, record.plan, lease, total)
 
     yield from context.under_lease(work)
-
-
-def require_intact_for_undo(keys: StateKeys) -> Op[None]:
-    """Raise StateDamagedError if a key that a rollback needs is missing or damaged. Reads only."""
-    yield from require_intact_data(keys, exempt=("lease", *LISTS))
 
 
 def _is_something_left(context: Context) -> Op[bool]:
@@ -240,19 +190,6 @@ def _unrestored(
     return found
 
 
-def _require_whole(context: Context, record: Record, plan: Plan) -> Op[tuple[Transformation, int]]:
-    """Return the transformation of the runs and the number of undo log entries.
-
-    Raises:
-        ConfigurationError, StateDamagedError: see `Transformation.as_recorded`.
-        UndoLogCorruptError: the undo log or the census has lost entries.
-    """
-    transformation = context.transformation.as_recorded(plan.settings, plan.kinds)
-    total = yield from check_journal(context.keys)
-    yield from check_census(context.keys, record)
-    return transformation, total
-
-
 class _Rollback:
     def __init__(
         self,
@@ -276,7 +213,7 @@ class _Rollback:
     def run(self) -> Op[DataRollbackResult]:
         began = self._context.clock()
         facts = yield from server_facts()
-        transformation, total = yield from _require_whole(self._context, self._record, self._plan)
+        transformation, total = yield from require_whole(self._context, self._record, self._plan)
         checkpoint = yield from _start_checkpoint(self._context, self._record, self._plan, self._lease, total)
         self._record = yield from read_record(self._keys)
         transformation = transformation.as_applied()

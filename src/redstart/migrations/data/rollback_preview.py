@@ -11,11 +11,8 @@ from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.processed_documents import ConvertedDocuments
 from redstart.migrations.data.record import Record, check_census, processed_documents, read_record
-from redstart.migrations.data.rollback import (
-    DataRollbackResult,
-    require_intact_for_undo,
-    require_undo_log,
-)
+from redstart.migrations.data.rollback import DataRollbackResult
+from redstart.migrations.data.rollback_checks import require_intact_for_undo, require_undo_log
 from redstart.migrations.data.rollback_sweep import (
     PreexistingValues,
     is_left_by_quarantine,

@@ -15,7 +15,8 @@ from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.failure import Failure
-from redstart.migrations.lease import Activity, Lease, SentScript
+from redstart.migrations.lease import Lease, SentScript
+from redstart.migrations.lease_state import Activity
 
 MAX_PASSES = 10
 """Limit of passes: if unconverted values keep appearing, an old version of the application is still writing."""

@@ -10,7 +10,7 @@ from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.record import Record, read_record
 from redstart.migrations.data.unrestored import unrestored_count
-from redstart.migrations.lease import LeaseState, current
+from redstart.migrations.lease_state import LeaseState, current
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 
 

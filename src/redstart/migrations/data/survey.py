@@ -23,7 +23,8 @@ from redstart.migrations.failure import (
     Failure,
     FailureSummary,
 )
-from redstart.migrations.lease import Activity, Lease
+from redstart.migrations.lease import Lease
+from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import ServerFacts
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Conversion, Outcome, Transformation

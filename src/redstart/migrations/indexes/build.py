@@ -12,7 +12,8 @@ from redstart.effects import Op, call, pause
 from redstart.errors import AuthenticationError, CommandError, MigrationError
 from redstart.migrations.indexes.hidden_options import carry_synonyms
 from redstart.migrations.indexes.state import SCRATCH, built_name, shown
-from redstart.migrations.lease import Activity, Lease
+from redstart.migrations.lease import Lease
+from redstart.migrations.lease_state import Activity
 from redstart.search.index_info import IndexInfo, read_info
 from redstart.search.schema import Index, create_arguments
 from redstart.search.schema_diff import difference, same_definition

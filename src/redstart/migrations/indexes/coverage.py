@@ -16,7 +16,7 @@ from redstart.migrations.failure import MAX_EXAMPLES
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import IndexRecord, read_records, shown
-from redstart.migrations.lease import Activity
+from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import has_search
 
 Keep = Callable[[Activity], Op[None]]

@@ -21,7 +21,8 @@ from redstart.migrations.indexes.state import (
     settled_alias,
 )
 from redstart.migrations.indexes.swap import fenced_script
-from redstart.migrations.lease import Lease, lease_damage
+from redstart.migrations.lease import Lease
+from redstart.migrations.lease_state import lease_damage
 from redstart.migrations.state_keys import APPLIED_SCHEMA_MIGRATIONS
 from redstart.next_steps import Hint
 

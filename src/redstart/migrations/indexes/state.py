@@ -14,7 +14,7 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError, StateVersionError
 from redstart.migrations.damage import of_other_types, require_none
 from redstart.migrations.indexes.lifecycle import IndexState
-from redstart.migrations.lease import LeaseKeys
+from redstart.migrations.lease_state import LeaseKeys
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import FieldKind, Index, IndexField, VectorSettings, create_arguments
 from redstart.values.types import Storage
