@@ -13,6 +13,7 @@ import redis
 import redis.asyncio
 
 import redstart.aio
+import redstart.operations
 import redstart.sync
 
 SOURCE = Path(redstart.__file__).parent
@@ -60,6 +61,40 @@ def test_all_is_frozen() -> None:
         "has_redisearch",
         "redis",
     ]
+
+
+def test_the_names_of_migration_files_are_frozen() -> None:
+    """Migration files are never changed, so a name can be added and none removed."""
+    assert redstart.operations.__all__ == [
+        "AddField",
+        "AlterField",
+        "AlterIndex",
+        "ChangeKeyPrefix",
+        "ChangeStorage",
+        "ConvertField",
+        "CreateModel",
+        "FailureMode",
+        "Field",
+        "FieldKind",
+        "Index",
+        "IndexField",
+        "MergeFields",
+        "Migration",
+        "Model",
+        "MoveField",
+        "Operation",
+        "RemoveField",
+        "RemoveModel",
+        "RenameField",
+        "RenameModel",
+        "RunPython",
+        "SplitField",
+        "Storage",
+        "Transform",
+        "TypedDict",
+        "VectorSettings",
+    ]
+    assert all(hasattr(redstart.operations, name) for name in redstart.operations.__all__)
 
 
 def test_both_colours_offer_the_same_names() -> None:

@@ -1,4 +1,4 @@
-"""The operations of migration files, and what they are made of.
+"""The operations of migration files, and what they are made of. TypedDict is the one that pydantic reads everywhere.
 
 Migration files import from this module only:
 
@@ -9,6 +9,8 @@ Migration files import from this module only:
         operations=[AddField("shop.models.Order", Field("priority", "int", default=0))],
     )
 """
+
+from typing_extensions import TypedDict
 
 from redstart.migrations.failure import FailureMode
 from redstart.migrations.files.migration_file import Migration
@@ -57,5 +59,6 @@ __all__ = [
     "SplitField",
     "Storage",
     "Transform",
+    "TypedDict",
     "VectorSettings",
 ]

@@ -93,14 +93,12 @@ def fields(draw: st.DrawFn, storage: Storage, name: str, *, nested: bool = True)
 @st.composite
 def indexes(draw: st.DrawFn, name: str, storage: Storage) -> Index:
     identifiers = draw(st.lists(NAMES, unique=True, min_size=1, max_size=2))
+    kinds = st.sampled_from([FieldKind.TAG, FieldKind.NUMERIC])
     return Index(
         name=f"{name}:index",
         storage=storage,
         prefixes=(f"{name}:",),
-        fields=tuple(
-            IndexField(one, one, draw(st.sampled_from([FieldKind.TAG, FieldKind.NUMERIC])))
-            for one in identifiers
-        ),
+        fields=tuple(IndexField(one, one, draw(kinds)) for one in identifiers),
     )
 
 

@@ -32,9 +32,7 @@ LITERALS = {"Literal['new', 'paid']": "str", "Literal[1, 2]": "int"}
 
 def is_supported(before: str, after: str) -> bool:
     """Return whether there is a conversion, stated apart from the code that makes it."""
-    before, after = (
-        name.removeprefix("list[").removesuffix("]") if name in LISTS else name for name in (before, after)
-    )
+    before, after = (name[5:-1] if name in LISTS else name for name in (before, after))
     if before == after or "str" in (before, after):
         return True
     before, after = (LITERALS.get(name, name) for name in (before, after))
@@ -43,6 +41,14 @@ def is_supported(before: str, after: str) -> bool:
     if {before, after} <= NUMBERS or {before, after} <= MOMENTS:
         return True
     return {before, after} <= (NUMBERS - {"bool"}) | MOMENTS
+
+
+def never_fails(before: str, after: str) -> bool:
+    """Return whether each value of the one type has a value of the other."""
+    if after == "str":
+        return before != "bytes" and before not in LISTS
+    widened = {"bool": NUMBERS, "int": {"float", "Decimal"}, "float": {"Decimal"}, "Decimal": {"float"}}
+    return after in widened.get(before, ()) or (before in MOMENTS and after in MOMENTS | {"float", "Decimal"})
 
 
 def conversion(storage: Storage, before: str, after: str, **options: Any) -> ConvertedField:
@@ -60,16 +66,14 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("storage", "before", "after"), PAIRS, ids=lambda one: str(one))
+@pytest.mark.parametrize(("storage", "before", "after"), PAIRS, ids=str)
 @settings(max_examples=12)
 @given(data=st.data())
 def test_each_pair_converts_exactly_or_notices_the_loss_or_fails(
     storage: Storage, before: str, after: str, data: st.DataObject
 ) -> None:
     if not is_supported(before, after):
-        with pytest.raises(
-            MigrationStateError, match="There is no conversion of value of shop.models.Order from"
-        ):
+        with pytest.raises(MigrationStateError, match="There is no conversion of value of"):
             conversion(storage, before, after)
         return
     change = conversion(storage, before, after, on_failure="fail", naive_timezone="UTC")
@@ -78,6 +82,7 @@ def test_each_pair_converts_exactly_or_notices_the_loss_or_fails(
     try:
         new = change.forward(old)
     except NotConvertibleError as failure:
+        assert not never_fails(before, after)
         assert failure.path == "value"
         assert failure.reason
         assert change.is_pending(old)
@@ -87,11 +92,7 @@ def test_each_pair_converts_exactly_or_notices_the_loss_or_fails(
     assert codec.is_canonical(parse_type(after), new.get(("value",)))
     if change.decided_by_shape:
         check_forward(change, old)
-        written = document(storage, {"value": data.draw(ALL[after])})
-        if codec.is_canonical(parse_type(after), written.get(("value",))) and not codec.is_canonical(
-            parse_type(before), written.get(("value",))
-        ):
-            assert not change.is_pending(written)
+        assert not change.is_pending(document(storage, {"value": data.draw(ALL[after])}))
     is_lossy = bool(change.lossy(old))
     assert change.restores(old) is not is_lossy
     if not is_lossy:
@@ -259,7 +260,7 @@ def test_a_default_is_needed_for_the_mode_default() -> None:
     operation = ConvertField(MODEL, before, FieldState("value", "int"), on_failure=FailureMode.DEFAULT)
     with pytest.raises(MigrationStateError, match="has no default for values that cannot be converted"):
         operation.bind(project(Storage.HASH, before))
-    with pytest.raises(MigrationStateError, match="on_failure of shop.models.Order has to be one of"):
+    with pytest.raises(MigrationStateError, match="has to be one of skip, fail, default"):
         ConvertField(MODEL, before, before, on_failure="ignore")  # type: ignore[arg-type]
 
 
@@ -333,7 +334,7 @@ def test_values_in_lists_of_embedded_models_are_converted() -> None:
 
 def test_the_primary_key_is_not_converted() -> None:
     before = FieldState("code", "str")
-    with pytest.raises(MigrationStateError, match="primary key of shop.models.Order and cannot be converted"):
+    with pytest.raises(MigrationStateError, match="cannot be converted: the keys contain its text"):
         ConvertField(MODEL, before, FieldState("code", "int")).apply(
             project(Storage.HASH, before, primary_key="code")
         )

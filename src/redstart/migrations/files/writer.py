@@ -265,9 +265,7 @@ def _import(module: str, names: set[str]) -> str:
 DATA_TEMPLATE: Final = '''\
 """{description}"""
 
-from typing import TypedDict
-
-from redstart.operations import Migration, Transform
+from redstart.operations import Migration, Transform, TypedDict
 
 
 class Before(TypedDict):
@@ -283,12 +281,12 @@ class After(TypedDict):
 
 
 def forward(old: Before) -> After:
-    """Return the new fields of one document. Without side effects: it may be called again."""
+    """Return the new fields of one document. It may be called again."""
     return {{"price_cents": round(old["price"] * 100)}}
 
 
 def backward(new: After) -> Before:
-    """Return the old fields. Without this function a rollback leaves documents written since."""
+    """Return the old fields of a document that is written after the migration."""
     return {{"price": new["price_cents"] / 100}}
 
 
@@ -296,7 +294,13 @@ migration = Migration(
 {dependencies}
     operations=[
         # Replace the model, the shapes and the functions by your own.
-        Transform("package.module.Model", forward, backward, before=Before, after=After),
+        Transform(
+            "package.module.Model",
+            forward,
+            backward,
+            before=Before,
+            after=After,
+        ),
     ],
 )
 '''

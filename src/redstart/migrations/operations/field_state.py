@@ -111,8 +111,9 @@ def by_name(fields: Sequence[FieldState], owner: str) -> dict[str, FieldState]:
     """Return fields by name. Raises MigrationStateError if two have the same name."""
     found: dict[str, FieldState] = {}
     for one in fields:
-        if found.setdefault(one.name, one) is not one:
+        if one.name in found:
             raise MigrationStateError(f"{owner} has two fields named {one.name!r}.")
+        found[one.name] = one
     return found
 
 

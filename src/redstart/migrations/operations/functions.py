@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
 from redstart.display import shortened
@@ -55,7 +55,12 @@ class Shape:
             for one, annotation in (fields_of(declared) or {}).items()
         }
         self._not_required: frozenset[str] = getattr(declared, "__optional_keys__", frozenset())
-        self._adapter: TypeAdapter[Values] = TypeAdapter(declared)
+        try:
+            self._adapter: TypeAdapter[Values] = TypeAdapter(declared)
+        except PydanticUserError as error:  # before Python 3.12 pydantic cannot read typing.TypedDict
+            raise MigrationStateError(
+                f"{name} cannot be read: {error.message}", "Import TypedDict from redstart.operations."
+            ) from error
 
     def validated(self, values: Mapping[str, Any], *, strict: bool) -> Values:
         """Return the values as the TypedDict has them.
