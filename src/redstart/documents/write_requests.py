@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Protocol
 from redstart.commands.documents import Condition, hsetex_new
 from redstart.commands.scripts import Script, evalsha, evaluate, load, send_source
 from redstart.display import shortened
-from redstart.documents.arguments import seconds_of
+from redstart.documents.arguments import is_omitted, seconds_of
 from redstart.effects import Argument, Batch, Call, Op, Pending, answer, call
 from redstart.errors import CommandError
 
@@ -50,7 +50,10 @@ class Saving:
                 "save() of a HashModel does not accept nx or xx with a pipeline. Omit the pipeline, or use a JsonModel."
             )
         condition = Condition.NX if nx else Condition.XX if xx else Condition.NONE
-        return cls(condition, {} if expirations is None else _checked_expirations(expirations))
+        return cls(
+            condition,
+            {} if expirations is None or is_omitted(expirations) else _checked_expirations(expirations),
+        )
 
 
 def _checked_expirations(expirations: Mapping[str, int | timedelta]) -> dict[str, int]:

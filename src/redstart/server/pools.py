@@ -80,6 +80,13 @@ def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionP
     )
 
 
+def is_client(value: object) -> bool:
+    """Return whether a value is a sync or async client of redis-py. A pipeline, which also has a pool, is not."""
+    pool = getattr(value, "connection_pool", None)
+    is_pipeline = callable(getattr(value, "pipeline_execute_command", None))
+    return isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool) and not is_pipeline
+
+
 def pool_like(client: object) -> redis.ConnectionPool:
     """Return the pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
     pool = pool_of(client)
