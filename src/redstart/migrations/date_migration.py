@@ -1,5 +1,6 @@
 """The data migration of dates: every use case once, for the command line and for programs."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -69,6 +70,8 @@ from redstart.migrations.phase import migration_status, with_indexes_at_work
 from redstart.migrations.server_checks import require_safe_undo, require_server
 from redstart.migrations.state_keys import StateKeys
 from redstart.values.timezones import NaiveTimezone
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -188,8 +191,23 @@ class DateMigration:
             if known and not any(longer_than(each, [one]) for each in known)
         ]
 
+    def unused_exclusions(self) -> Op[list[str]]:
+        """Return a warning for each exclusion in the settings that concerns no keys. One read, if there are any."""
+        if not self.exclusions_are_settings or not self.exclude_prefixes:
+            return []
+        return [
+            f"exclude_prefixes in pyproject.toml has {prefix!r}, which concerns no keys of these models: none has a "
+            "shorter key prefix that it begins with."
+            for prefix in (yield from self.unused_prefixes(self.exclude_prefixes))
+        ]
+
     def _require_used_prefixes(self, included: Iterable[str] = ()) -> Op[None]:
-        """Raise ConfigurationError if a given exclusion or inclusion concerns no keys. Up to two reads."""
+        """Raise ConfigurationError if a given exclusion or inclusion concerns no keys. Up to two reads.
+
+        Exclusions in the settings of the project may concern models that are not imported: these are logged.
+        """
+        for text in (yield from self.unused_exclusions()):
+            logger.warning("%s", text)
         given = () if self.exclusions_are_settings else self.exclude_prefixes
         for option, prefixes in (("--exclude-prefix", given), ("--include-prefix", included)):
             for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():
