@@ -15,7 +15,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.base_model import model_name
 from redstart.mapping.core_schema import schema_of, schema_with_all
-from redstart.mapping.models import RedisModel
+from redstart.mapping.models import ATOMIC_TYPES, RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import (
@@ -25,7 +25,6 @@ from redstart.mapping.pydantic_internals import (
     new_serializer,
     serializer_of,
 )
-from redstart.mapping.revalidation import WITHOUT_PARTS
 
 _LEFT_OUT: Final = (
     "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "
@@ -88,7 +87,7 @@ def _omitted(holder: BaseModel, name: str, document: RedisModel, path: str) -> A
 def _is_plain_default(kind: type[BaseModel], name: str, value: Any) -> bool:
     """Return whether a value is the default of its field, and pydantic writes it as it is."""
     field = complete_fields(kind)[name]
-    if type(value) not in WITHOUT_PARTS or type(field.default) is not type(value) or field.default != value:
+    if type(value) not in ATOMIC_TYPES or type(field.default) is not type(value) or field.default != value:
         return False
     if any(isinstance(one, PlainSerializer | WrapSerializer) for one in field.metadata):
         return False

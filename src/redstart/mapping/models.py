@@ -1,9 +1,13 @@
 """Base classes of models, without I/O: the fields of a document, and its key."""
 
 import abc
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, dataclass_transform
 
-from pydantic import ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, RootModel, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
@@ -11,6 +15,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.base_model import MappedModel, model_name, register
+from redstart.mapping.core_schema import by_name
 from redstart.mapping.field_checks import refuse_compound_fields, refuse_unstorable_types
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.index_schema import index_of, reference_parts, reference_schema
@@ -26,13 +31,17 @@ from redstart.mapping.primary_keys import (
     new_ulid,
     primary_key_name,
 )
-from redstart.mapping.pydantic_internals import is_complete
-from redstart.mapping.revalidation import revalidate_assigned
+from redstart.mapping.pydantic_internals import extra_of, fields_described, is_complete, validator_of
 from redstart.values.types import Storage
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
+
+LISTS: Final = (list, tuple, set, frozenset, deque)
+"""Types whose items are validated and written one by one; text and bytes are single values."""
+ATOMIC_TYPES: Final = frozenset({type(None), bool, int, float, Decimal, str, bytes, datetime, date})
+"""Types of most values. They contain no documents."""
 
 HASH_METHODS: Final = ("expire_field", "field_ttl", "persist_field")
 
@@ -292,3 +301,48 @@ class EmbeddedJsonModel(JsonModel, abc.ABC):
 
     class Meta:
         embedded = True
+
+
+def revalidate_assigned(document: BaseModel, key_name: str) -> None:
+    """Validate a document again, and those inside it. What a field takes in another form gets the field's own.
+
+    A text that was assigned to a number would be stored as text, and take its document out of the index.
+
+    Args:
+        key_name: of the field that is the primary key: where it is None no key is made up.
+
+    Raises:
+        ValidationError (pydantic): a value that its field does not take.
+    """
+    values = document.__dict__
+    fields = fields_described(type(document))
+    if len(values) > len(fields):  # what functools.cached_property keeps there
+        values = {name: value for name, value in values.items() if name in fields}
+    # A new dict, for a validator may change what it is given.
+    given = values | extra_of(document)
+    validate, options = validator_of(type(document)).validate_python, by_name(type(document))
+    taken = getattr(validate(given, **options) if options else validate(given), "__dict__", {})
+    kinds = list(map(type, values.values()))
+    if ATOMIC_TYPES.issuperset(kinds) and kinds == list(map(type, map(taken.get, values))):
+        return  # as most documents are, and found out faster than value by value
+    for name, value in values.items():
+        own = taken.get(name, value)
+        if type(own) is not type(value) and not (value is None and name == key_name):
+            document.__dict__[name] = own
+        elif type(value) not in ATOMIC_TYPES:
+            revalidate_nested((value,))
+
+
+def revalidate_nested(values: Iterable[Any]) -> None:
+    """Validate the documents among some values, which pydantic takes as they are. Raises ValidationError."""
+    for value in values:
+        if isinstance(value, RootModel):
+            # Its validator takes the value itself, and not a dict of fields.
+            value.__dict__["root"] = validator_of(type(value)).validate_python(value.root).root
+            revalidate_nested((value.root,))
+        elif isinstance(value, BaseModel):
+            revalidate_assigned(value, DEFAULT_NAME)
+        elif isinstance(value, Mapping):
+            revalidate_nested(value.values())
+        elif isinstance(value, LISTS):
+            revalidate_nested(value)
