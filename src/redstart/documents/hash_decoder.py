@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
-from redstart.documents.errors import decode_error, reading_error
+from redstart.documents.errors import decode_error
 from redstart.documents.field_lookup import encoded_names
 from redstart.documents.value_decoder import (
     Place,
@@ -89,8 +89,8 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
                 set_primary_key(model, primary_key, values)
             try:
                 return validate(values, strict=False)
-            except Exception:  # noqa: BLE001 - a validator may raise anything
-                pass  # what is wrong is said of the texts
+            except Exception:  # noqa: BLE001 - a validator of the application may raise anything
+                pass  # validated again as text, for the error message
         return validated(model, primary_key, reader.values(primary_key, stored))
 
     return read
@@ -143,7 +143,11 @@ class HashReader:
                 text = values.get(name)
                 if text is not None:
                     values[name] = read(text)
-        except Exception:  # noqa: BLE001 - what is wrong is said by `values`
+        except (
+            KeyError,
+            UnicodeError,
+            ValueConversionError,
+        ):  # an unknown field, or an error for `values` to report
             return None
         for name in self.absent:
             _ = values.setdefault(name, None)
@@ -171,19 +175,19 @@ class HashReader:
             name, is_nullable, read = field
             try:
                 values[name] = read(text) if text or not is_nullable else None
-            except Exception as error:
+            except (UnicodeError, ValueConversionError) as error:
                 raise self._error(primary_key, name, text, error) from error
         for name in self.absent:
             _ = values.setdefault(name, None)
         return values
 
-    def _error(self, primary_key: str, name: str, text: bytes, error: Exception) -> DocumentDecodeError:
-        if isinstance(error, UnicodeDecodeError):
+    def _error(
+        self, primary_key: str, name: str, text: bytes, error: UnicodeError | ValueConversionError
+    ) -> DocumentDecodeError:
+        if isinstance(error, UnicodeError):
             return decode_error(self.model, primary_key, name, text, f"not valid {self.encoding} text")
-        if isinstance(error, ValueConversionError):
-            shown = text.decode(self.encoding, "replace")
-            return decode_error(self.model, primary_key, name, shown, error.reason)
-        return reading_error(self.model, primary_key, name, text, error)
+        shown = text.decode(self.encoding, "replace")
+        return decode_error(self.model, primary_key, name, shown, error.reason)
 
 
 def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:

@@ -254,7 +254,7 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
             read = model.model_validate(document)
         else:
             read = validator_of(model).validate_python(document, strict=False, **by_name(model))
-    except Exception as error:
+    except Exception as error:  # a validator of the application may raise anything
         field = "" if isinstance(error, ValidationError) else _field_of(model, document, error)
         raise reading_error(model, primary_key, field, document.get(field, document), error) from error
     if not primary_key:  # redis-om stored it so; with a new one it would be saved twice
@@ -296,7 +296,7 @@ def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Excepti
         for name in [name for name in model.model_fields if name in document]:
             with suppress(ValidationError):
                 _ = validator_of(model).validate_assignment(instance, name, document[name], strict=False)
-    except Exception as error:  # noqa: BLE001 - a validator may raise anything
+    except Exception as error:  # noqa: BLE001 - a validator of the application may raise anything
         return name if (type(error), str(error)) == (type(raised), str(raised)) else ""
     return ""
 

@@ -1,6 +1,5 @@
 """Settings of a model: its `class Meta`, merged with those of its base classes."""
 
-import codecs
 import dataclasses
 import warnings
 from difflib import SequenceMatcher
@@ -188,8 +187,8 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     meta.model_key_prefix = meta.model_key_prefix or f"{module}.{name}"
     meta.index_name = meta.index_name or f"{meta.global_key_prefix}:{meta.model_key_prefix}:index"
     try:
-        codecs.lookup(meta.encoding)
-    except LookupError as error:
+        _ = "".encode(meta.encoding)
+    except (LookupError, UnicodeError) as error:  # also for encodings of other things than text, such as hex
         raise RedisModelError(
             f"{module}.{name}: Meta.encoding {meta.encoding!r} is not a known encoding."
         ) from error

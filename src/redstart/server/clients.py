@@ -74,7 +74,7 @@ def _require_good(url: str) -> None:
         raise _bad_url(url, ValueError("invalid host name")) from None
     except (ValueError, redis.RedisError) as exc:
         raise _bad_url(url, exc) from None
-    except Exception:  # noqa: BLE001 - redis-py makes anything of an option it does not know
+    except Exception:  # noqa: BLE001 - redis-py raises anything for an option that it does not know
         raise _bad_url(url, ValueError("unknown option")) from None
     _require_texts(url)
     if shown_url(url) is None:  # a raw / in the password: redis-py would try another host

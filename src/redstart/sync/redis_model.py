@@ -254,7 +254,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         restore = assign(self, field_values)
         try:
             _ = self.save()
-        except BaseException:
+        except BaseException:  # also if the task is cancelled
             restore()
             raise
 
