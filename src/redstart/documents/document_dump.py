@@ -85,7 +85,7 @@ def _omitted(holder: BaseModel, name: str, document: RedisModel, path: str) -> A
 
 
 def _is_plain_default(kind: type[BaseModel], name: str, value: Any) -> bool:
-    """Return whether a value is the default of its field, and pydantic writes it as it is."""
+    """Return whether a value is the default of its field, and pydantic writes it unchanged."""
     field = complete_fields(kind)[name]
     if type(value) not in ATOMIC_TYPES or type(field.default) is not type(value) or field.default != value:
         return False
@@ -145,9 +145,9 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
 
 @cache
 def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
-    """Return the fields that the output of a model's own serializer has to hold, each with its names there.
+    """Return the fields that the output of a model's own serializer has to contain, each with its possible names.
 
-    None where pydantic makes the output, or where a validator of the model may make the fields of something else.
+    Empty if pydantic makes the output, or if a validator may compute the fields from other input.
     """
     decorators = decorators_of(model)
     is_own = model.model_dump is not BaseModel.model_dump or decorators.model_serializers
@@ -161,7 +161,7 @@ def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
 
 
 def _may_make_fields(model: type[BaseModel]) -> bool:
-    """Return whether a validator may make the fields of a model of something else."""
+    """Return whether a validator may compute the fields of a model from other input."""
     decorators = decorators_of(model)
     before = any(one.info.mode in ("before", "wrap") for one in decorators.model_validators.values())
     return bool(before or decorators.root_validators or validates_itself(model))

@@ -106,11 +106,11 @@ class FieldDecoder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HashReader:
-    """What reads the hashes of one model.
+    """Reader of the hashes of one model.
 
     Args:
-        model: whose documents.
-        encoding: of names and texts.
+        model: the model of the documents.
+        encoding: the encoding of names and text.
         fields: the fields that the model knows, by their stored names.
         names: names of those, by stored name.
         inner: names of those that pydantic does not read from bytes as from text, and how each is read.
@@ -131,7 +131,7 @@ class HashReader:
     def undecoded(self, stored: Mapping[bytes, bytes]) -> dict[str, Any] | None:
         """Return `values`, with the bytes themselves where pydantic reads them: it does that faster than Python.
 
-        None where there is more to say: a field that the model does not know, or one that cannot be read.
+        None for an unknown field or one that cannot be read: `values` handles these.
         """
         names = self.names
         try:
@@ -157,8 +157,8 @@ class HashReader:
         """Return the values of fields, by name, without those that are not passed to the model.
 
         Args:
-            primary_key: of the document, for messages.
-            stored: names and values as they are stored.
+            primary_key: the primary key of the document, for messages.
+            stored: stored names and values.
 
         Raises:
             DocumentDecodeError: a value is not text, or does not represent what its field holds.
@@ -242,7 +242,7 @@ def _text_reader(decode: ReadBytes, choices: dict[str, Any] | None, place: Place
         return lambda stored: read(decode(stored))
 
     def read_date(stored: bytes) -> Any:
-        # Nearly always; what else is a number is found out by `read`.
+        # Most numbers; `read` recognizes the others.
         is_plain_number = stored.replace(b".", b"", 1).isdigit() and not stored.startswith(b"0")
         return of_seconds(float(stored)) if is_plain_number else read(decode(stored))
 

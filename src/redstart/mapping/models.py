@@ -62,7 +62,7 @@ def unsupported_option(model: type[MappedModel], name: str) -> TypeError:
 
 
 def fix_primary_key_schema(model: type[MappedModel], schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
-    """Correct what pydantic says of `pk`: it knows neither that it is made nor that embedded documents have none."""
+    """Correct the JSON schema of `pk`: it is generated, and embedded documents have none."""
     properties: dict[str, Any] = schema.get("properties", {})
     name = model._primary_key_name
     if name not in properties:
@@ -72,7 +72,7 @@ def fix_primary_key_schema(model: type[MappedModel], schema: dict[str, Any], mod
     elif mode == "serialization":
         properties[name] = _never_null(properties[name])
         required = schema.get("required", [])
-        schema["required"] = [one for one in properties if one in (name, *required)]
+        schema["required"] = [field for field in properties if field in (name, *required)]
 
 
 def _never_null(described: dict[str, Any]) -> dict[str, Any]:
@@ -304,27 +304,27 @@ class EmbeddedJsonModel(JsonModel, abc.ABC):
 
 
 def revalidate_assigned(document: BaseModel, key_name: str) -> None:
-    """Validate a document again, and those inside it. What a field takes in another form gets the field's own.
+    """Validate a document and the documents inside it, and convert assigned values to the types of their fields.
 
-    A text that was assigned to a number would be stored as text, and take its document out of the index.
+    Text that was assigned to a number field would otherwise be stored as text, which the index does not accept.
 
     Args:
-        key_name: of the field that is the primary key: where it is None no key is made up.
+        key_name: the primary key field. If it is None, no key is generated.
 
     Raises:
-        ValidationError (pydantic): a value that its field does not take.
+        ValidationError (pydantic): a field does not accept its value.
     """
     values = document.__dict__
     fields = fields_described(type(document))
-    if len(values) > len(fields):  # what functools.cached_property keeps there
+    if len(values) > len(fields):  # functools.cached_property adds its values
         values = {name: value for name, value in values.items() if name in fields}
-    # A new dict, for a validator may change what it is given.
+    # A new dict, because validators may change their input.
     given = values | extra_of(document)
     validate, options = validator_of(type(document)).validate_python, by_name(type(document))
     taken = getattr(validate(given, **options) if options else validate(given), "__dict__", {})
     kinds = list(map(type, values.values()))
     if ATOMIC_TYPES.issuperset(kinds) and kinds == list(map(type, map(taken.get, values))):
-        return  # as most documents are, and found out faster than value by value
+        return  # most documents; this is faster than comparing each value
     for name, value in values.items():
         own = taken.get(name, value)
         if type(own) is not type(value) and not (value is None and name == key_name):
@@ -334,10 +334,10 @@ def revalidate_assigned(document: BaseModel, key_name: str) -> None:
 
 
 def revalidate_nested(values: Iterable[Any]) -> None:
-    """Validate the documents among some values, which pydantic takes as they are. Raises ValidationError."""
+    """Validate the documents among some values: pydantic does not validate instances. Raises ValidationError."""
     for value in values:
         if isinstance(value, RootModel):
-            # Its validator takes the value itself, and not a dict of fields.
+            # Its validator expects the value itself, not a dict of fields.
             value.__dict__["root"] = validator_of(type(value)).validate_python(value.root).root
             revalidate_nested((value.root,))
         elif isinstance(value, BaseModel):

@@ -53,7 +53,7 @@ class AsyncDriver:
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
         except BaseException:
-            await self.close()  # answers may be on their way: nobody may read them as his own
+            await self.close()  # pending replies must not be read as those of the next request
             raise
 
     async def _take(self, step: Step) -> Answer:

@@ -176,7 +176,7 @@ def default_client(url: str) -> redis.asyncio.Redis:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return async_client(url, decode_responses=True)  # of no loop yet: nobody may share it
+        return async_client(url, decode_responses=True)  # it belongs to no loop yet, so it is not shared
     clients = _clients.of_this_loop(dict)
     client = clients.get(url)
     if client is None:
