@@ -66,7 +66,7 @@ def seconds_of(name: str, value: Any, minimum: int = 0) -> int:
 
 
 def items_of(name: str, value: Iterable[T], items: str) -> list[T]:
-    """Return the items of an argument. Raises TypeError for a single text, and for what is not iterable.
+    """Return the items of an argument. Raises TypeError for a single text, and for a value that is not iterable.
 
     Args:
         name: the argument.

@@ -118,7 +118,7 @@ def _names_of_embedded(kind: type[BaseModel]) -> list[tuple[str, frozenset[str]]
 
 
 def dumped_fields(document: RedisModel, names: Iterable[str]) -> dict[str, Any]:
-    """Return the values of these fields as in `model_dump()`, by field name, and also those that are left out there."""
+    """Return the values of these fields as in `model_dump()`, by field name, including those that pydantic omits."""
     model, included = type(document), set(names)
     if model.model_dump is not BaseModel.model_dump:
         return document.model_dump(include=included, by_alias=False)

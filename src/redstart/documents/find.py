@@ -185,7 +185,7 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
 
 
 def _searched_page(query: Query[Any], zone: NaiveTimezone, limit: int) -> Op[SearchReply | None]:
-    """Return the first documents as a search gives them; None where one search does not give what is asked for."""
+    """Return the first documents of one search; None if one search is not sufficient."""
     if query.projection is not None or len(query.sort) > 1 or not 0 < limit <= PAGE_DOCUMENTS:
         return None
     return (yield from _documents_of_search(query, zone, query.offset, limit))
@@ -217,7 +217,7 @@ def _documents_of_search(
 
 
 def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:
-    """Return some documents of a query by their keys, in that order; those that are gone are left out.
+    """Return some documents of a query by their keys, in that order, without deleted ones.
 
     Raises:
         DocumentDecodeError: a value does not fit its field.

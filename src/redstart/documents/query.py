@@ -60,7 +60,7 @@ class Query(Generic[R]):
 
     Args:
         model: the class of the documents.
-        conditions: what they have to meet.
+        conditions: conditions that all documents have to meet.
         sort: the fields to sort by.
         knn: find only the nearest neighbours of a vector among them.
         offset: how many documents to skip.

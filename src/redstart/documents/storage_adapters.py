@@ -36,7 +36,7 @@ class StorageAdapter:
         write: makes the write of a whole document, one atomic step.
         change: makes the write of some fields, one atomic step. Its reply is nil if there is no such document.
         read: the command that reads a whole document.
-        stored: the stored document in the reply to that command, as `reader` takes it; None if there is none.
+        stored: the stored document in the reply to that command, as input of `reader`; None if there is none.
         reader: makes, for a model, the function from primary key and stored document to an instance.
         searched: the stored document in one result of a search. It is given the name of the field for the distance, if
             there is one. None if the document no longer exists.

@@ -105,7 +105,7 @@ def _reader_of_dates(
         try:
             return of_microseconds(read_temporal_text(value, path.kind, zone).microseconds)
         except ValueConversionError:
-            return value  # pydantic has the last word, and says what is wrong
+            return value  # pydantic accepts or rejects it
 
     return read_stored
 
@@ -141,7 +141,7 @@ def _timedelta(value: Any) -> Any:
 
 
 def _bytes(value: Any) -> Any:
-    """Return Base64 as bytes; other text, which redis-om 0.x wrote, is left to pydantic, which takes its UTF-8."""
+    """Return Base64 as bytes; other text, which redis-om 0.x wrote, is left to pydantic, which encodes it as UTF-8."""
     if not isinstance(value, str):
         return value
     try:

@@ -38,7 +38,7 @@ class Saving:
         """Return the settings for the arguments of `save()`.
 
         Args:
-            queued: whether it goes on a pipeline, where saving a hash takes no condition.
+            queued: whether it is queued on a pipeline, where a hash cannot be saved with a condition.
 
         Raises:
             ValueError: both conditions, or one where none is possible.
