@@ -38,7 +38,7 @@ An option takes precedence over the environment, and the environment over pyproj
 over `Meta.database` of a model; `REDIS_OM_URL` and `url` do not. `--models` and `REDSTART_MODELS` accept several
 modules, separated by commas. If you name a package, `om` uses the models of all its modules, including subfolders with
 an `__init__.py`. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`. `om` warns of environment variables
-whose names are similar to these.
+whose names are similar to these; applications [log](errors.md#logging) them once.
 
 `om` imports modules only to read their models. If a module calls `Migrator().run()` of Redstart or redis-om when it is
 imported, `om` skips this call, and reports it on stderr.

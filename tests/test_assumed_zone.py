@@ -95,6 +95,20 @@ def test_no_warning_with_a_configured_zone(url: str, tmp_path: Path, said: str) 
     assert here == ran(url, tmp_path, NAIVE["twice"], zone="Asia/Kolkata") == ""
 
 
+@pytest.mark.parametrize("what", NAIVE)
+def test_as_an_error_it_is_raised_by_reads_too(url: str, tmp_path: Path, what: str) -> None:
+    body = f"""
+from redstart.errors import NaiveTimezoneWarning
+try:
+    {NAIVE[what]}
+except NaiveTimezoneWarning:
+    pass
+else:
+    raise AssertionError
+"""
+    assert ran(url, tmp_path, body, zone="Asia/Kolkata", warned="error") == ""
+
+
 def test_as_an_error_it_names_the_line_and_saves_nothing(url: str, tmp_path: Path) -> None:
     body = """
 from redstart.errors import NaiveTimezoneWarning

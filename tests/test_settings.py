@@ -1,9 +1,10 @@
 """What the environment and pyproject.toml say to models. The same to `om`: tests/cli/test_settings.py."""
 
 import asyncio
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import redis
 
 import redstart.aio
-from redstart import Field, HashModel, JsonModel, settings
+from redstart import DateMigration, Field, HashModel, JsonModel, settings
 from redstart.errors import ConfigurationError
 from redstart.settings import DEFAULT_URL, naive_timezone, server_url
 from tests.support.cli import refused, run_om
@@ -85,6 +86,60 @@ def test_wrong_settings(project: Path, text: str, reason: str) -> None:
     (project / "pyproject.toml").write_text(f"[tool.redstart]\n{text}\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=reason):
         naive_timezone()
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """The warnings of Redstart: name of the logger, message."""
+    return [
+        (record.name, record.getMessage())
+        for record in caplog.records
+        if record.name.startswith("redstart") and record.levelno == logging.WARNING
+    ]
+
+
+@pytest.mark.parametrize("name", settings.VARIABLES)
+@pytest.mark.parametrize("first_use", [server_url, naive_timezone, settings.exclude_prefixes])
+def test_a_program_logs_a_misspelt_variable_once(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    first_use: Callable[[], object],
+) -> None:
+    misspelt = name.replace("D", "DD", 1)
+    monkeypatch.setenv(misspelt, "x")
+    _ = first_use()
+    text = f"Environment variable {misspelt} has no effect. Did you mean {name!r}?"
+    assert logged(caplog) == [("redstart.settings", text)]
+    _ = naive_timezone(), server_url()
+    assert len(logged(caplog)) == 1
+
+
+def test_a_program_logs_an_excluded_prefix_without_keys(
+    project: Path, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    (project / "pyproject.toml").write_text(
+        "[tool.redstart]\nexclude_prefixes = ['app:visit:old:', 'other:']\n", encoding="utf-8"
+    )
+    with registry_of_its_own():
+
+        class Visit(HashModel, index=True):
+            at: datetime = Field(index=True)
+
+            class Meta:
+                global_key_prefix = "app"
+                model_key_prefix = "visit"
+
+        migration = DateMigration([Visit])
+        for operation in (migration.dry_run, migration.run, migration.verify, migration.rollback):
+            caplog.clear()
+            _ = operation()
+            ((name, message),) = logged(caplog)
+            assert name == "redstart.migrations.date_migration"
+            assert message.startswith(
+                "exclude_prefixes in pyproject.toml has 'other:', which concerns no keys"
+            )
 
 
 PROJECT = '[tool.redstart]\nurl = "{url}"\nnaive_timezone = "{zone}"\n'

@@ -1,9 +1,11 @@
 """Settings from the environment, then from `[tool.redstart]` in pyproject.toml, then the defaults.
 
 `om` reads both once per command. Models read the file once per process, when it is first needed: a later change of the
-working directory has no effect. A variable that is set later takes effect.
+working directory has no effect. A variable that is set later takes effect. When they read the file, `om` prints a
+warning for each misspelt variable, and models log one.
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any, Final
 from redstart.display import did_you_mean, has_credentials, printable, shortened
 from redstart.errors import ConfigurationError
 from redstart.values.timezones import ImplicitUtc, NaiveTimezone
+
+_logger = logging.getLogger(__name__)
 
 DEFAULT_URL: Final = "redis://localhost:6379"
 
@@ -165,7 +169,13 @@ _zones: dict[str | None, NaiveTimezone] = {}
 
 def _table_of_models() -> dict[str, Any]:
     found = _tables.get(None)
-    return _tables.setdefault(None, project_table()) if found is None else found
+    if found is None:
+        table = project_table()
+        found = _tables.setdefault(None, table)
+        if found is table:  # the first thread
+            for text in misspelt_variables():
+                _logger.warning("%s", text)
+    return found
 
 
 def _new_zone() -> NaiveTimezone:

@@ -173,8 +173,8 @@ def test_invalid_arguments() -> None:
         Person.find().copy(limits=3)
     with pytest.raises(QuerySyntaxError, match="offset has to be 0 or more, not -1"):
         Person.find().copy(offset=-1)
-    with pytest.raises(QuerySyntaxError, match="has to be 1 or more, not 0"):
-        Person.find().copy(page_size=0)
+    with pytest.raises(QuerySyntaxError, match="has to be 1 or more, not -1"):
+        Person.find().copy(page_size=-1)
     with pytest.raises(QueryNotSupportedError, match="the field does not exist"):
         FindQuery([], Person, sort_fields=["zip"])
 

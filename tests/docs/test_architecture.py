@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
@@ -14,6 +15,7 @@ from types import FrameType
 import pytest
 import redis
 
+from redstart import Field, HashModel, JsonModel
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
@@ -164,6 +166,10 @@ class Walked(HashModel, index=True):
 """
 
 
+LEFT_OUT = ("commands/", "server/", "effects.py", "errors.py", "display.py")
+"""What the walk of a save leaves out."""
+
+
 def save_one() -> None:
     import walked_models  # type: ignore[import-not-found]  # noqa: PLC0415 - written by the test
 
@@ -196,7 +202,7 @@ def test_a_walk_has_the_figures_of_a_tracer(client: redis.Redis) -> None:
     ("walk", "limit", "act"),
     [
         (RUN, 20, lambda: run_om("migrate-data", "run", "--yes")),
-        (SAVE, 16, save_one),
+        (SAVE, 17, save_one),
         (MIGRATE, 18, lambda: run_om("migrate", "run", "--yes")),
     ],
     ids=["run", "save", "migrate"],
@@ -223,6 +229,44 @@ def test_a_walk_is_short_and_enters_the_files_that_it_names(
     with registry_of_its_own(), entered_files() as entered:
         act()
     assert [step for step in steps if step.endswith(".py") and step not in entered] == []
+
+
+@pytest.mark.parametrize(
+    ("base", "only_here"),
+    [
+        (HashModel, set()),
+        (JsonModel, {"sync/models.py", "documents/hash_encoder.py"}),
+    ],
+)
+def test_a_save_enters_the_modules_of_its_walk_and_no_others(
+    base: type[HashModel | JsonModel],
+    only_here: set[str],
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    section = section_of(f"## {SAVE}")
+    modules = {step for step in steps_of(SAVE) if step.endswith(".py")}
+    counts = re.search(r"these (\d+) modules.* JSON document enters (\d+)\.", section, re.DOTALL)
+    more = re.search(r"first save of a class enters up to (\d+) more", section)
+    assert counts
+    assert more
+    with registry_of_its_own():
+
+        class Walked(base, index=True):  # type: ignore[valid-type, misc]  # the point of the test
+            at: datetime = Field(index=True)
+
+        entered: list[set[str]] = []
+        for day in (1, 2):
+            document = Walked(at=datetime(2023, 1, day, tzinfo=UTC))
+            with entered_files() as files:
+                document.save()
+            entered.append({name for name in files if not name.startswith(LEFT_OUT)})
+    first, second = entered
+    expected = modules if base is HashModel else modules - only_here | {"documents/json_codec.py"}
+    assert second == expected
+    assert len(second) == int(counts[1 if base is HashModel else 2])
+    assert len(first | second) - len(second) <= int(more[1])
 
 
 def test_every_state_key_is_listed() -> None:

@@ -34,11 +34,15 @@ ANYTHING: Final = (
 )
 SINGLE: Final = (None, 5, 2.5, True, "x", "", b"x", object(), int)
 """Values that contain nothing, or that are a single text."""
+NOT_ITEMS: Final = (5, 2.5, True, "x", b"x", object(), int)
 NOT_INTS: Final = (None, 2.5, math.nan, True, "x", "", b"x", [1], {"a": 1}, object(), int, slice(0, 1))
+NOT_OPTIONAL_INTS: Final = tuple(value for value in NOT_INTS if value not in (None, ""))
+"""Without the values of an omitted argument; see tests/documents/test_accepted_arguments.py."""
 NOT_KEYS: Final = ([1], {"a": 1}, {1}, object(), int, slice(0, 1))
 NOT_TEXTS: Final = (None, 5, 2.5, True, b"x", [1], {"a": 1}, object(), int)
 NOT_NUMBERS: Final = (math.nan, "x", "", b"x", [1], {"a": 1}, object(), int, slice(0, 1))
 TOO_LARGE: Final = 10**30
+NOT_OMITTED: Final = tuple(value for value in ANYTHING if value not in (None, ""))
 ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -82,15 +86,17 @@ def wrong_calls_of_models(model: Any, document: Any, own: tuple[Any, ...]) -> It
     yield Wrong("pk", model.delete, (None, *NOT_KEYS, *own))
     yield Wrong("pk", lambda value: model.get_many([value]), (*NOT_KEYS, *own))
     yield Wrong("pks", model.get_many, (*SINGLE, *own))
-    yield Wrong("batch_size", lambda value: model.get_many([1], batch_size=value), (*NOT_INTS, 0, -1, *own))
+    yield Wrong(
+        "batch_size", lambda value: model.get_many([1], batch_size=value), (*NOT_OPTIONAL_INTS, -1, *own)
+    )
     yield Wrong("on_error", lambda value: model.get_many([1], on_error=value), (*SINGLE, *own))
     yield Wrong("pipeline", lambda value: model.delete(1, pipeline=value), pipelines(own))
     yield Wrong("pipeline", lambda value: document.save(pipeline=value), pipelines(own))
     yield Wrong("pipeline", lambda value: document.expire(5, pipeline=value), pipelines(own))
     yield Wrong("time to live", document.expire, (*NOT_INTS, TOO_LARGE, *own))
-    yield Wrong("knn", lambda value: model.from_redis([0], knn=value), (*ANYTHING[1:], *own))
+    yield Wrong("knn", lambda value: model.from_redis([0], knn=value), (*NOT_OMITTED, *own))
     yield Wrong("reply", model.from_redis, (*ANYTHING[1:9], object(), int, *own))
-    yield Wrong("knn", lambda value: model.find(knn=value), (*ANYTHING[1:], *own))
+    yield Wrong("knn", lambda value: model.find(knn=value), (*NOT_OMITTED, *own))
     yield Wrong("condition", lambda value: model.find(value).all(), (*ANYTHING, document, model))
     yield Wrong("field", lambda value: document.update(**{value: 1}), ("x", "", "kind__x"))
     if hasattr(document, "expire_field"):
@@ -106,7 +112,7 @@ def wrong_calls_of_models(model: Any, document: Any, own: tuple[Any, ...]) -> It
         yield Wrong(
             "field_expirations",
             lambda value: document.save(field_expirations=value),
-            (*SINGLE[1:], [1], *own),
+            (*NOT_ITEMS, [1], *own),
         )
         yield Wrong(
             r"field_expirations\['text'\]",
@@ -117,18 +123,19 @@ def wrong_calls_of_models(model: Any, document: Any, own: tuple[Any, ...]) -> It
 
 def wrong_calls_of_queries(query: Any, own: tuple[Any, ...]) -> Iterator[Wrong]:
     numbers = (*NOT_INTS, -1, TOO_LARGE, *own)
+    optional_numbers = (*NOT_OPTIONAL_INTS, -1, TOO_LARGE, *own)
     names = (*NOT_TEXTS, *own)
     for name in ("expressions", "sort_fields", "projected_fields"):
-        yield Wrong(name, lambda value, name=name: query.copy(**{name: value}), (*SINGLE[1:], *own))
-    for name in ("offset", "page_size"):
-        yield Wrong(name, lambda value, name=name: query.copy(**{name: value}), numbers)
-    yield Wrong("limit", lambda value: query.copy(limit=value), numbers[1:])
+        yield Wrong(name, lambda value, name=name: query.copy(**{name: value}), (*NOT_ITEMS, *own))
+    yield Wrong("offset", lambda value: query.copy(offset=value), numbers)
+    for name in ("page_size", "limit"):
+        yield Wrong(name, lambda value, name=name: query.copy(**{name: value}), optional_numbers)
     yield Wrong("model", lambda value: query.copy(model=value), (*ANYTHING, own[0], own[2]))
-    yield Wrong("knn", lambda value: query.copy(knn=value), (*ANYTHING[1:], *own))
+    yield Wrong("knn", lambda value: query.copy(knn=value), (*NOT_OMITTED, *own))
     yield Wrong("on_error", lambda value: query.copy(on_error=value), (*ANYTHING, *own))
     yield Wrong("offset", query.page, numbers)
-    yield Wrong("limit", lambda value: query.page(0, value), numbers)
-    yield Wrong("batch_size", query.all, (*numbers, 0))
+    yield Wrong("limit", lambda value: query.page(0, value), optional_numbers)
+    yield Wrong("batch_size", query.all, optional_numbers)
     for method in (query.all, query.first, query.page):
         yield Wrong("on_error", lambda value, method=method: method(on_error=value), (*ANYTHING[1:], *own))
     yield Wrong("position", query.get_item, numbers)
@@ -161,7 +168,7 @@ def found(model: Any, operand: Any, operator: str) -> Callable[[Any], Any]:
 
 
 def pipelines(own: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*ANYTHING[1:], redis.Redis(), redis.client.Pipeline, *own)
+    return (*ANYTHING[1:], redis.ConnectionPool(), redis.Redis, redis.client.Pipeline, *own)
 
 
 @pytest.mark.parametrize("model", NOTES, ids=lambda model: model.__name__)

@@ -116,6 +116,12 @@ TYPED = st.lists(st.one_of(MARKS, st.sampled_from(WORDS)), min_size=1, max_size=
 @example(typed="*'")
 @example(typed='("the") red')
 @example(typed="((the) (the)) red")
+@example(typed="\\ ")
+@example(typed="\\\n")
+@example(typed="wine\\ red")
+@example(typed="\\%")
+@example(typed="%wine\\%")
+@example(typed="\\*")
 def test_what_is_typed_is_answered_or_refused(client: redis.Redis, model: Any, typed: str) -> None:
     if not client.execute_command("FT._LIST"):
         create(client, model, None)

@@ -119,7 +119,7 @@ def wrong(*calls: Any) -> list[Any]:
             "The position of a document has to be 0 or more, not -1.\n"
             'For the last document use sort_by("-field").first().',
         ),
-        (lambda: Shop.find().all(batch_size=0), "batch_size has to be 1 or more, not 0."),
+        (lambda: Shop.find().all(batch_size=-1), "batch_size has to be 1 or more, not -1."),
         (lambda: Branch.get("x"), "it is embedded in other models.\nUse the model that contains it."),
         (
             lambda: JsonModel.get("x"),

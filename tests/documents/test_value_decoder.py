@@ -1,9 +1,12 @@
-# ruff: noqa: UP045 - models in the spellings that applications really use
+# ruff: noqa: UP045, RUF012 - models in the spellings that applications really use
 """Dates and datetimes of both formats, read wherever they stand in a document."""
 
+import json
 import math
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Optional
+from typing import Literal, Optional
+from unittest.mock import patch
 
 import pydantic
 import pytest
@@ -11,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.errors import DocumentDecodeError
-from redstart.mapping.models import HashModel
+from redstart.mapping.fields import Field
+from redstart.mapping.models import HashModel, JsonModel
 from redstart.mapping.value_paths import ValuePath
+from redstart.mapping.vectors import VectorFieldOptions
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.values.timestamps import microseconds_of, number_text
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
 from tests.documents.sessions import NOON, order, session
-from tests.support.read_documents import document_from_hash
+from tests.support.read_documents import document_from_hash, document_from_json
 
 
 @pytest.mark.parametrize(
@@ -189,3 +194,63 @@ def test_any_number_is_read_exactly_or_refused(number):
         if abs(number) >= 3e11:  # milliseconds
             number /= 1_000
         assert abs((read - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1) - number) < 1e-4
+
+
+class Moments(HashModel):
+    at: datetime
+    naive: pydantic.NaiveDatetime
+    day: date
+    span: timedelta
+    blob: bytes
+    choice: Literal[1, 2]
+    vector: list[float] = Field(
+        vector_options=VectorFieldOptions.flat(
+            VectorFieldOptions.TYPE.FLOAT32, 2, VectorFieldOptions.DISTANCE_METRIC.L2
+        )
+    )
+
+
+class Nested(JsonModel):
+    at: Optional[datetime] = None
+    naive: Optional[pydantic.NaiveDatetime] = None
+    day: Optional[date] = None
+    span: Optional[timedelta] = None
+    blob: Optional[bytes] = None
+    days: dict[str, list[date]] = {}
+    pair: Optional[tuple[str, datetime]] = None
+    vector: list[float] = []
+
+
+DATES = st.one_of(
+    st.datetimes().map(datetime.isoformat),
+    st.dates().map(date.isoformat),
+    st.floats().map(repr),
+    st.integers().map(str),
+    st.from_regex(r"-?0?[0-9]{1,25}(\.[0-9]{0,7})?(e[0-9]{1,3})?", fullmatch=True),
+)
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/Lima"]).map(NaiveTimezone.parse)
+
+
+@given(
+    st.sampled_from(list(Moments.model_fields)),
+    st.one_of(st.binary(), st.text().map(str.encode), DATES.map(str.encode)),
+    st.sampled_from(["utf-8", "latin-1", "utf-16", "shift_jis"]),
+    ZONES,
+)
+def test_any_stored_text_is_read_or_rejected(name, stored, encoding, zone):
+    """No error of another kind: what reads text catches only those that its own code raises."""
+    with patch.object(Moments._meta, "encoding", encoding), suppress(DocumentDecodeError):
+        document_from_hash(Moments, "1", {name.encode(encoding): stored}, zone=zone)
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), DATES, st.just(10**400)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(list(Nested.model_fields)), JSON_VALUES, ZONES)
+def test_any_stored_json_is_read_or_rejected(name, value, zone):
+    with suppress(DocumentDecodeError):
+        document_from_json(Nested, "1", json.dumps({name: value}).encode(), zone=zone)

@@ -148,12 +148,13 @@ def test_an_assigned_settings_object_of_any_class_is_inherited():
     assert Two._meta.global_key_prefix == "g"
 
 
-def test_an_encoding_that_does_not_exist_is_refused():
-    with pytest.raises(RedisModelError, match=r"Meta.encoding 'utf-88' is not a known encoding"):
+@pytest.mark.parametrize("name", ["utf-88", "hex", "rot13", "undefined"])
+def test_an_encoding_that_does_not_exist_or_is_not_one_of_text_is_refused(name):
+    with pytest.raises(RedisModelError, match=rf"Meta.encoding '{name}' is not a known encoding"):
 
         class Wrong(HashModel):
             class Meta:
-                encoding = "utf-88"
+                encoding = name
 
 
 def test_unknown_settings_do_not_disturb():

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Self, overload
 
-from redstart.aio.connections import server_of_model
+from redstart.aio.connections import queue_of, server_of_model
 from redstart.aio.redis_model import RedisModel
 from redstart.documents import expiry
 from redstart.documents.write_requests import Saving
@@ -61,7 +61,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
 
         Effects: one round trip; atomic. The key and all other fields keep their times to live. Safe to repeat.
         """
-        queued = pipeline is not None
+        queued = queue_of(pipeline) is not None
         saving = Saving.of(nx=nx, xx=xx, expirations=field_expirations, queued=queued)
         return await self._save(pipeline, saving)
 

@@ -239,14 +239,8 @@ def note_assumed_zone(session: Session) -> None:
 
 def note_unused_exclusions(session: Session) -> None:
     """Warn of exclusions in pyproject.toml that concern no keys. One read, if there are any."""
-    migration = session.migration()
-    if not migration.exclusions_are_settings or not migration.exclude_prefixes:
-        return
-    for prefix in session.run(migration.unused_prefixes(migration.exclude_prefixes)):
-        warn(
-            f"exclude_prefixes in pyproject.toml has {prefix!r}, which concerns no keys of these models: none has a "
-            "shorter key prefix that it begins with."
-        )
+    for text in session.run(session.migration().unused_exclusions()):
+        warn(text)
 
 
 def note_overlapping_prefixes(session: Session) -> list[dict[str, str]]:

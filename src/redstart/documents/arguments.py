@@ -19,31 +19,54 @@ T = TypeVar("T")
 NOT_PRIMARY_KEYS: Final = (RedisModel, FieldExpression, type, dict, list, set, frozenset, slice, type(None))
 
 
-def require_int(
-    name: str, value: Any, least: int = 0, *, error: Callable[[str], Exception] = ValueError, hint: str = ""
-) -> None:
-    """Raise TypeError for anything but an int, and `error` for one that is too small or too large."""
-    if not isinstance(value, int) or isinstance(value, bool):
+_WHOLE_NUMBER: Final = re.compile(r"([+-]?[0-9]{1,20})(\.0*)?")
+
+
+def is_omitted(value: Any) -> bool:
+    """Return whether an optional argument is None, or a false value of a builtin type: redis-om uses the default."""
+    return value is None or (type(value).__module__ == "builtins" and not value)
+
+
+def integer_of(
+    name: str, value: Any, minimum: int = 0, *, error: Callable[[str], Exception] = ValueError, hint: str = ""
+) -> int:
+    """Return an integer that is given as the server accepts it: as an int, a whole float, or the text of one.
+
+    Args:
+        name: the name of the argument, for the message.
+        error: makes the error for an integer that is too small or too large.
+
+    Raises:
+        TypeError: it is anything else.
+    """
+    number = whole_number(value)
+    if number is None:
         raise TypeError(f"{name} has to be an int, not {shortened(value)}. {hint}".rstrip())
-    if value < least:
-        raise error(f"{name} has to be {least} or more, not {shortened(value)}.")
-    if value > MAX_INT64:
+    if number < minimum:
+        raise error(f"{name} has to be {minimum} or more, not {shortened(value)}.")
+    if number > MAX_INT64:
         raise error(f"{name} has to be {MAX_INT64} or less, not {shortened(value)}.")
+    return number
 
 
-def seconds_of(name: str, value: Any, least: int = 0) -> int:
-    """Return seconds that are given as redis-py accepts them: int, digits or timedelta. Raises like `require_int`."""
-    if isinstance(value, timedelta):
-        value = int(value.total_seconds())
-    elif isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
-        value = int(value)
-    require_int(name, value, least)
-    seconds: int = value
-    return seconds
+def whole_number(value: Any) -> int | None:
+    """Return the integer that a number or text stands for; None if it is anything else, such as a bool."""
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    digits = _WHOLE_NUMBER.fullmatch(text) if isinstance(text, str) else None
+    return None if digits is None else int(digits[1])
+
+
+def seconds_of(name: str, value: Any, minimum: int = 0) -> int:
+    """Return seconds, which can also be a timedelta. Raises the errors of `integer_of`."""
+    return integer_of(name, int(value.total_seconds()) if isinstance(value, timedelta) else value, minimum)
 
 
 def items_of(name: str, value: Iterable[T], items: str) -> list[T]:
-    """Return the items of an argument. Raises TypeError for a single text, and for what is not iterable.
+    """Return the items of an argument. Raises TypeError for a single text, and for a value that is not iterable.
 
     Args:
         name: the argument.
@@ -59,6 +82,11 @@ def items_of(name: str, value: Iterable[T], items: str) -> list[T]:
             f"{name} has to be an iterable of {items}, such as {example}, not {shortened(value)}."
         ) from None
     return list(values)
+
+
+def optional_items_of(name: str, value: Iterable[T] | None, items: str) -> tuple[T, ...]:
+    """Return the items of an argument that may be omitted. Raises the errors of `items_of`."""
+    return () if value is None or is_omitted(value) else tuple(items_of(name, value, items))
 
 
 def documents_of_argument(model: type[RedisModel], method: str, value: Iterable[T]) -> list[T]:

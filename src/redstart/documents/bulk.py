@@ -120,7 +120,7 @@ def _write(document: RedisModel, changes: Changes, zone: NaiveTimezone) -> Write
     try:
         changed = changed_document(document, changes)
         return storage_adapter(type(document)).change(changed, zone, written_paths(changed, changes))
-    except Exception as error:
+    except Exception as error:  # a validator of the application may raise anything
         error.add_note(f"Document: {document.key()}")
         raise
 

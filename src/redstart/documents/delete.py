@@ -31,7 +31,7 @@ def queue_deletion(model: type[RedisModel], primary_key: Any, pipeline: Pipeline
 
 
 def delete_documents(documents: Sequence[RedisModel]) -> Op[None]:
-    """Delete many documents; those that are already gone are ignored.
+    """Delete many documents; missing ones are ignored.
 
     Effects: those of `delete_keys`.
     """

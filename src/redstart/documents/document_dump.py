@@ -15,7 +15,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping.annotations import aliases_of, complete_fields
 from redstart.mapping.base_model import model_name
 from redstart.mapping.core_schema import schema_of, schema_with_all
-from redstart.mapping.models import RedisModel
+from redstart.mapping.models import ATOMIC_TYPES, RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import (
@@ -25,7 +25,6 @@ from redstart.mapping.pydantic_internals import (
     new_serializer,
     serializer_of,
 )
-from redstart.mapping.revalidation import WITHOUT_PARTS
 
 _LEFT_OUT: Final = (
     "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "
@@ -86,9 +85,9 @@ def _omitted(holder: BaseModel, name: str, document: RedisModel, path: str) -> A
 
 
 def _is_plain_default(kind: type[BaseModel], name: str, value: Any) -> bool:
-    """Return whether a value is the default of its field, and pydantic writes it as it is."""
+    """Return whether a value is the default of its field, and pydantic writes it unchanged."""
     field = complete_fields(kind)[name]
-    if type(value) not in WITHOUT_PARTS or type(field.default) is not type(value) or field.default != value:
+    if type(value) not in ATOMIC_TYPES or type(field.default) is not type(value) or field.default != value:
         return False
     if any(isinstance(one, PlainSerializer | WrapSerializer) for one in field.metadata):
         return False
@@ -119,7 +118,7 @@ def _names_of_embedded(kind: type[BaseModel]) -> list[tuple[str, frozenset[str]]
 
 
 def dumped_fields(document: RedisModel, names: Iterable[str]) -> dict[str, Any]:
-    """Return the values of these fields as in `model_dump()`, by field name, and also those that are left out there."""
+    """Return the values of these fields as in `model_dump()`, by field name, including those that pydantic omits."""
     model, included = type(document), set(names)
     if model.model_dump is not BaseModel.model_dump:
         return document.model_dump(include=included, by_alias=False)
@@ -146,9 +145,9 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
 
 @cache
 def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
-    """Return the fields that the output of a model's own serializer has to hold, each with its names there.
+    """Return the fields that the output of a model's own serializer has to contain, each with its possible names.
 
-    None where pydantic makes the output, or where a validator of the model may make the fields of something else.
+    Empty if pydantic makes the output, or if a validator may compute the fields from other input.
     """
     decorators = decorators_of(model)
     is_own = model.model_dump is not BaseModel.model_dump or decorators.model_serializers
@@ -162,7 +161,7 @@ def _names_to_give(model: type[RedisModel]) -> list[tuple[str, frozenset[str]]]:
 
 
 def _may_make_fields(model: type[BaseModel]) -> bool:
-    """Return whether a validator may make the fields of a model of something else."""
+    """Return whether a validator may compute the fields of a model from other input."""
     decorators = decorators_of(model)
     before = any(one.info.mode in ("before", "wrap") for one in decorators.model_validators.values())
     return bool(before or decorators.root_validators or validates_itself(model))

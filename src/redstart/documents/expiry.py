@@ -34,7 +34,7 @@ def queue_expiry(document: RedisModel, seconds: int | timedelta, pipeline: Pipel
 
 
 def _expire(document: RedisModel, seconds: int | timedelta) -> Call[bool]:
-    return expire(document.key(), seconds_of(TIME_TO_LIVE, seconds, least=-MAX_INT64))
+    return expire(document.key(), seconds_of(TIME_TO_LIVE, seconds, minimum=-MAX_INT64))
 
 
 def expire_field(

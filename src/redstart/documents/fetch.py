@@ -11,7 +11,7 @@ from redstart.commands.resp import PageSize, packed_batch
 from redstart.commands.search import SearchReply, ft_search
 from redstart.commands.server_errors import is_emulated, is_wrong_type, unknown_command
 from redstart.display import shortened
-from redstart.documents.arguments import require_int, require_primary_key
+from redstart.documents.arguments import integer_of, is_omitted, require_primary_key
 from redstart.documents.errors import OnUnreadable
 from redstart.documents.storage_adapters import StorageAdapter, storage_adapter
 from redstart.documents.value_decoder import readable
@@ -41,6 +41,11 @@ T = TypeVar("T")
 
 PAGE_DOCUMENTS: Final = 1_000
 """How many documents one request reads by default. Larger requests are not faster."""
+
+
+def page_size_of(name: str, value: Any, *, error: Callable[[str], Exception] = ValueError) -> int:
+    """Return the number of documents in a page; the default if the argument is omitted. Raises as `integer_of`."""
+    return PAGE_DOCUMENTS if is_omitted(value) else integer_of(name, value, 1, error=error)
 
 
 class PageSizes:
@@ -118,7 +123,9 @@ def get_documents(
 ) -> Op[list[M]]:
     """Return the documents with these primary keys; None is left out. See `documents_at`."""
     keys = [key_of(model, primary_key) for primary_key in primary_keys if primary_key is not None]
-    return (yield from documents_at(model, keys, zone, page_documents, unreadable))
+    return (
+        yield from documents_at(model, keys, zone, page_size_of("batch_size", page_documents), unreadable)
+    )
 
 
 def documents_at(
@@ -146,7 +153,6 @@ def documents_at(
     form = storage_adapter(model)
     found: list[M] = []
     waiting: deque[tuple[list[bytes], Pending[list[Any]]]] = deque()
-    require_int("batch_size", page_documents, 1)
     page_size, rest = (yield from learnt(PageSizes)).of(model), iter(keys)
     while page := list(islice(rest, min(page_documents, page_size.keys))):
         request = packed_batch(map(form.read.pack, page), len(page))
@@ -186,8 +192,7 @@ def _documents_in(
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of this size; the last one may be shorter. Raises ValueError for a size below 1."""
-    require_int("batch_size", size, 1)
+    """Yield the items in lists of this size; the last one may be shorter."""
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
@@ -349,6 +354,7 @@ def documents_in_reply(
         QuerySyntaxError: it is not a reply to FT.SEARCH, or the search asked for some fields of documents only: a save
             would remove or replace the others.
     """
+    knn = None if is_omitted(knn) else knn
     if knn is not None and not isinstance(knn, KNNExpression):
         raise not_knn(knn)
     try:

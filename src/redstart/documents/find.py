@@ -13,7 +13,7 @@ from redstart.commands.resp import PageSize
 from redstart.commands.search import SearchReply
 from redstart.commands.server_errors import max_results
 from redstart.display import MAX_LINE_CHARACTERS_SHOWN, cut
-from redstart.documents.arguments import require_int
+from redstart.documents.arguments import integer_of
 from redstart.documents.fetch import (
     PAGE_DOCUMENTS,
     Distances,
@@ -24,7 +24,7 @@ from redstart.documents.fetch import (
     shrink,
 )
 from redstart.documents.projection import projected_at
-from redstart.documents.query import Query, checked_page, keys_in_order, perform_search
+from redstart.documents.query import Query, bounds_of_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
 from redstart.effects import Op, learnt
 from redstart.errors import (
@@ -58,7 +58,7 @@ def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
     return (yield from perform_search(replace(query, sort=()).search(zone, limit=0))).total
 
 
-def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op[list[R]]:
+def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int | None) -> Op[list[R]]:
     """Return some of the documents of a query, read by the very search that finds them.
 
     Unsorted, and where others write meanwhile, one page after the other may skip documents: use `found_keys`. Documents
@@ -71,7 +71,8 @@ def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int) -> Op
     Effects: one FT.SEARCH. Sorted by several fields, or for some fields only: the keys (FT.AGGREGATE or FT.SEARCH) and
         one round trip for the documents. Where the page reaches behind MAXSEARCHRESULTS, also those of `found_keys`.
     """
-    checked_page(offset, limit)
+    offset, limit = bounds_of_page(offset, limit)
+    limit = replace(query, limit=limit).first_limit
     return (yield from _page(query, zone, offset, limit)).documents
 
 
@@ -110,7 +111,7 @@ def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
     Effects: those of `first_document`.
     """
     hint = "For several documents use page(offset, limit)."
-    require_int(POSITION, position, error=_invalid_position, hint=hint)
+    position = integer_of(POSITION, position, error=_invalid_position, hint=hint)
     found = yield from _next_document(query, zone, query.offset + position)
     if not found:
         raise IndexError(f"The position {position} is beyond the last document of the query.")
@@ -184,7 +185,7 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
 
 
 def _searched_page(query: Query[Any], zone: NaiveTimezone, limit: int) -> Op[SearchReply | None]:
-    """Return the first documents as a search gives them; None where one search does not give what is asked for."""
+    """Return the first documents of one search; None if one search is not sufficient."""
     if query.projection is not None or len(query.sort) > 1 or not 0 < limit <= PAGE_DOCUMENTS:
         return None
     return (yield from _documents_of_search(query, zone, query.offset, limit))
@@ -216,7 +217,7 @@ def _documents_of_search(
 
 
 def documents_of(query: Query[R], zone: NaiveTimezone, keys: Sequence[bytes]) -> Op[list[R]]:
-    """Return some documents of a query by their keys, in that order; those that are gone are left out.
+    """Return some documents of a query by their keys, in that order, without deleted ones.
 
     Raises:
         DocumentDecodeError: a value does not fit its field.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
-from redstart.documents.errors import decode_error, reading_error
+from redstart.documents.errors import decode_error
 from redstart.documents.field_lookup import encoded_names
 from redstart.documents.value_decoder import (
     Place,
@@ -89,8 +89,8 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
                 set_primary_key(model, primary_key, values)
             try:
                 return validate(values, strict=False)
-            except Exception:  # noqa: BLE001 - a validator may raise anything
-                pass  # what is wrong is said of the texts
+            except Exception:  # noqa: BLE001 - a validator of the application may raise anything
+                pass  # validated again as text, for the error message
         return validated(model, primary_key, reader.values(primary_key, stored))
 
     return read
@@ -106,11 +106,11 @@ class FieldDecoder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HashReader:
-    """What reads the hashes of one model.
+    """Reader of the hashes of one model.
 
     Args:
-        model: whose documents.
-        encoding: of names and texts.
+        model: the model of the documents.
+        encoding: the encoding of names and text.
         fields: the fields that the model knows, by their stored names.
         names: names of those, by stored name.
         inner: names of those that pydantic does not read from bytes as from text, and how each is read.
@@ -131,7 +131,7 @@ class HashReader:
     def undecoded(self, stored: Mapping[bytes, bytes]) -> dict[str, Any] | None:
         """Return `values`, with the bytes themselves where pydantic reads them: it does that faster than Python.
 
-        None where there is more to say: a field that the model does not know, or one that cannot be read.
+        None for an unknown field or one that cannot be read: `values` handles these.
         """
         names = self.names
         try:
@@ -143,7 +143,11 @@ class HashReader:
                 text = values.get(name)
                 if text is not None:
                     values[name] = read(text)
-        except Exception:  # noqa: BLE001 - what is wrong is said by `values`
+        except (
+            KeyError,
+            UnicodeError,
+            ValueConversionError,
+        ):  # an unknown field, or an error for `values` to report
             return None
         for name in self.absent:
             _ = values.setdefault(name, None)
@@ -153,8 +157,8 @@ class HashReader:
         """Return the values of fields, by name, without those that are not passed to the model.
 
         Args:
-            primary_key: of the document, for messages.
-            stored: names and values as they are stored.
+            primary_key: the primary key of the document, for messages.
+            stored: stored names and values.
 
         Raises:
             DocumentDecodeError: a value is not text, or does not represent what its field holds.
@@ -171,19 +175,19 @@ class HashReader:
             name, is_nullable, read = field
             try:
                 values[name] = read(text) if text or not is_nullable else None
-            except Exception as error:
+            except (UnicodeError, ValueConversionError) as error:
                 raise self._error(primary_key, name, text, error) from error
         for name in self.absent:
             _ = values.setdefault(name, None)
         return values
 
-    def _error(self, primary_key: str, name: str, text: bytes, error: Exception) -> DocumentDecodeError:
-        if isinstance(error, UnicodeDecodeError):
+    def _error(
+        self, primary_key: str, name: str, text: bytes, error: UnicodeError | ValueConversionError
+    ) -> DocumentDecodeError:
+        if isinstance(error, UnicodeError):
             return decode_error(self.model, primary_key, name, text, f"not valid {self.encoding} text")
-        if isinstance(error, ValueConversionError):
-            shown = text.decode(self.encoding, "replace")
-            return decode_error(self.model, primary_key, name, shown, error.reason)
-        return reading_error(self.model, primary_key, name, text, error)
+        shown = text.decode(self.encoding, "replace")
+        return decode_error(self.model, primary_key, name, shown, error.reason)
 
 
 def hash_reader_of(model: type[RedisModel], zone: NaiveTimezone) -> HashReader:
@@ -238,7 +242,7 @@ def _text_reader(decode: ReadBytes, choices: dict[str, Any] | None, place: Place
         return lambda stored: read(decode(stored))
 
     def read_date(stored: bytes) -> Any:
-        # Nearly always; what else is a number is found out by `read`.
+        # Most numbers; `read` recognizes the others.
         is_plain_number = stored.replace(b".", b"", 1).isdigit() and not stored.startswith(b"0")
         return of_seconds(float(stored)) if is_plain_number else read(decode(stored))
 

@@ -110,7 +110,7 @@ def _vector_writer(options: VectorFieldOptions) -> WriteBytes:
 
 
 @cache
-def lifetimes_of(model: type[RedisModel], encoding: str) -> tuple[tuple[bytes, int], ...]:
-    """Return the fields of hashes that expire after a time of their own, and that time in milliseconds."""
+def default_expiries_of(model: type[RedisModel], encoding: str) -> tuple[tuple[bytes, int], ...]:
+    """Return the fields with `Field(expire=)`, and that time in milliseconds."""
     seconds = {name: field_options(field).expire for name, field in complete_fields(model).items()}
     return tuple((name.encode(encoding), 1000 * expire) for name, expire in seconds.items() if expire)

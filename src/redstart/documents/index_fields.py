@@ -109,7 +109,7 @@ def checked(
         return cast(T, stop.value)
     try:
         _ = yield from served.check(query, clock(), may_be_known=not writes)
-    except BaseException:
+    except BaseException:  # also GeneratorExit, which a driver that is interrupted sends
         operation.close()
         raise
     return (yield from _resumed(operation, request))

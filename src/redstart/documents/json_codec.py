@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from pydantic_core import from_json
 
 from redstart.documents.document_dump import dump_for_storage
-from redstart.documents.errors import decode_error, encode_error, reading_error
+from redstart.documents.errors import ValueDecodeError, decode_error, encode_error, reading_error
 from redstart.documents.index_constraints import reason_against_json
 from redstart.documents.value_decoder import Read, Reader, read_places, reader_of, validated
 from redstart.documents.value_encoder import UnencodableValueError, WrittenNumber, json_values, vector_values
@@ -144,6 +144,6 @@ def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) 
     document = {name: member for name, member in value.items() if reader.wants(name)}
     try:
         read_places(document, reader.places, ())
-    except Exception as error:
+    except ValueDecodeError as error:
         raise reading_error(model, primary_key, "", value, error) from error
     return document

@@ -12,7 +12,7 @@ from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.resp import KeyedCommand, packed_batch
 from redstart.display import did_you_mean, shortened
 from redstart.documents.document_dump import dumped_fields
-from redstart.documents.errors import OnUnreadable, decode_error, reading_error
+from redstart.documents.errors import OnUnreadable, ValueDecodeError, decode_error, reading_error
 from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
 from redstart.documents.field_lookup import holds_list, inside_list
 from redstart.documents.hash_decoder import hash_reader_of
@@ -372,7 +372,7 @@ class _PartReader:
                 _ = validator_of(model).validate_assignment(
                     document, name, held[name], strict=False, **self._options
                 )
-            except Exception as error:
+            except Exception as error:  # a validator of the application may raise anything
                 raise reading_error(model, primary_key, name, held[name], error) from error
         return document
 
@@ -385,7 +385,7 @@ class _PartReader:
             held = {name: value for name, value in stored.items() if name in self._fields}
             try:
                 read_places(held, self._places, ())
-            except Exception as error:
+            except ValueDecodeError as error:
                 raise reading_error(model, primary_key, "", stored, error) from error
         key_name = model._primary_key_name
         if key_name in self._fields and held.get(key_name) is None:

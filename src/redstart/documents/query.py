@@ -8,9 +8,9 @@ from redstart.commands.resp import decoded
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search
 from redstart.commands.server_errors import is_unknown_index
 from redstart.display import did_you_mean, shortened
-from redstart.documents.arguments import require_int
+from redstart.documents.arguments import integer_of, is_omitted, whole_number
 from redstart.documents.errors import RAISE, OnError, OnUnreadable, on_unreadable
-from redstart.documents.fetch import PAGE_DOCUMENTS, raise_if_module_missing
+from redstart.documents.fetch import PAGE_DOCUMENTS, page_size_of, raise_if_module_missing
 from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
 from redstart.documents.storage_adapters import storage_adapter
@@ -60,7 +60,7 @@ class Query(Generic[R]):
 
     Args:
         model: the class of the documents.
-        conditions: what they have to meet.
+        conditions: conditions that all documents have to meet.
         sort: the fields to sort by.
         knn: find only the nearest neighbours of a vector among them.
         offset: how many documents to skip.
@@ -153,8 +153,9 @@ def query_of(
         raise TypeError(f"model has to be a class of documents, not {shortened(model)}.")
     _ = storage_adapter(model)
     _ = models_inside(model)  # warns of them
-    checked_page(offset, 0 if limit is None else limit)
-    require_int("page_size", page_size, 1, error=QuerySyntaxError)
+    offset, limit = bounds_of_page(offset, limit)
+    page_size = page_size_of("page_size", page_size, error=QuerySyntaxError)
+    knn = None if is_omitted(knn) else knn
     if knn is not None:
         if not isinstance(knn, KNNExpression):
             raise not_knn(knn)
@@ -181,10 +182,18 @@ def query_of(
     )
 
 
-def checked_page(offset: int, limit: int) -> None:
-    """Raise QuerySyntaxError for a number that is out of range, TypeError for anything but an int."""
-    require_int("offset", offset, error=QuerySyntaxError)
-    require_int("limit", limit, error=QuerySyntaxError)
+def bounds_of_page(offset: Any, limit: Any) -> tuple[int, int | None]:
+    """Return offset and limit as integers; an omitted limit as None. 0 is a limit.
+
+    Raises:
+        QuerySyntaxError: a number is out of range.
+        TypeError: an argument is not an integer.
+    """
+    has_no_limit = is_omitted(limit) and whole_number(limit) is None
+    return (
+        integer_of("offset", offset, error=QuerySyntaxError),
+        None if has_no_limit else integer_of("limit", limit, error=QuerySyntaxError),
+    )
 
 
 def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> SortBy:

@@ -45,9 +45,9 @@ def add_documents(
             `expected_responses`, before the first error is raised.
 
     Raises:
-        ValidationError: of the first document with a value that its field does not take. Nothing was sent.
-        DocumentEncodeError: a value has no stored form. Documents of the pages before it are saved.
-        WrongKeyTypeError, CommandError: of the first document that was refused. All others were saved.
+        ValidationError: the first document with a value that its field does not accept. Nothing was sent.
+        DocumentEncodeError: a value cannot be stored. Previous pages were saved.
+        WrongKeyTypeError, CommandError: the first document that the server rejected. All others were saved.
 
     Effects: EXISTS for a page of hashes, with HSETEX for each that is new, else one script; or JSON.SET; atomic for
         each. One round trip for 500 documents or 4 MB, a second one for hashes of a page that are not new; while
@@ -82,7 +82,7 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
         for page in write_pages(_writes(documents, zone), PAGE_DOCUMENTS):
             known = len(keys)
             keys.update([write.key for write in page])
-            # Of several writes of one key the last is to count, so none may be sent again after it.
+            # The last of several writes of one key has to win, so no earlier one may be sent again after it.
             has_known = len(keys) < known + len(page)
             are_new = are_new and not has_known
             commands = _commands_if_new(page) if are_new else None
@@ -95,7 +95,7 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
                 are_new = are_new and before.as_new and not before.was_sent_again
                 replies += answers
     except DocumentEncodeError as error:
-        unwritable = error  # the page before is on its way, and is waited for
+        unwritable = error  # raised after the replies to the previous page
     if waiting is not None:
         replies += yield from _settled(waiting)
     if unwritable is not None:
@@ -109,11 +109,11 @@ def _writes(documents: Iterable[RedisModel], zone: NaiveTimezone) -> Iterable[Wr
 
 @dataclass(slots=True)
 class _Sent:
-    """A page on its way.
+    """A page whose replies are pending.
 
     Args:
-        as_new: whether it was sent as commands for new documents, after a count of the keys that there are.
-        was_sent_again: whether some of its documents turned out not to be new.
+        as_new: whether it was sent as commands for new documents, with a count of the existing keys.
+        was_sent_again: whether some of its documents already existed.
     """
 
     writes: list[Write]
@@ -137,18 +137,18 @@ def _send(page: list[Write], commands: list[Call[Any]] | None) -> Op[_Sent]:
 
 
 def _settled(sent: _Sent) -> Op[list[Any]]:
-    """Return the answers, errors among them. What was not written as new is sent again as it is."""
+    """Return the replies, including errors. Documents that were not written as new are sent again as scripts."""
     if not sent.as_new:
         return (yield from answers_of(sent.writes, sent.later))
     try:
         existing, *replies = yield from receive(sent.later)
-    except AuthenticationError:  # this user may do less than what the script makes do with
+    except AuthenticationError:  # the script needs fewer permissions than EXISTS and HSETEX
         existing, replies = 1, [None] * len(sent.writes)
-    # One that was written as new may have been there, without any of its fields but those that it takes away.
+    # A document that was written as new may have existed with only those fields that the save has to remove.
     rest = [
         position
         for position, reply in enumerate(replies)
-        if reply != 1 or (existing != 0 and sent.writes[position].takes_away)
+        if reply != 1 or (existing != 0 and sent.writes[position].removes_fields)
     ]
     if rest:
         sent.was_sent_again = True
@@ -159,12 +159,12 @@ def _settled(sent: _Sent) -> Op[list[Any]]:
 
 
 def save_document(document: RedisModel, zone: NaiveTimezone, saving: Saving = ALWAYS) -> Op[bool]:
-    """Store a document as it is now, and return whether the condition of `saving` was met.
+    """Store a document, and return whether the condition of `saving` was met.
 
     In a hash, fields that are None are removed, and fields that the model does not know are kept.
 
     Args:
-        zone: what a datetime without an offset means.
+        zone: the zone of naive datetimes.
 
     Raises:
         ValidationError (pydantic): a field was assigned a value that it does not accept. Nothing was sent.

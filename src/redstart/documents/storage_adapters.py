@@ -11,7 +11,7 @@ from redstart.commands.documents import Condition, hgetall_command, json_get_com
 from redstart.commands.resp import KeyedCommand, mapping, optional_bytes
 from redstart.commands.scripts import load
 from redstart.documents.hash_decoder import reader_of_hashes
-from redstart.documents.hash_encoder import hash_fields, lifetimes_of
+from redstart.documents.hash_encoder import default_expiries_of, hash_fields
 from redstart.documents.json_codec import json_document, json_members, reader_of_json
 from redstart.documents.value_decoder import Read
 from redstart.documents.write_requests import CommandWrite, HashWrite, Saving, ScriptWrite, Write
@@ -28,15 +28,15 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class StorageAdapter:
-    """How documents are written and read in one form.
+    """How documents are written and read in one storage format.
 
     Args:
-        name: its name in messages.
-        type_name: what TYPE answers for its keys.
+        name: the name of the format in messages.
+        type_name: the reply of TYPE for its keys.
         write: makes the write of a whole document, one atomic step.
         change: makes the write of some fields, one atomic step. Its reply is nil if there is no such document.
         read: the command that reads a whole document.
-        stored: the stored document in the reply to that command, as `reader` takes it; None if there is none.
+        stored: the stored document in the reply to that command, as input of `reader`; None if there is none.
         reader: makes, for a model, the function from primary key and stored document to an instance.
         searched: the stored document in one result of a search. It is given the name of the field for the distance, if
             there is one. None if the document no longer exists.
@@ -56,9 +56,9 @@ class StorageAdapter:
 
 @cache
 def storage_adapter(model: type[RedisModel]) -> StorageAdapter:
-    """Return the form of a model's documents.
+    """Return the storage format of a model.
 
-    Raises RedisModelError if it has none, as an abstract or embedded model.
+    Raises RedisModelError for a model without documents of its own: an abstract or embedded one.
     """
     return FORMS[storage_of_documents(model)]
 
@@ -83,11 +83,14 @@ def _hash_write(
 ) -> HashWrite:
     write = HashWrite(document.key(), written, empty, saving.condition)
     encoding = document._meta.encoding
-    lifetimes = lifetimes_of(type(document), encoding)
-    if lifetimes or saving.expirations:
-        begun = [(name.encode(encoding), 1_000 * seconds) for name, seconds in saving.expirations.items()]
-        write.lifetimes = [one for one in lifetimes if one[0] in written]
-        write.begun = [one for one in begun if one[0] in written and one[1]]
+    defaults = default_expiries_of(type(document), encoding)
+    if defaults or saving.expirations:
+        write.default_expiries = [(name, milliseconds) for name, milliseconds in defaults if name in written]
+        write.new_expiries = [
+            (name, 1_000 * seconds)
+            for field, seconds in saving.expirations.items()
+            if (name := field.encode(encoding)) in written and seconds
+        ]
     return write
 
 
@@ -126,7 +129,7 @@ def _json_with_distance(stored: bytes, score: str, distance: bytes) -> bytes:
 
 
 WHOLE_DOCUMENT: Final = "."
-"""The path of the document itself. RedisJSON takes it if none is given; fakeredis then answers `{}`."""
+"""The path of the document itself: the default of RedisJSON, but not of fakeredis, which then returns `{}`."""
 
 FORMS: Final = {
     Storage.HASH: StorageAdapter(

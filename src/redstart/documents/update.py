@@ -17,10 +17,9 @@ from redstart.effects import Op
 from redstart.errors import CommandError, QuerySyntaxError
 from redstart.mapping.base_model import model_name
 from redstart.mapping.core_schema import by_name
-from redstart.mapping.models import RedisModel
+from redstart.mapping.models import RedisModel, revalidate_nested
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.pydantic_internals import decorators_of, extra_of, fields_set_of, validator_of
-from redstart.mapping.revalidation import revalidate_nested
 from redstart.values.timezones import NaiveTimezone
 
 M = TypeVar("M", bound=RedisModel)

@@ -105,7 +105,7 @@ def _reader_of_dates(
         try:
             return of_microseconds(read_temporal_text(value, path.kind, zone).microseconds)
         except ValueConversionError:
-            return value  # pydantic has the last word, and says what is wrong
+            return value  # pydantic accepts or rejects it
 
     return read_stored
 
@@ -141,7 +141,7 @@ def _timedelta(value: Any) -> Any:
 
 
 def _bytes(value: Any) -> Any:
-    """Return Base64 as bytes; other text, which redis-om 0.x wrote, is left to pydantic, which takes its UTF-8."""
+    """Return Base64 as bytes; other text, which redis-om 0.x wrote, is left to pydantic, which encodes it as UTF-8."""
     if not isinstance(value, str):
         return value
     try:
@@ -254,7 +254,7 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
             read = model.model_validate(document)
         else:
             read = validator_of(model).validate_python(document, strict=False, **by_name(model))
-    except Exception as error:
+    except Exception as error:  # a validator of the application may raise anything
         field = "" if isinstance(error, ValidationError) else _field_of(model, document, error)
         raise reading_error(model, primary_key, field, document.get(field, document), error) from error
     if not primary_key:  # redis-om stored it so; with a new one it would be saved twice
@@ -296,7 +296,7 @@ def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Excepti
         for name in [name for name in model.model_fields if name in document]:
             with suppress(ValidationError):
                 _ = validator_of(model).validate_assignment(instance, name, document[name], strict=False)
-    except Exception as error:  # noqa: BLE001 - a validator may raise anything
+    except Exception as error:  # noqa: BLE001 - a validator of the application may raise anything
         return name if (type(error), str(error)) == (type(raised), str(raised)) else ""
     return ""
 

@@ -16,7 +16,7 @@ from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from redstart.errors import ValueConversionError
-from redstart.mapping.revalidation import LISTS
+from redstart.mapping.models import LISTS
 from redstart.mapping.value_paths import Segment
 from redstart.values.indexed_numbers import MAX_INT64, MIN_INT64
 from redstart.values.lossless_json import exact_text, kept

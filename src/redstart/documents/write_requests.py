@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Protocol
 from redstart.commands.documents import Condition, hsetex_new
 from redstart.commands.scripts import Script, evalsha, evaluate, load, send_source
 from redstart.display import shortened
-from redstart.documents.arguments import seconds_of
+from redstart.documents.arguments import is_omitted, seconds_of
 from redstart.effects import Argument, Batch, Call, Op, Pending, call, receive
 from redstart.errors import CommandError
 
@@ -38,7 +38,7 @@ class Saving:
         """Return the settings for the arguments of `save()`.
 
         Args:
-            queued: whether it goes on a pipeline, where saving a hash takes no condition.
+            queued: whether it is queued on a pipeline, where a hash cannot be saved with a condition.
 
         Raises:
             ValueError: both conditions, or one where none is possible.
@@ -50,7 +50,10 @@ class Saving:
                 "save() of a HashModel does not accept nx or xx with a pipeline. Omit the pipeline, or use a JsonModel."
             )
         condition = Condition.NX if nx else Condition.XX if xx else Condition.NONE
-        return cls(condition, {} if expirations is None else _checked_expirations(expirations))
+        return cls(
+            condition,
+            {} if expirations is None or is_omitted(expirations) else _checked_expirations(expirations),
+        )
 
 
 def _checked_expirations(expirations: Mapping[str, int | timedelta]) -> dict[str, int]:
@@ -78,7 +81,7 @@ class Write(Protocol):
         """Return the document's key."""
 
     @property
-    def takes_away(self) -> bool:
+    def removes_fields(self) -> bool:
         """Return whether it removes fields that may exist."""
 
     @property
@@ -105,7 +108,7 @@ class ScriptWrite:
     script: Script
     key: str
     words: Sequence[Argument]
-    takes_away: ClassVar[bool] = False
+    removes_fields: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -130,7 +133,7 @@ class CommandWrite:
 
     key: str
     call: Call[Any]
-    takes_away: ClassVar[bool] = False
+    removes_fields: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -210,15 +213,15 @@ def request_of(page: Sequence[Write]) -> Batch[list[Any]]:
 
     The first sends the source of its script, so the others can use its digest.
     """
-    calls = [page[0].whole(), *(write.short() for write in page[1:])]
-    return Batch([one.args for one in calls], list)
+    requests = [page[0].whole(), *(write.short() for write in page[1:])]
+    return Batch([request.args for request in requests], list)
 
 
 def answers_of(page: Sequence[Write], later: Pending[list[Any]]) -> Op[list[Any]]:
     """Return the replies to `request_of`, errors included."""
     replies = yield from receive(later)
     for position, reply in enumerate(replies):
-        # The scripts were flushed meanwhile; or the documents are of several models, with different scripts.
+        # The scripts were flushed, or the documents belong to models with different scripts.
         if isinstance(reply, CommandError):
             try:
                 replies[position] = yield from send_source(reply, page[position].whole)
@@ -232,23 +235,23 @@ class HashWrite:
     """A write of some fields of one hash; see `lua/save_hash.lua`.
 
     Args:
-        key: of the hash.
+        key: the key of the hash.
         written: values of the fields to set, by name.
         empty: names of the fields to remove.
-        condition: when at all.
-        lifetimes: names of written fields and the milliseconds after which they expire, unless they do already.
-        begun: the same, for lifetimes that begin now.
+        condition: write only if this is met.
+        default_expiries: names of written fields and milliseconds until they expire, unless they have an expiry.
+        new_expiries: the same, replacing the current expiry.
     """
 
     key: str
     written: Mapping[bytes, bytes]
     empty: Sequence[bytes]
     condition: Condition = Condition.NONE
-    lifetimes: Sequence[tuple[bytes, int]] = ()
-    begun: Sequence[tuple[bytes, int]] = ()
+    default_expiries: Sequence[tuple[bytes, int]] = ()
+    new_expiries: Sequence[tuple[bytes, int]] = ()
 
     @property
-    def takes_away(self) -> bool:
+    def removes_fields(self) -> bool:
         """Return whether there are fields to remove."""
         return bool(self.empty)
 
@@ -269,7 +272,12 @@ class HashWrite:
 
     def if_new(self) -> Call[Any] | None:
         """Return HSETEX, if it can do all that the script would do to a new hash."""
-        if self.condition is not Condition.NONE or self.lifetimes or self.begun or not self.written:
+        if (
+            self.condition is not Condition.NONE
+            or self.default_expiries
+            or self.new_expiries
+            or not self.written
+        ):
             return None
         return hsetex_new(self.key, self.written)
 
@@ -277,10 +285,10 @@ class HashWrite:
         words: list[Argument] = [
             self.condition.value,
             len(self.written),
-            len(self.lifetimes),
-            len(self.begun),
+            len(self.default_expiries),
+            len(self.new_expiries),
         ]
-        for pairs in (self.written.items(), self.lifetimes, self.begun):
+        for pairs in (self.written.items(), self.default_expiries, self.new_expiries):
             words += chain.from_iterable(pairs)
         words += self.empty
         return words

@@ -23,7 +23,7 @@ BY_NAME: Final = {"by_alias": True, "by_name": True}
 
 @cache
 def by_name(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the options with which pydantic takes values by field name, as they are stored; {} if it does so anyway.
+    """Return the options that make pydantic accept values by field name, as stored; {} if that is its default.
 
     Raises:
         RedisModelError: this version of pydantic cannot, so the fields would be read as missing.

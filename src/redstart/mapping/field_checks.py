@@ -34,7 +34,7 @@ from redstart.mapping.type_tree import elements_of, name_of
 COMMON: Final = frozenset(
     {str, int, float, bool, bytes, type(None), list, dict, set, tuple, frozenset, object, Any}
 )
-"""Known without asking pydantic, which takes a moment."""
+"""Types that need no check by pydantic, which is slower."""
 
 CODE: Final = (type, collections.abc.Callable, typing.Callable)
 """What pydantic checks and cannot write."""

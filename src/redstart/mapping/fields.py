@@ -132,7 +132,7 @@ def _reject_misspelled(arguments: Mapping[str, Any]) -> None:
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options without those that are undefined, as other libraries pass them on."""
+    """Return options without undefined ones, which other libraries may pass."""
     return {name: OPTIONS[name] if value is PydanticUndefined else value for name, value in options.items()}
 
 
@@ -209,10 +209,10 @@ def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:
     ]
     merged = FieldOptions()
     for options in [*inner, *outer]:
-        said = {
+        given_options = {
             option.name: getattr(options, option.name)
             for option in dataclasses.fields(FieldOptions)
             if getattr(options, option.name) != option.default
         }
-        merged = dataclasses.replace(merged, **said)
+        merged = dataclasses.replace(merged, **given_options)
     return merged

@@ -141,7 +141,7 @@ def _of_class(kind: type, storage: Storage) -> Indexable:
 
 
 def _of_values(values: tuple[Any, ...], storage: Storage, strings: Indexable) -> Indexable:
-    # A JSON number under a TAG takes its whole document out of the index.
+    # A JSON number in a TAG field keeps its whole document out of the index.
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     if numbers and storage is Storage.JSON:
         return Indexable.NUMBER
@@ -397,7 +397,7 @@ class _ReferenceWalk(IndexWalk):
         return f".{name}"
 
     def is_vector(self, held: IndexType) -> bool:
-        # redis-om indexes bytes of hashes as tags, whose texts nobody can look for.
+        # redis-om indexes bytes of hashes as tags, whose text no query can contain.
         return held.indexable is not Indexable.BYTES and super().is_vector(held)
 
 

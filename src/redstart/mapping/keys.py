@@ -55,7 +55,7 @@ def refuse_keys_elsewhere(model: type[MappedModel]) -> None:
     values: dict[str, Any] = dict.fromkeys(model.model_fields, PROBES[0])
     try:
         key = model.model_construct(**values).key()
-    except Exception:  # noqa: BLE001 - it is not known what an application raises
+    except Exception:  # noqa: BLE001 - key() of the application may raise anything
         return
     if not (key.startswith(before) and key.endswith(after)):
         raise RedisModelError(
@@ -70,7 +70,7 @@ def _around_probe(model: type[MappedModel], probe: str, methods: str) -> tuple[s
         key: Any = model.make_primary_key(probe)
     except RedstartError:
         raise
-    except Exception as error:  # it is not known what an application raises
+    except Exception as error:  # methods of the application may raise anything
         raise RedisModelError(
             f"{model_name(model)}: {methods} raised {type(error).__name__}: {error}.",
             "Return a key for any primary key; Redstart derives the key prefix of the model from it.",

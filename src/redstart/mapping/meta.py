@@ -1,6 +1,5 @@
 """Settings of a model: its `class Meta`, merged with those of its base classes."""
 
-import codecs
 import dataclasses
 import warnings
 from difflib import SequenceMatcher
@@ -84,11 +83,13 @@ class ModelMeta:
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         """Return the bases of `class Meta(Base.Meta)`. Even names are inherited, as keys of existing data have them."""
-        said = _said_by(self)
-        if str(said.get("model_key_prefix")).startswith(OUR_MODELS):
-            said = {name: value for name, value in said.items() if name not in OWN_TO_EACH_MODEL}
+        declared_values = _values_of(self)
+        if str(declared_values.get("model_key_prefix")).startswith(OUR_MODELS):
+            declared_values = {
+                name: value for name, value in declared_values.items() if name not in OWN_TO_EACH_MODEL
+            }
         own = (self.declared,) if isinstance(self.declared, type) else ()
-        return (type("Meta", own, said),)
+        return (type("Meta", own, declared_values),)
 
 
 class BaseMeta:
@@ -172,7 +173,7 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
 
     Args:
         declared: the `class Meta` of `declared_meta`, if there is one. What it inherits in Python
-            counts as said, so `class Meta(Base.Meta)` shares even a key prefix.
+            counts as declared, so `class Meta(Base.Meta)` shares even a key prefix.
         inherited: the merged settings of the model's base.
 
     Raises:
@@ -181,15 +182,15 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     for given in _names_in(declared):
         refuse_misspelt(f"{module}.{name}", given)
     inherited_settings = {
-        name: value for name, value in _said_by(inherited).items() if name not in OWN_TO_EACH_MODEL
+        name: value for name, value in _values_of(inherited).items() if name not in OWN_TO_EACH_MODEL
     }
-    said = inherited_settings | _said_by(declared)
-    meta = ModelMeta(**said, declared=declared or getattr(inherited, "declared", None))
+    declared_values = inherited_settings | _values_of(declared)
+    meta = ModelMeta(**declared_values, declared=declared or getattr(inherited, "declared", None))
     meta.model_key_prefix = meta.model_key_prefix or f"{module}.{name}"
     meta.index_name = meta.index_name or f"{meta.global_key_prefix}:{meta.model_key_prefix}:index"
     try:
-        codecs.lookup(meta.encoding)
-    except LookupError as error:
+        _ = "".encode(meta.encoding)
+    except (LookupError, UnicodeError) as error:  # also for encodings of other things than text, such as hex
         raise RedisModelError(
             f"{module}.{name}: Meta.encoding {meta.encoding!r} is not a known encoding."
         ) from error
@@ -206,8 +207,10 @@ def _names_in(declared: type | None) -> set[str]:
     return {name for base in bases if base is not object for name in vars(base)}
 
 
-def _said_by(declared: object) -> dict[str, Any]:
-    # An empty text is "not said", as in redis-om: keys of existing data depend on it.
-    said = {name: getattr(declared, name, None) for name in SETTINGS if name not in ("declared", "database")}
-    said["database"] = named_database(declared)
-    return {name: value for name, value in said.items() if value is not None and value != ""}
+def _values_of(declared: object) -> dict[str, Any]:
+    # An empty text is not a setting, as in redis-om: keys of existing data depend on it.
+    declared_values = {
+        name: getattr(declared, name, None) for name in SETTINGS if name not in ("declared", "database")
+    }
+    declared_values["database"] = named_database(declared)
+    return {name: value for name, value in declared_values.items() if value is not None and value != ""}

@@ -1,9 +1,13 @@
 """Base classes of models, without I/O: the fields of a document, and its key."""
 
 import abc
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, dataclass_transform
 
-from pydantic import ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, RootModel, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
@@ -11,6 +15,7 @@ from redstart.errors import RedisModelError
 from redstart.mapping import keys
 from redstart.mapping.annotations import complete_fields
 from redstart.mapping.base_model import MappedModel, model_name, register
+from redstart.mapping.core_schema import by_name
 from redstart.mapping.field_checks import refuse_compound_fields, refuse_unstorable_types
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.index_schema import index_of, reference_parts, reference_schema
@@ -26,13 +31,17 @@ from redstart.mapping.primary_keys import (
     new_ulid,
     primary_key_name,
 )
-from redstart.mapping.pydantic_internals import is_complete
-from redstart.mapping.revalidation import revalidate_assigned
+from redstart.mapping.pydantic_internals import extra_of, fields_described, is_complete, validator_of
 from redstart.values.types import Storage
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
+
+LISTS: Final = (list, tuple, set, frozenset, deque)
+"""Types whose items are validated and written one by one; text and bytes are single values."""
+ATOMIC_TYPES: Final = frozenset({type(None), bool, int, float, Decimal, str, bytes, datetime, date})
+"""Types of most values. They contain no documents."""
 
 HASH_METHODS: Final = ("expire_field", "field_ttl", "persist_field")
 
@@ -53,7 +62,7 @@ def unsupported_option(model: type[MappedModel], name: str) -> TypeError:
 
 
 def fix_primary_key_schema(model: type[MappedModel], schema: dict[str, Any], mode: "JsonSchemaMode") -> None:
-    """Correct what pydantic says of `pk`: it knows neither that it is made nor that embedded documents have none."""
+    """Correct the JSON schema of `pk`: it is generated, and embedded documents have none."""
     properties: dict[str, Any] = schema.get("properties", {})
     name = model._primary_key_name
     if name not in properties:
@@ -63,7 +72,7 @@ def fix_primary_key_schema(model: type[MappedModel], schema: dict[str, Any], mod
     elif mode == "serialization":
         properties[name] = _never_null(properties[name])
         required = schema.get("required", [])
-        schema["required"] = [one for one in properties if one in (name, *required)]
+        schema["required"] = [field for field in properties if field in (name, *required)]
 
 
 def _never_null(described: dict[str, Any]) -> dict[str, Any]:
@@ -292,3 +301,48 @@ class EmbeddedJsonModel(JsonModel, abc.ABC):
 
     class Meta:
         embedded = True
+
+
+def revalidate_assigned(document: BaseModel, key_name: str) -> None:
+    """Validate a document and the documents inside it, and convert assigned values to the types of their fields.
+
+    Text that was assigned to a number field would otherwise be stored as text, which the index does not accept.
+
+    Args:
+        key_name: the primary key field. If it is None, no key is generated.
+
+    Raises:
+        ValidationError (pydantic): a field does not accept its value.
+    """
+    values = document.__dict__
+    fields = fields_described(type(document))
+    if len(values) > len(fields):  # functools.cached_property adds its values
+        values = {name: value for name, value in values.items() if name in fields}
+    # A new dict, because validators may change their input.
+    given = values | extra_of(document)
+    validate, options = validator_of(type(document)).validate_python, by_name(type(document))
+    taken = getattr(validate(given, **options) if options else validate(given), "__dict__", {})
+    kinds = list(map(type, values.values()))
+    if ATOMIC_TYPES.issuperset(kinds) and kinds == list(map(type, map(taken.get, values))):
+        return  # most documents; this is faster than comparing each value
+    for name, value in values.items():
+        own = taken.get(name, value)
+        if type(own) is not type(value) and not (value is None and name == key_name):
+            document.__dict__[name] = own
+        elif type(value) not in ATOMIC_TYPES:
+            revalidate_nested((value,))
+
+
+def revalidate_nested(values: Iterable[Any]) -> None:
+    """Validate the documents among some values: pydantic does not validate instances. Raises ValidationError."""
+    for value in values:
+        if isinstance(value, RootModel):
+            # Its validator expects the value itself, not a dict of fields.
+            value.__dict__["root"] = validator_of(type(value)).validate_python(value.root).root
+            revalidate_nested((value.root,))
+        elif isinstance(value, BaseModel):
+            revalidate_assigned(value, DEFAULT_NAME)
+        elif isinstance(value, Mapping):
+            revalidate_nested(value.values())
+        elif isinstance(value, LISTS):
+            revalidate_nested(value)

@@ -1,4 +1,4 @@
-"""Methods that an application overrides: those that are called, and those that never are."""
+"""Methods that an application overrides: called by Redstart, or never called."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -77,7 +77,7 @@ def serializer_of(model: type[BaseModel]) -> SchemaSerializer:
 
 
 def new_serializer(schema: Any) -> SchemaSerializer:
-    """Return a serializer of a core schema, which takes none of the serializers of the models in it."""
+    """Return a serializer of a core schema, without the serializers of the models in it."""
     return (
         SchemaSerializer(schema, _use_prebuilt=False)
         if PYDANTIC_VERSION >= (2, 12)

@@ -111,15 +111,19 @@ def _is_default_key(name: str, field: FieldInfo) -> bool:
 
 def _settings(model: Any) -> dict[str, Any]:
     names = [field.name for field in dataclass_fields(ModelMeta)]
-    said = {name: getattr(model._meta, name) for name in names if hasattr(model._meta, name)}
+    declared_values = {name: getattr(model._meta, name) for name in names if hasattr(model._meta, name)}
     # As a class that stands inside the model: pydantic takes others for fields.
-    return said | {"__module__": model.__module__, "__qualname__": f"{model.__qualname__}.Meta"}
+    return declared_values | {"__module__": model.__module__, "__qualname__": f"{model.__qualname__}.Meta"}
 
 
 def _described(field: FieldInfo) -> Any:
-    said = {option.name: getattr(field, option.name, None) for option in dataclass_fields(FieldOptions)}
+    declared_values = {
+        option.name: getattr(field, option.name, None) for option in dataclass_fields(FieldOptions)
+    }
     options = {
-        name: value for name, value in said.items() if value is not None and value is not PydanticUndefined
+        name: value
+        for name, value in declared_values.items()
+        if value is not None and value is not PydanticUndefined
     }
     if "vector_options" in options:
         options["vector_options"] = _vector_options(options["vector_options"])
@@ -130,9 +134,11 @@ def _described(field: FieldInfo) -> Any:
 
 
 def _vector_options(theirs: Any) -> VectorFieldOptions:
-    said = {field.name: getattr(theirs, field.name) for field in dataclass_fields(VectorFieldOptions)}
+    declared_values = {
+        field.name: getattr(theirs, field.name) for field in dataclass_fields(VectorFieldOptions)
+    }
     return VectorFieldOptions(
-        **said
+        **declared_values
         | {
             "algorithm": VectorFieldOptions.ALGORITHM(theirs.algorithm.value),
             "type": VectorFieldOptions.TYPE(theirs.type.value),

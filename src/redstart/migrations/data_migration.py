@@ -1,5 +1,6 @@
 """The service of data migrations: every use case once, for the command line and for programs."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -73,6 +74,8 @@ from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.verification import ModelReading, verify_all
 from redstart.values.timezones import NaiveTimezone
+
+logger = logging.getLogger(__name__)
 
 _ROLLBACK_TO_RUN = 2.0
 """Ratio of the times of a rollback and a run: 2.0 to 2.7 on 6,000 documents, most of it the replay of the undo log."""
@@ -151,8 +154,23 @@ class DataMigration:
             if known and not any(longer_than(each, [one]) for each in known)
         ]
 
+    def unused_exclusions(self) -> Op[list[str]]:
+        """Return a warning for each exclusion in the settings that concerns no keys. One read, if there are any."""
+        if not self.exclusions_are_settings or not self.exclude_prefixes:
+            return []
+        return [
+            f"exclude_prefixes in pyproject.toml has {prefix!r}, which concerns no keys of these models: none has a "
+            "shorter key prefix that it begins with."
+            for prefix in (yield from self.unused_prefixes(self.exclude_prefixes))
+        ]
+
     def _require_used_prefixes(self, included: Iterable[str] = ()) -> Op[None]:
-        """Raise ConfigurationError if a given exclusion or inclusion concerns no keys. Up to two reads."""
+        """Raise ConfigurationError if a given exclusion or inclusion concerns no keys. Up to two reads.
+
+        Exclusions in the settings of the project may concern models that are not imported: these are logged.
+        """
+        for text in (yield from self.unused_exclusions()):
+            logger.warning("%s", text)
         given = () if self.exclusions_are_settings else self.exclude_prefixes
         for option, prefixes in (("--exclude-prefix", given), ("--include-prefix", included)):
             for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():

@@ -38,6 +38,9 @@ SUBWORD_OF_PHRASE: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`'\\*%|() \t\n\
 NOTHING: Final = re.compile(r"(?<!\\)\(\s*\)")
 """Parentheses around stop words that were left out."""
 FUZZY: Final = re.compile(r"(%+)[^%]+\1")
+PERCENT_SIGN: Final = re.compile(r"(\\.)|%", re.DOTALL)
+PART_OF_WORD: Final = re.compile(r"(?:\\.|[^\s\\])+", re.DOTALL)
+"""Text without a space, unless that is escaped."""
 
 STOP_WORDS: Final[frozenset[str]] = frozenset(
     re.findall(
@@ -181,7 +184,7 @@ class _Reader:
 
     def _word(self, text: str) -> str:
         words = SUBWORD.findall(text)
-        words = [one for word in words for one in self._without_stray(word).split()]
+        words = [part for word in words for part in PART_OF_WORD.findall(self._without_stray(word))]
         if not words:
             return ""
         kept = self._indexed(words)
@@ -203,9 +206,9 @@ class _Reader:
 
     def _without_stray(self, word: str) -> str:
         """Return a word without the stars and percent signs that mean nothing."""
-        if FUZZY.fullmatch(word):
+        if FUZZY.fullmatch(ESCAPED_CHARACTER.sub("x", word)):
             return word
-        word = word.replace("%", " ")
+        word = PERCENT_SIGN.sub(lambda found: found[1] or " ", word)
         return word if word.strip("* ") else ""
 
     def _note_part(self, word: str) -> None:

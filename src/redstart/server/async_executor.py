@@ -48,7 +48,7 @@ class LoopLocal(Generic[T]):
         return kept[0]
 
     def schedule_close(self) -> None:
-        """Close what is kept, each in its loop, as soon as that gets there. From any thread."""
+        """Close the kept values, each in its loop, as soon as possible. Can be called from any thread."""
         for loop, (_, generator) in list(self._kept.items()):
             with suppress(RuntimeError):  # the loop is closed
                 _ = loop.call_soon_threadsafe(_close_generator, loop, generator)
@@ -159,11 +159,11 @@ def server_of(client: object) -> AsyncExecutor:
     """Return the executor for a sync or async client; the same one each time. Raises ConfigurationError."""
     try:
         server = _servers.get(client)
-    except TypeError:  # such things cannot even be looked up
+    except TypeError:  # not hashable, or no weak references
         server = None
     if server is None:
         server = _servers.setdefault(client, AsyncExecutor(client))
-        # Not left to the collector, which would find the connections open and say so.
+        # The garbage collector would warn of open connections.
         finalize(client, server.schedule_close).atexit = False
     return server
 
@@ -176,7 +176,7 @@ def default_client(url: str) -> redis.asyncio.Redis:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return async_client(url, decode_responses=True)  # of no loop yet: nobody may share it
+        return async_client(url, decode_responses=True)  # it belongs to no loop yet, so it is not shared
     clients = _clients.of_this_loop(dict)
     client = clients.get(url)
     if client is None:

@@ -74,7 +74,7 @@ def _require_good(url: str) -> None:
         raise _bad_url(url, ValueError("invalid host name")) from None
     except (ValueError, redis.RedisError) as exc:
         raise _bad_url(url, exc) from None
-    except Exception:  # noqa: BLE001 - redis-py makes anything of an option it does not know
+    except Exception:  # noqa: BLE001 - redis-py raises anything for an option that it does not know
         raise _bad_url(url, ValueError("unknown option")) from None
     _require_texts(url)
     if shown_url(url) is None:  # a raw / in the password: redis-py would try another host
@@ -88,7 +88,7 @@ def _require_good(url: str) -> None:
 
 
 def _require_port(url: str) -> None:
-    """Raise ConfigurationError if the port is not a number from 1 to 65535. redis-py takes 0 for its default port."""
+    """Raise ConfigurationError if the port is not a number from 1 to 65535. redis-py replaces 0 by its default port."""
     try:
         parts = urlsplit(url)
         _ = parts.hostname  # invalid brackets are not about the port
@@ -109,7 +109,7 @@ def _require_port(url: str) -> None:
 
 
 def _require_texts(url: str) -> None:
-    """Raise ConfigurationError for an option that takes an object: as a text it would fail only in use."""
+    """Raise ConfigurationError for an option whose value is an object: as text it would fail later."""
     for name, _ in parse_qsl(urlsplit(url).query):
         if (
             name not in _TEXT_OPTIONS
@@ -152,7 +152,7 @@ def sync_client(default_url: str, **options: Any) -> redis.Redis:
     """Return a redis-py client, connected when it is first used, without retries of its own.
 
     Args:
-        options: `url`, or host, port and the like as redis-py takes them; without these the default URL counts.
+        options: `url`, or options of redis-py such as host and port; by default, the default URL is used.
     """
     client: redis.Redis = _client(redis.Redis, default_url, {"retry": Retry(NoBackoff(), 0)} | options)
     return client

@@ -21,13 +21,15 @@ class TlsHandshakeError(redis.exceptions.ConnectionError):
     """The TLS handshake failed."""
 
     def __init__(self, error: TimeoutError | ssl.SSLError, timeout_seconds: float | None) -> None:
-        said = str(error) if isinstance(error, ssl.SSLError) else f"no reply within {timeout_seconds} seconds"
-        super().__init__(f"TLS handshake failed: {said}")
+        reason = (
+            str(error) if isinstance(error, ssl.SSLError) else f"no reply within {timeout_seconds} seconds"
+        )
+        super().__init__(f"TLS handshake failed: {reason}")
         self.is_about_certificate = isinstance(error, ssl.SSLCertVerificationError)
 
 
 class TlsConnection(redis.SSLConnection):
-    """A connection whose handshake ends within the time to connect; redis-py gives it that of an answer."""
+    """A connection whose handshake is limited by the connect timeout; redis-py uses the timeout of replies."""
 
     def _wrap_socket_with_ssl(self, sock: Any) -> Any:
         sock.settimeout(self.socket_connect_timeout)
@@ -41,7 +43,7 @@ class TlsConnection(redis.SSLConnection):
 
 
 class AsyncTlsConnection(redis.asyncio.SSLConnection):
-    """The same for asyncio, where the time to connect is that of both together."""
+    """The same for asyncio, where the connect timeout includes the handshake."""
 
     async def _connect(self) -> None:
         connect: Any = super()._connect  # redis-py leaves it untyped
@@ -80,6 +82,13 @@ def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionP
     )
 
 
+def is_client(value: object) -> bool:
+    """Return whether a value is a sync or async client of redis-py. A pipeline, which also has a pool, is not."""
+    pool = getattr(value, "connection_pool", None)
+    is_pipeline = callable(getattr(value, "pipeline_execute_command", None))
+    return isinstance(pool, redis.ConnectionPool | redis.asyncio.ConnectionPool) and not is_pipeline
+
+
 def pool_like(client: object) -> redis.ConnectionPool:
     """Return the pool of a client; of an asyncio one a new pool to the same server. Raises ConfigurationError."""
     pool = pool_of(client)
@@ -95,40 +104,40 @@ def new_async_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) ->
     return made
 
 
-def _new_pool(colour: "_Colour", pool: Any) -> Any:
+def _new_pool(flavour: "_Flavour", pool: Any) -> Any:
     kind: Any = type(pool)
     settings = {name: value for name, value in pool.connection_kwargs.items() if name != "connection_pool"}
     connection_class = pool.connection_class
-    if not isinstance(pool, colour.pool):
-        if connection_class not in colour.connections:
-            # A plain connection in its place could be one to another server, as where fakeredis has none at all.
+    if not isinstance(pool, flavour.pool):
+        if connection_class not in flavour.connections:
+            # A plain connection could lead to another server: fakeredis has none at all.
             raise ConfigurationError(
                 f"Meta.database uses the custom connection class {connection_class.__name__}, which has no "
-                f"{'asyncio' if colour is _ASYNC else 'synchronous'} counterpart.",
+                f"{'asyncio' if flavour is _ASYNC else 'synchronous'} counterpart.",
                 "Use a redis.Redis for models of redstart, and a redis.asyncio.Redis for models of redstart.aio. "
                 "For om, set the server with --url.",
             )
-        kind, settings = colour.pool, _shared(settings) | {"retry": colour.no_retries()}
-        connection_class = colour.connections[connection_class]
+        kind, settings = flavour.pool, _shared(settings) | {"retry": flavour.no_retries()}
+        connection_class = flavour.connections[connection_class]
     settings |= {"connection_class": connection_class, "max_connections": pool.max_connections}
     if isinstance(
         pool, redis.sentinel.SentinelConnectionPool | redis.asyncio.sentinel.SentinelConnectionPool
     ):
-        return _new_sentinel_pool(colour, pool, settings)
+        return _new_sentinel_pool(flavour, pool, settings)
     return kind(**settings)
 
 
-def _new_sentinel_pool(colour: "_Colour", pool: Any, settings: dict[str, Any]) -> Any:
+def _new_sentinel_pool(flavour: "_Flavour", pool: Any, settings: dict[str, Any]) -> Any:
     """Return a pool that asks the same sentinels for the server, on connections of its own."""
     known = pool.sentinel_manager
     at = [one.connection_pool.connection_kwargs for one in known.sentinels]
-    sentinel = colour.sentinel(
+    sentinel = flavour.sentinel(
         [(one["host"], one["port"]) for one in at],
         min_other_sentinels=known.min_other_sentinels,
         sentinel_kwargs=_shared(known.sentinel_kwargs),
     )
     role = {"is_master": pool.is_master, "check_connection": pool.check_connection}
-    return colour.sentinel_pool(pool.service_name, sentinel, **settings, **role)
+    return flavour.sentinel_pool(pool.service_name, sentinel, **settings, **role)
 
 
 def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +171,7 @@ _SHARED_SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Colour:
+class _Flavour:
     """The sync or async classes of redis-py; connection classes by those of the other kind."""
 
     pool: Any
@@ -181,7 +190,7 @@ _PAIRS: tuple[tuple[Any, Any], ...] = (
     (redis.sentinel.SentinelManagedSSLConnection, redis.asyncio.sentinel.SentinelManagedSSLConnection),
 )
 
-_SYNC = _Colour(
+_SYNC = _Flavour(
     redis.ConnectionPool,
     {theirs: ours for ours, theirs in _PAIRS},
     redis.sentinel.Sentinel,
@@ -189,7 +198,7 @@ _SYNC = _Colour(
     lambda: Retry(NoBackoff(), 0),
 )
 
-_ASYNC = _Colour(
+_ASYNC = _Flavour(
     redis.asyncio.ConnectionPool,
     dict(_PAIRS),
     redis.asyncio.sentinel.Sentinel,

@@ -53,7 +53,7 @@ class SyncDriver:
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]  # StopIteration does not carry the type
         except BaseException:
-            self.close()  # answers may be on their way: nobody may read them as his own
+            self.close()  # pending replies must not be read as those of the next request
             raise
 
     def _take(self, step: Step) -> Answer:

@@ -54,7 +54,7 @@ class SyncExecutor:
             return driver.run(operation)
         finally:
             self._answered = self._answered or driver.answered
-            # One connection stays at hand: the way to the pool and back takes as long as reading a document.
+            # One connection is not returned to the pool: that would take as long as reading a document.
             if self._may_rest and held.rest.acquire(blocking=False):
                 held.resting.append(driver)
             else:

@@ -74,21 +74,40 @@ def server_of_client(client: "redis.Redis") -> "SyncExecutor":
     return server_of(client)
 
 
-def server_of_model(model: type[RedisModel]) -> "SyncExecutor":
+def server_of_model(model: type[RedisModel], client: Any = None) -> "SyncExecutor":
     """Return the executor of operations on documents of a model: on the server of `model.db()`.
+
+    Args:
+        client: the client in the argument `pipeline`; see `queue_of`.
 
     Raises:
         ConfigurationError: the client is not a redis-py client.
     """
-    return server_of_client(model.db())
+    return server_of_client(model.db() if client is None else client)
 
 
-def server_of_all(model: type[RedisModel], documents: "Iterable[RedisModel]") -> "SyncExecutor":
-    """Return the executor of operations on documents of several models: on the server of `model`.
+def queue_of(pipeline: Any) -> Any:
+    """Return the pipeline on which to queue commands; None if they are sent immediately, also for a client.
+
+    redis-om accepts a client in place of a pipeline. Its server then receives the commands.
+    """
+    if pipeline is None:
+        return None
+    from redstart.server.pools import is_client  # noqa: PLC0415 - as above
+
+    return None if is_client(pipeline) else pipeline
+
+
+def server_of_all(
+    model: type[RedisModel], documents: "Iterable[RedisModel]", client: Any = None
+) -> "SyncExecutor":
+    """Return the executor of operations on documents of several models: on the server of `model`, or of a client.
 
     Raises:
         ConfigurationError: the model of one document uses another server.
     """
+    if client is not None:
+        return server_of_client(client)
     server = server_of_model(model)
     for other in {type(document) for document in documents} - {model}:
         where = server_of_model(other).where

@@ -7,10 +7,10 @@ from time import monotonic
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast, dataclass_transform
 
 from redstart.display import shortened
-from redstart.documents.arguments import items_of, require_int
+from redstart.documents.arguments import optional_items_of
 from redstart.documents.bulk import delete_found, documents_to_update, update_found
 from redstart.documents.errors import RAISE, OnError
-from redstart.documents.fetch import PAGE_DOCUMENTS, pages
+from redstart.documents.fetch import PAGE_DOCUMENTS, page_size_of, pages
 from redstart.documents.find import (
     all_documents,
     count_documents,
@@ -98,25 +98,21 @@ class FindQuery(Generic[R]):
         on_error: OnError = RAISE,
     ) -> None:
         arguments: Fields = {
-            "expressions": tuple(
-                items_of("expressions", () if expressions is None else expressions, "conditions")
-            ),
+            "expressions": optional_items_of("expressions", expressions, "conditions"),
             "model": model,
             "knn": knn,
             "offset": offset,
             "limit": limit,
             "page_size": page_size,
-            "sort_fields": tuple(
-                items_of("sort_fields", () if sort_fields is None else sort_fields, "names")
-            ),
-            "projected_fields": tuple(
-                items_of("projected_fields", () if projected_fields is None else projected_fields, "names")
-            ),
+            "sort_fields": optional_items_of("sort_fields", sort_fields, "names"),
+            "projected_fields": optional_items_of("projected_fields", projected_fields, "names"),
             "nocontent": nocontent,
             "return_as_dict": return_as_dict,
             "on_error": on_error,
         }
-        self.__dict__.update(arguments, _query=query_of(**arguments))  # past __setattr__
+        query = query_of(**arguments)
+        numbers = {"offset": query.offset, "limit": query.limit, "page_size": query.page_documents}
+        self.__dict__.update(arguments, **numbers, knn=query.knn, _query=query)  # past __setattr__
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise self._is_immutable(name, f"query = query.copy({name}={shortened(value)})")
@@ -260,9 +256,9 @@ class FindQuery(Generic[R]):
         Effects: one search for up to 1,000 documents; for more, one or two further searches for the keys, and one round
             trip for each batch. Safe to repeat.
         """
-        require_int("batch_size", batch_size, 1, error=QuerySyntaxError)
-        query = self._with(on_error).copy(page_size=batch_size)
-        return query._run(lambda query: all_documents(query, naive_timezone(), batch_size))
+        page_size = page_size_of("batch_size", batch_size, error=QuerySyntaxError)
+        query = self._with(on_error).copy(page_size=page_size)
+        return query._run(lambda query: all_documents(query, naive_timezone(), page_size))
 
     def __iter__(self) -> Iterator[R]:
         """Yield the documents. A single search returns all keys; the documents are then read in pages."""
@@ -291,7 +287,7 @@ class FindQuery(Generic[R]):
         """
         return self._with(on_error)._run(lambda query: first_document(query, naive_timezone()))
 
-    def page(self, offset: int = 0, limit: int = 10, on_error: OnError | None = None) -> list[R]:
+    def page(self, offset: int = 0, limit: int | None = 10, on_error: OnError | None = None) -> list[R]:
         """Return a page of documents.
 
         Consecutive pages of an unsorted query may miss documents while other clients write: sort the query, or use
@@ -300,7 +296,7 @@ class FindQuery(Generic[R]):
 
         Args:
             offset: the number of documents to skip.
-            limit: the maximum number of documents to return.
+            limit: the maximum number of documents to return; None for up to 1,000.
             on_error: as for `all`. Omitted documents count for `offset` and `limit`.
 
         Raises:

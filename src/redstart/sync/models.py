@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 from redstart.documents import expiry
 from redstart.documents.write_requests import Saving
 from redstart.mapping import models
-from redstart.sync.connections import server_of_model
+from redstart.sync.connections import queue_of, server_of_model
 from redstart.sync.redis_model import RedisModel
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class HashModel(RedisModel, models.HashModel, abc.ABC):
 
         Effects: one round trip; atomic. The key and all other fields keep their times to live. Safe to repeat.
         """
-        queued = pipeline is not None
+        queued = queue_of(pipeline) is not None
         saving = Saving.of(nx=nx, xx=xx, expirations=field_expirations, queued=queued)
         return self._save(pipeline, saving)
 

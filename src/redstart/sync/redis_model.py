@@ -4,7 +4,7 @@
 import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 
 from redstart.documents import expiry
 from redstart.documents.arguments import documents_of_argument, items_of
@@ -18,7 +18,7 @@ from redstart.mapping import models
 from redstart.mapping.overrides import overrides
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
-from redstart.sync.connections import client_in_meta, server_of_all, server_of_model, shared_client
+from redstart.sync.connections import client_in_meta, queue_of, server_of_all, server_of_model, shared_client
 
 if TYPE_CHECKING:
     import redis
@@ -102,10 +102,12 @@ class RedisModel(models.RedisModel, abc.ABC):
         return self._save(pipeline, Saving.of(nx=nx, xx=xx))
 
     def _save(self, pipeline: "Pipeline | None", saving: Saving) -> Self | None:
-        if pipeline is not None:
-            queue_document(self, naive_timezone(), pipeline, saving)
+        queue = queue_of(pipeline)
+        if queue is not None:
+            queue_document(self, naive_timezone(), queue, saving)
             return self
-        saved = server_of_model(type(self)).run(save_document(self, naive_timezone(), saving))
+        operation = save_document(self, naive_timezone(), saving)
+        saved = server_of_model(type(self), pipeline).run(operation)
         return self if saved else None
 
     @overload
@@ -152,16 +154,18 @@ class RedisModel(models.RedisModel, abc.ABC):
             written atomically. Safe to repeat. If a class overrides `save`, it is called for each document.
         """
         documents, zone = documents_of_argument(cls, "add", models), naive_timezone()
+        queue = queue_of(pipeline)
         if any(overrides(model, "save") for model in {type(document) for document in documents}):
             options: dict[str, Any] = {} if pipeline is None else {"pipeline": pipeline}
             replies = [document.save(**options) for document in documents]
-            if pipeline is None and pipeline_verifier is not None:
+            if queue is None and pipeline_verifier is not None:
                 pipeline_verifier(replies, expected_responses=len(replies))
-        elif pipeline is None:
-            server_of_all(cls, documents).run(add_documents(documents, zone, pipeline_verifier))
+        elif queue is None:
+            operation = add_documents(documents, zone, pipeline_verifier)
+            server_of_all(cls, documents, pipeline).run(operation)
         else:
             for document in documents:
-                queue_document(document, zone, pipeline)
+                queue_document(document, zone, queue)
         return models if isinstance(models, Sequence) else documents
 
     @classmethod
@@ -250,7 +254,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         restore = assign(self, field_values)
         try:
             _ = self.save()
-        except BaseException:
+        except BaseException:  # also if the task is cancelled
             restore()
             raise
 
@@ -265,10 +269,12 @@ class RedisModel(models.RedisModel, abc.ABC):
 
         Effects: one round trip; atomic. Safe to repeat.
         """
-        if pipeline is None:
-            _ = server_of_model(type(self)).run(expiry.expire_document(self, num_seconds))
+        queue = queue_of(pipeline)
+        if queue is None:
+            operation = expiry.expire_document(self, num_seconds)
+            _ = server_of_model(type(self), pipeline).run(operation)
         else:
-            expiry.queue_expiry(self, num_seconds, pipeline)
+            expiry.queue_expiry(self, num_seconds, queue)
 
     @overload
     @classmethod
@@ -290,10 +296,11 @@ class RedisModel(models.RedisModel, abc.ABC):
         Effects: one round trip; atomic. Safe to repeat; after a lost reply it may return 0 although it
             deleted the document.
         """
-        if pipeline is None:
-            return server_of_model(cls).run(delete_document(cls, pk))
-        queue_deletion(cls, pk, pipeline)
-        return pipeline
+        queue = queue_of(pipeline)
+        if queue is None:
+            return server_of_model(cls, pipeline).run(delete_document(cls, pk))
+        queue_deletion(cls, pk, queue)
+        return cast("P", queue)
 
     @classmethod
     def delete_many(cls, models: "Iterable[RedisModel]", pipeline: "Pipeline | None" = None) -> int:
@@ -313,10 +320,11 @@ class RedisModel(models.RedisModel, abc.ABC):
         Effects: one round trip for each 1,000 documents, which are deleted atomically. Safe to repeat.
         """
         documents = documents_of_argument(cls, "delete_many", models)
-        if pipeline is None:
-            server_of_all(cls, documents).run(delete_documents(documents))
+        queue = queue_of(pipeline)
+        if queue is None:
+            server_of_all(cls, documents, pipeline).run(delete_documents(documents))
         else:
-            queue_deletions(documents, pipeline)
+            queue_deletions(documents, queue)
         return len(documents)
 
     @classmethod
