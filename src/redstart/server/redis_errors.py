@@ -13,6 +13,7 @@ from redstart.commands.server_errors import (
     is_database_out_of_range,
     is_refusal,
     is_temporary,
+    names_no_index,
 )
 from redstart.display import without_passwords
 from redstart.effects import Batch, Call
@@ -182,6 +183,8 @@ def _hint(error: theirs.ResponseError, where: str) -> str | None:
         return hint
     if is_database_out_of_range(str(error)):
         return f"Use another database in the URL: {where} is out of range. Database 0 always exists."
+    if names_no_index(str(error)):
+        return f"Another client dropped the index. List the indexes with: om migrate status. {_AGAIN}"
     return None
 
 
