@@ -1,6 +1,6 @@
 """The data migration of dates: every use case once, for the command line and for programs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -30,7 +30,7 @@ from redstart.migrations.data.plan import (
     plan_for_indexes,
     with_recorded_exclusions,
 )
-from redstart.migrations.data.record import is_recorded_without_state, read_record
+from redstart.migrations.data.record import Record, is_recorded_without_state, read_record
 from redstart.migrations.data.run import require_recorded_plan, require_room_aside
 from redstart.migrations.data.statistics import (
     READS_PER_RUN,
@@ -43,13 +43,15 @@ from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verify import Problems, verify, verify_journal
 from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
+from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import absent_indexes, index_statuses
-from redstart.migrations.integrity import require_intact
+from redstart.migrations.integrity import require_intact, require_kept
 from redstart.migrations.key_ownership import require_same_types
+from redstart.migrations.lease import server_is_behind
 from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
@@ -307,6 +309,9 @@ class DateMigration:
             failures = yield from FailureLog(self.keys).summary()
         is_complete = found.data is not None and found.data.stopped is None
         absent = (yield from absent_indexes(planned)) if is_complete else []
+        if found.data is not None:
+            yield from require_kept(self.keys)
+            _require_cut_over(found, absent)
         return replace(found, failures=failures, failure_mode=options.failure_mode, absent=absent)
 
     def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> Op[VerificationResult]:
@@ -325,7 +330,8 @@ class DateMigration:
         yield from self._require_used_prefixes()
         plan = yield from self._known_exclusions()
         require_same_types(plan)
-        recorded = (yield from read_record(self.keys)).plan
+        before = yield from read_record(self.keys)
+        recorded = before.plan
         models = None
         if check_data:
             models = ModelCheck(self.declarations, self.naive_timezone, self.context.transformation, recorded)
@@ -338,6 +344,8 @@ class DateMigration:
             if recorded is not None:
                 undo_log = yield from verify_journal(self.context, recorded, found.problems)
         indexes = yield from self._verify_indexes(found.problems)
+        if not before.is_new:
+            yield from require_kept(self.keys)
         return VerificationResult(found, undo_log, models, indexes)
 
     def _verify_indexes(self, problems: Problems) -> Op[list[IndexCheck]]:
@@ -435,6 +443,7 @@ class DateMigration:
         Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
         """
         yield from self._require_used_prefixes(options.include_prefixes)
+        before = yield from read_record(self.keys)
         found = yield from migrate_back(
             self.context,
             self._index_migration(),
@@ -444,7 +453,32 @@ class DateMigration:
             accept_unindexed=options.accept_unindexed,
             batch_documents=options.batch_size,
         )
+        yield from _require_rolled_back(self.keys, before, found)
         return replace(found, rejected=(yield from _rejected(found))) if found.refused else found
+
+
+def _require_cut_over(found: MigrationResult, absent: Sequence[str]) -> None:
+    """Raise MigrationError if another client has changed an index, or its record, after the conversion."""
+    if found.data is None or found.data.stopped is not None:
+        return
+    changed = [
+        one.name for one in found.indexes if one.outcome is IndexOutcome.EXPANDED or one.name in absent
+    ]
+    if changed:
+        raise MigrationError(
+            f"The documents are converted, but another client changed indexes during this run: {', '.join(changed)}.",
+            "See their state with: om migrate status. Then run the same command again.",
+        )
+
+
+def _require_rolled_back(keys: StateKeys, before: Record, found: RollbackResult) -> Op[None]:
+    """Raise the error for state that was removed during a rollback, or whose removal a failover has lost. One read."""
+    if found.data is None or before.plan is None:
+        return
+    if found.data.nothing_to_do:
+        yield from require_kept(keys)
+    elif found.data.stopped is None and (yield from read_record(keys)).unfinished == "rollback":
+        raise server_is_behind()
 
 
 def _rejected(found: RollbackResult) -> Op[dict[str, list[Failure]]]:

@@ -352,6 +352,7 @@ class _Rollback:
             if stopped is not None:
                 return stopped
             if checkpoint.done != total:
+                _ = yield from check_journal(self._keys)
                 raise CheckpointCorruptError(
                     f"{checkpoint.done:,} entries of the undo log {self._keys.journal} were undone, but it has "
                     f"{total:,}: the checkpoint {self._keys.checkpoint} is wrong.",
