@@ -16,7 +16,7 @@ from redstart.cli.output import note, note_from_signal, warn
 from redstart.commands.server_errors import is_refusal
 from redstart.display import without_password
 from redstart.effects import Op
-from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
+from redstart.errors import AuthenticationError, CommandError, ConfigurationError, ServerConnectionError
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
 from redstart.migrations.context import Context, Monitor
@@ -185,10 +185,12 @@ def resume_hint(command: str) -> Iterator[None]:
         raise ServerConnectionError(
             exc.message, f"Progress is saved. When the server is available again, resume with: {command}"
         ) from exc
+    except AuthenticationError as exc:
+        raise AuthenticationError(exc.message, f"{exc.hint}\nThen resume with: {command}") from exc
     except CommandError as exc:
         if not is_refusal(exc):
             raise
-        hint = f"{exc.hint or ''} Progress is saved. Resume with: {command}".lstrip()
+        hint = f"{exc.hint or ''}\nProgress is saved. Resume with: {command}".lstrip()
         raise CommandError(exc.message, hint, code=exc.code) from exc
 
 

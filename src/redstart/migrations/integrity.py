@@ -36,6 +36,7 @@ def require_kept(keys: StateKeys) -> Op[None]:
 
     Effects: reads only.
     """
+    yield from require_intact(keys)
     if (yield from read_record(keys)).is_new:
         raise StateDamagedError(
             f"The state of the migration ({keys.record} and others) was removed during this command: another client "
@@ -43,7 +44,6 @@ def require_kept(keys: StateKeys) -> Op[None]:
             "See which documents are there, and in which format, with: om migrate-data stats --exact. To restore lost "
             "documents or originals, use a backup.",
         )
-    yield from require_intact(keys)
 
 
 def forget(context: Context, indexes: IndexMigration) -> Op[bool]:
