@@ -14,14 +14,13 @@ import redis
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.server import protocol
-from redstart.server.sync_driver import SyncDriver
 from tests.cli.conftest import MODELS, load_sample
 from tests.migrations.indexes.conftest import make_legacy_indexes
-from tests.support.cli import Ended, run_om
+from tests.support.cli import run_om
+from tests.support.during import om_during
 from tests.support.migration import small_pieces
 from tests.support.processes import wait_until
 from tests.support.proxy import CHUNK_BYTES, Proxy
-from tests.support.request_names import name_of
 from tests.support.servers import free_port
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 
@@ -109,24 +108,6 @@ def documents(client: redis.Redis) -> Snapshot:
     return snapshot(client, exclude_prefixes=STATE_PREFIXES)
 
 
-def om_with(
-    patch: pytest.MonkeyPatch, words: tuple[str, ...], acts: dict[int, Callable[[], None]]
-) -> tuple[Ended, list[str]]:
-    """Run `om`, and do something before some of its requests; also the names of all requests."""
-    names: list[str] = []
-    send = SyncDriver.send
-
-    def counted(driver: SyncDriver, request: object) -> None:
-        if driver._where.startswith("redis://"):  # not the tests' own
-            names.append(name_of(request))
-            acts.get(len(names), int)()
-        send(driver, request)
-
-    with patch.context() as patched:
-        patched.setattr(SyncDriver, "send", counted)
-        return run_om(*words), names
-
-
 def finish(words: tuple[str, ...]) -> None:
     for _ in range(3):
         if run_om(*words).code == 0:
@@ -156,21 +137,19 @@ POINTS = [
 
 @pytest.mark.parametrize(("words", "name", "which", "lag"), POINTS)
 def test_a_failover_is_survived_or_named(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], name: str, which: int, lag: int
+    pair: Pair, words: tuple[str, ...], name: str, which: int, lag: int
 ) -> None:
     before, served = documents(pair.primary), docs_of_indexes(pair.primary)
     # Once without a failure, to learn the number of the request.
-    _, names = om_with(monkeypatch, RUN, {})
+    _, names = om_during(RUN, {})
     if words is ROLLBACK:
-        _, names = om_with(monkeypatch, ROLLBACK, {})
+        _, names = om_during(ROLLBACK, {})
         finish(RUN)
     else:
         finish(ROLLBACK)
     at = [number for number, one in enumerate(names, 1) if one.startswith(name)][which - 1]
     pair.attach()
-    ended, _ = om_with(
-        monkeypatch, words, {at - lag: pair.detach, at: pair.fail_over} if lag else {at: _both(pair)}
-    )
+    ended, _ = om_during(words, {at - lag: pair.detach, at: pair.fail_over} if lag else {at: _both(pair)})
     assert ended.code in (0, 1, 4), ended.text
     assert "Traceback" not in ended.text
     if ended.code:

@@ -127,7 +127,8 @@ class ServerRestartedError(UnsafeServerError):
 def server_is_behind(error: type[UnsafeServerError] = UnsafeServerError) -> UnsafeServerError:
     """Return the error for a server that may have lost writes."""
     return error(
-        "The server restarted and lost recent writes, including part of the undo log. Nothing was written since.",
+        "The server has lost recent writes, including part of the undo log: it restarted or was replaced, or another "
+        "client deleted keys. Nothing was written since.",
         "Run the same command again: it continues from the state of the server.",
     )
 
