@@ -13,6 +13,7 @@ from redstart.migrations.indexes.damage import find_index_damage, unrecorded
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command, Hint
 
 
 def require_intact(keys: StateKeys, *, exempt: Collection[str] = ()) -> Op[None]:
@@ -41,8 +42,11 @@ def require_kept(keys: StateKeys) -> Op[None]:
         raise StateDamagedError(
             f"The state of the migration ({keys.record} and others) was removed during this command: another client "
             "rolled the migration back, or deleted or moved keys (FLUSHALL, FLUSHDB, SWAPDB, MOVE, DEL).",
-            "See which documents are there, and in which format, with: om migrate-data stats --exact. To restore lost "
-            "documents or originals, use a backup.",
+            Hint(
+                "See which documents are there, and in which format, with: ",
+                Command("migrate-data stats", "--exact"),
+                ". To restore lost documents or originals, use a backup.",
+            ),
         )
 
 

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 from redstart.errors import PlanChangedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
-from redstart.mapping.value_paths import ValuePath
+from redstart.mapping.value_paths import Location, ValuePath
+from redstart.next_steps import Command, Hint
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
 
@@ -28,6 +29,24 @@ class Outcome(StrEnum):
     LOSSY = "lossy"
     """Convertible, but the new value does not hold all of the old one."""
     UNCONVERTIBLE = "unconvertible"
+
+
+class Edit(NamedTuple):
+    """One value to change. `None` bytes mean that there is no value.
+
+    Attributes:
+        aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
+        converts: whether it counts as a conversion; `lossy`: whether as a lossy one.
+        restores: whether the quarantined bytes move back from `aside`, as in a rollback.
+    """
+
+    location: Location
+    old: bytes | None
+    new: bytes | None
+    aside: Location | None = None
+    converts: bool = False
+    lossy: bool = False
+    restores: bool = False
 
 
 class Conversion(NamedTuple):
@@ -124,7 +143,10 @@ class Transformation(ABC):
         """Return the error for a run with other settings than those in the stored plan."""
         return PlanChangedError(
             f"The settings of {self.migration_id} were {_shown(stored)}, and are now {_shown(current)}.",
-            "Restore the settings, or roll back first with: om migrate-data rollback " + self.migration_id,
+            Hint(
+                "Restore the settings, or roll back first with: ",
+                Command("migrate-data rollback", self.migration_id),
+            ),
         )
 
     @abstractmethod

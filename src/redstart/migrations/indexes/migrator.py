@@ -25,6 +25,7 @@ from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records, 
 from redstart.migrations.indexes.swap import CutoverResult, create_index
 from redstart.migrations.lease import Lease, ServerRestartedError, acquire, under_lease
 from redstart.migrations.server_checks import require_search, require_server, server_facts
+from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
 
@@ -290,7 +291,11 @@ def _require_active(record: IndexRecord) -> Op[None]:
         raise MigrationError(
             f"The alias {shown(record.name)} was removed by another client, so no alias points to the active index "
             f"{shown(index)}. Nothing was dropped.",
-            f"Restore the alias with: om migrate run. To drop the index instead: redis-cli FT.DROPINDEX {shown(index)}",
+            Hint(
+                "Restore the alias with: ",
+                Command("migrate run"),
+                f". To drop the index instead: redis-cli FT.DROPINDEX {shown(index)}",
+            ),
         )
 
 
@@ -300,11 +305,11 @@ def _failed(
     if len(failures) == 1 and isinstance(failures[0][1], MigrationError):
         return failures[0][1]
     lines = [f"  {one.model} ({one.name}): {error.message}" for one, error in failures]
-    hints = [error.hint for _, error in failures if isinstance(error, CommandError) and error.hint]
+    hints = [error.next_step for _, error in failures if isinstance(error, CommandError) and error.next_step]
     refused = "1 index was" if len(failures) == 1 else f"{len(failures)} indexes were"
     return MigrationError(
         f"{refused} refused; {done} others were migrated.\n" + "\n".join(lines),
         hints[0]
         if hints
-        else "Correct these models, or select others with --models. Then run: om migrate run",
+        else Hint("Correct these models, or select others with --models. Then run: ", Command("migrate run")),
     )
