@@ -4,6 +4,7 @@ Every command names it and says how to go on, ends with another code than 0, and
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,9 @@ import redis
 
 from redstart import Migrator
 from redstart.demo import models
+from redstart.errors import StateDamagedError
 from redstart.mapping.base_model import model_registry
+from redstart.migrations.data.checkpoint import Checkpoint, RunStage, checkpoint_from
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
@@ -276,6 +279,59 @@ def _sweep(prepared: Prepared, state: str, step: int) -> None:
 @pytest.mark.parametrize("state", ["migrated", "interrupted"])
 def test_damage_is_named_and_nothing_changes(request: pytest.FixtureRequest, state: str) -> None:
     _sweep(request.getfixturevalue(state), state, 1 if SOAK else 24)
+
+
+CHECKPOINTS: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda saved: saved[: len(saved) // 2],
+    "another cursor": lambda saved: re.sub(rb'"cursor":"\d*', b'"cursor":"8', saved),
+    "another count": lambda saved: re.sub(rb'"done":\d', b'"done":7', saved),
+    "another stage": lambda saved: saved.replace(b'"convert"', b'"census"'),
+    "newer": lambda saved: saved.replace(b'"format":2', b'"format":3'),
+}
+"""What a checkpoint can become without becoming another type."""
+
+
+@pytest.fixture
+def stopped(station: redis.Redis) -> Prepared:
+    """A first run that stopped between two pages."""
+    assert run_om("migrate-data", "run", "--limit-documents", "5", "--batch-size", "10").code == 5
+    return Prepared(station)
+
+
+@pytest.mark.parametrize("damage", [*CHECKPOINTS, "another type"])
+def test_a_damaged_checkpoint_is_named_by_each_command(stopped: Prepared, damage: str) -> None:
+    client = stopped.client
+    saved = client.get(KEYS.checkpoint)
+    if damage == "another type":
+        _another_type(client, KEYS.checkpoint)
+    else:
+        damaged = CHECKPOINTS[damage](saved)
+        assert damaged != saved
+        client.set(KEYS.checkpoint, damaged)
+    before = stopped.dumps()
+    for name, words in COMMANDS.items():
+        if name != "clear-progress" or damage == "another type":
+            refused(run_om(*words), 1, KEYS.checkpoint)
+            assert stopped.dumps() == before, name
+    if damage == "another type":
+        client.delete(KEYS.checkpoint)
+    assert run_om("migrate-data", "clear-progress").code == 0
+    assert run_om("migrate-data", "run").code in (0, 3)
+    assert run_om("migrate-data", "rollback", ID).code in (0, 6)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed(part: int) -> None:
+    checkpoint = Checkpoint(
+        RunStage.CONVERT, "a" * 16, 3, cursor="1234567", run_id="b" * 40, done=77, total=901
+    )
+    saved = str(checkpoint.command(KEYS)[2]).encode()
+    for at in range(part, len(saved) * 8, 8):
+        damaged = bytearray(saved)
+        damaged[at // 8] ^= 1 << (at % 8)
+        with pytest.raises(StateDamagedError, match=KEYS.checkpoint):
+            checkpoint_from(KEYS, bytes(damaged))
+    assert checkpoint_from(KEYS, saved) == checkpoint
 
 
 LEASES: list[dict[str, str]] = [

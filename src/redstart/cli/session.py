@@ -16,7 +16,7 @@ from redstart.cli.output import note, note_from_signal, warn
 from redstart.commands.server_errors import is_refusal
 from redstart.display import without_password
 from redstart.effects import Op
-from redstart.errors import CommandError, ConfigurationError, ServerConnectionError
+from redstart.errors import AuthenticationError, CommandError, ConfigurationError, ServerConnectionError
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.overrides import client_named
 from redstart.migrations.context import Context, Monitor
@@ -191,10 +191,14 @@ def resume_hint(command: Command) -> Iterator[None]:
             exc.message,
             Hint("Progress is saved. When the server is available again, resume with: ", command),
         ) from exc
+    except AuthenticationError as exc:
+        raise AuthenticationError(
+            exc.message, Hint(exc.next_step or "", "\nThen resume with: ", command)
+        ) from exc
     except CommandError as exc:
         if not is_refusal(exc):
             raise
-        before = () if exc.next_step is None else (exc.next_step, " ")
+        before = () if exc.next_step is None else (exc.next_step, "\n")
         hint = Hint(*before, "Progress is saved. Resume with: ", command)
         raise CommandError(exc.message, hint, code=exc.code) from exc
 

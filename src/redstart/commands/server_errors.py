@@ -39,6 +39,8 @@ class ScriptErrorCode(StrEnum):
     """A state key has another type. Then: the type found, the type expected, and the key."""
     RESTARTED = "RESTARTED"
     """The server has another run id."""
+    UNFENCED = "UNFENCED"
+    """No run holds the lease: it was removed."""
 
 
 def script_error_code(error: CommandError) -> ScriptErrorCode | None:
@@ -126,6 +128,11 @@ def is_save_under_way(error: CommandError) -> bool:
 def is_database_out_of_range(text: str) -> bool:
     """Return whether the text of an error says that the server has no database of this number."""
     return "DB index is out of range" in text
+
+
+def names_no_index(text: str) -> bool:
+    """Return whether the text of an error says that there is no such index."""
+    return "no such index" in text.lower() or "unknown index" in text.lower()
 
 
 def is_loading(reply: str) -> bool:

@@ -12,6 +12,7 @@ from redstart.effects import Op
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, StateDamagedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.blocking import rejected_by_previous
+from redstart.migrations.completion_checks import require_complete_rollback, require_complete_run
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
     estimate_indexes,
@@ -47,7 +48,7 @@ from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.status import absent_indexes, index_statuses
-from redstart.migrations.integrity import require_intact
+from redstart.migrations.integrity import require_intact, require_kept
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.maintenance import drop_undo_log, force_unlock
@@ -291,6 +292,7 @@ class DataMigration:
             failures = yield from FailureLog(self.keys).summary()
         is_complete = result.data is not None and result.data.stopped is None
         absent = (yield from absent_indexes(planned)) if is_complete else []
+        yield from require_complete_run(self.keys, result, absent)
         return replace(result, failures=failures, failure_mode=options.failure_mode, absent=absent)
 
     def verify(self, *, check_data: bool = False, batch_size: int = 1_000) -> Op[VerificationResult]:
@@ -311,7 +313,11 @@ class DataMigration:
         require_same_types(plan, self.context.transformation)
         planned = self.planned_indexes()
         models = ModelReading(self.declarations, self.naive_timezone) if check_data else None
-        return (yield from verify_all(self.context, plan, planned, models, batch_documents=batch_size))
+        is_new = (yield from read_record(self.keys)).is_new
+        result = yield from verify_all(self.context, plan, planned, models, batch_documents=batch_size)
+        if not is_new:
+            yield from require_kept(self.keys)
+        return result
 
     def status(self) -> Op[StatusResult]:
         """Return the phase, and which models are applied or pending. Reads only, at most 1,000 documents of a model.
@@ -400,9 +406,11 @@ class DataMigration:
         Effects: those of `migrate_back`. Safe to repeat, also after an interruption.
         """
         yield from self._require_used_prefixes(options.include_prefixes)
+        before = yield from read_record(self.keys)
         result = yield from migrate_back(
             self.context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
         )
+        yield from require_complete_rollback(self.keys, before, result)
         if not result.refused:
             return result
         refused = {name: result.indexes[name].coverage for name in result.refused}

@@ -14,8 +14,9 @@ import msgpack
 
 from redstart.commands.scripts import Script, evalsha, evaluate, load, run_script, send_source
 from redstart.commands.server_errors import ScriptErrorCode, script_error_code
+from redstart.commands.server_info import info
 from redstart.display import printable
-from redstart.effects import Argument, Op, Pending, pause, receive, send_ahead
+from redstart.effects import Argument, Op, Pending, call, pause, receive, send_ahead
 from redstart.errors import (
     CommandError,
     LeaseHeldError,
@@ -61,7 +62,8 @@ class ServerRestartedError(UnsafeServerError):
 def server_is_behind(error: type[UnsafeServerError] = UnsafeServerError) -> UnsafeServerError:
     """Return the error for a server that may have lost writes."""
     return error(
-        "The server restarted and lost recent writes, including part of the undo log. Nothing was written since.",
+        "The server has lost recent writes, including part of the undo log: it restarted or was replaced, or another "
+        "client deleted keys. Nothing was written since.",
         "Run the same command again: it continues from the state of the server.",
     )
 
@@ -71,6 +73,14 @@ _BEHIND: dict[ScriptErrorCode | None, type[UnsafeServerError]] = {
     ScriptErrorCode.RESTARTED: ServerRestartedError,
 }
 """Errors of scripts that find recent writes missing, by code."""
+
+
+_LOST: dict[ScriptErrorCode | None, str] = {
+    ScriptErrorCode.FENCED: "another run acquired it",
+    ScriptErrorCode.UNFENCED: "it was removed by om migrate-data force-unlock, or with other keys (FLUSHALL, SWAPDB, "
+    "DEL); or the server restarted or was replaced without it; or another run acquired it and has ended",
+}
+"""Why a lease is lost, by the code of the error of a script."""
 
 
 class Lease:
@@ -130,13 +140,16 @@ class Lease:
             if code is ScriptErrorCode.FOREIGN:
                 found, expected, key = exc.message.split(" ", 3)[1:]
                 require_none([foreign_type("", key, found, expected)])
-            if code is not ScriptErrorCode.FENCED:
+            if code not in _LOST:
                 raise
             logger.warning("The lease %s was lost.", self._keys.lease)
             raise LeaseLostError(
-                "This run lost its lease: another run took it, or it was unlocked, or the server restarted. It stopped "
-                "before its next write.",
-                Hint("See the progress with: ", Command("migrate-data progress")),
+                f"This run lost its lease: {_LOST[code]}. It stopped before its next write.",
+                Hint(
+                    "See the progress with: ",
+                    Command("migrate-data progress"),
+                    ". If no run is active, run the same command again.",
+                ),
             ) from exc
         self._renewed_at = max(self._renewed_at, sent.sent_at)
         return reply
@@ -205,6 +218,7 @@ def acquire(
     clock: Callable[[], float],
     waiting: Callable[[str], None] = lambda _: None,
     on_activity: Callable[[Activity], None] = lambda _: None,
+    only_here: bool = False,
 ) -> Op[Lease]:
     """Acquire the lease.
 
@@ -216,12 +230,17 @@ def acquire(
         clock: seconds, monotonic.
         waiting: called once with a message that names the holder and the time left.
         on_activity: see `Lease`.
+        only_here: whether the lease is valid for this server process only. After a restart or a failover, what was
+            read and written before may be lost; then a write raises ServerRestartedError.
 
     Raises:
         LeaseHeldError: its holder renews it; or it is not renewed and does not expire within 10 seconds.
         UnsupportedServerError, MigrationError: the server is a node of a cluster, or a replica.
     """
     yield from require_server(writes=True)
+    if only_here:
+        run_id = (yield from call(info("server"))).get("run_id", "")
+        token = f"{token}@{run_id}"
     script = load("acquire.lua")
     wait = _Wait(waiting)
     replaceable = ""

@@ -38,9 +38,11 @@ class AsyncDriver:
         self._connection: Any = None
         self.answered = False
         self.known: dict[Any, Any] = {}
+        self._cancellations = 0
 
     async def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
+        self._cancellations = _cancellations()
         steps = Conversation(lambda: self.answered, self.known).steps(operation)
         answer: Answer = None
         try:
@@ -84,6 +86,9 @@ class AsyncDriver:
                 self._connection = await cast(Any, self._pool).get_connection()  # redis-py leaves it untyped
             # No health check: it would read an answer that is under way, and connect anew without telling us.
             await self._connection.send_packed_command([encode_commands(request)], check_health=False)
+            # redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that arrives at its end.
+            if _cancellations() > self._cancellations:
+                raise asyncio.CancelledError
         except TRANSPORT_ERRORS as exc:
             await self.close()
             raise translate_error(exc, self._where) from cause_of(exc)
@@ -135,3 +140,9 @@ class AsyncDriver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _cancellations() -> int:
+    """Return how many times the cancellation of this task was requested."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()

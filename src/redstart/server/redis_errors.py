@@ -13,6 +13,7 @@ from redstart.commands.server_errors import (
     is_database_out_of_range,
     is_refusal,
     is_temporary,
+    names_no_index,
 )
 from redstart.display import without_passwords
 from redstart.effects import Batch, Call
@@ -183,13 +184,19 @@ def _way_to_answers(error: Exception) -> str | Hint:
     return url
 
 
-def _hint(error: theirs.ResponseError, where: str) -> str | None:
+def _hint(error: theirs.ResponseError, where: str) -> str | Hint | None:
     """Return the hint for an error reply; None if there is none."""
     hint = _HINTS.get(_code(error))
     if hint is not None:
         return hint
     if is_database_out_of_range(str(error)):
         return f"Use another database in the URL: {where} is out of range. Database 0 always exists."
+    if names_no_index(str(error)):
+        return Hint(
+            "Another client dropped the index. List the indexes with: ",
+            Command("migrate status"),
+            f". {_AGAIN}",
+        )
     return None
 
 

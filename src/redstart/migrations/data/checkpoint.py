@@ -7,6 +7,8 @@ to start again next to unreadable progress could lose the record of what can be 
 import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
+from zlib import crc32
 
 from redstart.commands.keyspace import get
 from redstart.effects import Argument, Op, call
@@ -88,7 +90,17 @@ class Checkpoint:
 
     def command(self, keys: StateKeys) -> list[Argument]:
         """Return the command that saves the checkpoint, without expiry."""
-        return ["SET", keys.checkpoint, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"))]
+        data = {"format": FORMAT, **asdict(self)}
+        return ["SET", keys.checkpoint, _compact({**data, "checksum": _checksum(data)})]
+
+
+def _compact(data: dict[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _checksum(data: dict[str, Any]) -> int:
+    """Return the checksum of a checkpoint: a changed digit of a cursor would make a run skip documents."""
+    return crc32(_compact(data).encode())
 
 
 _POSITION = {"stage", "plan_hash", "generation", "number", "cursor", "run_id", "done"}
@@ -110,6 +122,8 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
     """Return the checkpoint that was saved as this text. Raises like `load_checkpoint`."""
     try:
         data = json.loads(text)
+        checksum = data.pop("checksum", None)
+        is_whole = checksum in (None, _checksum(data))  # an earlier version saved none
         saved_format = data.pop("format")
     except (ValueError, KeyError, AttributeError, TypeError) as exc:
         raise CheckpointCorruptError(
@@ -122,6 +136,8 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
             START_OVER,
         )
     try:
+        if not is_whole:
+            raise ValueError("its checksum does not match")
         if missing := _POSITION - data.keys():
             raise KeyError(", ".join(sorted(missing)))  # a default would be another position
         places = {

@@ -37,7 +37,7 @@ from redstart.migrations.data.rollback_checks import require_intact_for_undo, re
 from redstart.migrations.data.rollback_sweep import PageReverter, left_out_of, values_left_out
 from redstart.migrations.data.scan_passes import Passes
 from redstart.migrations.data.scanner import server_run_id
-from redstart.migrations.data.undo_log import entries_backwards, require_readable_journal
+from redstart.migrations.data.undo_log import check_journal, entries_backwards, require_readable_journal
 from redstart.migrations.data.undo_replay import Field, Undoing, undo_entry
 from redstart.migrations.data.unrestored import (
     UnrestoredDocument,
@@ -322,6 +322,7 @@ class _Rollback:
             if stopped is not None:
                 return stopped
             if checkpoint.done != total:
+                _ = yield from check_journal(self._keys)
                 raise CheckpointCorruptError(
                     f"{checkpoint.done:,} entries of the undo log {self._keys.journal} were undone, but it has "
                     f"{total:,}: the checkpoint {self._keys.checkpoint} is wrong.",

@@ -222,7 +222,10 @@ def run(
     facts = yield from require_server(plan)
 
     def work(lease: Lease) -> Op[RunResult]:
-        return (yield from _Run(context, plan, options, lease, facts).run(before_reading))
+        result = yield from _Run(context, plan, options, lease, facts).run(before_reading)
+        # Under the lease nothing else writes to these keys: what is missing now, another client has deleted.
+        yield from require_intact_data(context.keys, exempt=("lease",))
+        return result
 
     return (yield from context.under_lease(work))
 

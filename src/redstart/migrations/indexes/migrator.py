@@ -9,6 +9,7 @@ from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
 from redstart.migrations.context import Monitor
 from redstart.migrations.holder import Holder, is_gone
+from redstart.migrations.indexes.build import find_built, find_index
 from redstart.migrations.indexes.damage import mark_settled
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
 from redstart.migrations.indexes.lifecycle import IndexEvent
@@ -20,9 +21,9 @@ from redstart.migrations.indexes.preflight import (
 )
 from redstart.migrations.indexes.record_writer import write_record
 from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
-from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
+from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records, shown
 from redstart.migrations.indexes.swap import CutoverResult, create_index
-from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.lease import Lease, ServerRestartedError, acquire, under_lease
 from redstart.migrations.server_checks import require_search, require_server, server_facts
 from redstart.next_steps import Command, Hint
 
@@ -32,6 +33,9 @@ Step = Callable[[Lease, IndexRecord], Op[CutoverResult]]
 
 Converted = Callable[[], Op[Collection[str]]]
 """Reads the key prefixes whose data is converted."""
+
+_MAX_SERVERS = 3
+"""Server processes on which one work is tried: more restarts are not an accident."""
 
 
 def none_converted() -> Op[Collection[str]]:
@@ -218,15 +222,21 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def cleanup(self) -> Op[list[str]]:
-        """Drop the indexes that Redstart built and no alias points to; return their names."""
+        """Drop the indexes that Redstart built and no alias points to; return their names.
+
+        Raises:
+            MigrationError: another client removed the alias of an active index; nothing was dropped.
+        """
         yield from _require_fit()
 
         def work(lease: Lease) -> Op[list[str]]:
             dropped: list[str] = []
-            for record in (yield from read_records()).values():
-                if record.is_cut_over:
-                    dropped += yield from drop_unused(lease, record)
-                    _ = yield from write_record(lease, record, IndexEvent.CONTRACT, stored=record)
+            records = [one for one in (yield from read_records()).values() if one.is_cut_over]
+            for record in records:
+                yield from _require_active(record)
+            for record in records:
+                dropped += yield from drop_unused(lease, record)
+                _ = yield from write_record(lease, record, IndexEvent.CONTRACT, stored=record)
             return dropped
 
         return (yield from self._leased(work))
@@ -251,16 +261,42 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def _leased(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
-        acquiring = acquire(
-            LEASE,
-            self._token,
-            self._holder,
-            is_gone=is_gone,
-            clock=self._clock,
-            waiting=self._monitor.waiting,
-            on_activity=self._monitor.show_activity,
+        """Do the work under the lease. Start again on a server that restarted or was replaced: it may lack writes."""
+        servers = 0
+        while True:
+            servers += 1
+            acquiring = acquire(
+                LEASE,
+                self._token,
+                self._holder,
+                is_gone=is_gone,
+                clock=self._clock,
+                waiting=self._monitor.waiting,
+                on_activity=self._monitor.show_activity,
+                only_here=True,
+            )
+            try:
+                return (yield from under_lease(acquiring, work))
+            except ServerRestartedError:
+                if servers == _MAX_SERVERS:
+                    raise
+
+
+def _require_active(record: IndexRecord) -> Op[None]:
+    """Raise MigrationError if the alias of a record is gone and its index is not: it would be taken for unused."""
+    if (yield from find_index(record.name)) is not None:
+        return
+    index, built = yield from find_built(record.name, record.final)
+    if built is not None:
+        raise MigrationError(
+            f"The alias {shown(record.name)} was removed by another client, so no alias points to the active index "
+            f"{shown(index)}. Nothing was dropped.",
+            Hint(
+                "Restore the alias with: ",
+                Command("migrate run"),
+                f". To drop the index instead: redis-cli FT.DROPINDEX {shown(index)}",
+            ),
         )
-        return (yield from under_lease(acquiring, work))
 
 
 def _failed(
@@ -269,7 +305,11 @@ def _failed(
     if len(failures) == 1 and isinstance(failures[0][1], MigrationError):
         return failures[0][1]
     lines = [f"  {one.model} ({one.name}): {error.message}" for one, error in failures]
+    hints = [error.next_step for _, error in failures if isinstance(error, CommandError) and error.next_step]
+    refused = "1 index was" if len(failures) == 1 else f"{len(failures)} indexes were"
     return MigrationError(
-        f"{len(failures)} indexes were refused; {done} others were migrated.\n" + "\n".join(lines),
-        Hint("Correct these models, or select others with --models. Then run: ", Command("migrate run")),
+        f"{refused} refused; {done} others were migrated.\n" + "\n".join(lines),
+        hints[0]
+        if hints
+        else Hint("Correct these models, or select others with --models. Then run: ", Command("migrate run")),
     )
