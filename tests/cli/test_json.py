@@ -47,6 +47,20 @@ RUN = (
 )
 
 
+ROW = [
+    "id",
+    "kind",
+    "state",
+    "description",
+    "path",
+    "dependencies",
+    "applied_ms",
+    "applied_by",
+    "duration_ms",
+]
+OPERATIONS = "operations operations[].text operations[].reversible"
+
+
 FROZEN = {
     "`om migrate-data stats`": (
         f"documents exact sampled_documents {VALUES} estimated_seconds estimated_seconds.low "
@@ -100,6 +114,20 @@ FROZEN = {
     "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate cleanup`": "dropped would_drop",
+    "`om migrate plan`": "where migrations "
+    + " ".join(f"migrations[].{name}" for name in f"id description path {OPERATIONS}".split()),
+    "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
+    "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "
+    + " ".join(f"migrations[].{name}" for name in ROW),
+    "`om migrate current`": "current heads pending",
+    "`om migrate show ID`": (
+        f"{' '.join(ROW)} required_by {OPERATIONS} checksum applied_checksum problem problem.path problem.line "
+        "problem.reason"
+    ),
+    "`om migrate stamp ID`": "recorded removed",
+    "`om migrate create NAME`": f"path id dependencies {OPERATIONS}",
+    "`om migrate merge`": "path id dependencies",
+    "`om migrate-data create NAME`": "path id dependencies",
     "An error": "status error hint exit_code",
 }
 """By heading in docs/json.md. Scripts rely on these: none may go away or change its meaning."""
@@ -126,7 +154,7 @@ def section(heading: str) -> str:
 
 def optional(keys: set[str]) -> set[str]:
     """Those below a list or an object that may be empty or null."""
-    return {key for key in keys if "[]." in key or key.startswith("undo_log.")}
+    return {key for key in keys if "[]." in key or key.startswith(("undo_log.", "problem."))}
 
 
 def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:

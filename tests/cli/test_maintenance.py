@@ -1,12 +1,18 @@
 """clear-progress, drop-undo-log, force-unlock: what they remove, and what they never do."""
 
 import re
+import time
 
+import pytest
 import redis
 
+from redstart.errors import LeaseLostError
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
+from redstart.migrations.holder import this_process
+from redstart.migrations.lease import acquire
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import FILES_LEASE, StateKeys
+from redstart.server.clients import open_sync
 from tests.support.cli import run_om
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
@@ -78,6 +84,16 @@ def test_unlock_without_a_lease(station: redis.Redis) -> None:
         "status": "not_locked",
         "lease_holder": None,
     }
+
+
+def test_unlock_removes_the_lease_of_the_migration_files(station: redis.Redis, url: str) -> None:
+    taking = acquire(FILES_LEASE, "stamping", this_process(), is_gone=lambda _: False, clock=time.monotonic)
+    with open_sync(url) as driver:
+        lease = driver.run(taking)
+        assert "Lease removed." in run_om("migrate-data", "force-unlock", "--yes").stdout
+        assert not station.exists(FILES_LEASE.lease)
+        with pytest.raises(LeaseLostError):
+            driver.run(lease.commit(()))
 
 
 def test_forget_waits_for_an_unfinished_rollback_and_keeps_what_did_not_convert(

@@ -128,9 +128,14 @@ class OnTerminal:
 
 
 def om_on_terminal(
-    *words: str, answer: str = "", interrupt_at: str = "", columns: int = 80, term: str = "xterm"
+    *words: str,
+    answer: str = "",
+    prompt: str = "[y/N]",
+    interrupt_at: str = "",
+    columns: int = 80,
+    term: str = "xterm",
 ) -> OnTerminal:
-    """Run `om` on a terminal; when it asks, type `answer`, and when `interrupt_at` is shown, Ctrl-C.
+    """Run `om` on a terminal; at the end of `prompt`, type `answer`, and when `interrupt_at` is shown, Ctrl-C.
 
     In a fork of this process: to start Python and to import everything takes longer than most commands.
     """
@@ -140,7 +145,7 @@ def om_on_terminal(
     if pid == 0:
         _be_om(words, columns, term)
     try:
-        to_type = {"[y/N]": f"{answer}\n" if answer else "", interrupt_at: "\x03"}
+        to_type = {prompt: f"{answer}\n" if answer else "", interrupt_at: "\x03"}
         raw = _dialogue(terminal, {at.encode(): keys.encode() for at, keys in to_type.items() if at and keys})
     finally:
         os.close(terminal)

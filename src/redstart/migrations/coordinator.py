@@ -39,6 +39,7 @@ from redstart.migrations.unmanaged_indexes import (
     require_unmanaged_indexes_unaffected,
     require_unmanaged_indexes_unaffected_by_rollback,
 )
+from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 BLOCKING_NAMED = MAX_EXAMPLES
@@ -186,7 +187,7 @@ def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
         if not (yield from is_expanded(one)):
             raise MigrationError(
                 f"The index {one.name} of {one.model} does not accept converted dates yet, and --no-expand was given.",
-                "Prepare it with: om migrate run",
+                Hint("Prepare it with: ", Command("migrate run")),
             )
 
 
@@ -325,7 +326,7 @@ def _require_own_documents(
     if plan is not None:
         yield from require_own_documents(
             with_prefixes(plan, excluded=excluded, included=included),
-            f"om migrate-data rollback {context.keys.migration_id}",
+            Command("migrate-data rollback", context.keys.migration_id),
         )
 
 
@@ -334,7 +335,8 @@ def _require_unaffected_indexes(context: Context, excluded: Collection[str]) -> 
     plan = (yield from read_record(context.keys)).plan
     if plan is not None:
         yield from require_unmanaged_indexes_unaffected_by_rollback(
-            with_prefixes(plan, excluded=excluded), f"om migrate-data rollback {context.keys.migration_id}"
+            with_prefixes(plan, excluded=excluded),
+            Command("migrate-data rollback", context.keys.migration_id),
         )
 
 

@@ -13,6 +13,7 @@ from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, path_of
 from redstart.migrations.indexes.state import is_built_name, read_records, shown
+from redstart.next_steps import Command, Hint
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import FieldKind, Index, IndexField
 from redstart.values.types import Storage
@@ -25,18 +26,18 @@ def require_unmanaged_indexes_unaffected(plan: Plan, planned: Sequence[PlannedIn
 
     Effects: a read for each index of the server.
     """
-    accept = "om migrate-data run --accept-unindexed"
+    accept = Command("migrate-data run", "--accept-unindexed")
     for name, found in (yield from _unmanaged({one.name for one in planned}, accept)):
         lost = _indexed_dates(plan, found.index, TEXTS) if found.index.storage is Storage.JSON else []
         if lost:
             raise MigrationError(
                 f"Index {shown(name)} indexes {', '.join(lost)} as text but belongs to no model. Its "
                 f"{found.documents:,} documents would no longer be indexed after conversion.",
-                f"Drop it and recreate it with NUMERIC, or accept this with: {accept}",
+                Hint("Drop it and recreate it with NUMERIC, or accept this with: ", accept),
             )
 
 
-def require_unmanaged_indexes_unaffected_by_rollback(plan: Plan, command: str) -> Op[None]:
+def require_unmanaged_indexes_unaffected_by_rollback(plan: Plan, command: Command) -> Op[None]:
     """Raise MigrationError if an unmanaged index would lose documents when dates become text again.
 
     Args:
@@ -45,7 +46,7 @@ def require_unmanaged_indexes_unaffected_by_rollback(plan: Plan, command: str) -
 
     Effects: a read for each index of the server.
     """
-    accept = f"{command} --accept-unindexed"
+    accept = command.adding("--accept-unindexed")
     for name, found in (yield from _unmanaged(set(), accept)):
         # A hash with text in a numeric field is not indexed, either.
         lost = _indexed_dates(plan, found.index, {FieldKind.NUMERIC})
@@ -53,11 +54,11 @@ def require_unmanaged_indexes_unaffected_by_rollback(plan: Plan, command: str) -
             raise MigrationError(
                 f"Index {shown(name)} indexes {', '.join(lost)} as a number but belongs to no model. Its "
                 f"{found.documents:,} documents would no longer be indexed after the rollback.",
-                f"Drop it, or accept this with: {accept}",
+                Hint("Drop it, or accept this with: ", accept),
             )
 
 
-def _unmanaged(names: Set[str], accept: str) -> Op[list[tuple[str, IndexInfo]]]:
+def _unmanaged(names: Set[str], accept: Command) -> Op[list[tuple[str, IndexInfo]]]:
     """Return the indexes of the server with documents that Redstart does not migrate, each with its listed name.
 
     Args:
@@ -82,7 +83,7 @@ def _unmanaged(names: Set[str], accept: str) -> Op[list[tuple[str, IndexInfo]]]:
     return unmanaged
 
 
-def _listed_as(name: str, count: int, accept: str) -> Op[list[IndexInfo]]:
+def _listed_as(name: str, count: int, accept: Command) -> Op[list[IndexInfo]]:
     """Return the indexes that the server lists under a name; it lists line breaks as escapes.
 
     Raises:
@@ -93,7 +94,7 @@ def _listed_as(name: str, count: int, accept: str) -> Op[list[IndexInfo]]:
         raise MigrationError(
             f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that "
             "the server does not list. It may lose documents when dates change their type.",
-            f"Drop the index, or accept this with: {accept}",
+            Hint("Drop the index, or accept this with: ", accept),
         )
     return found
 
@@ -159,8 +160,10 @@ def require_no_filters_on_dates(plan: Plan) -> Op[None]:
                     raise MigrationError(
                         f"The FILTER of the index {shown(name)} names {', '.join(names)}, a date of "
                         f"{model.name} in text format: {expression}. Conversion could drop documents from the index.",
-                        "Create the index again with a FILTER without dates, or accept this with: "
-                        "om migrate-data run --accept-unindexed",
+                        Hint(
+                            "Create the index again with a FILTER without dates, or accept this with: ",
+                            Command("migrate-data run", "--accept-unindexed"),
+                        ),
                     )
 
 

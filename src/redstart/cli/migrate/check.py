@@ -1,5 +1,6 @@
 """`om migrate check`: whether models, migration files and server agree."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,16 @@ from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, line, print_json
 from redstart.cli.session import Session, open_session
 from redstart.display import printable
+from redstart.errors import MigrationError
 from redstart.migrations.data.damage import LISTS
+from redstart.migrations.files.autodetector import detect
 from redstart.migrations.files.declarations import DATA, SCHEMA
 from redstart.migrations.files.project_history import Difference, DifferenceKind
+from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
+from redstart.migrations.operations.state import state_of_models
 from redstart.migrations.server_checks import require_search
+from redstart.next_steps import Command, Hint
 
 
 @click.command()
@@ -30,12 +36,22 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
     with open_session(settings, about_indexes=True) as session:
         session.require_intact(exempt=LISTS)
         files = look(session, root_of(migrations_dir))
-        found = [*files.history.differences(), *_of_redis_om(files), *_of_indexes(session)]
+        found = [
+            *files.history.differences(),
+            *_of_redis_om(files),
+            *_of_models(session, files),
+            *_of_indexes(session),
+        ]
     if as_json:
         print_json(
             {
                 "differences": [
-                    {"kind": one.kind.value, "id": one.migration_id, "text": one.message, "hint": one.hint}
+                    {
+                        "kind": one.kind.value,
+                        "id": one.migration_id,
+                        "text": one.message,
+                        "hint": str(one.hint),
+                    }
                     for one in found
                 ]
             }
@@ -51,13 +67,29 @@ def _of_redis_om(files: ProjectFiles) -> Iterator[Difference]:
     """Yield the files of redis-om that are pending or cannot be used."""
     for kind in (SCHEMA, DATA):
         status = files.redis_om[kind.name]
-        hint = f"See: {kind.command} status --migrations-dir {printable(status.where)}"
+        hint = Hint("See: ", kind.status_command, f" --migrations-dir {shlex.quote(printable(status.where))}")
         for problem in status.problems:
             message = f"A {kind.name} migration file of redis-om cannot be used. {problem}"
             yield Difference(DifferenceKind.UNUSABLE, problem.migration_id, message, hint)
         for one in status.pending:
             message = f"{printable(one.migration_id)}, a {kind.name} migration of redis-om, is pending."
             yield Difference(DifferenceKind.PENDING, one.migration_id, message, hint)
+
+
+def _of_models(session: Session, files: ProjectFiles) -> Iterator[Difference]:
+    """Yield the changes of the models that are in no file; none in a project without files."""
+    history = files.history
+    if not files.loaded.are_in_use or history.problems or len(history.heads) > 1:
+        return
+    hint = Hint("Write the changes to a file with: ", Command("migrate create", "NAME"))
+    try:
+        found = detect(state_after(history.files), state_of_models(session.declarations))
+    except MigrationError as exc:
+        yield Difference(DifferenceKind.MODELS, None, exc.message, exc.next_step or hint)
+        return
+    texts = [one.describe() for one in found.operations] + [str(one) for one in found.questions]
+    for text in texts:
+        yield Difference(DifferenceKind.MODELS, None, f"In the models, and in no file: {text}", hint)
 
 
 def _of_indexes(session: Session) -> Iterator[Difference]:
@@ -75,5 +107,5 @@ def _of_indexes(session: Session) -> Iterator[Difference]:
             None,
             f"The index {one.planned.name} of {one.planned.model} is {one.active.value}"
             f"{f': {changes}' if changes else ''}.",
-            "See what would change with: om migrate run --dry-run",
+            Hint("See what would change with: ", Command("migrate run", "--dry-run")),
         )

@@ -3,11 +3,13 @@
 import click
 
 from redstart.cli.main import LazyGroup
+from redstart.next_steps import Command, Hint
 
 _HERE = "redstart.cli.migrate"
 COMMANDS = {
     "status": (f"{_HERE}.commands:status", "Show each index and how it differs from its model."),
     "run": (f"{_HERE}.commands:run", "Build indexes and cut over to them."),
+    "create": (f"{_HERE}.create:create", "Write the changes of the models to a new migration file."),
     "plan": (f"{_HERE}.plan:plan", "Show what the pending migration files change."),
     "check": (f"{_HERE}.check:check", "Exit with 3 if models, migration files and server differ."),
     "history": (f"{_HERE}.history:history", "List the migration files, and when each was applied."),
@@ -20,20 +22,22 @@ COMMANDS = {
 }
 
 
-FILES = (
-    "Redstart does not write or run schema migration files; om migrate status lists them. "
-    "Create and replace indexes with: om migrate run --models MODULE"
+FILES = Hint(
+    "Redstart does not run the schema migration files of redis-om; ",
+    Command("migrate status"),
+    " lists them. Create and replace indexes with: ",
+    Command("migrate run", "--models", "MODULE"),
 )
 REPLACED = {
-    **dict.fromkeys(("create", "downgrade"), FILES),
-    **dict.fromkeys(("--module", "-m"), "Use: om migrate run --models MODULE"),
+    "downgrade": FILES,
+    **dict.fromkeys(("--module", "-m"), Hint("Use: ", Command("migrate run", "--models", "MODULE"))),
     "reset": "To remove an ID from the record of applied files, call: SchemaMigrator().mark_unapplied(id)",
 }
 
 
 @click.command("migrate", cls=LazyGroup, lazy=COMMANDS, replaced=REPLACED)
 def migrate() -> None:
-    """Build the indexes of the models next to the active ones, and cut over.
+    """Build the indexes of the models next to the active ones, and cut over; write and record migration files.
 
     A coverage check precedes each cutover. No query misses a document at any time.
     """

@@ -17,13 +17,14 @@ from redstart.cli.migrate.project_files import (
     when,
 )
 from redstart.cli.options import Settings, common
-from redstart.cli.output import Tone, as_typed, counted, duration, line, print_json
+from redstart.cli.output import Tone, counted, duration, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.tables import pairs, table
 from redstart.display import printable
 from redstart.migrations.files.project_history import Difference, DifferenceKind, HistoryItem
+from redstart.next_steps import Command, Hint
 
-CREATE_FIRST = "Write the first one with: om migrate create NAME"
+CREATE_FIRST = Hint("Write the first one with: ", Command("migrate create", "NAME"))
 
 
 @click.command()
@@ -54,7 +55,7 @@ def history(settings: Settings, migrations_dir: Path | None, as_json: bool) -> N
 def _draw_rows(where: str, rows: list[Row]) -> None:
     if not rows:
         line(f"There are no migration files in {printable(where)}.")
-        line(as_typed(CREATE_FIRST))
+        line(CREATE_FIRST)
         return
     with_kind = any(row.kind != "redstart" for row in rows)
     columns = ["migration", *(["kind"] if with_kind else []), "state", "applied at", "by", "description"]
@@ -73,7 +74,7 @@ def draw_differences(found: list[Difference]) -> None:
     """Print differences, each with the next step."""
     for one in found:
         line(one.message, Tone.WARNING)
-        line(as_typed(one.hint))
+        line(one.hint)
 
 
 @click.command()
@@ -95,10 +96,8 @@ def current(settings: Settings, migrations_dir: Path | None, as_json: bool) -> N
     if not found.current:
         line("No migration file is applied.")
     if pending:
-        line(
-            f"{counted(len(pending), 'migration file')} pending. See what they change with: "
-            f"{as_typed('om migrate plan')}"
-        )
+        count = counted(len(pending), "migration file")
+        line(Hint(f"{count} pending. See what they change with: ", Command("migrate plan")))
 
 
 @click.command()

@@ -7,11 +7,12 @@ import click
 from redstart.cli.migrate.history import CREATE_FIRST
 from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
 from redstart.cli.options import Settings, common
-from redstart.cli.output import Tone, as_typed, counted, line, print_json
+from redstart.cli.output import Tone, counted, line, print_json
 from redstart.cli.session import open_session
 from redstart.display import printable
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.next_steps import Command, Hint
 
 
 @click.command()
@@ -59,8 +60,8 @@ def _draw(files: ProjectFiles, pending: list[MigrationFile]) -> None:
     where = printable(files.history.where)
     if not files.loaded.are_in_use:
         line(f"There are no migration files in {where}: indexes follow the models.")
-        line(as_typed("See what would change with: om migrate run --dry-run"))
-        line(as_typed(CREATE_FIRST))
+        line(Hint("See what would change with: ", Command("migrate run", "--dry-run")))
+        line(CREATE_FIRST)
         return
     if not pending:
         line("Nothing is pending.", Tone.DONE)

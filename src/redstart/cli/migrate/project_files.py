@@ -17,6 +17,7 @@ from redstart.display import printable
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger
+from redstart.migrations.files.loader import Found, load_directory
 from redstart.migrations.files.migration_file import LoadedFiles, load_files
 from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectHistory, project_history
 from redstart.migrations.state_keys import DATETIME_MIGRATION
@@ -42,6 +43,12 @@ def load(root: Path) -> LoadedFiles:
     """Load the migration files of a directory. Their output goes to stderr. Raises ConfigurationError."""
     with contextlib.redirect_stdout(sys.stderr):
         return load_files(root)
+
+
+def load_redis_om(root: Path) -> list[Found]:
+    """Load the migration files of redis-om, in the subdirectories of a directory. Raises ConfigurationError."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return [load_directory(kind.directory(str(root)), kind) for kind in (SCHEMA, DATA)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from redstart.migrations.files.stamp import record_without_running, remove_from_
 from redstart.migrations.holder import this_user
 from redstart.migrations.lease import Lease, acquire
 from redstart.migrations.state_keys import FILES_LEASE
+from redstart.next_steps import Command, Hint
 
 
 @click.command()
@@ -106,7 +107,7 @@ def _to_record(files: ProjectFiles, wanted: str) -> list[MigrationFile]:
     if missing:
         raise MigrationFileError(
             f"{file.migration_id} depends on {', '.join(missing)}, which is not recorded as applied.",
-            f"Record all of them with: om migrate stamp --to {file.migration_id}",
+            Hint("Record all of them with: ", Command("migrate stamp", "--to", file.migration_id)),
         )
     return [file] if item.state is not FileState.APPLIED else []
 
@@ -136,7 +137,10 @@ def _usable(item: HistoryItem) -> MigrationFile:
     if item.file is None:
         raise MigrationFileError(
             f"{printable(item.migration_id)} is recorded as applied, and has no file.",
-            f"To remove it from the record: om migrate stamp --remove {printable(item.migration_id)}",
+            Hint(
+                "To remove it from the record: ",
+                Command("migrate stamp", "--remove", printable(item.migration_id)),
+            ),
         )
     return item.file
 
@@ -153,13 +157,14 @@ def _removable(files: ProjectFiles, wanted: str) -> str:
     item = files.history.item(wanted)
     if item.entry is None:
         raise MigrationFileError(
-            f"{printable(item.migration_id)} is not recorded as applied.", "List all with: om migrate history"
+            f"{printable(item.migration_id)} is not recorded as applied.",
+            Hint("List all with: ", Command("migrate history")),
         )
     requiring = _recorded_that_require(files.history, item.migration_id)
     if requiring:
         raise MigrationFileError(
             f"{requiring[-1]} is recorded as applied and depends on {item.migration_id}.",
-            f"Remove it first: om migrate stamp --remove {requiring[-1]}",
+            Hint("Remove it first: ", Command("migrate stamp", "--remove", requiring[-1])),
         )
     return item.migration_id
 

@@ -3,6 +3,7 @@
 import click
 
 from redstart.cli.main import LazyGroup
+from redstart.next_steps import Command, Hint
 
 _HERE = "redstart.cli.migrate_data"
 COMMANDS = {
@@ -22,13 +23,13 @@ COMMANDS = {
         f"{_HERE}.maintenance:drop_undo_log",
         "Drop the undo log; no rollback is possible afterwards.",
     ),
+    "create": (f"{_HERE}.create:create", "Write a migration file with a template for functions."),
     "force-unlock": (f"{_HERE}.maintenance:force_unlock", "Remove the lease of a stuck run."),
 }
 
 
 REPLACED = {
-    "create": "This version of Redstart does not write or run migration files. List them with: om migrate-data status",
-    "datetime": "Dates are converted by: om migrate-data run --models MODULE",
+    "datetime": Hint("Dates are converted by: ", Command("migrate-data run", "--models", "MODULE")),
 }
 
 

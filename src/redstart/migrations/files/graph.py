@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from redstart.display import printable
 from redstart.errors import MigrationFileError
 from redstart.migrations.files.declarations import Problem
+from redstart.next_steps import Command, Hint
 
 
 class Node(Protocol):
@@ -120,7 +121,7 @@ def require_single_head(found: Iterable[str], where: str) -> None:
     raise MigrationFileError(
         f"The migration files in {printable(where)} have {len(ids)} heads: {', '.join(map(printable, ids))}. No file "
         "says which of them comes first.",
-        "Join them with: om migrate merge",
+        Hint("Join them with: ", Command("migrate merge")),
     )
 
 

@@ -13,6 +13,7 @@ from redstart.migrations.damage import Damage, of_other_types, require_none
 from redstart.migrations.files.migration_file import is_valid_id
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import LEDGER, LEDGER_COUNT
+from redstart.next_steps import Command, Hint
 
 FORMAT: Final = 1
 _NAMED = 3
@@ -82,8 +83,10 @@ class Ledger:
             "ledger",
             f"{LEDGER} has {recorded} entries, but {recorded + self.lost} migration files were recorded as applied: "
             "the record of the others is lost.",
-            f"Restore {LEDGER} from a backup. Without one, record the applied files again with: "
-            "om migrate stamp --to ID",
+            Hint(
+                f"Restore {LEDGER} from a backup. Without one, record the applied files again with: ",
+                Command("migrate stamp", "--to", "ID"),
+            ),
         )
 
 
@@ -91,7 +94,7 @@ def read_ledger() -> Op[Ledger]:
     """Return the ledger. Three reads; five if entries seem to be missing.
 
     Raises:
-        StateDamagedError: one of the keys has another type, or the number of entries is no number.
+        StateDamagedError: one of the keys has another type, or the number of entries cannot be read.
     """
     kinds = [("ledger", LEDGER, "hash"), ("ledger count", LEDGER_COUNT, "string")]
     require_none((yield from of_other_types(kinds)))
@@ -152,14 +155,13 @@ def _entry(migration_id: str, data: bytes) -> LedgerEntry | Damage:
             tuple(_texts(stored)),
         )
     except (ValueError, RecursionError) as exc:  # also of JSON and UTF-8 that cannot be read
-        again = (
-            f"om migrate stamp {migration_id}" if is_valid_id(migration_id) else f"redis-cli HGETALL {LEDGER}"
-        )
+        again = Hint("see the entry with: ", f"redis-cli HGETALL {LEDGER}")
+        if is_valid_id(migration_id):
+            again = Hint("record the file again with: ", Command("migrate stamp", migration_id))
         return Damage(
             "ledger",
             f"The entry of {shown} in {LEDGER} cannot be read: {printable(exc)}.",
-            f"Restore {LEDGER} from a backup. Without one, "
-            f"{'record the file again with' if is_valid_id(migration_id) else 'see the entry with'}: {again}",
+            Hint(f"Restore {LEDGER} from a backup. Without one, ", again),
         )
 
 

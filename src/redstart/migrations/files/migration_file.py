@@ -202,7 +202,9 @@ def _load_file(path: Path) -> Iterator[MigrationFile | Problem]:
         return
     try:
         declared = vars(execute_file(tree, path)).get(NAME)
-        reason = "" if isinstance(declared, Migration) else _why_none(declared, line)
+        reason = _why_none(declared, line)
+        if isinstance(declared, Migration):
+            _require_describable(declared)
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - a user's file may raise anything while it is executed
         yield Problem(path.stem, source, user_frame(exc, source), describe_import_error(exc, source))
         return
@@ -210,6 +212,23 @@ def _load_file(path: Path) -> Iterator[MigrationFile | Problem]:
         yield MigrationFile(path.stem, source, checksum(content), _description(tree), declared)
     else:
         yield Problem(path.stem, source, line, reason)
+
+
+def _require_describable(migration: Migration) -> None:
+    """Raise what an operation raises that was made with arguments of wrong types: later, no error would name its file.
+
+    Raises:
+        MigrationFileError: an operation cannot be described.
+    """
+    for number, operation in enumerate(migration.operations, start=1):
+        try:
+            described = operation.describe(), operation.is_reversible
+        except Exception as exc:  # the code of an operation may raise anything
+            raise MigrationFileError(
+                f"operation {number}, {type(operation).__name__}, is invalid: {type(exc).__name__}: {exc}"
+            ) from exc
+        if not isinstance(described[0], str):
+            raise MigrationFileError(f"operation {number}, {type(operation).__name__}, has no description")
 
 
 def checksum(content: bytes) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redstart.display import did_you_mean, printable
+from redstart.display import nearest, printable
 from redstart.errors import MigrationFileError, UnknownMigrationError
 from redstart.migrations.files.declarations import Problem
 from redstart.migrations.files.graph import heads, in_order, require_single_head
 from redstart.migrations.files.ledger import Ledger, LedgerEntry
 from redstart.migrations.files.migration_file import LoadedFiles, MigrationFile
+from redstart.next_steps import Command, Hint
 
 
 class FileState(StrEnum):
@@ -82,7 +83,7 @@ class Difference:
     kind: DifferenceKind
     migration_id: str | None
     message: str
-    hint: str
+    hint: str | Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,11 @@ class ProjectHistory:
     items: tuple[HistoryItem, ...]
     heads: tuple[str, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def files(self) -> list[MigrationFile]:
+        """All files, in order."""
+        return [item.file for item in self.items if item.file]
 
     @property
     def pending(self) -> list[MigrationFile]:
@@ -132,9 +138,12 @@ class ProjectHistory:
                 f"{', '.join(map(printable, matching))}.",
                 "Type more of the id.",
             )
-        nearest = did_you_mean(wanted, by_id)
+        near = nearest(wanted, by_id)
         raise UnknownMigrationError(
-            wanted, "migration", f"om migrate history{f'. {printable(nearest)}' if nearest else ''}"
+            wanted,
+            None if near is None else printable(near),
+            noun="migration",
+            listed_by=Command("migrate history"),
         )
 
     def differences(self) -> Iterator[Difference]:
@@ -149,7 +158,7 @@ class ProjectHistory:
         try:
             require_single_head(self.heads, self.where)
         except MigrationFileError as exc:
-            yield Difference(DifferenceKind.HEADS, None, exc.message, exc.hint or "")
+            yield Difference(DifferenceKind.HEADS, None, exc.message, exc.next_step or "")
         for item in self.items:
             yield from self._difference(item)
         for file in self.pending:
@@ -157,7 +166,7 @@ class ProjectHistory:
                 DifferenceKind.PENDING,
                 file.migration_id,
                 f"{file.migration_id} is pending.",
-                "See what it changes with: om migrate plan",
+                Hint("See what it changes with: ", Command("migrate plan")),
             )
 
     def _difference(self, item: HistoryItem) -> Iterator[Difference]:
@@ -170,15 +179,20 @@ class ProjectHistory:
                 DifferenceKind.EDITED,
                 name,
                 f"{shown} was edited after it was applied: its checksum differs from the recorded one.",
-                f"Restore the file from version control, or accept the edited file with: om migrate stamp {shown}",
+                Hint(
+                    "Restore the file from version control, or accept the edited file with: ",
+                    Command("migrate stamp", shown),
+                ),
             )
         if item.state is FileState.WITHOUT_FILE:
             yield Difference(
                 DifferenceKind.WITHOUT_FILE,
                 name,
                 f"{shown} is recorded as applied, but {printable(self.where)} has no such file.",
-                "Restore the file from version control. If it is no longer needed, remove it from the record with: "
-                f"om migrate stamp --remove {shown}",
+                Hint(
+                    "Restore the file from version control. To remove it from the record: ",
+                    Command("migrate stamp", "--remove", shown),
+                ),
             )
         pending = {file.migration_id for file in self.pending}
         missing = [other for other in (item.file.dependencies if item.file else ()) if other in pending]
@@ -187,7 +201,7 @@ class ProjectHistory:
                 DifferenceKind.OUT_OF_ORDER,
                 name,
                 f"{shown} is recorded as applied, but {', '.join(missing)}, on which it depends, is not.",
-                f"If it is applied, record it with: om migrate stamp {missing[0]}",
+                Hint("If it is applied, record it with: ", Command("migrate stamp", missing[0])),
             )
 
     def require_runnable(self) -> None:
@@ -204,7 +218,7 @@ class ProjectHistory:
 
 
 def _with_count(found: Sequence[Difference]) -> str:
-    others = f"\n... {len(found) - 1} more: om migrate check" if len(found) > 1 else ""
+    others = f"\n... {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0].message}{others}"
 
 

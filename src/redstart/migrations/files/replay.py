@@ -6,7 +6,9 @@ from redstart.display import printable
 from redstart.errors import MigrationFileError, MigrationStateError
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.operations.base import DocumentOperation, Operation
 from redstart.migrations.operations.state import ProjectState
+from redstart.next_steps import Hint
 
 
 def state_after(files: Iterable[MigrationFile], before: ProjectState | None = None) -> ProjectState:
@@ -25,12 +27,26 @@ def state_after(files: Iterable[MigrationFile], before: ProjectState | None = No
             try:
                 state = operation.apply(state)
             except MigrationStateError as exc:
-                raise MigrationFileError(
-                    f"{printable(file.source)}: operation {number} ({type(operation).__name__}) does not fit the "
-                    f"files before it: {exc.message}",
-                    exc.hint or "Correct the operation, or the dependencies of the file.",
-                ) from exc
+                raise _misfit(file, number, exc.message, exc.next_step) from exc
+            except Exception as exc:  # an argument of a wrong type may raise anything
+                raise _misfit(file, number, f"{type(exc).__name__}: {exc}", None) from exc
     return state
+
+
+def _misfit(file: MigrationFile, number: int, reason: str, hint: str | Hint | None) -> MigrationFileError:
+    return MigrationFileError(
+        f"{printable(file.source)}: operation {number} does not fit the files before it. {printable(reason)}",
+        hint or "Correct the operation, or the dependencies of the file.",
+    )
+
+
+def require_valid(operations: Iterable[Operation], before: ProjectState) -> None:
+    """Raise MigrationStateError if an operation does not fit, or contains a value that cannot be stored."""
+    state = before
+    for operation in operations:
+        if isinstance(operation, DocumentOperation):
+            _ = operation.bind(state)
+        state = operation.apply(state)
 
 
 def merged_state(files: Sequence[MigrationFile], heads: Sequence[str]) -> ProjectState:
