@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from redstart.cli.output import line
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, ROLL_BACK
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
 
 GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
@@ -12,7 +12,7 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
         Hint(
             "Stop the old version before you type: ",
-            Command("migrate-data run"),
+            CONVERT,
             ". Documents that it writes after the cutover are not indexed.",
         ),
     ),
@@ -29,7 +29,7 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     ),
     MigrationPhase.ROLLING_BACK: (
         "Stop queries by date now, and the new version before the rollback is complete.",
-        Hint("Resume with: ", Command("migrate-data rollback", DATETIME_MIGRATION)),
+        Hint("Resume with: ", ROLL_BACK),
     ),
 }
 """Other phases do not restrict the versions."""
@@ -40,7 +40,7 @@ STOP_BEFORE = (
 
 CUTOVER_PENDING: tuple[str | Hint, ...] = (
     "All convertible values are converted. The dual-format index is still active, so no query loses documents.",
-    Hint("Stop the old version; then cut over, or list the blocking values, with: ", Command("migrate run")),
+    Hint("Stop the old version; then cut over, or list the blocking values, with: ", MIGRATE_INDEXES),
 )
 
 AFTER_ROLLBACK = (
