@@ -17,8 +17,8 @@ from redstart.migrations.data.status import DataStatus, status
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import Activity, acquire
-from redstart.migrations.outcomes import RunProgress
 from redstart.migrations.phase import unlock, with_indexes_at_work
+from redstart.migrations.run_progress import RunProgress
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 from tests.migrations.indexes.conftest import legacy

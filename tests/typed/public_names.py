@@ -50,11 +50,11 @@ from redstart.migrations.outcomes import (
     MigrationResult,
     RecordedFailures,
     RollbackResult,
-    RunProgress,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
+from redstart.migrations.run_progress import RunProgress
 from redstart.model.model import ExpressionProxy, PartialModel
 from redstart.search.expressions import Comparison, FieldExpression
 

@@ -61,12 +61,12 @@ from redstart.migrations.outcomes import (
     Refusal,
     RollbackEstimate,
     RollbackResult,
-    RunProgress,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
 from redstart.migrations.phase import migration_status, with_indexes_at_work
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.schema_check import date_indexes, mismatching
 from redstart.migrations.server_checks import has_search, require_safe_undo, require_server
 from redstart.migrations.state_keys import StateKeys

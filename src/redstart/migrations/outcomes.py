@@ -10,17 +10,17 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import Statistics
-from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.verify import JournalCheck, Verification
 from redstart.migrations.failure import Failure, FailureSummary
-from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import Coverage, IndexCheck
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.model_check import ModelCheck
+from redstart.migrations.next_command import CONVERT, ROLL_BACK
 from redstart.migrations.phase import MigrationStatus
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
@@ -179,11 +179,8 @@ class MigrationResult:
                 f"Correct or delete these documents; then call {call} again.",
             )
         if self.data is not None and self.outcome is Outcome.STOPPED:
-            again = (
-                Command("migrate-data run")
-                if self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
-                else Command("migrate-data run", "--failure-mode", self.failure_mode)
-            )
+            usual = self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
+            again = CONVERT if usual else Command("migrate-data run", "--failure-mode", self.failure_mode)
             raise DataMigrationError(
                 f"Conversion stopped: {self.data.stopped}.",
                 Hint(f"Progress is saved. Resume with {call}, or with: ", again),
@@ -197,10 +194,8 @@ class MigrationResult:
                 Hint(
                     "List the failed values with: ",
                     Command("migrate-data errors"),
-                    (
-                        f". Correct them, or call {call} with failure_mode quarantine or default; or cut over "
-                        "without these documents: "
-                    ),
+                    f". Correct them, or call {call} with failure_mode quarantine or default; or cut over ",
+                    "without these documents: ",
                     Command("migrate run", "--accept-unindexed"),
                 ),
             )
@@ -268,7 +263,6 @@ class RollbackResult:
             call: the method that repeats the rollback, for the hint.
         """
         refused = [switched for switched in self.indexes.values() if not switched.done]
-        again = Command("migrate-data rollback", DATETIME_MIGRATION)
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 "Rollback refused: the dual-format index would drop documents"
@@ -277,7 +271,7 @@ class RollbackResult:
                     f"Correct these documents, and call {call} again; or accept that queries miss them: ",
                     Command("migrate rollback", "--accept-unindexed"),
                     ", and then: ",
-                    again,
+                    ROLL_BACK,
                 ),
             )
         if self.data is None or self.outcome in _COMPLETE:
@@ -285,7 +279,7 @@ class RollbackResult:
         if self.outcome is Outcome.STOPPED:
             raise DataMigrationError(
                 f"Rollback stopped: {self.data.stopped}.",
-                Hint(f"Progress is saved. Resume with {call}, or with: ", again),
+                Hint(f"Progress is saved. Resume with {call}, or with: ", ROLL_BACK),
             )
         kept = _counted(
             "Values left as numbers, because they are excluded or have no text equivalent",
@@ -310,10 +304,8 @@ class RollbackResult:
             raise DataMigrationError(
                 f"Rollback complete, except for some values.{kept}",
                 Hint(
-                    (
-                        "Write these values as text for the old version. Originals that were not restored stay "
-                        "on the server; list them with: "
-                    ),
+                    "Write these values as text for the old version. Originals that were not restored stay ",
+                    "on the server; list them with: ",
                     Command("migrate-data errors"),
                 ),
             )
@@ -365,51 +357,6 @@ class VerificationResult:
                 f"Verification found {count:,} problem{'s' * (count != 1)}, such as {self.data.problems.first[0]}.",
                 Hint("List them with: ", Command("migrate-data verify", "--verbose")),
             )
-
-
-class RunState(StrEnum):
-    """Whether a run or rollback is in progress."""
-
-    NONE = "none"
-    RUNNING = "running"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class RunProgress:
-    """The progress of a running or interrupted migration."""
-
-    status: DataStatus
-
-    @property
-    def state(self) -> RunState:
-        """Running while a process that may be alive holds the lease; otherwise interrupted if progress is saved."""
-        if self.status.lease is not None and not is_gone(self.status.lease.holder):
-            return RunState.RUNNING
-        return RunState.NONE if self.status.checkpoint is None else RunState.INTERRUPTED
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run or rollback is in progress."""
-        return self.state is RunState.RUNNING
-
-    @property
-    def done(self) -> int:
-        """How much of the present stage is done."""
-        return self._counts()[0]
-
-    @property
-    def total(self) -> int:
-        """The total of the present stage: 0 while unknown, otherwise at least what is done."""
-        done, total = self._counts()
-        return max(done, total) if total else 0
-
-    def _counts(self) -> tuple[int, int]:
-        lease, checkpoint = self.status.lease, self.status.checkpoint
-        activity = lease.activity if lease is not None and self.is_running else None
-        if activity is not None and (activity.done or self.status.lease_is_of_indexes):
-            return activity.done, activity.total
-        return (0, 0) if checkpoint is None else (checkpoint.met, checkpoint.total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,11 @@ from redstart.migrations.outcomes import (
     MigrationResult,
     RecordedFailures,
     RollbackResult,
-    RunProgress,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
+from redstart.migrations.run_progress import RunProgress
 from redstart.settings import exclude_prefixes as excluded_in_settings
 from redstart.settings import naive_timezone
 from redstart.sync.connections import client_of, get_redis_connection, server_of_client, shared_client

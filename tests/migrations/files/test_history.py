@@ -87,7 +87,7 @@ def test_problems_are_refused_with_the_next_step(
     text = str(caught.value)
     assert f"{directory}/20250101_000000_a.py, line 2: ZeroDivisionError: division by zero" in text
     assert "... 1 more" in text
-    assert text.endswith(f"{kind.command} status")
+    assert text.endswith(str(kind.status_command))
     refuse((), found.where, kind)
 
 

@@ -24,11 +24,11 @@ from redstart.migrations.outcomes import (
     MigrationResult,
     Refusal,
     RollbackResult,
-    RunProgress,
     StatusResult,
     VerificationResult,
 )
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.transformation import Outcome
 
