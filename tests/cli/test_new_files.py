@@ -223,7 +223,10 @@ class TestCreate:
 
     def test_what_cannot_be_converted_is_replaced_only_on_demand(self, declare: Declare) -> None:
         more = "class Part(EmbeddedJsonModel):\n    size: int = 0\n"
-        body = "class Box(JsonModel, index=True):\n    part: {}\n\n    class Meta:\n        global_key_prefix = 'shop'\n"
+        body = (
+            "class Box(JsonModel, index=True):\n    part: {}\n\n"
+            "    class Meta:\n        global_key_prefix = 'shop'\n"
+        )
         declare(NAME, more + body.format("Part = Part()"))
         create("initial")
         declare(NAME, more + body.format("int = 0"))
@@ -368,7 +371,7 @@ class TestMerge:
     def test_branches_that_conflict_are_refused(
         self, branches: list[str], old: str, new: str, said: str
     ) -> None:
-        (path,) = [path for path in Path("migrations").glob("*_other.py")]
+        (path,) = Path("migrations").glob("*_other.py")
         path.write_text(path.read_text().replace(old, new))
         found = om("migrate", "merge")
         refused(
@@ -383,7 +386,8 @@ class TestMerge:
         """Both set the default of one field: the result would depend on the order."""
         for path, default in zip(sorted(Path("migrations").glob("*_o*.py")), ("'x'", "'y'"), strict=True):
             text = path.read_text()
-            alter = f'AlterField("{MODULE}.Order", before=Field("name", "str"), after=Field("name", "str", default={default}))'
+            after = f'Field("name", "str", default={default})'
+            alter = f'AlterField("{MODULE}.Order", before=Field("name", "str"), after={after})'
             text = text.replace("AddField", "AlterField", 1)
             path.write_text(re.sub(r"operations=\[.*\]", f"operations=[{alter}]", text, flags=re.DOTALL))
         refused(om("migrate", "merge"), 1, "conflict")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from redstart.cli.output import line
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, roll_back
 from redstart.migrations.phase import MigrationPhase
 from redstart.next_steps import Command, Hint
 
@@ -12,7 +13,7 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
         Hint(
             "Stop the old version before you type: ",
-            Command("migrate-data run"),
+            CONVERT,
             ". Documents that it writes after the cutover are not indexed.",
         ),
     ),
@@ -29,7 +30,7 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     ),
     MigrationPhase.ROLLING_BACK: (
         "Stop queries by date now, and the new version before the rollback is complete.",
-        Hint("Resume with: ", Command("migrate-data rollback", DATETIME_MIGRATION)),
+        Hint("Resume with: ", roll_back(DATETIME_MIGRATION)),
     ),
 }
 """Other phases do not restrict the versions."""
@@ -40,7 +41,7 @@ STOP_BEFORE = (
 
 CUTOVER_PENDING: tuple[str | Hint, ...] = (
     "All convertible values are converted. The dual-format index is still active, so no query loses documents.",
-    Hint("Stop the old version; then cut over, or list the blocking values, with: ", Command("migrate run")),
+    Hint("Stop the old version; then cut over, or list the blocking values, with: ", MIGRATE_INDEXES),
 )
 
 AFTER_ROLLBACK = (

@@ -29,6 +29,7 @@ from redstart.migrations.data.plan import (
     longer_than,
     make_plan,
     plan_for_indexes,
+    with_index_attributes,
     with_recorded_exclusions,
 )
 from redstart.migrations.data.record import is_recorded_without_state, read_record
@@ -45,22 +46,23 @@ from redstart.migrations.failure import FailureSummary
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.status import absent_indexes, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, absent_among, absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.maintenance import drop_undo_log, force_unlock
+from redstart.migrations.next_command import next_command
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
     RecordedFailures,
     Refusal,
-    RunProgress,
     SchemaResult,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
 from redstart.migrations.phase import migration_status, with_index_lease
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import (
     DryRun,
     MigrationResult,
@@ -68,8 +70,8 @@ from redstart.migrations.run_results import (
     RollbackEstimate,
     RollbackResult,
 )
-from redstart.migrations.schema_check import check_schema
-from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.schema_check import check_schema, compare, mismatching
+from redstart.migrations.server_checks import has_search, require_safe_undo
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.verification import ModelReading, verify_all
 from redstart.values.timezones import NaiveTimezone
@@ -303,9 +305,24 @@ class DataMigration:
         """
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
-        state = yield from migration_status(self.context, plan, sample_documents=True)
-        absent = yield from absent_indexes(self.planned_indexes())
-        return StatusResult(state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent)
+        transformation = self.context.transformation
+        state = yield from migration_status(
+            transformation, plan, sample_documents=True, is_gone=self.context.is_gone
+        )
+        statuses = (yield from index_statuses(self.planned_indexes())) if (yield from has_search()) else []
+        absent = yield from absent_among(statuses)
+        checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
+        indexes = [
+            status
+            for status in mismatching(checks)
+            # Without any index the application does not search its documents.
+            if status.active is not ActiveIndex.ABSENT or status.planned.name in absent
+        ]
+        pending = {model.key_prefix for model in state.data.pending}
+        following = next_command(self.keys.migration_id, state.phase, indexes, pending)
+        return StatusResult(
+            state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following
+        )
 
     def check_schema(self) -> Op[SchemaResult]:
         """Compare the changing attributes of the active indexes with the models. Reads only, and none of documents.
@@ -315,8 +332,8 @@ class DataMigration:
             UnsupportedServerError: the server has no search module.
             StateDamagedError: state on the server is missing or damaged.
         """
-        checks = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
-        return SchemaResult(checks)
+        found = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
+        return SchemaResult(found.migration_id, found.phase, found.indexes)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.

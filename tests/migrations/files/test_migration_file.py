@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.errors import ConfigurationError, MigrationFileError
-from redstart.migrations.files.migration_file import Migration, checksum, is_valid_id, load_files
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.files.migration_file import Migration, checksum, is_valid_id, load_files
 from tests.migrations.files.conftest import Write, migration
 
 IMPORT = "from redstart.migrations.files.migration_file import Migration\n"

@@ -77,6 +77,7 @@ from redstart.migrations.indexes.preflight import (
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
 from redstart.migrations.phase import MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
 from redstart.next_steps import Command, Hint
@@ -104,8 +105,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         files = look(session, SCHEMA, migrations_dir)
         unmanaged = find_unclaimed(session)
         pending = _pending(statuses)
-        are_built = bool(pending) and all(one.active is ActiveIndex.EXPANDED for one in pending)
-        is_cutover_pending = are_built and _migration_status(session).is_cutover_pending
+        migration = _migration_status(session) if pending else None
     if as_json:
         print_json(
             {
@@ -118,27 +118,29 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         )
     else:
         _draw_indexes(statuses, pending)
-        if is_cutover_pending:
-            line(
-                Hint(
-                    "The data is converted. Cut over, or list the blocking values, with: ",
-                    Command("migrate run"),
-                )
-            )
-        elif are_built:
-            line(
-                Hint(
-                    "The new indexes are built. Convert the data and cut over with: ",
-                    Command("migrate-data run"),
-                )
-            )
-        elif pending:
-            line(Hint("Apply these changes with: ", Command("migrate run")))
+        if migration is not None:
+            _draw_next_command(pending, migration)
         draw_unclaimed(unmanaged)
         if files.total:
             line(f"Total migrations: {files.total} in files")
         draw_files(files)
     return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
+
+
+def _draw_next_command(pending: Sequence[IndexStatus], status: MigrationStatus) -> None:
+    command = next_command(
+        DATETIME_MIGRATION, status.phase, pending, {model.key_prefix for model in status.data.pending}
+    )
+    are_built = all(one.active is ActiveIndex.EXPANDED for one in pending)
+    if command == roll_back(DATETIME_MIGRATION):
+        draw_phase_guidance(status.phase)
+    elif command == CONVERT:
+        what = "The new indexes are built. Convert the data and cut over" if are_built else "Resume"
+        line(Hint(f"{what} with: ", CONVERT))
+    elif are_built:
+        line(Hint("The data is converted. Cut over, or list the blocking values, with: ", MIGRATE_INDEXES))
+    else:
+        line(Hint("Apply these changes with: ", MIGRATE_INDEXES))
 
 
 def _pending(statuses: Sequence[IndexStatus]) -> list[IndexStatus]:
@@ -269,7 +271,7 @@ def run(
 
 
 def _migration_status(session: Session) -> MigrationStatus:
-    return session.run(migration_status(session.context(), session.plan))
+    return session.run(migration_status(session.context().transformation, session.plan, exempt=LISTS))
 
 
 def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], where: str) -> str:

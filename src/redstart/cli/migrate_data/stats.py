@@ -39,7 +39,8 @@ from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.status import DataStatus
-from redstart.migrations.outcomes import RunProgress, RunState, StatisticsResult
+from redstart.migrations.outcomes import StatisticsResult
+from redstart.migrations.run_progress import RunProgress, RunState
 from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command
 
