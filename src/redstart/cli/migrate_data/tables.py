@@ -6,8 +6,7 @@ from redstart.cli.output import counted, line, rounded
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
-from redstart.migrations.data.unrestored import NOT_RESTORED
-from redstart.migrations.failure import Failure, FailureSummary, Fate
+from redstart.migrations.failure import NOT_RESTORED, Failure, FailureSummary, Fate
 from redstart.migrations.outcomes import RecordedFailures, unmatched_message
 from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command
