@@ -211,7 +211,11 @@ class Cart(JsonModel, index=True):
         index_name = "t:cart:index"
 """
 CART = "t:cart:index"
-CART_FIELDS = "$.at AS at TAG $.lines[*].grade AS lines_grade NUMERIC $.tags AS tags NUMERIC".split()
+CART_FIELDS = (
+    *("$.at", "AS", "at", "TAG"),
+    *("$.lines[*].grade", "AS", "lines_grade", "NUMERIC"),
+    *("$.tags", "AS", "tags", "NUMERIC"),
+)
 
 
 def test_values_inside_lists_are_named_by_path(
@@ -224,7 +228,8 @@ def test_values_inside_lists_are_named_by_path(
     for number in range(5):
         document = f'{{"pk":"{number}","at":"2023-01-01T12:00:00","lines":[],"tags":[]}}'
         client.execute_command("JSON.SET", f"t:cart:{number}", "$", document)
-    client.execute_command("FT.CREATE", CART, "ON", "JSON", "PREFIX", 1, "t:cart:", "SCHEMA", *CART_FIELDS)
+    of_carts = ("ON", "JSON", "PREFIX", 1, "t:cart:")
+    client.execute_command("FT.CREATE", CART, *of_carts, "SCHEMA", *CART_FIELDS)
     wait_until_built(client, [CART])
     assert run_om("migrate-data", "run").code == 0
     lines = '[{"grade":null,"x":[2]},{"grade":"good","x":"y"},{},{"grade":"bad"}]'

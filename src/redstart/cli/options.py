@@ -140,13 +140,13 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     ),
 )
 
-verbose = click.option("-v", "--verbose", is_flag=True, help="Show every failure and every field.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Show all failures, fields and steps.")
 migration_id = click.argument("migration_id", metavar="ID", required=False, callback=_named)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 accept_unindexed = click.option(
     "--accept-unindexed",
     is_flag=True,
-    help="Switch indexes even if documents drop out of query results.",
+    help="Continue even if documents drop out of query results.",
 )
 accept_unreadable = click.option(
     "--accept-unreadable",
@@ -167,7 +167,7 @@ include_prefixes = click.option(
     "include_prefixes",
     multiple=True,
     metavar="PREFIX",
-    help="Treat keys with this prefix as documents of the model with the shorter one. Repeatable.",
+    help="Treat keys with this prefix as documents of the model with the shorter prefix. Repeatable.",
 )
 aliases = click.option(
     "--alias",
@@ -187,7 +187,7 @@ batch_size = click.option(
     default=1_000,
     show_default=True,
     metavar="N",
-    help="Keys scanned per batch, 1 to 100000. Large documents are read in smaller batches.",
+    help="Keys scanned per batch. Large documents are read in smaller batches.",
 )
 
 

@@ -22,7 +22,7 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     ),
     MigrationPhase.CUT_OVER: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
-        Hint("When you no longer need to roll back: ", Command("migrate cleanup")),
+        Hint("When you no longer need to roll back, drop unused indexes with: ", Command("migrate cleanup")),
     ),
     MigrationPhase.CONTRACTED: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
@@ -39,7 +39,7 @@ STOP_BEFORE = (
 )
 
 CUTOVER_PENDING: tuple[str | Hint, ...] = (
-    "All convertible values are converted. The dual-format index is still active, so no query loses documents.",
+    "Queries still use the dual-format indexes, so no query loses documents.",
     Hint("Stop the old version; then cut over, or list the blocking values, with: ", Command("migrate run")),
 )
 

@@ -7,10 +7,10 @@ from redstart.next_steps import Command, Hint
 
 _HERE = "redstart.cli.migrate"
 COMMANDS = {
-    "status": (f"{_HERE}.commands:status", "Show each index and how it differs from its model."),
-    "run": (f"{_HERE}.commands:run", "Build indexes and cut over to them."),
-    "rollback": (f"{_HERE}.commands:rollback", "Switch back to the previous indexes."),
-    "cleanup": (f"{_HERE}.commands:cleanup", "Drop indexes that no alias points to."),
+    "status": (f"{_HERE}.status:status", "Show each index and how it differs from its model."),
+    "run": (f"{_HERE}.run:run", "Build indexes and cut over to them."),
+    "rollback": (f"{_HERE}.rollback:rollback", "Switch back to the previous indexes."),
+    "cleanup": (f"{_HERE}.cleanup:cleanup", "Drop indexes that no alias points to."),
 }
 
 

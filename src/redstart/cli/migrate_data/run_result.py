@@ -132,11 +132,11 @@ def _draw_verify_hint(result: RunResult, failures: FailureSummary) -> None:
     next_step("Verify the result with", Command("migrate-data verify", "--check-data"))
     if failures.fates[Fate.QUARANTINED]:
         line(
-            "  It also reports documents with a quarantined value in a field that does not allow None: models cannot "
-            "read them."
+            "  It also reports documents with a quarantined value in a field that does not allow None, which models "
+            "cannot read."
         )
     elif result.errors > failures.fates[Fate.REPLACED]:
-        line("  It also reports the documents with failed values: models cannot read them.")
+        line("  It also reports documents with failed values, which models cannot read.")
 
 
 def _draw_rollback_hint(result: RunResult) -> None:
