@@ -47,10 +47,11 @@ from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.state import read_records
-from redstart.migrations.indexes.status import absent_indexes, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, absent_among, absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.model_check import ModelCheck
+from redstart.migrations.next_command import next_command
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
     DryRun,
@@ -66,7 +67,8 @@ from redstart.migrations.outcomes import (
     VerificationResult,
 )
 from redstart.migrations.phase import migration_status, with_indexes_at_work
-from redstart.migrations.server_checks import require_safe_undo, require_server
+from redstart.migrations.schema_check import date_indexes, mismatching
+from redstart.migrations.server_checks import has_search, require_safe_undo, require_server
 from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint
 from redstart.values.timezones import NaiveTimezone
@@ -361,8 +363,19 @@ class DateMigration:
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
         found = yield from migration_status(self.keys, plan, transformation=self.context.transformation)
-        absent = yield from absent_indexes(self.planned_indexes())
-        return StatusResult(found.phase, found.is_cutover_pending, found.data, found.is_cut_over, absent)
+        is_searched = yield from has_search()
+        statuses = (yield from index_statuses(self.planned_indexes())) if is_searched else []
+        absent = yield from absent_among(statuses)
+        dated = [
+            one
+            for one in mismatching(date_indexes(statuses, plan, found.data.record))
+            # Without any index the application does not search its documents.
+            if one.active is not ActiveIndex.ABSENT or one.planned.name in absent
+        ]
+        following = next_command(found.phase, dated, {model.key_prefix for model in found.data.pending})
+        return StatusResult(
+            found.phase, found.is_cutover_pending, found.data, found.is_cut_over, absent, following
+        )
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.

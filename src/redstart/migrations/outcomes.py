@@ -418,9 +418,11 @@ class StatusResult(MigrationStatus):
 
     Attributes:
         absent: indexes of models that do not exist; queries on them raise IndexNotFoundError.
+        next_command: the next command of `om`; None if nothing is left to do.
     """
 
     absent: list[str]
+    next_command: Command | None
 
     @property
     def progress(self) -> RunProgress:

@@ -61,18 +61,23 @@ class MigrationStatus:
 
 
 def migration_status(
-    keys: StateKeys, plan: Plan, *, transformation: Transformation | None = None
+    keys: StateKeys,
+    plan: Plan,
+    *,
+    transformation: Transformation | None = None,
+    exempt: Collection[str] = (),
 ) -> Op[MigrationStatus]:
     """Return the phase of a migration, and the facts behind it. Reads only.
 
     Args:
         transformation: given to read documents, too: models with documents that were written in text format after the
             run are pending then.
+        exempt: parts that may be damaged (see `Damage.part`).
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.
     """
-    data = yield from data_status(keys, plan)
+    data = yield from data_status(keys, plan, exempt=exempt)
     if transformation is not None:
         data = yield from with_rewritten(data, transformation)
     data = yield from with_indexes_at_work(data, is_gone)

@@ -1,6 +1,6 @@
 """Compare the date fields of the active indexes with the models, and name the next command."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,19 +11,18 @@ from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan, plan_for_indexes
-from redstart.migrations.data.record import Record, read_record
+from redstart.migrations.data.record import Record
 from redstart.migrations.indexes.dual_format import filtered_index
 from redstart.migrations.indexes.plan import PlannedIndex, path_of, planned_indexes
-from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
+from redstart.migrations.indexes.status import IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
+from redstart.migrations.next_command import next_command
+from redstart.migrations.phase import MigrationPhase, migration_status
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
 from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
-
-MIGRATE_INDEXES = Command("migrate run")
-CONVERT = Command("migrate-data run")
 
 
 class DateFormat(StrEnum):
@@ -64,12 +63,29 @@ class DateIndex:
         """Return the dates whose field in the index differs from the model."""
         return [field for field in self.fields if field.form is not DateFormat.NEW]
 
-    @property
+
+@dataclass(frozen=True, slots=True)
+class SchemaCheck:
+    """The indexes with dates, compared with the models and with the converted data.
+
+    Attributes:
+        phase: of the whole migration.
+    """
+
+    phase: MigrationPhase
+    indexes: list[DateIndex]
+
     def next_command(self) -> Command | None:
-        """Return the next command for index or data; None if there is nothing to do."""
-        if self.mismatches and (self.converted or self.status.active is not ActiveIndex.EXPANDED):
-            return MIGRATE_INDEXES
-        return None if self.converted else CONVERT
+        """Return the command to run first; None if nothing is pending."""
+        if not self.indexes:
+            return None
+        pending = {one.status.planned.key_prefix for one in self.indexes if not one.converted}
+        return next_command(self.phase, mismatching(self.indexes), pending)
+
+
+def mismatching(indexes: Iterable[DateIndex]) -> list[IndexStatus]:
+    """Return the indexes with dates that differ from the model."""
+    return [one.status for one in indexes if one.mismatches]
 
 
 def date_indexes(statuses: Iterable[IndexStatus], plan: Plan, record: Record) -> list[DateIndex]:
@@ -114,8 +130,8 @@ def _form(active: IndexField, wanted: IndexField, status: IndexStatus) -> DateFo
     return DateFormat.OLD if same_place else DateFormat.OTHER
 
 
-def inspect_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIndex]]:
-    """Return the indexes with dates, compared with the models and with the converted data.
+def inspect_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[SchemaCheck]:
+    """Compare the indexes with dates with the models and with the converted data.
 
     Raises:
         UnsupportedServerError: the server has no search module.
@@ -125,14 +141,8 @@ def inspect_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIn
     yield from require_search()
     yield from require_intact(StateKeys(DATETIME_MIGRATION), exempt=LISTS)
     statuses = yield from index_statuses(planned)
-    record = yield from read_record(StateKeys(DATETIME_MIGRATION))
-    return date_indexes(statuses, plan, record)
-
-
-def next_command(found: Iterable[DateIndex]) -> Command | None:
-    """Return the command to run first; None if nothing is pending."""
-    commands = {one.next_command for one in found}
-    return next((one for one in (MIGRATE_INDEXES, CONVERT) if one in commands), None)
+    status = yield from migration_status(StateKeys(DATETIME_MIGRATION), plan, exempt=LISTS)
+    return SchemaCheck(status.phase, date_indexes(statuses, plan, status.data.record))
 
 
 def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, Any]]:
@@ -143,7 +153,7 @@ def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, 
     found = yield from inspect_dates(
         planned_indexes(declarations), plan_for_indexes(declarations, DatetimeConversion.of_zone("UTC"))
     )
-    concerned = [one for one in found if _of_another_type(one)]
+    concerned = [one for one in found.indexes if _of_another_type(one)]
     mismatches = [
         {
             "model": one.model.rpartition(".")[2],
@@ -159,7 +169,7 @@ def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, 
         "has_mismatches": bool(mismatches),
         "mismatches": mismatches,
         "total_affected_models": len(concerned),
-        "recommendation": _recommendation(concerned),
+        "recommendation": _recommendation(SchemaCheck(found.phase, concerned)),
     }
 
 
@@ -172,8 +182,8 @@ def _of_another_type(index: DateIndex) -> list[tuple[DateField, str]]:
     ]
 
 
-def _recommendation(concerned: Collection[DateIndex]) -> str:
-    if not concerned:
+def _recommendation(concerned: SchemaCheck) -> str:
+    if not concerned.indexes:
         return "No schema mismatches."
-    names = ", ".join(sorted({one.status.planned.name for one in concerned}))
-    return f"Queries on these dates return no or wrong documents. Run: {next_command(concerned)!s} ({names})"
+    names = ", ".join(sorted({one.status.planned.name for one in concerned.indexes}))
+    return f"Queries on these dates return no or wrong documents. Run: {concerned.next_command()!s} ({names})"

@@ -45,6 +45,7 @@ from redstart.cli.output import Tone, counted, duration, line, note, print_json,
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
+from redstart.cli.tables import next_step
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking
 from redstart.migrations.data.damage import LISTS
@@ -62,7 +63,8 @@ from redstart.migrations.indexes.preflight import (
 )
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.model_fit import Unmanaged
-from redstart.migrations.phase import MigrationStatus, migration_status
+from redstart.migrations.next_command import CONVERT
+from redstart.migrations.phase import MigrationPhase, MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
 
 
@@ -153,6 +155,8 @@ def run(
         is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
         if not refused and (is_expanded or status.is_cutover_pending or status.phase is not phase_before):
             draw_phase_guidance(status.phase, cut_over_to_come=status.is_cutover_pending)
+            if status.phase is MigrationPhase.EXPANDED:
+                next_step("Convert and cut over with", CONVERT)
     return exit_with_files(Exit.PENDING if refused else Exit.DONE, inspection.files, SCHEMA)
 
 
@@ -246,7 +250,7 @@ def _migrate(
 
 
 def _migration_status(session: Session) -> MigrationStatus:
-    return session.run(migration_status(session.keys, session.plan))
+    return session.run(migration_status(session.keys, session.plan, exempt=LISTS))
 
 
 def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]) -> None:

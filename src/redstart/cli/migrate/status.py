@@ -12,14 +12,15 @@ from redstart.cli.migration_files import draw_files, files_report, look, migrati
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, line, print_json
+from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
-from redstart.migrations.phase import migration_status
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, ROLL_BACK, next_command
+from redstart.migrations.phase import MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
-from redstart.next_steps import Command
 
 REPLACED_EXTERNALLY = (
     "{}: another tool (for example redis-om's Migrator) replaced the active index. No data is lost, but queries may "
@@ -44,9 +45,8 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         files = look(session, SCHEMA, migrations_dir)
         unmanaged = find_unclaimed(session)
         pending = pending_indexes(statuses)
-        are_built = bool(pending) and all(index.active is ActiveIndex.EXPANDED for index in pending)
-        is_cutover_pending = (
-            are_built and session.run(migration_status(session.keys, session.plan)).is_cutover_pending
+        migration = (
+            session.run(migration_status(session.keys, session.plan, exempt=LISTS)) if pending else None
         )
     if as_json:
         print_json(
@@ -60,7 +60,8 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         )
     else:
         _draw_indexes(statuses, pending)
-        _draw_next_step(pending, are_built=are_built, is_cutover_pending=is_cutover_pending)
+        if migration is not None:
+            _draw_next_step(pending, migration)
         draw_unclaimed(unmanaged)
         if files.total:
             line(f"Total migrations: {files.total} in files")
@@ -91,17 +92,18 @@ def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus
             line(f"{index.planned.name}: {documents}{still_filling(index.filled_percent)}")
 
 
-def _draw_next_step(pending: Sequence[IndexStatus], *, are_built: bool, is_cutover_pending: bool) -> None:
-    if is_cutover_pending:
-        next_step(
-            "The data is converted. Cut over, or list the blocking values, with", Command("migrate run")
-        )
+def _draw_next_step(pending: Sequence[IndexStatus], status: MigrationStatus) -> None:
+    command = next_command(status.phase, pending, {model.key_prefix for model in status.data.pending})
+    are_built = all(index.active is ActiveIndex.EXPANDED for index in pending)
+    if command == ROLL_BACK:
+        draw_phase_guidance(status.phase)
+    elif command == CONVERT:
+        what = "The new indexes are built. Convert the data and cut over" if are_built else "Resume"
+        next_step(f"{what} with", CONVERT)
     elif are_built:
-        next_step(
-            "The new indexes are built. Convert the data and cut over with", Command("migrate-data run")
-        )
-    elif pending:
-        next_step("Apply these changes with", Command("migrate run"))
+        next_step("The data is converted. Cut over, or list the blocking values, with", MIGRATE_INDEXES)
+    else:
+        next_step("Apply these changes with", MIGRATE_INDEXES)
 
 
 def _report(index: IndexStatus) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from redstart.cli.tables import next_step, table
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES
 from redstart.migrations.outcomes import (
     LOST_STATE,
     Outcome,
@@ -28,7 +29,7 @@ from redstart.migrations.outcomes import (
     unmatched_message,
 )
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
+from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
 from redstart.next_steps import Command, Hint
 
@@ -160,25 +161,26 @@ def _what_next(status: StatusResult) -> tuple[str | Hint, ...]:
             f"In progress: {found.lease}",
             Hint("Watch the progress with: ", Command("migrate-data progress")),
         )
-    if _is_rewritten(found):
-        lost = "Queries do not return these documents. " if status.is_cut_over else ""
-        return (Hint(f"{lost}Stop the old version, then convert with: ", Command("migrate-data run")),)
     if status.phase is MigrationPhase.CONVERTED:
         return (Hint("Check documents written since then with: ", Command("migrate-data verify")),)
+    if status.next_command == CONVERT:
+        return (Hint(f"{_how_to_convert(status)}: ", CONVERT),)
+    # Absent indexes and the other phases name their next command themselves.
+    if status.next_command == MIGRATE_INDEXES and found.pending and not status.absent:
+        return (Hint("Build the new indexes with: ", MIGRATE_INDEXES),)
+    return ()
+
+
+def _how_to_convert(status: StatusResult) -> str:
+    found = status.data
+    if _is_rewritten(found):
+        lost = "Queries do not return these documents. " if status.is_cut_over else ""
+        return f"{lost}Stop the old version, then convert with"
     if status.phase is MigrationPhase.MIGRATING:
-        return (Hint("Resume with: ", Command("migrate-data run")),)
-    is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
-    return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
-
-
-def _how_to_convert(found: DataStatus) -> Hint:
+        return "Resume with"
     if all(model in found.unnamed for model in found.pending):
-        return Hint(
-            "Name the modules of these models with --models, and convert with: ", Command("migrate-data run")
-        )
-    if found.recorded_elsewhere:
-        return Hint("Convert the rest with: ", Command("migrate-data run"))
-    return Hint("Convert with: ", Command("migrate-data run"))
+        return "Name the modules of these models with --models, and convert with"
+    return "Convert the rest with" if found.recorded_elsewhere else "Convert with"
 
 
 def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
@@ -220,11 +222,11 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     with open_session(settings) as session:
         note_assumed_zone(session)
         found = session.run(inspect_dates(session.planned_indexes(), session.plan))
-    advice = next_command(found)
+    advice = found.next_command()
     if as_json:
-        print_json(_report(found, advice))
+        print_json(_report(found.indexes, advice))
     else:
-        _draw(found, advice)
+        _draw(found.indexes, advice)
     return Exit.DONE if advice is None else Exit.PENDING
 
 
