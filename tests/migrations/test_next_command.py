@@ -11,7 +11,7 @@ from redstart.migrations.phase import MigrationPhase
 from redstart.next_steps import Command
 
 UP_TO_DATE, EXPANDED = ActiveIndex.UP_TO_DATE, ActiveIndex.EXPANDED
-TO_BUILD = set(ActiveIndex) - {UP_TO_DATE, EXPANDED}
+TO_BUILD = [active for active in ActiveIndex if active not in {UP_TO_DATE, EXPANDED}]
 CASES = {
     **{(active, True): MIGRATE_INDEXES for active in TO_BUILD},
     **{(active, False): MIGRATE_INDEXES for active in TO_BUILD},

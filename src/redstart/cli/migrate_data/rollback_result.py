@@ -19,7 +19,7 @@ from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
 
 ROLLBACK = Command("migrate-data rollback", DATETIME_MIGRATION)
-REFORMATTING = ROLLBACK.adding("--reformat-preexisting")
+REFORMATTING = Command("migrate-data rollback", DATETIME_MIGRATION, "--reformat-preexisting")
 PREEXISTING_NUMBERS = (
     "Pre-existing numbers were stored before the run, by redis-om 1.x or by the new version. The original index of a "
     "JSON model does not contain their documents."
