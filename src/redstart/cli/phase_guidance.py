@@ -7,7 +7,10 @@ from redstart.migrations.next_command import MIGRATE_INDEXES, ROLL_BACK
 from redstart.migrations.phase import MigrationPhase
 from redstart.next_steps import Command, Hint
 
-STOP_BEFORE = "Stop the old version before the cutover at the end of the run: documents that it writes later are not indexed."
+STOP_BEFORE = (
+    "Stop the old version before the cutover at the end of the run: documents that "
+    "it writes later are not indexed."
+)
 
 GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     MigrationPhase.EXPANDED: (
