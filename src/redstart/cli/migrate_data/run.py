@@ -68,9 +68,10 @@ def backup_before_run(session: Session, log: EventLog) -> None:
     )
 
 
-def note_backup_skipped() -> None:
-    """Print that a dry run makes no backup."""
-    note("--backup has no effect on a dry run: no backup was made.")
+def note_skipped(*, backup: bool) -> None:
+    """Print that a dry run makes no backup, if one was asked for."""
+    if backup:
+        note("--backup has no effect on a dry run: no backup was made.")
 
 
 @click.command()
@@ -154,14 +155,11 @@ def run(
         preflight = session.run(session.migration().preflight(options))
         files = _note_findings(session, preflight, migrations_dir, module)
         if dry_run:
-            if backup:
-                note_backup_skipped()
+            note_skipped(backup=backup)
             return run_dry(session, options, preflight, files, log, verbose=verbose, as_json=as_json)
         if limit == 0:
             return _run_nothing(files, log, as_json=as_json)
-        # With --no-expand, an index that is still to be built is an error.
-        indexes = [index for index in preflight.indexes if not (no_expand and index.to_build)]
-        _ask(session, indexes, assume_yes=yes)
+        _ask(session, preflight.indexes, no_expand=no_expand, assume_yes=yes)
         if backup:
             backup_before_run(session, log)
         resume_command = run_command(omit=("backup", "yes"))  # a second backup would replace a better one
@@ -202,8 +200,10 @@ def _run_nothing(files: Sequence[str], log: EventLog, *, as_json: bool) -> Exit:
     return Exit.DONE
 
 
-def _ask(session: Session, indexes: Sequence[IndexEstimate], *, assume_yes: bool) -> None:
+def _ask(session: Session, estimates: Sequence[IndexEstimate], *, no_expand: bool, assume_yes: bool) -> None:
     """Print what a run does with indexes, and ask on a terminal, with the number of documents and an estimate."""
+    # With --no-expand, an index that is still to be built is an error.
+    indexes = [estimate for estimate in estimates if not (no_expand and estimate.to_build)]
     for estimate in indexes:
         if estimate.to_build:
             note(forecast_line(estimate))
