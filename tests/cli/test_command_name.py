@@ -38,7 +38,7 @@ def as_redstart(*words: str) -> Ended:
         ("migrate run --help", "`redstart migrate-data run`"),
         ("migrate rollback --help", "Server, as in redstart --url."),
         ("migrate-data no-such", "See the options with: redstart migrate-data --help"),
-        ("migrate-data rollback", "Name it: redstart migrate-data rollback ID"),
+        ("migrate-data rollback", "For the conversion of dates, use: redstart migrate-data rollback 001_"),
     ],
 )
 def test_help_and_wrong_usage(words: str, named: str) -> None:
@@ -147,7 +147,7 @@ def test_the_next_command_means_the_same_server_and_models(
     assert f"Convert with: {following}" in looked.stdout.splitlines(), looked.text
     assert run_om(*following.split()[1:], "--yes").code in (0, 3)
     refused = run_om("migrate-data", "rollback", "--url", url, "--models", MODELS)
-    assert refused.stderr.endswith(f"Name it: om migrate-data rollback --url {url} --models {MODELS} ID\n")
+    assert f"use: om migrate-data rollback --url {url} --models {MODELS} 001_" in refused.stderr
 
 
 @pytest.mark.parametrize(

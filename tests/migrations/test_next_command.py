@@ -12,7 +12,7 @@ from redstart.next_steps import Command
 
 ID = "002_other"
 UP_TO_DATE, EXPANDED = ActiveIndex.UP_TO_DATE, ActiveIndex.EXPANDED
-TO_BUILD = [one for one in ActiveIndex if one not in (UP_TO_DATE, EXPANDED)]
+TO_BUILD = [active for active in ActiveIndex if active not in {UP_TO_DATE, EXPANDED}]
 CASES = {
     **{(active, True): MIGRATE_INDEXES for active in TO_BUILD},
     **{(active, False): MIGRATE_INDEXES for active in TO_BUILD},

@@ -244,8 +244,8 @@ def note_unused_exclusions(session: Session) -> None:
         return
     for prefix in session.run(migration.unused_prefixes(migration.exclude_prefixes)):
         warn(
-            f"exclude_prefixes in pyproject.toml has {prefix!r}, which concerns no keys of these models: none has a "
-            "shorter key prefix that it begins with."
+            f"exclude_prefixes in pyproject.toml has {prefix!r}, which has no effect: it does not begin with the key "
+            "prefix of one of these models."
         )
 
 
@@ -257,8 +257,8 @@ def note_overlapping_prefixes(session: Session) -> list[dict[str, str]]:
             continue
         warn(
             f"prefix {outer.key_prefix} ({outer.name}) also matches the keys of {inner.name} ({inner.key_prefix}): "
-            f"queries on {outer.name} return its documents. Set another Meta.model_key_prefix in one of the models; "
-            "stored documents keep their keys."
+            f"queries on {outer.name} also return documents of {inner.name}. Set another Meta.model_key_prefix in one "
+            "of the models; stored documents keep their keys."
         )
         found.append(
             {

@@ -159,9 +159,8 @@ class DataMigration:
         for option, prefixes in (("--exclude-prefix", given), ("--include-prefix", included)):
             for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():
                 raise ConfigurationError(
-                    f"{option} {shortened(prefix)} concerns no keys: no model has a shorter key prefix that it begins "
-                    "with.",
-                    "Use a prefix that begins with the key prefix of a model and is longer. "
+                    f"{option} {shortened(prefix)} has no effect: it does not begin with the key prefix of a model.",
+                    "Give a prefix that is longer than the key prefix of a model and begins with it. "
                     "To select models, name their modules with --models",
                 )
 

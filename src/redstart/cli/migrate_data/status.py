@@ -189,7 +189,7 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
         state = "pending" if model in found.pending else "applied"
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
-    table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
+    table("Models", ["model", "key prefix", "storage", "date fields", "state", "documents"], rows)
     if failed.count:
         next_step(f"{summary_of(failed)}. List these with", Command("migrate-data errors"))
     if found.record.plan is not None:
