@@ -138,7 +138,7 @@ def test_a_program_logs_an_excluded_prefix_without_keys(
             ((name, message),) = logged(caplog)
             assert name == "redstart.migrations.date_migration"
             assert message.startswith(
-                "exclude_prefixes in pyproject.toml has 'other:', which concerns no keys"
+                "exclude_prefixes in pyproject.toml has 'other:', which has no effect"
             )
 
 

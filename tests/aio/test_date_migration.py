@@ -32,7 +32,8 @@ from redstart.migrations.files.declarations import DATA
 from redstart.migrations.files.history import files_status
 from redstart.migrations.files.loader import load_directory
 from redstart.migrations.import_guard import no_migrations
-from redstart.migrations.outcomes import Outcome, RunState
+from redstart.migrations.outcomes import Outcome
+from redstart.migrations.run_progress import RunState
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.server.clients import open_like
 from redstart.settings import get_root_migrations_dir

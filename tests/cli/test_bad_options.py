@@ -22,10 +22,11 @@ def test_an_unknown_migration(station: redis.Redis, command: str) -> None:
 @pytest.mark.parametrize("command", ["rollback", "drop-undo-log"])
 def test_no_migration_is_named(station: redis.Redis, command: str) -> None:
     before = snapshot(station)
+    hint = f"For the conversion of dates, use: om migrate-data {command} {ID}"
     found = run_om("migrate-data", command, "--yes")
-    refused(found, 2, "No migration was given.", ID, f"\nName it: om migrate-data {command} ID\n")
+    refused(found, 2, "No migration ID was given.", f"\n{hint}\n")
     as_json = run_om("migrate-data", command, "--yes", "--json").json
-    assert (as_json["exit_code"], as_json["hint"]) == (2, f"Name it: om migrate-data {command} ID")
+    assert (as_json["exit_code"], as_json["hint"]) == (2, hint)
     assert difference(before, snapshot(station)) == []
 
 

@@ -1,15 +1,18 @@
 """`check-schema` on every way an index may take dates, and what it names next."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 
+from redstart import DateMigration
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.devserver.process import EmbeddedServer
 from redstart.mapping.index_schema import index_of
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
+from redstart.next_steps import Command
 from redstart.search.schema import create_arguments
 from tests.migrations.indexes.conftest import drop_all, legacy
 from tests.support.cli import run_om
@@ -25,7 +28,7 @@ DATES = {
 }
 """Those that are indexed, by model."""
 
-INDEX, DATA = "om migrate run", "om migrate-data run"
+INDEX, DATA, BACK = "om migrate run", "om migrate-data run", f"om migrate-data rollback {ID}"
 
 
 def check() -> tuple[int, dict[str, Any]]:
@@ -92,6 +95,40 @@ def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
     assert states(check()[1])["Sighting"] == {"dual-format"}
     step("migrate-data", "rollback", ID)
     assert set(check()[1]["unconverted_models"]) == set(DATES)
+
+
+STEPS = {
+    "": INDEX,
+    "migrate run": DATA,
+    "migrate-data run --limit-documents 5": DATA,
+    "migrate-data run": None,
+    "migrate rollback": BACK,
+    f"migrate-data rollback {ID}": INDEX,
+}
+"""For each step, the next command."""
+
+
+def test_every_command_names_the_same_next_command(legacy: redis.Redis, configured: str) -> None:
+    """`check-schema`, both `status` commands, and the status for programs."""
+    for step, following in STEPS.items():
+        assert not step or run_om(*step.split()).code in (0, 5), step
+        assert check()[1]["recommendation"] == following, step
+        found = DateMigration(MODELS, url=configured).status()
+        assert found.next_command == (None if following is None else Command(*command_parts(following))), step
+        for words in ("migrate-data status", "migrate status"):
+            named = named_next(run_om(*words.split()).stdout)
+            assert named == ({following} - {None}), (step, words)
+
+
+def command_parts(command: str) -> list[str]:
+    _, group, name, *arguments = command.split()
+    return [f"{group} {name}", *arguments]
+
+
+def named_next(text: str) -> set[str]:
+    """Return the commands in a status, without that which a complete migration offers and those that only read."""
+    named = re.findall(r"om (?:migrate|migrate-data) [a-z]\S*(?: [0-9]\S*)?", text)
+    return {one.rstrip(".") for one in named} - {"om migrate cleanup", "om migrate-data verify"}
 
 
 def test_a_cut_over_that_was_refused_is_pending(legacy: redis.Redis, configured: str) -> None:

@@ -10,8 +10,12 @@ import redis
 
 from redstart import __version__
 from redstart.cli.output import named_as_typed, rendered
+from redstart.commands.server_info import info
+from redstart.effects import call
+from redstart.errors import ServerConnectionError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.next_steps import Command, Hint
+from redstart.server.clients import open_sync
 from tests.cli.conftest import MODELS
 from tests.support.cli import Ended, run_om
 from tests.support.demo_run import DemoRun
@@ -34,7 +38,7 @@ def as_redstart(*words: str) -> Ended:
         ("migrate run --help", "`redstart migrate-data run`"),
         ("migrate rollback --help", "Server, as in redstart --url."),
         ("migrate-data no-such", "See the options with: redstart migrate-data --help"),
-        ("migrate-data rollback", "Name it: redstart migrate-data rollback ID"),
+        ("migrate-data rollback", "For the conversion of dates, use: redstart migrate-data rollback 001_"),
     ],
 )
 def test_help_and_wrong_usage(words: str, named: str) -> None:
@@ -74,6 +78,17 @@ def test_errors_that_come_from_below(station: redis.Redis) -> None:
     hint = "redstart migrate-data clear-progress"
     assert hint in as_redstart("migrate-data", "run", "--yes").stderr
     assert hint in as_redstart("migrate-data", "run", "--yes", "--json").json["hint"]
+
+
+def test_a_server_that_does_not_reply(configured: str) -> None:
+    """Programs and commands get the same hint."""
+    found = as_redstart("migrate-data", "status", "--url", "redis://localhost:1")
+    with pytest.raises(ServerConnectionError) as raised, open_sync("redis://localhost:1") as driver:
+        _ = driver.run(call(info()))
+    hint = str(raised.value.hint)
+    assert "start one with: om server" in hint
+    renamed = re.sub(r"\bom\b", "redstart", hint)
+    assert found.stderr.endswith(f"\n{renamed}\n")
 
 
 def test_what_is_logged_of_an_error(station: redis.Redis, tmp_path: Path) -> None:
@@ -132,7 +147,7 @@ def test_the_next_command_means_the_same_server_and_models(
     assert f"Convert with: {following}" in looked.stdout.splitlines(), looked.text
     assert run_om(*following.split()[1:], "--yes").code in (0, 3)
     refused = run_om("migrate-data", "rollback", "--url", url, "--models", MODELS)
-    assert refused.stderr.endswith(f"Name it: om migrate-data rollback --url {url} --models {MODELS} ID\n")
+    assert f"use: om migrate-data rollback --url {url} --models {MODELS} 001_" in refused.stderr
 
 
 @pytest.mark.parametrize(

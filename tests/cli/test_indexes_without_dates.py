@@ -55,7 +55,7 @@ def test_a_document_that_does_not_fit_is_named_with_the_way_on(crates: redis.Red
     crates.hset("t:crate:7", "pieces", "many")
     refused = run_om("migrate", "run")
     assert (refused.code, "blocking: t:crate:7: rejected by the index" in refused.stdout) == (3, True)
-    assert "after you have corrected the documents" in refused.stdout
+    assert "once you have corrected the documents" in refused.stdout
     assert "migrate-data" not in refused.stdout
     assert run_om("migrate", "run", "--accept-unindexed").code == 0
     assert total(crates, INDEX) == 19

@@ -119,11 +119,9 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
         True,
     )
     assert by_hand.stdout.startswith("Cutover refused for 1 of 3 indexes.\n")
-    corrected = "as text or as numbers; converts them and cuts over"
+    corrected = r"\(text or numeric format\); converts them and cuts over"
     assert re.search(f"^  om migrate-data run\n.*{corrected}$", by_hand.stdout, re.M), by_hand.stdout
-    required = by_hand.stdout.find(
-        "models cannot read these documents, because these fields are required: Visit."
-    )
+    required = by_hand.stdout.find("models then cannot read documents without these required fields: Visit.")
     assert (required >= 0) is (field == "arrived_at")
     assert (by_hand.stdout.find("mode default") < by_hand.stdout.find("mode quarantine")) is (required >= 0)
     looked = run_om("migrate", "status").stdout
@@ -272,7 +270,7 @@ def test_a_cutover_refused_for_text_names_the_conversion_and_the_list_of_all(
         legacy.hset(key, "arrived_at", "2023-01-01T00:00:00")
     refused = run_om("migrate", "run")
     assert (refused.code, " arrived_at: still text" in refused.stdout) == (3, True)
-    assert "Some values are still text. Convert them with: om migrate-data run\n" in refused.stdout
+    assert "Some values are still in text format. Convert them with: om migrate-data run\n" in refused.stdout
     assert "--failure-mode" not in refused.stdout
     assert "; list all with: om migrate run --verbose\n" in refused.stdout
     listed = run_om("migrate", "run", "--verbose").stdout

@@ -203,8 +203,8 @@ class TestProgress:
 
     def test_verbose_shows_the_counters(self, station: redis.Redis) -> None:
         run_om("migrate-data", "run", "--limit-documents", "10")
-        assert "run number" not in run_om("migrate-data", "progress").stdout
-        assert "run number" in run_om("migrate-data", "progress", "-v").stdout
+        assert "generation" not in run_om("migrate-data", "progress").stdout
+        assert "generation" in run_om("migrate-data", "progress", "-v").stdout
 
 
 def test_looking_writes_nothing(station: redis.Redis) -> None:

@@ -102,6 +102,12 @@ def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: 
     assert (answered.code, "[y/N]" in answered.shown) == (0, False)
 
 
+@pytest.mark.parametrize(("answer", "code"), [("maybe\ny", 0), ("\xe9\nYES", 0), ("maybe\nno", 1)])
+def test_another_answer_is_asked_for_again(station: redis.Redis, answer: str, code: int) -> None:
+    found = om_on_terminal("migrate-data", "clear-progress", answer=answer)
+    assert (found.code, found.shown.count("[y/N]:"), found.shown.count("Type y or n.")) == (code, 2, 1)
+
+
 def snapshot_of_state(client: redis.Redis) -> set[bytes]:
     return set(client.scan_iter("redstart:*"))
 

@@ -34,7 +34,8 @@ def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, cli
     assert (preview.code, preview.json["unrestored"]) == (0, 1)
     done = run_om(*UNDO)
     assert done.code == 6
-    assert f"{KEY} ringed_at: not restored: another client has since stored 1600000000.5" in done.stdout
+    assert f'{KEY} ringed_at: not restored: the original is "N/A!' in done.stdout
+    assert "; the document now has 1600000000.5\n" in done.stdout
     assert "Originals not restored: 1\n  " in done.stdout
     assert "  Or drop them with: om migrate-data drop-undo-log" in done.stdout
     status = run_om("migrate-data", "status").stdout
@@ -46,9 +47,7 @@ def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, cli
     again = run_om(*UNDO, "--json")
     assert (again.code, again.json["status"], again.json["unrestored"]) == (6, "completed", 1)
     unconfirmed = run_om("migrate-data", "drop-undo-log", UNDO[2])
-    without = (
-        f"Without its undo log {UNDO[2]} cannot be rolled back. The undo log has the only copy of 1 original."
-    )
+    without = f"Without its undo log, {UNDO[2]} cannot be rolled back. The undo log has the only copy of 1 original."
     assert (unconfirmed.code, unconfirmed.stderr) == (2, f"Error: {without}\nTo drop it, add --yes.\n")
     assert run_om("migrate-data", "drop-undo-log", UNDO[2], "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["errors"] == []

@@ -141,7 +141,7 @@ def test_errors_lists_key_path_value_and_reason(configured: str, client: redis.R
     first, title, header, *rows = found.stdout.splitlines()
     assert (first, title, header.split()) == (
         "2 failed values in 2 documents.",
-        "Failed values by reason",
+        "Values by reason",
         ["reason", "count"],
     )
     assert "station:visit:a arrived_at: not a date: N/A" in rows

@@ -19,8 +19,8 @@ from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import acquire
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.maintenance import force_unlock
-from redstart.migrations.outcomes import RunProgress
 from redstart.migrations.phase import with_index_lease
+from redstart.migrations.run_progress import RunProgress
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 from tests.migrations.indexes.conftest import legacy

@@ -47,11 +47,11 @@ from redstart import (
 )
 from redstart.migrations.outcomes import (
     RecordedFailures,
-    RunProgress,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
 from redstart.model.model import ExpressionProxy, PartialModel
 from redstart.search.expressions import Comparison, FieldExpression

@@ -14,8 +14,8 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import retry_while_locked
+from redstart.migrations.next_command import MIGRATE_INDEXES
 from redstart.migrations.startup import PendingIndex, bring_up_to_date, pending_indexes
-from redstart.next_steps import Command
 
 if TYPE_CHECKING:
     import redis.asyncio
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _OF_ANY_ZONE = DatetimeConversion.of_zone("UTC")  # no value is read, so the zone has no effect
 
-_RUN: Final = Command("migrate run")
 _HAS_MORE = (
-    f"The index %s has fields that its model does not declare, and was not changed. Replace it with: {_RUN!s}"
+    "The index %s has fields that its model does not declare, and was not changed. "
+    f"Replace it with: {MIGRATE_INDEXES!s}"
 )
 _SUPERSEDED = (
     "The index %s was not changed: its definition is newer than that of %s. "
-    f"Restore the definition of the model with: {_RUN!s}"
+    f"Restore the definition of the model with: {MIGRATE_INDEXES!s}"
 )
 
 

@@ -62,13 +62,13 @@ def _paragraph(text: str, first: str = "", *, style: str = "") -> None:
     default=20_000,
     show_default=True,
     metavar="N",
-    help="Documents to migrate, 500 to 1000000.",
+    help="Documents to migrate.",
 )
 def demo(documents: int) -> int:
     """Migrate sample documents on a temporary server.
 
-    The demo previews the migration, converts, is killed with kill -9, resumes, verifies, cuts over, rolls back, and
-    compares every byte. It takes less than a minute and leaves nothing behind.
+    The demo previews the migration, starts a conversion, kills it with kill -9, resumes it, verifies, cuts over, rolls
+    back, and compares every byte. It takes less than a minute and leaves nothing behind.
 
     Requires: pip install 'redstart[server]'
     """

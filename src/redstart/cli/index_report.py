@@ -17,7 +17,7 @@ from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.preflight import IndexEstimate
-from redstart.migrations.indexes.status import IndexStatus
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.next_steps import Command, Hint
 
@@ -32,35 +32,44 @@ LIST_BLOCKING = Command("migrate run", "--verbose")
 DROP_OUT = "would drop out of query results"
 
 
+def counted_indexes(count: int) -> str:
+    """Return a number of indexes, as `2 indexes`."""
+    return "1 index" if count == 1 else f"{count:,} indexes"
+
+
+def pending_indexes(statuses: Sequence[IndexStatus]) -> list[IndexStatus]:
+    """Return the indexes that differ from their models."""
+    return [index for index in statuses if index.active is not ActiveIndex.UP_TO_DATE]
+
+
 def index_migration(monitor: Monitor) -> IndexMigration:
     """Return the index migrations of this process, which report their progress to a monitor."""
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, monitor)
 
 
-def forecast_line(one: IndexEstimate) -> str:
+def forecast_line(estimate: IndexEstimate) -> str:
     """Return the estimate for one index as a line."""
-    documents = f"{counted(one.documents, 'document')} in the active index{still_filling(one.filled_percent)}"
-    if not one.to_build:
-        return f"{one.name}: {documents}; the new index is already built"
-    builds = "1 index" if one.to_build == 1 else f"{one.to_build} indexes"
-    return (
-        f"{one.name}: {documents}; {builds} to build (about {one.megabytes:.1f} MB, {duration(one.seconds)})"
-    )
+    documents = counted(estimate.documents, "document")
+    active = f"{estimate.name}: {documents} in the active index{still_filling(estimate.filled_percent)}"
+    if not estimate.to_build:
+        return f"{active}; the new index is already built"
+    size = f"about {estimate.megabytes:.1f} MB, {duration(estimate.seconds)}"
+    return f"{active}; {counted_indexes(estimate.to_build)} to build ({size})"
 
 
 def note_superseded(statuses: Sequence[IndexStatus]) -> None:
     """Warn of each index with a later definition than that of its model: the models may be old ones."""
-    for one in statuses:
-        if one.is_superseded:
-            warn(superseded_message(one))
+    for index in statuses:
+        if index.is_superseded:
+            warn(superseded_message(index))
 
 
-def superseded_message(one: IndexStatus) -> str:
+def superseded_message(index: IndexStatus) -> str:
     """Return what a run does with an index that has a later definition than that of its model."""
     return (
-        f"{one.planned.name}: the active index has a newer definition than {one.planned.model}. A run restores the "
-        "older one, which the new version of the application may not be able to query. If these are the models of the "
-        "old version, give those of the new version with --models."
+        f"{index.planned.name}: the active index has a newer definition than {index.planned.model}. A run would "
+        "restore the older definition, which the new version of the application may not be able to query. If these "
+        "are the models of the old version, give those of the new version with --models."
     )
 
 
@@ -82,16 +91,16 @@ def draw_unnamed_aliases(expected: Sequence[IndexEstimate], aliases: Sequence[st
         )
 
 
-def forecast_report(one: IndexEstimate) -> dict[str, Any]:
+def forecast_report(estimate: IndexEstimate) -> dict[str, Any]:
     """Return the estimate for one index, for --json."""
     return {
-        "model": one.model,
-        "index": one.name,
-        "documents": one.documents,
-        "filled_percent": None if one.filled_percent is None else round(one.filled_percent, 1),
-        "to_build": one.to_build,
-        "megabytes": round(one.megabytes, 3),
-        "seconds": round(one.seconds, 3),
+        "model": estimate.model,
+        "index": estimate.name,
+        "documents": estimate.documents,
+        "filled_percent": None if estimate.filled_percent is None else round(estimate.filled_percent, 1),
+        "to_build": estimate.to_build,
+        "megabytes": round(estimate.megabytes, 3),
+        "seconds": round(estimate.seconds, 3),
     }
 
 
@@ -109,40 +118,44 @@ def draw_results(
         plan: names the fields in which models require a value.
         failure_mode: that of the run that was refused.
     """
-    for number, one in enumerate(results):
-        if number and (one.is_refused or results[number - 1].is_refused):
+    changed = [
+        result for result in results if result.outcome is not IndexOutcome.UP_TO_DATE or result.repaired
+    ]
+    shown = list(results) if verbose else changed
+    for before, result in zip([None, *shown], shown, strict=False):
+        if before is not None and (result.is_refused or before.is_refused):
             line("")
-        _draw_result(one, blocking.get(one.name, []), verbose=verbose)
-    refused = any(one.is_refused for one in results)
+        _draw_result(result, blocking.get(result.name, []), verbose=verbose)
+    refused = any(result.is_refused for result in results)
     if blocking:
         line("")
         _draw_options(blocking, plan, refused=refused, failure_mode=failure_mode)
 
 
-def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
-    found = one.coverage
-    text = f"{one.name}: {RESULTS[one.outcome]}"
-    if one.is_refused and found is not None:
-        text += f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
+def _draw_result(result: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
+    coverage = result.coverage
+    text = f"{result.name}: {RESULTS[result.outcome]}"
+    if result.is_refused and coverage is not None:
+        text += f": {coverage.missing:,} of {counted(coverage.documents, 'document')} {DROP_OUT}"
     line(text)
-    if one.repaired:
-        line("  the active index had been replaced or dropped by another tool; repaired")
-    if found is None:
+    if result.repaired:
+        line("  another tool had replaced or dropped the active index; repaired")
+    if coverage is None:
         return
-    if found.missing and not one.is_refused and (one.outcome is IndexOutcome.CUT_OVER or one.is_incomplete):
-        _draw_not_indexed(found)
-    if found.missing_from_both:
-        line(
-            f"  missing from both the original and the new index: {counted(found.missing_from_both, 'document')}"
-        )
+    is_incomplete = result.outcome is IndexOutcome.CUT_OVER or result.is_incomplete
+    if coverage.missing and not result.is_refused and is_incomplete:
+        _draw_not_indexed(coverage)
+    if coverage.missing_from_both:
+        documents = counted(coverage.missing_from_both, "document")
+        line(f"  missing from both the original and the new index: {documents}")
     shown = blocking if verbose else blocking[:MAX_EXAMPLES_SHOWN]
     for failure in shown:
         line(f"  blocking: {failure}")
-    if one.is_refused and not blocking:
-        _draw_examples(found)
-    elif shown and found.missing > (named := len({failure.key for failure in shown})):
-        more = f"  ... and {counted(found.missing - named, 'more document')}"
-        line(more if verbose or not one.is_refused else Hint(more, "; list all with: ", LIST_BLOCKING))
+    if result.is_refused and not blocking:
+        _draw_examples(coverage)
+    elif shown and coverage.missing > (named := len({failure.key for failure in shown})):
+        more = f"  ... and {counted(coverage.missing - named, 'more document')}"
+        line(more if verbose or not result.is_refused else Hint(more, "; list all with: ", LIST_BLOCKING))
 
 
 def _draw_options(
@@ -155,9 +168,9 @@ def _draw_options(
     """Print what can be done about blocking values: each command, and below it what it does."""
     values = [failure for failures in blocking.values() for failure in failures if failure.path]
     if refused:
-        line("The active index is unchanged, so queries lose no document.")
+        line("The active indexes are unchanged, so no query loses documents.")
     if any(failure.reason == STILL_TEXT for failure in values):
-        line(Hint("Some values are still text. Convert them with: ", Command("migrate-data run")))
+        line(Hint("Some values are still in text format. Convert them with: ", Command("migrate-data run")))
     if refused:
         line("To finish the cutover, stop the old version, then do one of:")
     else:
@@ -174,10 +187,10 @@ def _options(
 ) -> Iterator[tuple[Command, str]]:
     then = " and cuts over" if refused else ""
     if values:
-        effect = "after you have corrected the values, as text or as numbers; converts them"
+        effect = "once you have corrected the values (text or numeric format); converts them"
         yield Command("migrate-data run"), effect + then
     else:
-        yield Command("migrate run"), "after you have corrected the documents"
+        yield Command("migrate run"), "once you have corrected the documents"
     if any(failure.reason != STILL_TEXT for failure in values):
         yield from _failure_modes(values, plan, failure_mode)
     if refused:
@@ -194,19 +207,17 @@ def _failure_modes(
     required = required_fields(values, plan)
     effect = "moves failed values to <field>__invalid"
     if required:
-        effect += (
-            f"; models cannot read these documents, because these fields are required: {', '.join(required)}"
-        )
+        effect += f"; models then cannot read documents without these required fields: {', '.join(required)}"
     modes = {
         FailureMode.QUARANTINE: effect,
         FailureMode.DEFAULT: "stores 0.0 (1970-01-01) instead of failed values",
     }
-    found = [
+    options = [
         (Command("migrate-data run", "--failure-mode", mode), text)
         for mode, text in modes.items()
         if mode is not failure_mode
     ]
-    return found[::-1] if required else found
+    return options[::-1] if required else options
 
 
 def draw_absent(names: Sequence[str]) -> None:
@@ -219,7 +230,7 @@ def draw_absent(names: Sequence[str]) -> None:
 
 def indexes_are(count: int, state: str) -> str:
     """Return a number of indexes and their state, as `2 indexes are absent`."""
-    return f"1 index is {state}" if count == 1 else f"{count:,} indexes are {state}"
+    return f"{counted_indexes(count)} {'is' if count == 1 else 'are'} {state}"
 
 
 def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:
@@ -233,7 +244,7 @@ def draw_switched(name: str, switched: CutoverResult, result: str, *, accepted: 
     Args:
         accepted: whether it may drop them: then they are printed, too.
     """
-    found = switched.coverage
+    coverage = switched.coverage
     if switched.is_created:
         result = "kept: there was no index of this name before Redstart"
     if switched.is_dropped:
@@ -241,60 +252,60 @@ def draw_switched(name: str, switched: CutoverResult, result: str, *, accepted: 
     if not switched.done:
         result = "refused" + (
             ""
-            if found is None
-            else f": {found.missing:,} of {counted(found.documents, 'document')} {DROP_OUT}"
+            if coverage is None
+            else f": {coverage.missing:,} of {counted(coverage.documents, 'document')} {DROP_OUT}"
         )
     line(f"{name}: {result}")
-    if found is None:
+    if coverage is None:
         return
-    if switched.done and accepted and found.missing:
-        _draw_not_indexed(found)
-    if not switched.done or (accepted and found.missing):
-        _draw_examples(found)
+    if switched.done and accepted and coverage.missing:
+        _draw_not_indexed(coverage)
+    if not switched.done or (accepted and coverage.missing):
+        _draw_examples(coverage)
 
 
-def draw_lacking(name: str, found: Coverage, before: int) -> None:
+def draw_lacking(name: str, coverage: Coverage, before: int) -> None:
     """Print that the restored index does not hold some documents, and how many it did not hold before."""
     line(
-        f"{name}: {counted(found.missing, 'document')} missing from the original index now; before the migration "
+        f"{name}: {counted(coverage.missing, 'document')} missing from the original index now; before the migration "
         f"{before:,}"
     )
-    _draw_examples(found)
+    _draw_examples(coverage)
 
 
 def switched_report(name: str, switched: CutoverResult) -> dict[str, Any]:
     """Return the result of rolling back an index, for --json."""
-    found = switched.coverage
+    coverage = switched.coverage
     return {
         "index": name,
         "done": switched.done,
-        "documents": found.documents if found else None,
-        "missing": found.missing if found else None,
-        "examples": [key.decode(errors="backslashreplace") for key in found.examples] if found else [],
+        "documents": coverage.documents if coverage else None,
+        "missing": coverage.missing if coverage else None,
+        "examples": [key.decode(errors="backslashreplace") for key in coverage.examples] if coverage else [],
     }
 
 
-def _draw_not_indexed(found: Coverage) -> None:
-    documents = counted(found.missing, "document")
+def _draw_not_indexed(coverage: Coverage) -> None:
+    documents = counted(coverage.missing, "document")
     line(f"  missing from the new index: {documents}; stored, but not returned by queries")
 
 
-def _draw_examples(found: Coverage) -> None:
-    for key in found.examples[:MAX_EXAMPLES_SHOWN]:
+def _draw_examples(coverage: Coverage) -> None:
+    for key in coverage.examples[:MAX_EXAMPLES_SHOWN]:
         line(f"  {shown_key(key)}")
-    if found.missing > MAX_EXAMPLES_SHOWN:
-        line(f"  ... and {counted(found.missing - MAX_EXAMPLES_SHOWN, 'more document')}")
+    if coverage.missing > MAX_EXAMPLES_SHOWN:
+        line(f"  ... and {counted(coverage.missing - MAX_EXAMPLES_SHOWN, 'more document')}")
 
 
-def result_report(one: IndexResult) -> dict[str, Any]:
+def result_report(result: IndexResult) -> dict[str, Any]:
     """Return the result of one index, for --json."""
-    found = one.coverage
+    coverage = result.coverage
     return {
-        "model": one.model,
-        "index": one.name,
-        "state": one.outcome.value,
-        "repaired": one.repaired,
-        "documents": found.documents if found else None,
-        "missing": found.missing if found else None,
-        "missing_from_both": found.missing_from_both if found else None,
+        "model": result.model,
+        "index": result.name,
+        "state": result.outcome.value,
+        "repaired": result.repaired,
+        "documents": coverage.documents if coverage else None,
+        "missing": coverage.missing if coverage else None,
+        "missing_from_both": coverage.missing_from_both if coverage else None,
     }

@@ -36,7 +36,7 @@ def migrations_dir(kind: Kind) -> Callable[[F], F]:
         "--migrations-dir",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         metavar="DIRECTORY",
-        help=f"Directory of migration files; else {kind.folder} in REDIS_OM_MIGRATIONS_DIR, or in migrations.",
+        help=f"Directory of migration files. Default: {kind.folder}, in REDIS_OM_MIGRATIONS_DIR or ./migrations.",
     )
 
 

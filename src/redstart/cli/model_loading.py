@@ -11,6 +11,7 @@ from types import ModuleType
 from redstart.display import did_you_mean, has_credentials, without_password, without_passwords
 from redstart.errors import (
     ConfigurationError,
+    DocumentDecodeError,
     IndexNotFoundError,
     IndexOutdatedError,
     RedstartError,
@@ -92,7 +93,7 @@ def _import(name: str, package: str | None = None) -> ModuleType:
         # Text printed by an imported module must not mix with JSON on stdout.
         with contextlib.redirect_stdout(sys.stderr):
             return import_module(name)
-    except ServerError as exc:
+    except (ServerError, DocumentDecodeError) as exc:
         raise _query_at_import(name, exc) from exc
     except RedstartError as exc:
         raise ConfigurationError(f"Invalid model in {name}: {exc.message}", exc.next_step) from exc
@@ -103,7 +104,7 @@ def _import(name: str, package: str | None = None) -> ModuleType:
         ) from exc
 
 
-def _query_at_import(name: str, error: ServerError) -> ConfigurationError:
+def _query_at_import(name: str, error: RedstartError) -> ConfigurationError:
     """Return the error of a module whose top level uses the server."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == "<module>"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from redstart.cli.main import Given
-from redstart.cli.output import command_of, warn
+from redstart.cli.output import command_of, note, warn
 from redstart.cli.skipped_migrations import migrations_skipped
 from redstart.cli.wrapping import fitted
 from redstart.display import escaped
@@ -105,8 +105,8 @@ def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
     """Return the id. The command checks whether the migration exists."""
     if value is None:
         raise ConfigurationError(
-            f"No migration was given. The conversion of dates is {DATETIME_MIGRATION}.",
-            Hint("Name it: ", command_of(ctx, "ID")),
+            "No migration ID was given.",
+            Hint("For the conversion of dates, use: ", command_of(ctx, DATETIME_MIGRATION)),
         )
     return value
 
@@ -144,13 +144,13 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     json_output,
 )
 
-verbose = click.option("-v", "--verbose", is_flag=True, help="Show every failure and every field.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Show all failures, fields and steps.")
 migration_id = click.argument("migration_id", metavar="ID", required=False, callback=_named)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 accept_unindexed = click.option(
     "--accept-unindexed",
     is_flag=True,
-    help="Switch indexes even if documents drop out of query results.",
+    help="Continue even if documents drop out of query results.",
 )
 accept_unreadable = click.option(
     "--accept-unreadable",
@@ -171,7 +171,7 @@ include_prefixes = click.option(
     "include_prefixes",
     multiple=True,
     metavar="PREFIX",
-    help="Treat keys with this prefix as documents of the model with the shorter one. Repeatable.",
+    help="Treat keys with this prefix as documents of the model with the shorter prefix. Repeatable.",
 )
 aliases = click.option(
     "--alias",
@@ -191,7 +191,7 @@ batch_size = click.option(
     default=1_000,
     show_default=True,
     metavar="N",
-    help="Keys scanned per batch, 1 to 100000. Large documents are read in smaller batches.",
+    help="Keys scanned per batch. Large documents are read in smaller batches.",
 )
 
 
@@ -216,10 +216,24 @@ def _chosen(ctx: click.Context, omit: Collection[str]) -> Iterator[str]:
             yield from (parameter.opts[-1],) if one is True else (parameter.opts[-1], str(one))
 
 
+_ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
+
+
 def confirm(question: str, *, assume_yes: bool) -> None:
     """Ask on a terminal; elsewhere return, since a prompt would block a pipeline. Raises click.Abort on a no."""
-    if will_ask(assume_yes=assume_yes):
-        click.confirm(fitted(sys.stderr, escaped(question)), abort=True, err=True)
+    if not will_ask(assume_yes=assume_yes):
+        return
+    while (answer := _typed_answer(question)) is None:
+        note("Type y or n.")
+    if not answer:
+        raise click.Abort
+
+
+def _typed_answer(question: str) -> bool | None:
+    """Ask, and return the answer; None if it is neither yes nor no."""
+    prompt = fitted(sys.stderr, f"{escaped(question)} [y/N]:")
+    typed: str = click.prompt(prompt, prompt_suffix=" ", default="", show_default=False, err=True)
+    return _ANSWERS.get(typed.strip().lower())
 
 
 def require_yes(question: str, *, consequence: str, how: str, assume_yes: bool) -> None:

@@ -4,17 +4,19 @@ from collections.abc import Mapping
 
 from redstart.cli.output import line
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.next_command import MIGRATE_INDEXES, roll_back
 from redstart.migrations.phase import MigrationPhase
 from redstart.next_steps import Command, Hint
+
+STOP_BEFORE = (
+    "Stop the old version before the cutover at the end of the run: documents that "
+    "it writes later are not indexed."
+)
 
 GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     MigrationPhase.EXPANDED: (
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
-        Hint(
-            "Stop the old version before you type: ",
-            Command("migrate-data run"),
-            ". Documents that it writes after the cutover are not indexed.",
-        ),
+        STOP_BEFORE,
     ),
     MigrationPhase.MIGRATING: (
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
@@ -22,25 +24,21 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     ),
     MigrationPhase.CUT_OVER: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
-        Hint("When you no longer need to roll back: ", Command("migrate cleanup")),
+        Hint("When you no longer need to roll back, drop unused indexes with: ", Command("migrate cleanup")),
     ),
     MigrationPhase.CONTRACTED: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
     ),
     MigrationPhase.ROLLING_BACK: (
         "Stop queries by date now, and the new version before the rollback is complete.",
-        Hint("Resume with: ", Command("migrate-data rollback", DATETIME_MIGRATION)),
+        Hint("Resume with: ", roll_back(DATETIME_MIGRATION)),
     ),
 }
 """Other phases do not restrict the versions."""
 
-STOP_BEFORE = (
-    "Stop the old version before the cutover at the end: documents that it writes later are not indexed."
-)
-
 CUTOVER_PENDING: tuple[str | Hint, ...] = (
-    "All convertible values are converted. The dual-format index is still active, so no query loses documents.",
-    Hint("Stop the old version; then cut over, or list the blocking values, with: ", Command("migrate run")),
+    "Queries still use the dual-format indexes, so no query loses documents.",
+    Hint("Stop the old version; then cut over, or list the blocking values, with: ", MIGRATE_INDEXES),
 )
 
 AFTER_ROLLBACK = (

@@ -142,7 +142,11 @@ class _Bars:
             self.remove_transient()
             for ended, task in self._tasks.items():
                 self._bar.update(task, total=1.0, completed=1.0)
-                self._details[ended].pop("left", None)
+                details = self._details[ended]
+                details.pop("left", None)
+                # A stage of unknown size may end early, as when a sample is large enough.
+                if details.get("percent") != "100%" and " of " not in details.get("done", " of "):
+                    details.pop("percent", None)
             if update.is_transient:
                 self._transient.add(title)
             self._tasks[title] = self._bar.add_task(title, total=1.0, detail="")

@@ -255,8 +255,8 @@ def note_overlapping_prefixes(session: Session) -> list[dict[str, str]]:
             continue
         warn(
             f"prefix {outer.key_prefix} ({outer.name}) also matches the keys of {inner.name} ({inner.key_prefix}): "
-            f"queries on {outer.name} return its documents. Set another Meta.model_key_prefix in one of the models; "
-            "stored documents keep their keys."
+            f"queries on {outer.name} also return documents of {inner.name}. Set another Meta.model_key_prefix in one "
+            "of the models; stored documents keep their keys."
         )
         found.append(
             {

@@ -2,21 +2,25 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from redstart.commands.documents import hget, json_get
-from redstart.effects import Op, call
+from redstart.effects import Call, Op, call
 from redstart.errors import CommandError
+from redstart.mapping.value_paths import Location
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import failure_at, failure_of, key_and_location
+from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.transformation import Conversion, Outcome, Transformation
+from redstart.search.json_paths import Selector, Wildcard, selectors
 from redstart.search.schema import FieldKind, Index, IndexField
 from redstart.values.types import Storage
 
@@ -76,10 +80,10 @@ def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
     failures: list[Failure] = []
     for key in keys:
         for field in index.fields:
-            value = yield from _value_at(key, field, index.storage)
-            if value is not None and not _accepts(field, value, index.storage):
-                reason = f"the index accepts only {_ACCEPTED[field.kind]}"
-                failures.append(failure_at(key, field.identifier.removeprefix("$."), value, reason))
+            for location, value in (yield from _values_at(key, field, index.storage)):
+                if not _accepts(field, value, index.storage):
+                    reason = f"the index accepts only {_ACCEPTED[field.kind]}"
+                    failures.append(failure_at(key, location, value, reason))
     return failures
 
 
@@ -111,20 +115,57 @@ def rejected_by_previous(
     return rejected
 
 
-def _value_at(key: bytes, field: IndexField, storage: Storage) -> Op[bytes | None]:
-    """Return a hash field, or the only match of a JSON path. One read, or none."""
+def _values_at(key: bytes, field: IndexField, storage: Storage) -> Op[list[tuple[Location, bytes]]]:
+    """Return a hash field, or the values that the JSON path of a field selects. One read, or none."""
     if field.kind not in _ACCEPTED:
-        return None
+        return []
+    if storage is Storage.HASH:
+        value = yield from _reply_or_none(hget(key, field.identifier))
+        return [] if value is None else [((field.identifier,), value)]
+    steps = _plain_steps(field.identifier)
+    if steps is None:
+        return []
+    first = next((at for at, step in enumerate(steps) if step is Wildcard.ANY), len(steps))
+    head = tuple(step for step in steps[:first] if not isinstance(step, Wildcard))
+    reply = yield from _reply_or_none(json_get(key, path_text(head)))
+    return [
+        (location, json.dumps(value, ensure_ascii=False).encode())
+        for match in (json.loads(reply) if reply is not None else ())
+        for location, value in _selected(match, steps[first:], head)
+    ]
+
+
+def _reply_or_none(request: Call[bytes | None]) -> Op[bytes | None]:
     try:
-        if storage is Storage.HASH:
-            return (yield from call(hget(key, field.identifier)))
-        reply = yield from call(json_get(key, field.identifier))
+        return (yield from call(request))
     except CommandError:  # the key has another type now
         return None
-    matches = [] if reply is None else json.loads(reply)
-    if not isinstance(matches, list) or len(matches) != 1:
+
+
+def _plain_steps(path: str) -> tuple[Selector, ...] | None:
+    """Return the steps of a JSON path of names, positions, `[*]` and `.*`; None for another path."""
+    steps = selectors(path)
+    if steps is None or Wildcard.DESCENT in steps:
         return None
-    return json.dumps(matches[0], ensure_ascii=False).encode()
+    # A slice or a filter is a wildcard for `selectors`, but selects only some of the items.
+    return steps if steps.count(Wildcard.ANY) == path.count("[*]") + path.count(".*") else None
+
+
+def _selected(value: Any, steps: Sequence[Selector], location: Location) -> Iterator[tuple[Location, Any]]:
+    """Yield the values that the steps select inside a value, each with its location; of a list its items."""
+    members: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, list):
+        members = enumerate(value)
+    elif isinstance(value, dict):
+        members = value.items()
+    if steps:
+        for name, member in members:
+            if steps[0] is Wildcard.ANY or steps[0] == name:
+                yield from _selected(member, steps[1:], (*location, name))
+    elif isinstance(value, list):
+        yield from (((*location, name), item) for name, item in members)
+    else:
+        yield location, value
 
 
 def _accepts(field: IndexField, value: bytes, storage: Storage) -> bool:

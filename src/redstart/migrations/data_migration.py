@@ -31,6 +31,7 @@ from redstart.migrations.data.plan import (
     longer_than,
     make_plan,
     plan_for_indexes,
+    with_index_attributes,
     with_recorded_exclusions,
 )
 from redstart.migrations.data.record import is_recorded_without_state, read_record
@@ -47,22 +48,23 @@ from redstart.migrations.failure import FailureSummary
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.status import absent_indexes, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, absent_among, absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact, require_kept
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.maintenance import drop_undo_log, force_unlock
+from redstart.migrations.next_command import next_command
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
     RecordedFailures,
     Refusal,
-    RunProgress,
     SchemaResult,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
 from redstart.migrations.phase import migration_status, with_index_lease
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import (
     DryRun,
     MigrationResult,
@@ -70,8 +72,8 @@ from redstart.migrations.run_results import (
     RollbackEstimate,
     RollbackResult,
 )
-from redstart.migrations.schema_check import check_schema
-from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.schema_check import check_schema, compare, mismatching
+from redstart.migrations.server_checks import has_search, require_safe_undo
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.verification import ModelReading, verify_all
 from redstart.values.timezones import NaiveTimezone
@@ -160,8 +162,8 @@ class DataMigration:
         if not self.exclusions_are_settings or not self.exclude_prefixes:
             return []
         return [
-            f"exclude_prefixes in pyproject.toml has {prefix!r}, which concerns no keys of these models: none has a "
-            "shorter key prefix that it begins with."
+            f"exclude_prefixes in pyproject.toml has {prefix!r}, which has no effect: it does not begin with the key "
+            "prefix of one of these models."
             for prefix in (yield from self.unused_prefixes(self.exclude_prefixes))
         ]
 
@@ -176,9 +178,8 @@ class DataMigration:
         for option, prefixes in (("--exclude-prefix", given), ("--include-prefix", included)):
             for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():
                 raise ConfigurationError(
-                    f"{option} {shortened(prefix)} concerns no keys: no model has a shorter key prefix that it begins "
-                    "with.",
-                    "Use a prefix that begins with the key prefix of a model and is longer. "
+                    f"{option} {shortened(prefix)} has no effect: it does not begin with the key prefix of a model.",
+                    "Give a prefix that is longer than the key prefix of a model and begins with it. "
                     "To select models, name their modules with --models",
                 )
 
@@ -327,9 +328,24 @@ class DataMigration:
         """
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
-        state = yield from migration_status(self.context, plan, sample_documents=True)
-        absent = yield from absent_indexes(self.planned_indexes())
-        return StatusResult(state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent)
+        transformation = self.context.transformation
+        state = yield from migration_status(
+            transformation, plan, sample_documents=True, is_gone=self.context.is_gone
+        )
+        statuses = (yield from index_statuses(self.planned_indexes())) if (yield from has_search()) else []
+        absent = yield from absent_among(statuses)
+        checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
+        indexes = [
+            status
+            for status in mismatching(checks)
+            # Without any index the application does not search its documents.
+            if status.active is not ActiveIndex.ABSENT or status.planned.name in absent
+        ]
+        pending = {model.key_prefix for model in state.data.pending}
+        following = next_command(self.keys.migration_id, state.phase, indexes, pending)
+        return StatusResult(
+            state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following
+        )
 
     def check_schema(self) -> Op[SchemaResult]:
         """Compare the changing attributes of the active indexes with the models. Reads only, and none of documents.
@@ -339,8 +355,8 @@ class DataMigration:
             UnsupportedServerError: the server has no search module.
             StateDamagedError: state on the server is missing or damaged.
         """
-        checks = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
-        return SchemaResult(checks)
+        found = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
+        return SchemaResult(found.migration_id, found.phase, found.indexes)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.

@@ -18,6 +18,10 @@ NOT_MOVED = "; not moved: "
 """Texts in a reason before the new value or location."""
 
 
+NOT_RESTORED = "not restored: "
+"""How the reason of an original that a rollback could not restore begins."""
+
+
 MAX_EXAMPLES = 1_000
 """Failures, problems or keys that a result keeps as examples; all are counted."""
 
@@ -91,7 +95,7 @@ class Failure:
 
     def whole(self) -> str:
         """Return one line without shortened parts."""
-        return ": ".join(filter(None, (f"{self.key} {self.path}".rstrip(), self.reason, self.value)))
+        return self._described(f"{self.key} {self.path}".rstrip(), self.value)
 
     @property
     def place(self) -> str:
@@ -106,8 +110,13 @@ class Failure:
         return cut(self.value, MAX_CHARACTERS_SHOWN)
 
     def __str__(self) -> str:
-        value = f": {self.shown_value}" if self.value and self.path else ""
-        return f"{self.place}: {self.reason}{value}"
+        return self._described(self.place, self.shown_value if self.path else "")
+
+    def _described(self, place: str, value: str) -> str:
+        if self.reason.startswith(NOT_RESTORED):
+            why = self.reason.removeprefix(NOT_RESTORED)
+            return f"{place}: {NOT_RESTORED}the original is {value or 'an empty string'}; {why}"
+        return ": ".join(filter(None, (place, self.reason, value)))
 
 
 @dataclass(slots=True)

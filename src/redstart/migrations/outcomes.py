@@ -6,14 +6,13 @@ from enum import StrEnum
 
 from redstart.errors import ConfigurationError, DataMigrationError, MigrationError
 from redstart.migrations.data.statistics import Statistics
-from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.verify import JournalCheck, Verification
 from redstart.migrations.failure import Failure
-from redstart.migrations.holder import is_gone
 from redstart.migrations.indexes.coverage import IndexCheck
 from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
-from redstart.migrations.schema_check import SchemaCheck, next_command
+from redstart.migrations.run_progress import RunProgress
+from redstart.migrations.schema_check import SchemaComparison
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.next_steps import Command, Hint
 
@@ -109,19 +108,8 @@ class VerificationResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaResult:
-    """What a comparison of indexes with models found.
-
-    Attributes:
-        indexes: those with changing attributes, in the order of the models.
-    """
-
-    indexes: list[SchemaCheck]
-
-    @property
-    def next_command(self) -> Command | None:
-        """The command to run first; None if nothing is pending."""
-        return next_command(self.indexes)
+class SchemaResult(SchemaComparison):
+    """What a comparison of indexes with models found, with its outcome: whether work is left."""
 
     @property
     def outcome(self) -> Outcome:
@@ -131,60 +119,13 @@ class SchemaResult:
     def raise_for_outcome(self) -> None:
         """Raise DataMigrationError if an index differs from its model, or data is not converted."""
         if self.next_command is not None:
-            names = ", ".join(
-                dict.fromkeys(
-                    check.status.planned.name for check in self.indexes if check.next_command is not None
-                )
-            )
+            # During a rollback no index may be pending by itself.
+            pending = [check for check in self.indexes if check.is_pending] or self.indexes
+            names = ", ".join(dict.fromkeys(check.status.planned.name for check in pending))
             raise DataMigrationError(
                 f"Indexes, or the data in them, are not converted: {names}.",
                 Hint("Continue with: ", self.next_command),
             )
-
-
-class RunState(StrEnum):
-    """Whether a run or rollback is in progress."""
-
-    NONE = "none"
-    RUNNING = "running"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class RunProgress:
-    """The progress of a running or interrupted migration."""
-
-    status: DataStatus
-
-    @property
-    def state(self) -> RunState:
-        """Running while a process that may be alive holds the lease; otherwise interrupted if progress is saved."""
-        if self.status.lease is not None and not is_gone(self.status.lease.holder):
-            return RunState.RUNNING
-        return RunState.NONE if self.status.checkpoint is None else RunState.INTERRUPTED
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run or rollback is in progress."""
-        return self.state is RunState.RUNNING
-
-    @property
-    def done(self) -> int:
-        """How much of the present stage is done."""
-        return self._counts()[0]
-
-    @property
-    def total(self) -> int:
-        """The total of the present stage: 0 while unknown, otherwise at least what is done."""
-        done, total = self._counts()
-        return max(done, total) if total else 0
-
-    def _counts(self) -> tuple[int, int]:
-        lease, checkpoint = self.status.lease, self.status.checkpoint
-        activity = lease.activity if lease is not None and self.is_running else None
-        if activity is not None and (activity.done or self.status.lease_is_of_indexes):
-            return activity.done, activity.total
-        return (0, 0) if checkpoint is None else (checkpoint.met, checkpoint.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +134,11 @@ class StatusResult(MigrationStatus):
 
     Attributes:
         absent: indexes of models that do not exist; queries on them raise IndexNotFoundError.
+        next_command: the next command of `om`; None if nothing is left to do.
     """
 
     absent: list[str]
+    next_command: Command | None
 
     @property
     def progress(self) -> RunProgress:

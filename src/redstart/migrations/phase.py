@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redstart.effects import Op
-from redstart.migrations.context import Context, Monitor
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan, with_index_attributes
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.status import status as data_status
 from redstart.migrations.data.survey import survey
-from redstart.migrations.holder import Holder
+from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.lease_state import current
 from redstart.migrations.server_checks import has_search
+from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Outcome, Transformation
 
 _SAMPLED_DOCUMENTS = 1_000
@@ -58,22 +59,31 @@ class MigrationStatus:
         return self.data.converted_ms if self.phase is MigrationPhase.CONVERTED else None
 
 
-def migration_status(context: Context, plan: Plan, *, sample_documents: bool = False) -> Op[MigrationStatus]:
+def migration_status(
+    transformation: Transformation,
+    plan: Plan,
+    *,
+    sample_documents: bool = False,
+    exempt: Collection[str] = (),
+    is_gone: Callable[[Holder], bool] = is_gone,
+) -> Op[MigrationStatus]:
     """Return the phase of a migration, and the facts behind it. Reads only.
 
     Args:
         sample_documents: read documents, too: models with documents that were written in the old format after the run
             are pending then.
+        exempt: parts that may be damaged (see `Damage.part`).
+        is_gone: whether the process of a lease holder has certainly ended.
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.
     """
-    data = yield from data_status(context.keys, plan)
+    data = yield from data_status(StateKeys(transformation.migration_id), plan, exempt=exempt)
     if sample_documents:
-        data = yield from with_rewritten(data, context.transformation)
-    data = yield from with_index_lease(data, context.is_gone)
+        data = yield from with_rewritten(data, transformation)
+    data = yield from with_index_lease(data, is_gone)
     in_progress = data.is_rolling_back or data.is_migrating
-    records = [] if in_progress else (yield from _records(data, context.transformation))
+    records = [] if in_progress else (yield from _records(data, transformation))
     phase = phase_of(data, records)
     is_pending = phase is MigrationPhase.CONVERTED and bool(records)
     is_cut_over = bool(records) and all(record.is_cut_over for record in records)

@@ -15,6 +15,7 @@ from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.next_command import CONVERT, roll_back
 from redstart.migrations.outcomes import Outcome, Refusal
 from redstart.next_steps import Command, Hint
 
@@ -118,11 +119,8 @@ class MigrationResult:
                 f"Correct or delete these documents; then call {call} again.",
             )
         if self.data is not None and self.outcome is Outcome.STOPPED:
-            again = (
-                Command("migrate-data run")
-                if self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
-                else Command("migrate-data run", "--failure-mode", self.failure_mode)
-            )
+            usual = self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
+            again = CONVERT if usual else Command("migrate-data run", "--failure-mode", self.failure_mode)
             raise DataMigrationError(
                 f"Conversion stopped: {self.data.stopped}.",
                 Hint(f"Progress is saved. Resume with {call}, or with: ", again),
@@ -136,10 +134,8 @@ class MigrationResult:
                 Hint(
                     "List the failed values with: ",
                     Command("migrate-data errors"),
-                    (
-                        f". Correct them, or call {call} with failure_mode quarantine or default; or cut over "
-                        "without these documents: "
-                    ),
+                    f". Correct them, or call {call} with failure_mode quarantine or default; or cut over ",
+                    "without these documents: ",
                     Command("migrate run", "--accept-unindexed"),
                 ),
             )
@@ -214,7 +210,7 @@ class RollbackResult:
             call: the method that repeats the rollback, for the hint.
         """
         refused = [switched for switched in self.indexes.values() if not switched.done]
-        again = Command("migrate-data rollback", self.migration_id)
+        again = roll_back(self.migration_id)
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 "Rollback refused: the dual-format index would drop documents"
@@ -248,10 +244,8 @@ class RollbackResult:
             raise DataMigrationError(
                 f"Rollback complete, except for some values.{kept}",
                 Hint(
-                    (
-                        "Write these values in the old format for the old version. Originals that were not restored "
-                        "stay on the server; list them with: "
-                    ),
+                    "Write these values in the old format for the old version. Originals that were not restored ",
+                    "stay on the server; list them with: ",
                     Command("migrate-data errors"),
                 ),
             )

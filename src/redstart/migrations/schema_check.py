@@ -1,7 +1,7 @@
 """Compare the changing attributes of the active indexes with the models, and name the next command."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -10,20 +10,19 @@ from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, plan_for_indexes, with_index_attributes
-from redstart.migrations.data.record import Record, read_record
+from redstart.migrations.data.record import Record
 from redstart.migrations.indexes.dual_format import filtered_index
 from redstart.migrations.indexes.plan import PlannedIndex, path_of, planned_indexes
-from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
+from redstart.migrations.indexes.status import IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
+from redstart.migrations.next_command import next_command
+from redstart.migrations.phase import MigrationPhase, migration_status
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
-
-MIGRATE_INDEXES = Command("migrate run")
-CONVERT = Command("migrate-data run")
 
 
 class FieldFormat(StrEnum):
@@ -72,11 +71,36 @@ class SchemaCheck:
         return [field for field in self.fields if field.format is not FieldFormat.NUMERIC]
 
     @property
+    def is_pending(self) -> bool:
+        """Return whether the index differs from the model, or the data is not converted."""
+        return bool(self.mismatches) or not self.is_converted
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaComparison:
+    """The indexes with changing attributes, compared with the models and with the converted data.
+
+    Attributes:
+        phase: of the whole migration.
+        indexes: in the order of the models.
+    """
+
+    migration_id: str
+    phase: MigrationPhase
+    indexes: list[SchemaCheck]
+
+    @property
     def next_command(self) -> Command | None:
-        """Return the next command for index or data; None if there is nothing to do."""
-        if self.mismatches and (self.is_converted or self.status.active is not ActiveIndex.EXPANDED):
-            return MIGRATE_INDEXES
-        return None if self.is_converted else CONVERT
+        """The command to run first; None if nothing is pending."""
+        if not self.indexes:
+            return None
+        pending = {check.status.planned.key_prefix for check in self.indexes if not check.is_converted}
+        return next_command(self.migration_id, self.phase, mismatching(self.indexes), pending)
+
+
+def mismatching(checks: Iterable[SchemaCheck]) -> list[IndexStatus]:
+    """Return the indexes with changing attributes that differ from the model."""
+    return [check.status for check in checks if check.mismatches]
 
 
 def compare(statuses: Iterable[IndexStatus], plan: Plan, record: Record) -> list[SchemaCheck]:
@@ -127,8 +151,8 @@ def _format(active: IndexField, wanted: IndexField, status: IndexStatus) -> Fiel
 
 def check_schema(
     planned: Iterable[PlannedIndex], plan: Plan, transformation: Transformation
-) -> Op[list[SchemaCheck]]:
-    """Return the indexes with changing attributes, compared with the models and with the converted data.
+) -> Op[SchemaComparison]:
+    """Compare the indexes with changing attributes with the models and with the converted data.
 
     Raises:
         UnsupportedServerError: the server has no search module.
@@ -136,17 +160,11 @@ def check_schema(
     Effects: a read for each index, and some.
     """
     yield from require_search()
-    keys = StateKeys(transformation.migration_id)
-    yield from require_intact(keys, exempt=LISTS)
+    yield from require_intact(StateKeys(transformation.migration_id), exempt=LISTS)
     statuses = yield from index_statuses(planned)
-    record = yield from read_record(keys)
-    return compare(statuses, with_index_attributes(plan, transformation), record)
-
-
-def next_command(checks: Iterable[SchemaCheck]) -> Command | None:
-    """Return the command to run first; None if nothing is pending."""
-    pending = {check.next_command for check in checks}
-    return next((command for command in (MIGRATE_INDEXES, CONVERT) if command in pending), None)
+    state = yield from migration_status(transformation, plan, exempt=LISTS)
+    checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
+    return SchemaComparison(transformation.migration_id, state.phase, checks)
 
 
 def schema_mismatches(
@@ -157,8 +175,8 @@ def schema_mismatches(
     Effects: see `check_schema`.
     """
     plan = plan_for_indexes(declarations, transformation)
-    checks = yield from check_schema(planned_indexes(declarations), plan, transformation)
-    concerned = [check for check in checks if _of_another_type(check)]
+    found = yield from check_schema(planned_indexes(declarations), plan, transformation)
+    concerned = [check for check in found.indexes if _of_another_type(check)]
     mismatches = [
         {
             "model": check.model.rpartition(".")[2],
@@ -174,7 +192,7 @@ def schema_mismatches(
         "has_mismatches": bool(mismatches),
         "mismatches": mismatches,
         "total_affected_models": len(concerned),
-        "recommendation": _recommendation(concerned, transformation.texts.values),
+        "recommendation": _recommendation(replace(found, indexes=concerned), transformation.texts.values),
     }
 
 
@@ -187,10 +205,10 @@ def _of_another_type(index: SchemaCheck) -> list[tuple[FieldCheck, str]]:
     ]
 
 
-def _recommendation(concerned: Collection[SchemaCheck], values: str) -> str:
-    if not concerned:
+def _recommendation(concerned: SchemaComparison, values: str) -> str:
+    if not concerned.indexes:
         return "No schema mismatches."
-    names = ", ".join(sorted({check.status.planned.name for check in concerned}))
+    names = ", ".join(sorted({check.status.planned.name for check in concerned.indexes}))
     return (
-        f"Queries on these {values} return no or wrong documents. Run: {next_command(concerned)!s} ({names})"
+        f"Queries on these {values} return no or wrong documents. Run: {concerned.next_command!s} ({names})"
     )

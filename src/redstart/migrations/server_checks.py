@@ -78,7 +78,7 @@ def require_safe_undo(facts: ServerFacts) -> None:
     if facts.policy != "noeviction":
         raise UnsafeServerError(
             f"maxmemory-policy is {facts.policy}: when memory is full, the server could evict the undo log.",
-            "Set it for the time of the migration: redis-cli CONFIG SET maxmemory-policy noeviction",
+            "Set it before the run: redis-cli CONFIG SET maxmemory-policy noeviction",
         )
 
 

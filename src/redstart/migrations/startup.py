@@ -20,10 +20,11 @@ from redstart.migrations.indexes.state import hash_key
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import retry_while_locked
+from redstart.migrations.next_command import MIGRATE_INDEXES
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
-from redstart.next_steps import Command, Hint
+from redstart.next_steps import Hint
 
 
 def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
@@ -79,7 +80,7 @@ def bring_up_to_date(
         if refused:
             raise MigrationError(
                 f"Indexes were not replaced: {', '.join(refused)}. Documents would drop out of query results.",
-                Hint("List these documents and your options with: ", Command("migrate run")),
+                Hint("List these documents and your options with: ", MIGRATE_INDEXES),
             )
         return left
 

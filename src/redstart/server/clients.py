@@ -127,7 +127,7 @@ def _bad_url(url: str, error: Exception) -> ConfigurationError:
 def _bad(url: str, reason: str) -> ConfigurationError:
     """Return the error for a URL, with a reason that contains no password."""
     shown = without_password(url)
-    subject = "The text (not shown: it may contain a password)" if shown == "..." else repr(shown)
+    subject = "The URL (not shown, because it may contain a password)" if shown == "..." else repr(shown)
     return ConfigurationError(
         f"{subject} is not a Redis URL{': ' * bool(reason)}{reason}",
         "Use redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path/to.sock. "

@@ -171,9 +171,7 @@ def _way_to_answers(error: Exception) -> str | Hint:
     url = Hint(
         "Check that the server is running (start one with: ",
         Command("server"),
-        ") and that the URL is correct. Set it with --url of ",
-        Command(),
-        ", with REDIS_OM_URL, or with Meta.database.",
+        ") and that the URL is correct (--url, REDIS_OM_URL or Meta.database).",
     )
     if isinstance(error, TlsHandshakeError) and error.is_about_certificate:
         return "Set the CA of its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
@@ -190,7 +188,7 @@ def _hint(error: theirs.ResponseError, where: str) -> str | Hint | None:
     if hint is not None:
         return hint
     if is_database_out_of_range(str(error)):
-        return f"Use another database in the URL: {where} is out of range. Database 0 always exists."
+        return f"{where} names a database that the server does not have. Use another number; database 0 always exists."
     if names_no_index(str(error)):
         return Hint(
             "Another client dropped the index. List the indexes with: ",

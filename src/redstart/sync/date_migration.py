@@ -23,12 +23,12 @@ from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.options import MigrationOptions, RollbackOptions, failure_mode_of
 from redstart.migrations.outcomes import (
     RecordedFailures,
-    RunProgress,
     SchemaResult,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
 from redstart.migrations.server_checks import on_suitable_server
 from redstart.settings import exclude_prefixes as excluded_in_settings

@@ -39,7 +39,7 @@ def undo() -> Any:
 
 
 def phase(url: str) -> MigrationPhase:
-    found: MigrationPhase = perform(url, migration_status(new_context(), station_plan())).phase
+    found: MigrationPhase = perform(url, migration_status(new_context().transformation, station_plan())).phase
     return found
 
 

@@ -245,7 +245,7 @@ def test_a_zero_in_a_renamed_document_may_stand_for_a_text(client: redis.Redis, 
     assert client.hget(RINGER_PREFIX + "2", "born_on") == b"0.0"
     assert client.hget(RINGER_PREFIX + "2", "last_seen_at") == b"1970-01-01T00:00:00"
     assert [str(one) for one in result.unrestored_examples] == [
-        f"{RINGER_PREFIX}1 born_on: not restored: the document no longer exists: never"
+        f"{RINGER_PREFIX}1 born_on: not restored: the original is never; the document no longer exists"
     ]
     assert result.kept == 1
 

@@ -146,7 +146,7 @@ def test_a_run_is_verified_and_rolled_back_byte_for_byte(client: redis.Redis, mo
         second["name"],
         second["towns"][0],
     ) == failed
-    found = do(client, migration_status(context(), PLAN))
+    found = do(client, migration_status(context().transformation, PLAN))
     assert (found.phase, found.data.failures) == (MigrationPhase.CONVERTED, result.errors)
 
     verified = do(client, verify(context(), PLAN))

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
+from redstart.cli.failure_tables import draw_failures
 from redstart.cli.index_report import counted_indexes, draw_results, result_report
 from redstart.cli.migrate.project_files import ProjectFiles
-from redstart.cli.migrate_data.tables import draw_failures
 from redstart.cli.options import confirm
 from redstart.cli.output import Tone, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
+from redstart.cli.failure_tables import draw_all_failures, draw_failures
 from redstart.cli.index_report import draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.event_log import EventLog
 from redstart.cli.migrate_data.reports import dry_run_report, refusal_text
 from redstart.cli.migrate_data.tables import (
     count_rows,
-    draw_all_failures,
-    draw_failures,
     draw_fields,
     draw_nothing_found,
 )

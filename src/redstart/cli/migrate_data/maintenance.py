@@ -36,7 +36,7 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
 def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: bool) -> None:
     """Drop the undo log of migration ID and the originals that a rollback could not restore.
 
-    This frees their memory; the migration can no longer be rolled back.
+    This frees memory. The migration can no longer be rolled back.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
         require_built_in(session, migration_id, NO_UNDO_LOG)
@@ -45,7 +45,7 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
         lost = f" The undo log has the only copy of {copies}." if last_copies else ""
         require_yes(
             "Drop the undo log?",
-            consequence=f"Without its undo log {migration_id} cannot be rolled back.{lost}",
+            consequence=f"Without its undo log, {migration_id} cannot be rolled back.{lost}",
             how="To drop it, add --yes.",
             assume_yes=yes,
         )
@@ -60,9 +60,9 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
 @yes
 @common
 def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
-    """Remove the lease of a run that is stuck, on the data, the indexes or the migration files.
+    """Remove the lease of a stuck data, index or file migration.
 
-    If its process is still alive, it stops before its next write.
+    If the process is still alive, it stops before its next write.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
         require_yes(

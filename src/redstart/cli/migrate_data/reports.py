@@ -20,7 +20,8 @@ from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
-from redstart.migrations.outcomes import Refusal, RunProgress, StatusResult, VerificationResult
+from redstart.migrations.outcomes import Refusal, StatusResult, VerificationResult
+from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
 from redstart.migrations.transformation import Outcome
 from redstart.migrations.verification import NO_SUCH_INDEX

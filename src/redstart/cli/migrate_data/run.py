@@ -48,12 +48,12 @@ from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import LOST_STATE
-from redstart.migrations.run_results import MigrationResult
+from redstart.migrations.run_results import MigrationResult, Preflight
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command
 
 backup = click.option(
-    "--backup", is_flag=True, help="First let the server save its data (BGSAVE), and wait until it is saved."
+    "--backup", is_flag=True, help="Save the data of the server first (BGSAVE), and wait for the save."
 )
 
 
@@ -64,14 +64,15 @@ def backup_before_run(session: Session, log: EventLog) -> None:
     log.write("saved", {"saved_ms": saved_at * 1_000})
     note(f"The server saved its data at {datetime.fromtimestamp(saved_at, UTC):%Y-%m-%d %H:%M:%S} UTC.")
     note(
-        "The file is on the machine of the server. Find it with: redis-cli CONFIG GET dir; redis-cli CONFIG GET "
+        "The dump is a file on the machine of the server. Find it with: redis-cli CONFIG GET dir; redis-cli CONFIG GET "
         "dbfilename. Copy it to another place: the next save replaces it."
     )
 
 
-def note_backup_skipped() -> None:
-    """Print that a dry run makes no backup."""
-    note("--backup has no effect on a dry run: no backup was made.")
+def note_skipped(*, backup: bool) -> None:
+    """Print that a dry run makes no backup, if one was asked for."""
+    if backup:
+        note("--backup has no effect on a dry run: no backup was made.")
 
 
 @click.command()
@@ -88,21 +89,21 @@ def note_backup_skipped() -> None:
     "--max-errors",
     type=click.IntRange(1),
     metavar="N",
-    help="Stop at the Nth value that cannot be converted.",
+    help="Stop at the Nth failed value.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(0),
     metavar="N",
-    help="Run at most N migrations: there is one, so 0 runs none.",
+    help="Run at most N migrations. There is only one, so 0 runs none.",
 )
 @click.option(
-    "--limit-documents", type=click.IntRange(1), metavar="N", help="Stop when N documents are changed."
+    "--limit-documents", type=click.IntRange(1), metavar="N", help="Stop after N documents are changed."
 )
 @backup
 @click.option("--dry-run", is_flag=True, help="Report what a run would do; write nothing.")
 @log_file
-@click.option("--no-expand", is_flag=True, help="Fail if an index is not ready, instead of preparing it.")
+@click.option("--no-expand", is_flag=True, help="Fail if an index is not ready instead of building it.")
 @migrations_dir(DATA)
 @module
 @accept_unindexed
@@ -153,23 +154,13 @@ def run(
     )
     with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         preflight = session.run(session.migration().preflight(options))
-        note_assumed_zone(session)
-        note_unused_exclusions(session)
-        if preflight.is_state_lost:
-            warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
-        files = pending_files(session, DATA, migrations_dir, module)
-        note_unclaimed(find_unclaimed(session))
-        note_superseded(preflight.superseded)
+        files = _note_findings(session, preflight, migrations_dir, module)
         if dry_run:
-            if backup:
-                note_backup_skipped()
+            note_skipped(backup=backup)
             return run_dry(session, options, preflight, files, log, verbose=verbose, as_json=as_json)
         if limit == 0:
-            log.ended(not_run_report(files), Exit.DONE)
-            print_json(not_run_report(files)) if as_json else line("Nothing was run, because --limit is 0.")
-            return Exit.DONE
-        # With --no-expand, an index that is still to be built is an error.
-        _ask(session, [one for one in preflight.indexes if not (no_expand and one.to_build)], assume_yes=yes)
+            return _run_nothing(files, log, as_json=as_json)
+        _ask(session, preflight.indexes, no_expand=no_expand, assume_yes=yes)
         if backup:
             backup_before_run(session, log)
         resume_command = run_command(omit=("backup", "yes"))  # a second backup would replace a better one
@@ -185,10 +176,38 @@ def run(
     return code
 
 
-def _ask(session: Session, indexes: Sequence[IndexEstimate], *, assume_yes: bool) -> None:
+def _note_findings(
+    session: Session, preflight: Preflight, directory: Path | None, module: str | None
+) -> list[str]:
+    """Print warnings. Return the ids of pending migration files."""
+    note_assumed_zone(session)
+    note_unused_exclusions(session)
+    if preflight.is_state_lost:
+        warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
+    files = pending_files(session, DATA, directory, module)
+    note_unclaimed(find_unclaimed(session))
+    note_superseded(preflight.superseded)
+    return files
+
+
+def _run_nothing(files: Sequence[str], log: EventLog, *, as_json: bool) -> Exit:
+    """Report that --limit 0 runs nothing."""
+    report = not_run_report(files)
+    log.ended(report, Exit.DONE)
+    if as_json:
+        print_json(report)
+    else:
+        line("Nothing was run, because --limit is 0.")
+    return Exit.DONE
+
+
+def _ask(session: Session, estimates: Sequence[IndexEstimate], *, no_expand: bool, assume_yes: bool) -> None:
     """Print what a run does with indexes, and ask on a terminal, with the number of documents and an estimate."""
-    for one in indexes:
-        note(forecast_line(one))
+    # With --no-expand, an index that is still to be built is an error.
+    indexes = [estimate for estimate in estimates if not (no_expand and estimate.to_build)]
+    for estimate in indexes:
+        if estimate.to_build:
+            note(forecast_line(estimate))
     if indexes:
         note(STOP_BEFORE)
     if not will_ask(assume_yes=assume_yes):

@@ -1,12 +1,11 @@
 """The result of a run, as text."""
 
+from redstart.cli.failure_tables import draw_failures, draw_failures_hint
 from redstart.cli.index_report import draw_absent, draw_results, indexes_are
 from redstart.cli.migrate_data.reports import rate_of
 from redstart.cli.migrate_data.tables import (
     CHECK_PREFIXES,
     count_rows,
-    draw_failures,
-    draw_failures_hint,
     nothing_found_message,
 )
 from redstart.cli.output import Tone, duration, line, note, warn
@@ -132,11 +131,11 @@ def _draw_verify_hint(result: RunResult, failures: FailureSummary) -> None:
     next_step("Verify the result with", Command("migrate-data verify", "--check-data"))
     if failures.fates[Fate.QUARANTINED]:
         line(
-            "  It also reports documents with a quarantined value in a field that does not allow None: models cannot "
-            "read them."
+            "  It also reports documents with a quarantined value in a field that does not allow None, which models "
+            "cannot read."
         )
     elif result.errors > failures.fates[Fate.REPLACED]:
-        line("  It also reports the documents with failed values: models cannot read them.")
+        line("  It also reports documents with failed values, which models cannot read.")
 
 
 def _draw_rollback_hint(result: RunResult) -> None:

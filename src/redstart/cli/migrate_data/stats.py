@@ -4,6 +4,7 @@ from math import ceil, sqrt
 
 import click
 
+from redstart.cli.failure_tables import draw_all_failures, draw_failures
 from redstart.cli.migrate_data.reports import (
     progress_report,
     refusal_text,
@@ -11,8 +12,6 @@ from redstart.cli.migrate_data.reports import (
     unplanned_fields,
 )
 from redstart.cli.migrate_data.tables import (
-    draw_all_failures,
-    draw_failures,
     draw_fields,
     draw_models,
     draw_nothing_found,
@@ -39,7 +38,8 @@ from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.status import DataStatus
-from redstart.migrations.outcomes import RunProgress, RunState, StatisticsResult
+from redstart.migrations.outcomes import StatisticsResult
+from redstart.migrations.run_progress import RunProgress, RunState
 from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command
 
@@ -219,24 +219,44 @@ def _stage_of_indexes(found: DataStatus) -> str:
     return "indexes" if activity is None else f"indexes: {activity}"
 
 
+_COUNTS = {
+    "documents": "documents changed",
+    "values": "values changed",
+    "retried": "conflicts retried",
+    "already": "already numeric",
+    "null": "null",
+    "converted_before": "converted by earlier runs",
+    "lossy_before": "rounded by earlier runs",
+    "to_sweep": "documents to scan for newer values",
+}
+"""The counts of a checkpoint."""
+
+
 def _draw_progress(progress: RunProgress, verbose: bool) -> None:
-    found = progress.status
-    rows: list[tuple[str, object]] = [("state", progress.state.value)]
-    checkpoint = found.checkpoint
-    if found.lease is not None:
-        rows.append(("lease holder", found.lease))
-    if progress.is_running and found.lease_is_of_indexes:
-        rows.append(("stage", _stage_of_indexes(found)))
+    status = progress.status
+    rows: list[tuple[str, str]] = [("state", progress.state.value)]
+    checkpoint = status.checkpoint
+    if status.lease is not None:
+        rows.append(("lease holder", str(status.lease)))
+    if progress.is_running and status.lease_is_of_indexes:
+        rows.append(("stage", _stage_of_indexes(status)))
     elif checkpoint is not None:
         unit = "undo log entries" if checkpoint.stage is RunStage.REPLAY else "documents"
         rows += [("stage", _stage(checkpoint)), (unit, _done(progress))]
     if checkpoint is not None:
         rows += [
-            *([("failed values", f"{found.failures:,}")] if found.failures else []),
+            *([("failed values", f"{status.failures:,}")] if status.failures else []),
             ("started", ago(checkpoint.started_ms)),
             ("saved", ago(checkpoint.saved_ms or checkpoint.started_ms)),
         ]
         if verbose:
-            rows += [("run number", checkpoint.generation), ("changed in this pass", checkpoint.changed)]
-            rows += [(name.replace("_", " "), count) for name, count in sorted(checkpoint.counts.items())]
+            rows += [
+                ("generation", f"{checkpoint.generation:,}"),
+                ("documents changed in this pass", f"{checkpoint.changed:,}"),
+            ]
+            rows += [
+                (label, f"{checkpoint.counts[name]:,}")
+                for name, label in _COUNTS.items()
+                if checkpoint.counts.get(name)
+            ]
     pairs(rows)

@@ -21,6 +21,7 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES
 from redstart.migrations.outcomes import LOST_STATE, Outcome, RecordedFailures, StatusResult
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.run_results import unmatched_message
@@ -158,25 +159,26 @@ def _what_next(status: StatusResult) -> tuple[str | Hint, ...]:
             f"In progress: {found.lease}",
             Hint("Watch the progress with: ", Command("migrate-data progress")),
         )
-    if _is_rewritten(found):
-        lost = "Queries do not return these documents. " if status.is_cut_over else ""
-        return (Hint(f"{lost}Stop the old version, then convert with: ", Command("migrate-data run")),)
     if status.phase is MigrationPhase.CONVERTED:
         return (Hint("Check documents written since then with: ", Command("migrate-data verify")),)
+    if status.next_command == CONVERT:
+        return (Hint(f"{_how_to_convert(status)}: ", CONVERT),)
+    # Absent indexes and the other phases name their next command themselves.
+    if status.next_command == MIGRATE_INDEXES and found.pending and not status.absent:
+        return (Hint("Build the new indexes with: ", MIGRATE_INDEXES),)
+    return ()
+
+
+def _how_to_convert(status: StatusResult) -> str:
+    found = status.data
+    if _is_rewritten(found):
+        lost = "Queries do not return these documents. " if status.is_cut_over else ""
+        return f"{lost}Stop the old version, then convert with"
     if status.phase is MigrationPhase.MIGRATING:
-        return (Hint("Resume with: ", Command("migrate-data run")),)
-    is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
-    return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
-
-
-def _how_to_convert(found: DataStatus) -> Hint:
+        return "Resume with"
     if all(model in found.unnamed for model in found.pending):
-        return Hint(
-            "Name the modules of these models with --models, and convert with: ", Command("migrate-data run")
-        )
-    if found.recorded_elsewhere:
-        return Hint("Convert the rest with: ", Command("migrate-data run"))
-    return Hint("Convert with: ", Command("migrate-data run"))
+        return "Name the modules of these models with --models, and convert with"
+    return "Convert the rest with" if found.recorded_elsewhere else "Convert with"
 
 
 def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
@@ -187,7 +189,7 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
         state = "pending" if model in found.pending else "applied"
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
-    table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
+    table("Models", ["model", "key prefix", "storage", "date fields", "state", "documents"], rows)
     if failed.count:
         next_step(f"{summary_of(failed)}. List these with", Command("migrate-data errors"))
     if found.record.plan is not None:

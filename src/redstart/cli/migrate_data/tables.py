@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
+from redstart.cli.failure_tables import FATES
 from redstart.cli.output import counted, line, rounded
-from redstart.cli.tables import next_step, table
+from redstart.cli.tables import table
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
-from redstart.migrations.data.unrestored import NOT_RESTORED
-from redstart.migrations.failure import Failure, FailureSummary, Fate
+from redstart.migrations.failure import NOT_RESTORED, FailureSummary
 from redstart.migrations.outcomes import RecordedFailures
 from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.transformation import Outcome
-from redstart.next_steps import Command
 
 CHECK_PREFIXES = (
     "If there should be data: check the server and the database number (--url), and the key prefixes (--models; "
@@ -25,17 +24,6 @@ TITLES = {
     Outcome.LOSSY: "rounded",
     Outcome.UNCONVERTIBLE: "failed",
 }
-
-FATES = {
-    Fate.QUARANTINED: ("quarantined", "moved to <field>__invalid"),
-    Fate.REPLACED: ("replaced by 0.0", "replaced by 0.0"),
-    Fate.UNCHANGED: ("failed", "left unchanged"),
-}
-"""The label of a row in a result, and the fate of its values."""
-
-
-EXAMPLE_LINES = 9
-"""Examples of failures, of all reasons together, but at least one for each."""
 
 
 def short_names(models: Sequence[PlannedModel]) -> dict[str, str]:
@@ -105,36 +93,6 @@ def count_rows(
     return [(row, count) for row, count in rows if count]
 
 
-def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
-    """Print how many values failed for each reason, with the first of them.
-
-    Args:
-        would: whether this is a prediction.
-    """
-    for fate, (_, what) in FATES.items():
-        if not found.fates[fate]:
-            continue
-        line(f"Failed values, {'to be ' if would else ''}{what}: {found.fates[fate]:,}")
-        groups = found.groups(fate)
-        examples = max(1, EXAMPLE_LINES // len(groups))
-        digits = max(len(f"{group.count:,}") for group in groups)
-        for group in groups:
-            margin = " " * (digits + 4)
-            line(f"  {group.count:>{digits},}  {group.cause}")
-            for failure in group.examples[:examples]:
-                line(f"{margin}{_place_and_value(failure)}")
-        line("")
-
-
-def draw_all_failures(found: FailureSummary) -> None:
-    """Print a line for each failure, as far as they are kept."""
-    for failure in found.first:
-        line(f"failed: {failure}")
-    if found.count > len(found.first):
-        line(f"... {found.count - len(found.first):,} more")
-    line("")
-
-
 def summary_of(found: RecordedFailures) -> str:
     """Return how many failed values there are, and in how many documents."""
     originals = sum(failure.reason.startswith(NOT_RESTORED) for failure in found.listed)
@@ -147,16 +105,6 @@ def summary_of(found: RecordedFailures) -> str:
     if found.not_listed:
         return f"{values}, of which {found.not_listed:,} are only counted and not recorded"
     return f"{values} in {counted(len({failure.key for failure in found.listed}), 'document')}"
-
-
-def draw_failures_hint() -> None:
-    """Print how to list each failure of a run."""
-    next_step("List each failed value with", Command("migrate-data errors"))
-
-
-def _place_and_value(failure: Failure) -> str:
-    place = failure.place
-    return f"{place}: {failure.shown_value}" if failure.value else place
 
 
 def _shown_numbers(found: Statistics, numbers: Sequence[int]) -> list[int]:

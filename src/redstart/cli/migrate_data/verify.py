@@ -27,7 +27,7 @@ MAX_PROBLEMS = 20
 MIN_FAILURES_TO_SUM = 2
 FATES = {Fate.UNCHANGED: "", Fate.REPLACED: "; replaced by 0.0", Fate.QUARANTINED: "; quarantined"}
 UNREADABLE = (
-    "Correct these documents or their models: get() and all() raise DocumentDecodeError for these documents."
+    "Correct these documents or their models. Until then get() and all() raise DocumentDecodeError for them."
 )
 
 
@@ -50,7 +50,7 @@ def verify(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Read every value again, and look up every document in its index if that is cut over.
+    """Read every value again and, after the cutover, look up every document in its index.
 
     Exits with 6 if a value is missing, wrong or unconverted. Recorded failures are not problems, unless
     --check-data finds documents that their model cannot read. Writes nothing.
@@ -99,7 +99,7 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
     ]
     if model_check is not None:
         rows.append(("documents loaded through models", model_check.read))
-        rows.append(("documents not loadable", model_check.unreadable))
+        rows.append(("documents that models cannot read", model_check.unreadable))
     if journal is not None:
         rows.append(("undo log: values unchanged since the run", journal.as_written))
         rows.append(("undo log: values changed since the run", journal.changed_since))
@@ -114,7 +114,8 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
     for problem in problems if verbose else problems[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
     if not verbose and count > MAX_PROBLEMS:
-        line(f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {min(count, len(problems)):,} of them")
+        listed = "all" if len(problems) == count else f"the first {len(problems):,}"
+        line(f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {listed}")
     if unconverted:
         next_step("Convert values in text format with", Command("migrate-data run"))
     if model_check is not None and model_check.unreadable:
@@ -155,8 +156,8 @@ def _draw_reasons(title: str, failures: Sequence[Failure], count: int) -> None:
 def errors(settings: Settings, as_json: bool) -> None:
     """List failed values with key, field, reason and whole value.
 
-    They are those that the last run could not convert, those that a run has replaced or quarantined, and originals
-    that a rollback could not restore. Writes nothing.
+    The list contains values that the last run could not convert, values that a run has replaced or quarantined, and
+    originals that a rollback could not restore. Writes nothing.
     """
     with open_session(settings, needs_models=False) as session:
         found = session.run(session.migration().failures())
@@ -168,6 +169,6 @@ def errors(settings: Settings, as_json: bool) -> None:
         line("No failed values are recorded.")
         return
     line(f"{summary_of(found)}.")
-    _draw_reasons("Failed values by reason", found.listed, found.count)
+    _draw_reasons("Values by reason", found.listed, found.count)
     for failure in found.listed:
         line(failure.whole())

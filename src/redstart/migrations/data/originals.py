@@ -315,13 +315,9 @@ def _edit_of(
 
 def _reason(original: Original, texts: dict[Location, bytes | None]) -> str:
     text = texts[original.location]
-    reason = (
-        "the field was removed after the run"
-        if text is None
-        else f"another client has since stored {_shown(text)}"
-    )
+    reason = "the field was removed after the run" if text is None else f"the document now has {_shown(text)}"
     if original.aside is not None and texts[original.aside] == original.old:
-        reason += f"; the original is in {display(original.aside)}"
+        reason += f"; {display(original.aside)} still has the original"
     return reason
 
 

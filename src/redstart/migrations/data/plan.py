@@ -248,7 +248,12 @@ def _merged_model(known: PlannedModel, current: PlannedModel, migration_id: str)
         raise PlanChangedError(
             f"{current.name}: the previous run excluded {_listed(known.excluded)}, and this run would exclude "
             f"{_listed(current.excluded)}.",
-            Hint("Use the same exclusions: ", Command("migrate-data run", *options), "\n", hint),
+            Hint(
+                "Use the same exclusions: ",
+                Command("migrate-data run", *options),
+                "\nOr roll back first with: ",
+                Command("migrate-data rollback", migration_id),
+            ),
         )
     if known.storage != current.storage:
         raise PlanChangedError(

@@ -1,5 +1,6 @@
 """Facts about the data of a migration: applied and pending models, saved progress, and the run in progress."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import sismember
@@ -78,13 +79,16 @@ class DataStatus:
         return max(self.record.applied[model.key_prefix].at_ms for model in self.applied)
 
 
-def status(keys: StateKeys, plan: Plan) -> Op[DataStatus]:
+def status(keys: StateKeys, plan: Plan, *, exempt: Collection[str] = ()) -> Op[DataStatus]:
     """Return the facts. Some reads; no writes.
+
+    Args:
+        exempt: parts that may be damaged (see `Damage.part`).
 
     Raises:
         StateDamagedError: a key is missing, damaged or of another version.
     """
-    yield from require_intact_data(keys)
+    yield from require_intact_data(keys, exempt=exempt)
     record = yield from read_record(keys)
     checkpoint = yield from load_checkpoint(keys)
     lease = yield from current(keys.lease)

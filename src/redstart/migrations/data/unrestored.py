@@ -16,7 +16,7 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
 from redstart.mapping.value_paths import Location
 from redstart.migrations.data.failures import failure_at, location_of
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import NOT_RESTORED, Failure
 from redstart.migrations.state_keys import StateKeys
 
 _PAGE_DOCUMENTS = 200
@@ -58,9 +58,6 @@ class UnrestoredDocument:
             failure_at(self.key, one.location, one.old, f"{NOT_RESTORED}{one.reason}", whole_value=True)
             for one in self.originals
         ]
-
-
-NOT_RESTORED = "not restored: "
 
 
 def unrestored_count(keys: StateKeys) -> Op[int]:

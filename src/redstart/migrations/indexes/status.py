@@ -82,15 +82,19 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
 
 
 def absent_indexes(planned: Sequence[PlannedIndex]) -> Op[list[str]]:
+    """Return the indexes of models that do not exist, see `absent_among`. Reads only, see `index_statuses`."""
+    if not planned or not (yield from has_search()):
+        return []
+    return (yield from absent_among((yield from index_statuses(planned))))
+
+
+def absent_among(statuses: Sequence[IndexStatus]) -> Op[list[str]]:
     """Return the indexes of models that do not exist, although those of other models do or Redstart built some.
 
     If none ever existed, the application does not search its documents.
 
-    Effects: reads only, see `index_statuses`.
+    Effects: a read, or none.
     """
-    if not planned or not (yield from has_search()):
-        return []
-    statuses = yield from index_statuses(planned)
     absent = [one.planned.name for one in statuses if one.active is ActiveIndex.ABSENT]
     if len(absent) == len(statuses):
         records = yield from read_records()

@@ -1,0 +1,129 @@
+"""`om migrate rollback`: switch back to previous indexes."""
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from redstart.cli.exit_codes import Exit
+from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
+from redstart.cli.migrate.group import FILES
+from redstart.cli.options import Settings, accept_unindexed, common, confirm, will_ask, yes
+from redstart.cli.output import Tone, counted, duration, line, print_json, rendered
+from redstart.cli.progress import progress_display
+from redstart.cli.session import Session, open_session
+from redstart.migrations.context import Monitor
+from redstart.migrations.coordinator import rollback_indexes
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.data.record import read_record
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.state import read_records
+from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.next_command import roll_back
+from redstart.next_steps import Command, Hint
+
+
+class _RedisOmIds(click.Argument):
+    """The argument of redis-om's command of the same name, absent from `--help`."""
+
+    def get_usage_pieces(self, _: click.Context) -> list[str]:
+        """Return nothing."""
+        return []
+
+
+def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        raise click.UsageError(
+            f"Migration file {value[0]!r} was not rolled back: this command rolls back indexes and takes no ID. "
+            f"{rendered(FILES)}"
+        )
+
+
+@click.command()
+@click.argument("ids", cls=_RedisOmIds, nargs=-1, expose_value=False, callback=_refuse_migration_file)
+@accept_unindexed
+@click.option(
+    "--drop-created",
+    is_flag=True,
+    help="After a data rollback: also drop indexes that did not exist before Redstart created them.",
+)
+@yes
+@common
+def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool) -> int:
+    """Switch back to the dual-format indexes or, after a data rollback, to the original ones.
+
+    `om migrate-data rollback` includes this step. Each index is checked first; one that would drop documents from
+    query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
+    """
+    with open_session(settings, writes=True, needs_models=False) as session:
+        session.require_intact(exempt=LISTS)
+        if will_ask(assume_yes=yes):
+            confirm(_rollback_question(session), assume_yes=yes)
+        with progress_display() as show:
+            context = session.context(Monitor(progress=show))
+            undone, results = session.run(
+                rollback_indexes(
+                    context,
+                    index_migration(context.monitor),
+                    accept_unindexed=accept_unindexed,
+                    drop_created=drop_created,
+                )
+            )
+        has_data = session.run(read_record(session.keys)).plan is not None
+    refused = [name for name, switched in results.items() if not switched.done]
+    if as_json:
+        swapped = [name for name, switched in results.items() if switched.done and not switched.is_created]
+        indexes = [switched_report(name, switched) for name, switched in results.items()]
+        print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
+    else:
+        _draw_rollback(results, refused, undone=undone, accept_unindexed=accept_unindexed)
+        if results and not refused and not undone and has_data:
+            line(Hint("Roll back the data with: ", roll_back(DATETIME_MIGRATION)))
+    return Exit.PENDING if refused else Exit.DONE
+
+
+def _rollback_question(session: Session) -> str:
+    """Return the prompt, with documents and time: at most what the server needed to build the active indexes."""
+    infos = [session.run(find_index(name)) for name in session.run(read_records())]
+    documents = sum(info.documents for info in infos if info is not None)
+    seconds = sum(info.indexing_seconds for info in infos if info is not None)
+    size = f" ({counted(documents, 'document')}, about {duration(seconds)})" if infos else ""
+    return f"Roll back {counted_indexes(len(infos))} on {session.where}{size}?"
+
+
+def _draw_rollback(
+    results: Mapping[str, CutoverResult], refused: Sequence[str], *, undone: bool, accept_unindexed: bool
+) -> None:
+    if not results:
+        line("Nothing to roll back: no index was migrated.", Tone.DONE)
+        return
+    if refused and len(refused) == len(results):
+        unchanged = "No index was changed." if len(refused) > 1 else "It was not changed."
+        line(
+            f"Rollback refused for {counted_indexes(len(refused))}: queries would lose documents. {unchanged}",
+            Tone.WARNING,
+        )
+    elif refused:
+        line(
+            f"Rollback refused for {len(refused):,} of {counted_indexes(len(results))}: queries would lose documents.",
+            Tone.WARNING,
+        )
+    else:
+        kept = sum(switched.is_created for switched in results.values())
+        dropped = sum(switched.is_dropped for switched in results.values())
+        definition = "original" if undone else "dual-format"
+        counts = {
+            f"rolled back to the {definition} definition": len(results) - kept - dropped,
+            "kept": kept,
+            "dropped": dropped,
+        }
+        line(
+            "; ".join(f"{counted_indexes(count)} {what}" for what, count in counts.items() if count) + ".",
+            Tone.DONE,
+        )
+    for name, switched in results.items():
+        result = "as before the migration" if undone else "dual-format index active"
+        draw_switched(name, switched, result, accepted=accept_unindexed)
+    if refused:
+        line(Hint("Correct the documents listed above, then run again: ", Command("migrate rollback")))
+        line(Hint("Or roll back without them: ", Command("migrate rollback", "--accept-unindexed")))

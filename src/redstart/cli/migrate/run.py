@@ -1,0 +1,274 @@
+"""`om migrate run`: build the indexes of the models, and cut over."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from redstart.cli.exit_codes import Exit
+from redstart.cli.index_report import (
+    blocking_report,
+    counted_indexes,
+    draw_results,
+    draw_unnamed_aliases,
+    forecast_line,
+    forecast_report,
+    index_migration,
+    note_superseded,
+    pending_indexes,
+    result_report,
+)
+from redstart.cli.migration_files import exit_with_files, migrations_dir, pending_files
+from redstart.cli.model_warnings import (
+    find_unclaimed,
+    note_unclaimed,
+    note_unknown_fields,
+    require_readable,
+    unclaimed_report,
+)
+from redstart.cli.options import (
+    Settings,
+    accept_unindexed,
+    accept_unreadable,
+    aliases,
+    common,
+    confirm,
+    keep_old_index,
+    verbose,
+    yes,
+)
+from redstart.cli.output import Tone, counted, duration, line, note, print_json, refusal_by
+from redstart.cli.phase_guidance import draw_phase_guidance
+from redstart.cli.progress import progress_display
+from redstart.cli.session import Session, note_overlapping_prefixes, open_session
+from redstart.cli.tables import next_step
+from redstart.migrations.context import Monitor
+from redstart.migrations.coordinator import blocking
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.record import converted_prefixes
+from redstart.migrations.data.run import require_no_interrupted_rollback
+from redstart.migrations.failure import Failure
+from redstart.migrations.files.declarations import SCHEMA
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult
+from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.preflight import (
+    IndexEstimate,
+    estimate_builds,
+    require_aliases,
+    require_migratable,
+)
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
+from redstart.migrations.model_fit import Unmanaged
+from redstart.migrations.next_command import CONVERT
+from redstart.migrations.phase import MigrationPhase, MigrationStatus, migration_status
+from redstart.migrations.server_checks import require_search
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspection:
+    """What is read before a run or dry run.
+
+    Attributes:
+        files: the ids of pending migration files.
+        overlaps: pairs of models with overlapping key prefixes, for --json.
+    """
+
+    planned: list[PlannedIndex]
+    estimates: list[IndexEstimate]
+    statuses: list[IndexStatus]
+    files: list[str]
+    unmanaged: list[Unmanaged]
+    overlaps: list[dict[str, str]]
+
+    @property
+    def pending(self) -> list[IndexStatus]:
+        """The indexes that a run changes."""
+        return pending_indexes(self.statuses)
+
+    def report(self) -> dict[str, Any]:
+        """Return the keys of --json that runs and dry runs share."""
+        return {
+            "pending_files": self.files,
+            "unmanaged": unclaimed_report(self.unmanaged),
+            "overlapping_prefixes": self.overlaps,
+        }
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be built; write nothing.")
+@migrations_dir(SCHEMA)
+@accept_unindexed
+@accept_unreadable
+@keep_old_index
+@aliases
+@verbose
+@yes
+@common
+def run(
+    settings: Settings,
+    dry_run: bool,
+    migrations_dir: Path | None,
+    accept_unindexed: bool,
+    accept_unreadable: bool,
+    keep_old_index: bool,
+    aliases: tuple[str, ...],
+    verbose: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Build the indexes that models require, check that each contains every document, and cut over.
+
+    If dates change from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and
+    cuts over. A cutover that would drop documents from query results is refused, with exit code 3. Migration files
+    are not run; pending ones are listed, with exit code 3.
+    """
+    options = ExpansionOptions(
+        accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
+    )
+    with open_session(settings, writes=not dry_run, about_indexes=True) as session:
+        inspection = _inspect(session, migrations_dir, options)
+        check = partial(_check, session, inspection.planned, options, accept_unreadable=accept_unreadable)
+        if dry_run:
+            return _dry_run(inspection, options, refusal_by(check), as_json=as_json)
+        check()
+        _ask(inspection, session.where, assume_yes=yes)
+        phase_before = _migration_status(session).phase
+        results, blocking_values = _migrate(session, inspection.planned, options)
+        status = _migration_status(session)
+    refused = [
+        index for index in results if index.is_refused or (index.is_incomplete and not accept_unindexed)
+    ]
+    if as_json:
+        indexes = {
+            "indexes": [result_report(index) for index in results],
+            "blocking": blocking_report(blocking_values),
+            "phase": status.phase.value,
+        }
+        print_json(indexes | inspection.report())
+    else:
+        _draw_outcome(results, refused)
+        draw_results(results, blocking_values, session.plan, verbose=verbose)
+        is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
+        if not refused and (is_expanded or status.is_cutover_pending or status.phase is not phase_before):
+            draw_phase_guidance(status.phase, cut_over_to_come=status.is_cutover_pending)
+            if status.phase is MigrationPhase.EXPANDED:
+                next_step("Convert and cut over with", CONVERT)
+    return exit_with_files(Exit.PENDING if refused else Exit.DONE, inspection.files, SCHEMA)
+
+
+def _inspect(session: Session, directory: Path | None, options: ExpansionOptions) -> _Inspection:
+    """Read indexes and migration files, and print warnings."""
+    session.run(require_search())
+    session.require_intact(exempt=LISTS)
+    overlaps = note_overlapping_prefixes(session)
+    files = pending_files(session, SCHEMA, directory)
+    planned = session.planned_indexes()
+    estimates = session.run(estimate_builds(planned, keep_old_index=options.keep_old_index))
+    statuses = session.run(index_statuses(planned))
+    note_superseded(statuses)
+    unmanaged = find_unclaimed(session)
+    note_unclaimed(unmanaged)
+    return _Inspection(planned, estimates, statuses, files, unmanaged, overlaps)
+
+
+def _check(
+    session: Session,
+    planned: Sequence[PlannedIndex],
+    options: ExpansionOptions,
+    *,
+    accept_unreadable: bool,
+) -> None:
+    """Raise the error with which a run would be refused before its first write."""
+    session.run(require_no_interrupted_rollback(session.keys))
+    if not accept_unreadable:
+        require_readable(session)
+    note_unknown_fields(session)
+    _ = session.run(require_migratable(planned, keep_old_index=options.keep_old_index))
+    session.run(require_aliases(options.aliases, planned))
+
+
+def _dry_run(
+    inspection: _Inspection, options: ExpansionOptions, refusal: str | None, *, as_json: bool
+) -> Exit:
+    """Print what a run would do."""
+    estimates = inspection.estimates
+    if as_json:
+        indexes = {
+            "index_estimates": [forecast_report(estimate) for estimate in estimates],
+            "refusal": refusal,
+        }
+        print_json(indexes | inspection.report())
+        return Exit.DONE
+    pending = inspection.pending
+    if refusal is not None:
+        line(f"A run would be refused. {refusal}", Tone.WARNING)
+    elif not pending:
+        line("Dry run: no changes are needed; every index matches its model.", Tone.DONE)
+    else:
+        line(f"Dry run: {counted_indexes(len(pending))} would change; nothing was written.")
+    for estimate in estimates:
+        line(forecast_line(estimate))
+    for index in pending:
+        if index.active is ActiveIndex.ABSENT:
+            line(f"{index.planned.name}: would be created")
+    draw_unnamed_aliases(estimates, options.aliases)
+    return Exit.DONE
+
+
+def _ask(inspection: _Inspection, where: str, *, assume_yes: bool) -> None:
+    """Print the estimates, and ask on a terminal if indexes are to be changed."""
+    for estimate in inspection.estimates:
+        note(forecast_line(estimate))
+    if inspection.pending:
+        confirm(_question(inspection.pending, inspection.estimates, where), assume_yes=assume_yes)
+
+
+def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], where: str) -> str:
+    """Return the prompt, with documents and time where indexes are to be built."""
+    seconds = sum(estimate.seconds for estimate in estimates)
+    documents = counted(sum(estimate.documents for estimate in estimates), "document")
+    size = f" ({documents}, about {duration(seconds)})" if estimates else ""
+    all_absent = all(index.active is ActiveIndex.ABSENT for index in pending)
+    verb = "Create" if all_absent else "Change"
+    name = f" ({pending[0].planned.name})" if len(pending) == 1 else ""
+    return f"{verb} {counted_indexes(len(pending))}{name} on {where}{size}?"
+
+
+def _migrate(
+    session: Session, planned: Sequence[PlannedIndex], options: ExpansionOptions
+) -> tuple[list[IndexResult], Mapping[str, Sequence[Failure]]]:
+    """Build and cut over. Return the results, and the blocking values of refused cutovers."""
+    with progress_display() as show:
+        context = session.context(Monitor(progress=show))
+        converted = partial(converted_prefixes, session.keys, session.plan.models)
+        results = session.run(index_migration(context.monitor).run(planned, converted, options))
+    return results, session.run(blocking(context, session.plan, results))
+
+
+def _migration_status(session: Session) -> MigrationStatus:
+    return session.run(migration_status(session.context().transformation, session.plan, exempt=LISTS))
+
+
+def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]) -> None:
+    counts = Counter(index.outcome for index in results)
+    total = counted_indexes(len(results))
+    if counts[IndexOutcome.REFUSED]:
+        line(f"Cutover refused for {counts[IndexOutcome.REFUSED]:,} of {total}.", Tone.WARNING)
+    elif refused:
+        line(f"{len(refused):,} of {total} created without some documents.", Tone.WARNING)
+    elif counts[IndexOutcome.UP_TO_DATE] == len(results):
+        line("No changes: every index matches its model.", Tone.DONE)
+    else:
+        texts = {
+            IndexOutcome.CREATED: "created",
+            IndexOutcome.CUT_OVER: "cut over",
+            IndexOutcome.EXPANDED: "built, not cut over yet",
+        }
+        parts = [
+            f"{counted_indexes(counts[outcome])} {text}" for outcome, text in texts.items() if counts[outcome]
+        ]
+        line(f"{'; '.join(parts)}.", Tone.DONE)

@@ -1,0 +1,124 @@
+"""`om migrate status`: the index of each model, and how it differs from the model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from redstart.cli.exit_codes import Exit
+from redstart.cli.index_report import counted_indexes, pending_indexes, still_filling, superseded_message
+from redstart.cli.migration_files import draw_files, files_report, look, migrations_dir, waits
+from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
+from redstart.cli.options import Settings, common
+from redstart.cli.output import Tone, counted, line, print_json
+from redstart.cli.phase_guidance import draw_phase_guidance
+from redstart.cli.session import note_overlapping_prefixes, open_session
+from redstart.cli.tables import next_step, table
+from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.files.declarations import SCHEMA
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
+from redstart.migrations.phase import MigrationStatus, migration_status
+from redstart.migrations.server_checks import require_search
+
+REPLACED_EXTERNALLY = (
+    "{}: another tool (for example redis-om's Migrator) replaced the active index. No data is lost, but queries may "
+    "miss documents."
+)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit with 3 if a change is pending.")
+@migrations_dir(SCHEMA)
+@common
+def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json: bool) -> int:
+    """Show the index of each model, how it differs from the model, and which migration files are applied.
+
+    Writes nothing.
+    """
+    with open_session(settings, about_indexes=True) as session:
+        session.run(require_search())
+        session.require_intact(exempt=LISTS)
+        overlaps = note_overlapping_prefixes(session)
+        statuses = session.run(index_statuses(session.planned_indexes()))
+        files = look(session, SCHEMA, migrations_dir)
+        unmanaged = find_unclaimed(session)
+        pending = pending_indexes(statuses)
+        migration = (
+            session.run(migration_status(session.context().transformation, session.plan, exempt=LISTS))
+            if pending
+            else None
+        )
+    if as_json:
+        print_json(
+            {
+                "indexes": [_report(index) for index in statuses],
+                "pending": [index.planned.name for index in pending],
+                "files": files_report(files),
+                "unmanaged": unclaimed_report(unmanaged),
+                "overlapping_prefixes": overlaps,
+            }
+        )
+    else:
+        _draw_indexes(statuses, pending)
+        if migration is not None:
+            _draw_next_step(pending, migration)
+        draw_unclaimed(unmanaged)
+        if files.total:
+            line(f"Total migrations: {files.total} in files")
+        draw_files(files)
+    return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
+
+
+def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus]) -> None:
+    if pending:
+        have = "has" if len(pending) == 1 else "have"
+        line(f"{len(pending):,} of {counted_indexes(len(statuses))} {have} pending changes.", Tone.WARNING)
+    else:
+        line("No pending schema changes detected", Tone.DONE)
+    rows = [
+        [index.planned.model, index.planned.name, index.active.value, index.documents] for index in statuses
+    ]
+    table("Schema Migration Status:", ["model", "index", "state", "documents"], rows)
+    for index in pending:
+        if index.active is ActiveIndex.REPLACED_EXTERNALLY:
+            line(REPLACED_EXTERNALLY.format(index.planned.name), Tone.WARNING)
+        if index.is_superseded:
+            line(superseded_message(index), Tone.WARNING)
+        for change in index.pending.changes if index.pending is not None else ():
+            line(f"{index.planned.name}: {change}")
+    for index in statuses:
+        if index.filled_percent is not None:
+            documents = counted(index.documents, "document")
+            line(f"{index.planned.name}: {documents}{still_filling(index.filled_percent)}")
+
+
+def _draw_next_step(pending: Sequence[IndexStatus], status: MigrationStatus) -> None:
+    command = next_command(
+        DATETIME_MIGRATION, status.phase, pending, {model.key_prefix for model in status.data.pending}
+    )
+    are_built = all(index.active is ActiveIndex.EXPANDED for index in pending)
+    if command == roll_back(DATETIME_MIGRATION):
+        draw_phase_guidance(status.phase)
+    elif command == CONVERT:
+        what = "The new indexes are built. Convert the data and cut over" if are_built else "Resume"
+        next_step(f"{what} with", CONVERT)
+    elif are_built:
+        next_step("The data is converted. Cut over, or list the blocking values, with", MIGRATE_INDEXES)
+    else:
+        next_step("Apply these changes with", MIGRATE_INDEXES)
+
+
+def _report(index: IndexStatus) -> dict[str, Any]:
+    return {
+        "model": index.planned.model,
+        "index": index.planned.name,
+        "state": index.active.value,
+        "active_index": index.active_name,
+        "documents": index.documents,
+        "filled_percent": index.filled_percent,
+        "superseded": index.is_superseded,
+        "changes": [str(change) for change in index.pending.changes] if index.pending is not None else [],
+    }

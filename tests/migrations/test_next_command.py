@@ -1,0 +1,51 @@
+"""The next command, for each state of one index and of its data."""
+
+import pytest
+
+from redstart.demo.models import Visit
+from redstart.mapping.model_info import declare
+from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus
+from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
+from redstart.migrations.phase import MigrationPhase
+from redstart.next_steps import Command
+
+ID = "002_other"
+UP_TO_DATE, EXPANDED = ActiveIndex.UP_TO_DATE, ActiveIndex.EXPANDED
+TO_BUILD = [active for active in ActiveIndex if active not in {UP_TO_DATE, EXPANDED}]
+CASES = {
+    **{(active, True): MIGRATE_INDEXES for active in TO_BUILD},
+    **{(active, False): MIGRATE_INDEXES for active in TO_BUILD},
+    (EXPANDED, True): CONVERT,
+    (EXPANDED, False): MIGRATE_INDEXES,  # the cutover
+    (UP_TO_DATE, True): CONVERT,
+    (UP_TO_DATE, False): None,
+}
+"""By the state of the index, and whether the data is pending."""
+
+
+def following(phase: MigrationPhase, active: ActiveIndex, *, is_pending: bool) -> Command | None:
+    (planned,) = planned_indexes([declare(Visit)])
+    status = IndexStatus(planned, active, None, 0, None)
+    return next_command(ID, phase, [status], {planned.key_prefix} if is_pending else ())
+
+
+def test_each_state_has_a_case() -> None:
+    assert set(CASES) == {(active, is_pending) for active in ActiveIndex for is_pending in (True, False)}
+
+
+@pytest.mark.parametrize(("active", "is_pending"), CASES)
+def test_the_index_comes_before_the_data(active: ActiveIndex, is_pending: bool) -> None:
+    expected = CASES[active, is_pending]
+    assert following(MigrationPhase.PENDING, active, is_pending=is_pending) == expected
+
+
+@pytest.mark.parametrize("active", ActiveIndex)
+def test_an_interrupted_run_is_resumed(active: ActiveIndex) -> None:
+    """It builds the indexes itself."""
+    assert following(MigrationPhase.MIGRATING, active, is_pending=True) == CONVERT
+
+
+@pytest.mark.parametrize(("active", "is_pending"), CASES)
+def test_an_interrupted_rollback_is_completed(active: ActiveIndex, is_pending: bool) -> None:
+    assert following(MigrationPhase.ROLLING_BACK, active, is_pending=is_pending) == roll_back(ID)
