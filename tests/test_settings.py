@@ -137,9 +137,7 @@ def test_a_program_logs_an_excluded_prefix_without_keys(
             _ = operation()
             ((name, message),) = logged(caplog)
             assert name == "redstart.migrations.date_migration"
-            assert message.startswith(
-                "exclude_prefixes in pyproject.toml has 'other:', which has no effect"
-            )
+            assert message.startswith("exclude_prefixes in pyproject.toml has 'other:', which has no effect")
 
 
 PROJECT = '[tool.redstart]\nurl = "{url}"\nnaive_timezone = "{zone}"\n'

@@ -109,6 +109,8 @@ COMMANDS = {
         "redstart.cli.migrate_data.group:migrate_data",
         "Convert stored dates to numbers, verify them, roll back.",
     ),
+    "upgrade": ("redstart.cli.upgrade:upgrade", "Apply the pending migration files."),
+    "downgrade": ("redstart.cli.upgrade:downgrade", "Roll back migration files."),
     "server": ("redstart.cli.server:server", "Run a development server with JSON and search."),
     "demo": ("redstart.cli.demo:demo", "Watch a migration of 20,000 sample documents."),
 }

@@ -42,6 +42,7 @@ def apply_files(
     to: str | None = None,
     limit: int | None = None,
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP,
+    dry_run: bool = False,
     assume_yes: bool,
     as_json: bool,
 ) -> Exit:
@@ -50,6 +51,7 @@ def apply_files(
     Args:
         to: the id of the last file, or its beginning; by default all are applied.
         limit: how many files at most.
+        dry_run: whether to show only what would be applied.
 
     Raises:
         See `FileMigrations.run`.
@@ -57,6 +59,8 @@ def apply_files(
     files.history.require_runnable()
     last = None if to is None else files.history.item(to).migration_id
     pending = file_migrations(session, files).pending(last)[:limit]
+    if dry_run:
+        return _dry_run(pending, as_json=as_json)
     if pending:
         draw_pending(pending)
         confirm(f"Apply {counted(len(pending), 'migration file')} on {session.where}?", assume_yes=assume_yes)
@@ -69,6 +73,18 @@ def apply_files(
     else:
         _draw(result, {one.file.migration_id for one in pending if one.removes_values})
     return _exit(result)
+
+
+def _dry_run(pending: Sequence[FileMigration], *, as_json: bool) -> Exit:
+    if as_json:
+        print_json({"status": Outcome.DRY_RUN.value, "pending": [one.file.migration_id for one in pending]})
+        return Exit.DONE
+    if pending:
+        draw_pending(pending)
+        line(f"Dry run: {counted(len(pending), 'migration file')} would be applied; nothing was written.")
+    else:
+        line("Dry run: no pending migration files.", Tone.DONE)
+    return Exit.DONE
 
 
 def draw_pending(pending: Sequence[FileMigration]) -> None:

@@ -1,12 +1,19 @@
-"""`om migrate cleanup`: drop unused indexes."""
+"""`om migrate cleanup`: drop unused indexes, and remove values that only earlier versions need."""
+
+from collections.abc import Sequence
 
 import click
 
+from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import counted_indexes, index_migration
+from redstart.cli.migrate.apply_files import file_migrations
+from redstart.cli.migrate.project_files import load, look, root_of
+from redstart.cli.migrate.undo_files import contract_files, draw_contracted
 from redstart.cli.options import Settings, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, line, print_json
 from redstart.cli.session import open_session
 from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.run import RunResult
 from redstart.migrations.indexes.migrator import unused_indexes
 
 
@@ -14,10 +21,25 @@ from redstart.migrations.indexes.migrator import unused_indexes
 @click.option("--dry-run", is_flag=True, help="List what would be dropped; write nothing.")
 @yes
 @common
-def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Drop the indexes that Redstart built and no alias points to. Never deletes documents."""
+def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Drop the indexes that Redstart built and no alias points to. Never deletes documents.
+
+    In a project with migration files, first remove the values that only the version before them needs. Stop all
+    processes of that version before.
+    """
+    is_with_files = load(root_of(None)).are_in_use
+    contracted: list[tuple[str, RunResult]] = []
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
+        files = look(session, root_of(None)) if is_with_files else None
+        to_contract = file_migrations(session, files).to_contract() if files is not None else []
+        if files is not None and to_contract and not dry_run:
+            confirm(
+                f"Remove the values that only the version before {', '.join(to_contract)} needs, on {session.where}? "
+                "No process of that version may be running.",
+                assume_yes=yes,
+            )
+            contracted = contract_files(session, files)
         if dry_run:
             names = session.run(unused_indexes())
         else:
@@ -29,12 +51,29 @@ def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> None
                 )
             names = session.run(index_migration(session.context().monitor).cleanup())
     if as_json:
-        print_json({"dropped": [] if dry_run else names, "would_drop": names if dry_run else []})
-    elif not names:
+        print_json(
+            {
+                "dropped": [] if dry_run else names,
+                "would_drop": names if dry_run else [],
+                "contracted": [name for name, result in contracted if result.stopped is None],
+                "would_contract": to_contract if dry_run else [],
+            }
+        )
+        return _exit(contracted)
+    draw_contracted(contracted)
+    if dry_run and to_contract:
+        line(f"Dry run: values would be removed that only the version before {', '.join(to_contract)} needs.")
+    if not names:
         line("Nothing to drop: no unused indexes.", Tone.DONE)
     elif dry_run:
         line(f"Dry run: {counted_indexes(len(names))} would be dropped; nothing was written.")
     else:
         line(f"Dropped {counted_indexes(len(names))}.", Tone.DONE)
-    for name in () if as_json else names:
+    for name in names:
         line(f"  {name}")
+    return _exit(contracted)
+
+
+def _exit(contracted: Sequence[tuple[str, RunResult]]) -> Exit:
+    is_stopped = any(result.stopped is not None for _, result in contracted)
+    return Exit.INTERRUPTED if is_stopped else Exit.DONE

@@ -8,7 +8,7 @@ from redstart.next_steps import Command, Hint
 _HERE = "redstart.cli.migrate"
 COMMANDS = {
     "status": (f"{_HERE}.status:status", "Show each index and how it differs from its model."),
-    "run": (f"{_HERE}.run:run", "Build indexes and cut over to them."),
+    "run": (f"{_HERE}.run:run", "Build indexes and cut over, or apply migration files."),
     "create": (f"{_HERE}.create:create", "Write the changes of the models to a new migration file."),
     "plan": (f"{_HERE}.plan:plan", "Show what the pending migration files change."),
     "check": (f"{_HERE}.check:check", "Exit with 3 if models, migration files and server differ."),
@@ -17,8 +17,8 @@ COMMANDS = {
     "show": (f"{_HERE}.history:show", "Show one migration file."),
     "merge": (f"{_HERE}.merge:merge", "Join two branches of migration files."),
     "stamp": (f"{_HERE}.stamp:stamp", "Record a migration file as applied without running it."),
-    "rollback": (f"{_HERE}.rollback:rollback", "Switch back to the previous indexes."),
-    "cleanup": (f"{_HERE}.cleanup:cleanup", "Drop indexes that no alias points to."),
+    "rollback": (f"{_HERE}.rollback:rollback", "Roll back a migration file, or the indexes."),
+    "cleanup": (f"{_HERE}.cleanup:cleanup", "Drop unused indexes, and values of earlier versions."),
 }
 
 

@@ -6,7 +6,10 @@ import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
+from redstart.cli.migrate.apply_files import file_migrations
 from redstart.cli.migrate.group import FILES
+from redstart.cli.migrate.project_files import ProjectFiles, load, look, root_of
+from redstart.cli.migrate.undo_files import roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, counted, duration, line, print_json, rendered
 from redstart.cli.progress import progress_display
@@ -17,30 +20,16 @@ from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.record import read_record
 from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.next_command import roll_back
 from redstart.next_steps import Command, Hint
 
 
-class _RedisOmIds(click.Argument):
-    """The argument of redis-om's command of the same name, absent from `--help`."""
-
-    def get_usage_pieces(self, _: click.Context) -> list[str]:
-        """Return nothing."""
-        return []
-
-
-def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> None:
-    if value:
-        raise click.UsageError(
-            f"Migration file {value[0]!r} was not rolled back: this command rolls back indexes and takes no ID. "
-            f"{rendered(FILES)}"
-        )
-
-
 @click.command()
-@click.argument("ids", cls=_RedisOmIds, nargs=-1, expose_value=False, callback=_refuse_migration_file)
+@click.argument("migration_id", metavar="[ID]", required=False)
+@click.option("--to", metavar="ID", help="Roll back all migration files after ID, the last one first.")
 @accept_unindexed
 @click.option(
     "--drop-created",
@@ -49,12 +38,32 @@ def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[s
 )
 @yes
 @common
-def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes: bool, as_json: bool) -> int:
-    """Switch back to the dual-format indexes or, after a data rollback, to the original ones.
+def rollback(
+    settings: Settings,
+    migration_id: str | None,
+    to: str | None,
+    accept_unindexed: bool,
+    drop_created: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Roll back the migration file ID, by default the last applied one.
 
-    `om migrate-data rollback` includes this step. Each index is checked first; one that would drop documents from
-    query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
+    In a project without migration files: switch back to the dual-format indexes or, after a data rollback, to the
+    original ones. `om migrate-data rollback` includes this step. Each index is checked first; one that would drop
+    documents from query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
     """
+    if load(root_of(None)).are_in_use:
+        options = ExpansionOptions(accept_unindexed=accept_unindexed)
+        with open_session(settings, writes=True, needs_models=False) as session:
+            files = look(session, root_of(None))
+            ids = _files_to_roll_back(session, files, migration_id, to)
+            return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)
+    if migration_id is not None or to is not None:
+        raise click.UsageError(
+            f"Migration file {migration_id or to!r} was not rolled back: the project has no migration files. "
+            f"{rendered(FILES)}"
+        )
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         if will_ask(assume_yes=yes):
@@ -80,6 +89,20 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
         if results and not refused and not undone and has_data:
             line(Hint("Roll back the data with: ", roll_back(DATETIME_MIGRATION)))
     return Exit.PENDING if refused else Exit.DONE
+
+
+def _files_to_roll_back(
+    session: Session, files: ProjectFiles, migration_id: str | None, to: str | None
+) -> list[str]:
+    """Return the ids of the files to roll back, the last applied one first."""
+    if migration_id is not None and to is not None:
+        raise click.UsageError("ID and --to cannot be combined.")
+    if migration_id is not None:
+        return [files.history.item(migration_id).migration_id]
+    migrations = file_migrations(session, files)
+    if to is not None:
+        return migrations.after(files.history.item(to).migration_id)
+    return migrations.after(None)[:1]
 
 
 def _rollback_question(session: Session) -> str:

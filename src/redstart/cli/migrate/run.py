@@ -22,6 +22,9 @@ from redstart.cli.index_report import (
     pending_indexes,
     result_report,
 )
+from redstart.cli.migrate.apply_files import apply_files
+from redstart.cli.migrate.project_files import load, root_of
+from redstart.cli.migrate.project_files import look as look_at_files
 from redstart.cli.migration_files import exit_with_files, migrations_dir, pending_files
 from redstart.cli.model_warnings import (
     find_unclaimed,
@@ -123,12 +126,18 @@ def run(
     """Build the indexes that models require, check that each contains every document, and cut over.
 
     If dates change from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and
-    cuts over. A cutover that would drop documents from query results is refused, with exit code 3. Migration files
-    are not run; pending ones are listed, with exit code 3.
+    cuts over. A cutover that would drop documents from query results is refused, with exit code 3.
+
+    In a project with migration files, apply the pending ones instead, like `om upgrade`. Those of redis-om are not run;
+    pending ones are listed, with exit code 3.
     """
     options = ExpansionOptions(
         accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
     )
+    if load(root_of(None)).are_in_use:
+        with open_session(settings, writes=not dry_run, needs_models=False) as session:
+            files = look_at_files(session, root_of(None))
+            return apply_files(session, files, options, dry_run=dry_run, assume_yes=yes, as_json=as_json)
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         inspection = _inspect(session, migrations_dir, options)
         check = partial(_check, session, inspection.planned, options, accept_unreadable=accept_unreadable)
