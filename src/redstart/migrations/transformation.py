@@ -141,6 +141,11 @@ class Transformation(ABC):
     changes_indexes: ClassVar[bool] = False
 
     @property
+    def is_known_to_redis_om(self) -> bool:
+        """Whether redis-om's record of data migrations lists it. Migration files have a record of their own."""
+        return True
+
+    @property
     def decided_by_shape(self) -> bool:
         """Whether a value or document shows by itself whether it is converted.
 

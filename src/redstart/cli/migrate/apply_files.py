@@ -31,7 +31,7 @@ def file_migrations(session: Session, files: ProjectFiles, monitor: Monitor | No
 
 
 def _announce(file: MigrationFile) -> None:
-    note(f"{printable(file.migration_id)}{': ' * bool(file.description)}{file.description}")
+    note(f"{printable(file.migration_id)} ...")
 
 
 def apply_files(

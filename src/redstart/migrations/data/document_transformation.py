@@ -29,6 +29,11 @@ class DocumentTransformation(Transformation):
     __slots__ = ()
 
     @property
+    def is_known_to_redis_om(self) -> bool:
+        """Return False: only migration files migrate whole documents."""
+        return False
+
+    @property
     def has_backward(self) -> bool:
         """Whether documents written since the run can be reverted. If not, the undo log has the only originals."""
         return True

@@ -279,7 +279,9 @@ def end_progress(keys: StateKeys) -> list[list[Argument]]:
     return [["REMOVE", "string", keys.checkpoint], ["HDEL", keys.record, "unfinished"]]
 
 
-def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int) -> list[list[Argument]]:
+def mark_applied(
+    keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: int, *, for_redis_om: bool
+) -> list[list[Argument]]:
     """Return the commands that record a verified run; none if no model has values to convert.
 
     If there were documents, also for redis-om. Without any, redis-om must stay able to run on the right database.
@@ -289,9 +291,9 @@ def mark_applied(keys: StateKeys, plan: Plan, documents: dict[str, int], at_ms: 
         entry = json.dumps([model.hash, at_ms, documents.get(model.key_prefix, 0)])
         command += [_APPLIED + model.key_prefix, entry]
     commands = [command] if plan.models else []
-    return (
-        [*commands, ["SADD", APPLIED_MIGRATIONS, keys.migration_id]] if any(documents.values()) else commands
-    )
+    if for_redis_om and any(documents.values()):
+        commands.append(["SADD", APPLIED_MIGRATIONS, keys.migration_id])
+    return commands
 
 
 def count_undone_anew(keys: StateKeys) -> list[Argument]:

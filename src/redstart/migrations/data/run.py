@@ -371,7 +371,10 @@ class _Run:
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
         if stopped is None:
             now_ms = yield from call(server_time())
-            commands = mark_applied(self._keys, self._plan, passes.documents, now_ms)
+            for_redis_om = self._context.transformation.is_known_to_redis_om
+            commands = mark_applied(
+                self._keys, self._plan, passes.documents, now_ms, for_redis_om=for_redis_om
+            )
             commands += [["HDEL", self._keys.record, CLEARED, PROCESSED], *end_progress(self._keys)]
             yield from self._lease.commit(commands, under=checkpoint.run_id)
             if processed is not None:  # no document is converted again: the models are applied
