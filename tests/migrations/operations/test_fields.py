@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.errors import MigrationStateError, NotConvertibleError
+from redstart.mapping.value_paths import display
 from redstart.migrations.operations.base import DocumentChange, DocumentOperation, DocumentPipeline
-from redstart.migrations.operations.document import Document
+from redstart.migrations.operations.conversion import ConvertField
+from redstart.migrations.operations.document import Document, changes
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
 from redstart.migrations.operations.moved_fields import MoveField, RenameField
+from redstart.migrations.operations.split_merge import MergeFields, SplitField
 from redstart.migrations.operations.state import ProjectState
 from redstart.values.types import Storage
 from tests.migrations.operations.strategies import (
@@ -279,6 +282,31 @@ def test_an_operation_that_does_not_fit_names_the_model_and_the_field(
     for call in (operation.apply, operation.bind, operation.inverse):
         with pytest.raises(MigrationStateError, match=message):
             call(before)
+
+
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [
+        (AddField(MODEL, FieldState("added", "int", default=1)), "added"),
+        (RenameField(MODEL, "a", "b"), "b"),
+        (MoveField(MODEL, "a", "o.a"), "o.a"),
+        (AlterField(MODEL, FieldState("a", "str"), FieldState("a", "str", default="x"), fill="x"), "a"),
+        (ConvertField(MODEL, FieldState("a", "str"), FieldState("a", "int"), on_failure="quarantine"), "a"),  # type: ignore[arg-type]
+        (SplitField(MODEL, "a", [FieldState("f", "str"), FieldState("g", "str")]), "g"),
+        (MergeFields(MODEL, ["a", "c"], FieldState("w", "str")), "w"),
+    ],
+)
+def test_the_last_written_path_is_that_of_the_new_value(operation: DocumentOperation, path: str) -> None:
+    members = [FieldState("a", "str"), FieldState("c", "str"), FieldState("o", "object")]
+    change = operation.bind(project(Storage.JSON, *members))
+    assert display(tuple(change.writes[-1])) == path
+    old = Document.of_json(b'{"a":"1","c":"2","o":{}}')
+    if not isinstance(operation, SplitField | AlterField):
+        segments = tuple(path.split("."))
+        assert change.forward(old).has(segments)
+    written = {display(tuple(one)) for one in change.writes}
+    if not isinstance(operation, SplitField):
+        assert {display(one.path) for one in changes(old, change.forward(old))} <= written
 
 
 @storages

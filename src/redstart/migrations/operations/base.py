@@ -57,7 +57,7 @@ class DocumentChange(ABC):
 
     Attributes:
         reads: paths whose values decide about the change.
-        writes: paths whose values change.
+        writes: paths whose values change; the last one is that of a new value, if there is any.
         decided_by_shape: whether a document alone shows that the change is pending. If not, `is_pending` returns
             whether the change can be made, and only the record of the run distinguishes a changed document.
     """

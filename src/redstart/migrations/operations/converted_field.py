@@ -103,7 +103,7 @@ class ConvertedField(DocumentChange):
         self.on_failure = on_failure
         self._aside = f"{name}{QUARANTINE_SUFFIX}"
         self.reads = ((*within, name),)
-        self.writes = (*self.reads, (*within, self._aside)) if self._quarantines else self.reads
+        self.writes = ((*within, self._aside), *self.reads) if self._quarantines else self.reads
         self.decided_by_shape = shape.decides
         self.has_backward = converter.is_reversible
 

@@ -182,7 +182,8 @@ class _Parts(DocumentChange):
         self._whole, self._parts = whole, tuple(parts)
         self._codec: ValueCodec = codec_of(model)
         self._keeps_null = model.storage is Storage.JSON
-        self.reads = self.writes = tuple((*self._within, name) for name in (whole, *parts))
+        names = (whole, *parts) if isinstance(operation, SplitField) else (*parts, whole)
+        self.reads = self.writes = tuple((*self._within, name) for name in names)
 
     def _has(self, document: Document, names: Sequence[str]) -> bool:
         return any(name in holder for _, holder in document.holders(self._within) for name in names)
