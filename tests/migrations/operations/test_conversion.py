@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from redstart.errors import MigrationStateError, NotConvertibleError
 from redstart.migrations.failure import FailureMode
+from redstart.migrations.operations.base import Unchanged
 from redstart.migrations.operations.conversion import ConvertField
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.document import Document
@@ -34,6 +35,8 @@ def is_supported(before: str, after: str) -> bool:
     """Return whether there is a conversion, stated apart from the code that makes it."""
     before, after = (name[5:-1] if name in LISTS else name for name in (before, after))
     if before == after or "str" in (before, after):
+        return True
+    if {before, after} <= LITERALS.keys():
         return True
     before, after = (LITERALS.get(name, name) for name in (before, after))
     if "str" in (before, after):
@@ -143,6 +146,8 @@ def stored(storage: Storage, text: str) -> Document:
         ("hash", "str", "bytes", "abc", "YWJj", False),
         ("hash", "str", "Literal['new', 'paid']", "paid", "paid", False),
         ("json", "int", "Literal[1, 2]", "2", "2", False),
+        ("json", "Literal[1, 'x']", "Literal[1, 'y']", "1", "1", False),
+        ("json", "Literal[1, 2]", "Literal['1', '2']", "1", '"1"', False),
         ("json", "str", "list[str]", '"x"', '["x"]', False),
         ("json", "list[int]", "int", "[3]", "3", False),
         ("json", "list[int]", "list[str]", "[1,2]", '["1","2"]', False),
@@ -355,6 +360,23 @@ def test_which_conversions_a_document_itself_shows(
     storage: str, before: str, after: str, decides: bool
 ) -> None:
     assert conversion(Storage(storage), before, after).decided_by_shape is decides
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_unchanged"),
+    [
+        ("Literal['a']", "Literal['a', 'b']", True),
+        ("list[Literal['a']]", "list[Literal['a', 'b']]", True),
+        ("Literal['a', 'b']", "Literal['a']", False),
+        ("Literal['a', 1]", "Literal['a', 1, 2.5]", True),
+        ("Literal[1]", "Literal[True, 2]", False),
+        ("list[str]", "set[str]", False),
+    ],
+)
+def test_one_more_value_of_an_enum_changes_no_document(before: str, after: str, is_unchanged: bool) -> None:
+    one = FieldState("value", before)
+    change = bound(ConvertField(MODEL, one, FieldState("value", after)), project(Storage.JSON, one))
+    assert isinstance(change, Unchanged) is is_unchanged
 
 
 def test_json_numbers_keep_their_digits() -> None:

@@ -29,7 +29,7 @@ from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState, f
 from redstart.migrations.operations.paths import parse_path
 from redstart.migrations.operations.state import ModelState, ProjectState, state_of_models
 from redstart.migrations.operations.value_codec import ValueCodec
-from redstart.migrations.operations.value_types import ValueType, parse_type
+from redstart.migrations.operations.value_types import ValueType, literal_type, parse_type
 from redstart.values.types import Storage
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.migrations.operations.strategies import HOSTILE, NAMES, PROJECTS, TEXTS
@@ -143,7 +143,7 @@ def test_types_beyond_the_usual_ones() -> None:
     odd = state_of(Odd)
     assert types_of(odd.fields) == {
         "code": "str",
-        "size": "Literal['s', 'l']",
+        "size": "Literal['l', 's']",
         "access": "int",
         "box": "object",
         "pair": "tuple[int, str | None]",
@@ -293,9 +293,7 @@ def test_what_is_no_path_is_an_error(text: str) -> None:
 PLAIN_TYPES = st.sampled_from(["str", "int", "float", "bool", "Decimal", "object", "Any", "Path"]).map(
     ValueType
 )
-LITERALS = st.lists(TEXTS | st.integers() | st.booleans(), min_size=1, max_size=3).map(
-    lambda values: ValueType("Literal", choices=tuple(values))
-)
+LITERALS = st.lists(TEXTS | st.integers() | st.booleans(), min_size=1, max_size=3).map(literal_type)
 TYPES = st.recursive(
     PLAIN_TYPES | LITERALS,
     lambda inner: st.one_of(
@@ -316,6 +314,10 @@ def test_a_type_is_read_as_it_is_written(kind: ValueType) -> None:
 def test_what_is_no_type_is_an_error(text: str) -> None:
     with pytest.raises(MigrationStateError):
         FieldState("a", text)
+
+
+def test_the_order_of_choices_has_no_meaning() -> None:
+    assert FieldState("a", "Literal['b', 'a', 'b']") == FieldState("a", "Literal['a', 'b']")
 
 
 def test_an_unknown_type_is_answered_with_a_similar_one() -> None:

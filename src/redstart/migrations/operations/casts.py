@@ -165,6 +165,8 @@ class Casts:
         return (lambda value: [inside(value)]) if are_lists[1] else lambda values: inside(_only_item(values))
 
     def _with_literal(self, before: ValueType, after: ValueType) -> Cast | None:
+        if before.name == after.name:
+            return _between_literals(after)
         if before.name != LITERAL:
             return self._to_literal(before, after)
         if after.name == "str":
@@ -256,6 +258,17 @@ def _chosen(value: Any, choices: dict[Any, Any]) -> Any:
     if value not in choices:
         raise ValueConversionError(f"not one of {', '.join(map(repr, choices.values()))}")
     return choices[value]
+
+
+def _between_literals(after: ValueType) -> Cast:
+    of_values = {(type(choice), choice): choice for choice in after.choices}
+    of_texts = {text_of(choice): choice for choice in after.choices}
+
+    def choose(value: Any) -> Any:
+        key = (type(value), value)
+        return of_values[key] if key in of_values else _chosen(text_of(value), of_texts)
+
+    return choose
 
 
 def _with_numbers(before: str, after: str) -> Cast | None:

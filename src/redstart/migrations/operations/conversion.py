@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redstart.errors import MigrationStateError
 from redstart.migrations.failure import FailureMode
-from redstart.migrations.operations.base import DocumentChange, DocumentOperation, model_title
+from redstart.migrations.operations.base import DocumentChange, DocumentOperation, Unchanged, model_title
 from redstart.migrations.operations.casts import ValueConverter
 from redstart.migrations.operations.converted_field import ConvertedField, StoredShape
 from redstart.migrations.operations.document import StoredValue
@@ -95,6 +95,8 @@ class ConvertField(DocumentOperation):
     def bind(self, before: ProjectState) -> DocumentChange:
         """Return the change of each document."""
         model = self.apply(before).model(self.model)
+        if self.parse is None and self.after.value_type.includes(self.before.value_type):
+            return Unchanged()
         codec = codec_of(model)
         replacement: StoredValue = None
         if self.on_failure is FailureMode.DEFAULT:

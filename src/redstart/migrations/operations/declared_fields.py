@@ -39,7 +39,6 @@ from redstart.mapping.value_paths import Each
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState, frozen_value
 from redstart.migrations.operations.value_types import (
     ANY,
-    LITERAL,
     MAP,
     OBJECT,
     RECURSIVE,
@@ -48,6 +47,7 @@ from redstart.migrations.operations.value_types import (
     UNION,
     VECTOR,
     ValueType,
+    literal_type,
 )
 
 EMPTY: typing.Final = (list, dict, set, frozenset, tuple)
@@ -282,7 +282,7 @@ def _literal(values: Iterable[Any], label: str) -> ValueType:
                 f"{label} cannot be part of a migration file: the value {frozen!r} of its Enum is not text or a number."
             )
         choices.append(frozen)
-    return ValueType(LITERAL, choices=tuple(choices))
+    return literal_type(choices)
 
 
 def _is_default_key(model: type[BaseModel], name: str, info: FieldInfo) -> bool:

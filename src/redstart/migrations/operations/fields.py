@@ -44,11 +44,6 @@ def stored_default(model: ModelState, one: FieldState, value: Any) -> StoredValu
         ) from error
 
 
-def is_null(value: StoredValue) -> bool:
-    """Return whether a stored value stands for None."""
-    return value is None or value == b""
-
-
 @dataclass(frozen=True)
 class AddField(DocumentOperation):
     """Add a field. Documents get its default where the field is absent.

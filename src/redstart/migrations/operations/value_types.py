@@ -4,7 +4,7 @@ They describe what is stored and name nothing of the project, so that a file doe
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -76,6 +76,15 @@ class ValueType:
             return any(one.is_compound for one in self.arguments)
         return self.name in (*ARRAYS, TUPLE, MAP, OBJECT, RECURSIVE)
 
+    def includes(self, other: "ValueType") -> bool:
+        """Return whether a type differs from this one only in that it has fewer choices of a Literal, or not at all."""
+        if self.name != other.name or len(self.arguments) != len(other.arguments):
+            return False
+        known = {(type(one), one) for one in self.choices}
+        return all((type(one), one) in known for one in other.choices) and all(
+            one.includes(inner) for one, inner in zip(self.arguments, other.arguments, strict=True)
+        )
+
     def steps_to_object(self) -> tuple[Segment, ...] | None:
         """Return the steps from a value of this type to the embedded model inside it; None if it contains none."""
         if self.name == OBJECT:
@@ -119,10 +128,16 @@ def _read(node: ast.expr) -> ValueType:
     name = _known(node.value.id)
     inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if name == LITERAL:
-        return ValueType(name, choices=tuple(map(ast.literal_eval, inside)))
+        return literal_type(map(ast.literal_eval, inside))
     if name in (VECTOR, RECURSIVE):
         return ValueType(name, choices=tuple(map(ast.unparse, inside)))
     return ValueType(name, tuple(map(_read, inside)))
+
+
+def literal_type(choices: Iterable[Any]) -> ValueType:
+    """Return the type of these values. Their order has no meaning, so they are sorted, each once."""
+    distinct = {(type(one).__name__, repr(one)): one for one in choices}
+    return ValueType(LITERAL, choices=tuple(distinct[key] for key in sorted(distinct)))
 
 
 def _alternatives(node: ast.expr) -> Iterator[ValueType]:
