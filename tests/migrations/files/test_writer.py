@@ -173,8 +173,8 @@ def test_a_formatter_leaves_the_source_as_it_is(width: int, data: st.DataObject)
 @pytest.mark.parametrize("length", range(8, 16))
 def test_wide_characters_and_accents_are_counted_as_a_formatter_counts(length: int) -> None:
     for text in ("\u4e2d" * length, "e\u0301" * 2 * length, "x" * 2 * length):
-        made = [AddField("a.package.of.the.shop.models.Order", FieldState("a", "str", default=text))]
-        source = migration_source("Add a.", made)
+        source = migration_source("Add a.", [AddField(MODEL, FieldState("a", "str", default=text))])
+        assert (f'AddField("{MODEL}", Field(' in source) is (length < 10)
         assert ruff("format", source=source) == source
 
 
