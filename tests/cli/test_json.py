@@ -183,11 +183,42 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate rollback`": run_om("migrate", "rollback", "--json").json,
         "An error": om("rollback", "other"),
     }
+    found |= outputs_of_files()
     assert found.keys() == FROZEN.keys()
     return found
 
 
-def test_the_keys_are_the_frozen_ones(station: redis.Redis) -> None:
+def outputs_of_files() -> dict[str, dict[str, Any]]:
+    """The objects of the commands on migration files, in a directory without files."""
+
+    def om(*words: str) -> dict[str, Any]:
+        return run_om("migrate", *words, "--json").json
+
+    created = om("create", "initial")
+    checked, planned = om("check"), om("plan")
+    stamped = om("stamp", created["id"])
+    template = run_om("migrate-data", "create", "prices", "--json").json
+    broken = Path("migrations/20990101_000000_broken.py")
+    broken.write_text("migration = 1 / 0", encoding="utf-8")
+    listed = om("history"), om("show", broken.stem)
+    broken.unlink()
+    return {
+        "`om migrate create NAME`": created,
+        "`om migrate check`": checked,
+        "`om migrate plan`": planned,
+        "`om migrate stamp ID`": stamped,
+        "`om migrate-data create NAME`": template,
+        "`om migrate history`": listed[0],
+        "`om migrate show ID`": listed[1],
+        "`om migrate current`": om("current"),
+        "`om migrate merge`": om("merge"),
+    }
+
+
+def test_the_keys_are_the_frozen_ones(
+    station: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for heading, data in outputs(station).items():
         frozen, found = set(FROZEN[heading].split()), keys_of(data)
         assert found <= frozen, (heading, found - frozen)

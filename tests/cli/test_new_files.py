@@ -221,6 +221,24 @@ class TestCreate:
         assert "ChangeKeyPrefix(" in text
         assert om("migrate", "create", "x").stdout.startswith("No pending schema changes")
 
+    def test_keys_that_do_not_move_are_removed_with_their_documents(self, declare: Declare) -> None:
+        declare(NAME)
+        create("initial")
+        path = Path(f"{MODULE}.py")
+        path.write_text(path.read_text().replace('"order"', '"purchase"'))
+        found = om("migrate", "create", "keys", "--no-rename", "--json").json["operations"]
+        assert [one["text"].split()[0] for one in found] == ["Remove", "Create"]
+        assert [one["reversible"] for one in found] == [False, True]
+
+    def test_a_field_that_moves_into_an_embedded_model(self, declare: Declare) -> None:
+        part = "class Part(EmbeddedJsonModel):\n    {}\n"
+        box = "class Box(JsonModel, index=True):\n    part: Part = Part()\n    {}\n"
+        declare(NAME, part.format("size: int = 0") + box.format("weight: int = 0"))
+        create("initial")
+        declare(NAME, part.format("size: int = 0\n    weight: int = 0") + box.format(""))
+        refused(om("migrate", "create", "x"), 2, f"--rename {MODULE}.Box.weight=part.weight or --no-rename")
+        assert "MoveField(" in create("x", "--rename", "Box.weight=part.weight").read_text()
+
     def test_what_cannot_be_converted_is_replaced_only_on_demand(self, declare: Declare) -> None:
         more = "class Part(EmbeddedJsonModel):\n    size: int = 0\n"
         body = "class Box(JsonModel, index=True):\n    part: {}\n"
@@ -375,6 +393,13 @@ class TestMerge:
             text = text.replace("AddField", "AlterField", 1)
             path.write_text(re.sub(r"operations=\[.*\]", f"operations=[{alter}]", text, flags=re.DOTALL))
         refused(om("migrate", "merge"), 1, "conflict")
+
+    def test_the_next_command_has_only_options_that_it_accepts(self, branches: list[str], url: str) -> None:
+        found = om("migrate", "plan", "--url", url, "--migrations-dir", "migrations")
+        assert found.stderr.endswith("Join them with: om migrate merge --migrations-dir migrations\n")
+        assert om("migrate", "merge", "--migrations-dir", "migrations").code == 0
+        found = om("migrate", "check", "--url", url, "--models", MODULE)
+        assert f"om migrate create --models {MODULE} NAME" in found.stdout
 
 
 class TestCheck:

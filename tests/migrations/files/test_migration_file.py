@@ -1,6 +1,5 @@
 """Files of Redstart: which files of a directory are migrations, what they declare, and why one cannot be used."""
 
-import os
 import textwrap
 from pathlib import Path
 
@@ -44,11 +43,16 @@ def test_a_file_in_its_place_is_an_error(tmp_path: Path) -> None:
     assert raised.value.hint == "Give the directory with --migrations-dir or REDIS_OM_MIGRATIONS_DIR."
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every directory")
-def test_a_directory_without_read_permission_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "migrations").mkdir(mode=0o000)
-    with pytest.raises(ConfigurationError, match="cannot be listed: Permission denied"):
+def test_a_directory_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "migrations").symlink_to(tmp_path / "migrations")  # root may read what has no permissions
+    with pytest.raises(ConfigurationError, match="cannot be listed: Too many levels of symbolic links"):
         load_files(tmp_path / "migrations")
+
+
+def test_a_file_that_cannot_be_read_is_reported(directory: Path, write: Write) -> None:
+    _ = write("20261102_090000_b.py", EMPTY)
+    (directory / f"{A}.py").symlink_to(directory / f"{A}.py")
+    assert problems(directory) == [(A, None, "OSError: Too many levels of symbolic links")]
 
 
 @pytest.mark.parametrize(

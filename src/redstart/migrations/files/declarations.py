@@ -129,7 +129,7 @@ _RUNNING: Final = (
 _LEFT_OUT: Final = {
     **dict.fromkeys(("run", "rollback", "downgrade"), _RUNNING),
     **dict.fromkeys(("run_migrations", "run_migrations_with_monitoring", "rollback_migration"), _RUNNING),
-    "create_migration_file": "this version of Redstart does not write migration files.",
+    "create_migration_file": "this version of Redstart does not write migration files of redis-om.",
 }
 
 

@@ -43,7 +43,7 @@ def write_file(root: Path, migration_id: str, source: str) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
             try:
-                file.write(source)
+                _ = file.write(source)
                 file.flush()
             except OSError:
                 with suppress(OSError):  # every later command would find half of a file
