@@ -5,6 +5,7 @@ Operations are written as the calls that make them. What they contain is data, s
 
 import dataclasses
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -58,13 +59,21 @@ class Expression:
     def lines(self, indent: str, prefix: str, suffix: str) -> Iterator[str]:
         """Yield the lines of the expression: one if it fits, else one or more for each item."""
         line = f"{indent}{prefix}{self.flat()}{suffix}"
-        if len(line) <= WIDTH or not self.items:
+        if columns(line) <= WIDTH or not self.items:
             yield line
             return
         yield f"{indent}{prefix}{self.opening}"
         for name, item in self.items:
             yield from item.lines(indent + INDENT, name, ",")
         yield f"{indent}{self.closing}{suffix}"
+
+
+def columns(line: str) -> int:
+    """Return how many columns a line takes, as formatters count: two for a wide character, none for an accent."""
+    if line.isascii():
+        return len(line)
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in line)
+    return len(line) + wide - sum(unicodedata.category(char) in ("Mn", "Me") for char in line)
 
 
 class _Writer:
@@ -256,7 +265,7 @@ def _import(module: str, names: set[str]) -> str:
     # Constants first, as isort sorts them.
     ordered = sorted(names, key=lambda name: (not name.isupper(), name))
     line = f"from {module} import {', '.join(ordered)}"
-    if len(line) <= WIDTH:
+    if columns(line) <= WIDTH:
         return f"{line}\n"
     inside = "".join(f"{INDENT}{name},\n" for name in ordered)
     return f"from {module} import (\n{inside})\n"
