@@ -136,7 +136,7 @@ def test_a_program_logs_an_excluded_prefix_without_keys(
             caplog.clear()
             _ = operation()
             ((name, message),) = logged(caplog)
-            assert name == "redstart.migrations.date_migration"
+            assert name == "redstart.migrations.data_migration"
             assert message.startswith("exclude_prefixes in pyproject.toml has 'other:', which has no effect")
 
 

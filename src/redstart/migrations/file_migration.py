@@ -21,12 +21,13 @@ from redstart.migrations.data.record import read_record
 from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.data.verify import Verification, verify
-from redstart.migrations.failure import FailureSummary
+from redstart.migrations.failure import FailureMode, FailureSummary
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
+from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.functions import RunPython
 from redstart.migrations.operations.models import ChangeKeyPrefix, ChangeStorage, RemoveModel
@@ -113,6 +114,13 @@ class FileMigration:
         return cls(file, before, state, models)
 
     @property
+    def _stops_at_failures(self) -> bool:
+        bound = (one.change for model in self.models for one in model.changes)
+        return any(
+            isinstance(change, ConvertedField) and change.on_failure is FailureMode.FAIL for change in bound
+        )
+
+    @property
     def removes_values(self) -> bool:
         """Return whether something is left to remove after a run."""
         if not self.transformation().decided_by_shape:
@@ -167,6 +175,8 @@ class FileMigration:
         failures = FailureSummary()
         if self.models:
             context = self.context(base)
+            if self._stops_at_failures:
+                options = replace(options, failure_mode=FailureMode.FAIL)
             data = yield from run(context, self.plan(), options)
             failures = FailureSummary((yield from FailureLog(context.keys).all()))
             if data.stopped is not None:

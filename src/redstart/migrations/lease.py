@@ -77,7 +77,7 @@ _BEHIND: dict[ScriptErrorCode | None, type[UnsafeServerError]] = {
 
 _LOST: dict[ScriptErrorCode | None, str] = {
     ScriptErrorCode.FENCED: "another run acquired it",
-    ScriptErrorCode.UNFENCED: "it was removed by om migrate-data force-unlock, or with other keys (FLUSHALL, SWAPDB, "
+    ScriptErrorCode.UNFENCED: "it was removed by force-unlock, or with other keys (FLUSHALL, SWAPDB, "
     "DEL); or the server restarted or was replaced without it; or another run acquired it and has ended",
 }
 """Why a lease is lost, by the code of the error of a script."""

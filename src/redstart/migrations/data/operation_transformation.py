@@ -155,13 +155,15 @@ class OperationTransformation(DocumentTransformation):
                 found = self._next(document, one)
             except NotConvertibleError as error:
                 # The document stays unchanged, so nothing of it is pending.
-                failure = Conversion(Outcome.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
-                return [*classified, (value_at(stored, original, one), failure)]
+                return [*classified, (value_at(stored, original, one), _failed(error))]
             if isinstance(found, bool):
                 if found:
                     classified.append((value_at(stored, document, one), _ALREADY))
-            else:
-                document, made = found
+                continue
+            after, made, failures = found
+            classified += [(value_at(stored, original, one), _failed(failure)) for failure in failures]
+            if made:
+                document = after
                 steps.append(Step(number, one, made))
         if not steps:
             return classified
@@ -172,23 +174,25 @@ class OperationTransformation(DocumentTransformation):
             edits = _NO_EDITS  # the first one has those of all
         return classified
 
-    def _next(self, document: Document, one: BoundChange) -> tuple[Document, list[Change]] | bool:
+    def _next(
+        self, document: Document, one: BoundChange
+    ) -> tuple[Document, list[Change], Sequence[NotConvertibleError]] | bool:
         """Return the document after a change, and what changed; if it is not pending, whether it is made already."""
         change = one.change
         if self._is_applied and not change.decided_by_shape:
             return has_value(document, one.subject)
         if not change.is_pending(document):
             return one.is_removal or has_value(document, one.subject)
-        after = change.forward(document)
+        after, failures = change.change(document)
         made = changes(document, after)
-        if self._removes or not self._decided_by_shape:
-            return after, made
+        if self._removes or not self._decided_by_shape or failures:
+            return after, made, failures
         kept = [item for item in made if item.new is not None]
         if len(kept) < len(made):
             for item in made:
                 if item.new is None:
                     after.set(item.path, document.get(item.path))
-        return (after, kept) if kept else not one.is_removal
+        return (after, kept, ()) if kept else not one.is_removal
 
     def revert_document(self, stored: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         """Return the edits that make the changes of some subjects backward, the last change first."""
@@ -216,6 +220,10 @@ class Step(NamedTuple):
     number: int
     bound: BoundChange
     made: list[Change]
+
+
+def _failed(error: NotConvertibleError) -> Conversion:
+    return Conversion(Outcome.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
 
 
 def document_of(stored: StoredDocument) -> Document:
