@@ -176,7 +176,7 @@ def save_one() -> None:
     walked_models.Walked(at="2023-01-01").save()
 
 
-BESIDE_THE_WALK = ("commands/", "server/", "effects.py", "errors.py", "display.py")
+BESIDE_THE_WALK = ("next_steps.py", "commands/", "server/", "effects.py", "errors.py", "display.py")
 
 
 def test_a_walk_has_the_figures_of_a_tracer(client: redis.Redis) -> None:

@@ -138,20 +138,9 @@ class Transformation(ABC):
     migration_id: ClassVar[str]
     title: ClassVar[str]
     texts: ClassVar[Texts] = Texts()
+    is_known_to_redis_om: ClassVar[bool] = True
+    decided_by_shape: bool = True
     changes_indexes: ClassVar[bool] = False
-
-    @property
-    def is_known_to_redis_om(self) -> bool:
-        """Whether redis-om's record of data migrations lists it. Migration files have a record of their own."""
-        return True
-
-    @property
-    def decided_by_shape(self) -> bool:
-        """Whether a value or document shows by itself whether it is converted.
-
-        If not, the engine records each document that it converts, and converts none of them again.
-        """
-        return True
 
     def as_applied(self) -> "Transformation":
         """Return this transformation for documents that are all converted, as far as they do not show it themselves."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.edits import StoredDocument, StoredValue
@@ -28,15 +28,9 @@ class DocumentTransformation(Transformation):
 
     __slots__ = ()
 
-    @property
-    def is_known_to_redis_om(self) -> bool:
-        """Return False: only migration files migrate whole documents."""
-        return False
-
-    @property
-    def has_backward(self) -> bool:
-        """Whether documents written since the run can be reverted. If not, the undo log has the only originals."""
-        return True
+    is_known_to_redis_om: ClassVar[bool] = False
+    has_backward: bool = True
+    """Whether documents written since the run can be reverted. If not, the undo log has the only originals."""
 
     @abstractmethod
     def classify_document(self, document: StoredDocument) -> list[ClassifiedValue]:

@@ -95,10 +95,10 @@ class OperationTransformation(DocumentTransformation):
 
     __slots__ = (
         "_changes",
-        "_decided_by_shape",
-        "_has_backward",
         "_is_applied",
         "_removes",
+        "decided_by_shape",
+        "has_backward",
         "migration_id",
         "title",
     )
@@ -118,18 +118,8 @@ class OperationTransformation(DocumentTransformation):
         self._is_applied = is_applied
         self._changes = {one.model.key_prefix: one for one in models}
         bound = [one.change for model in self._changes.values() for one in model.changes]
-        self._decided_by_shape = all(change.decided_by_shape for change in bound)
-        self._has_backward = all(change.has_backward for change in bound)
-
-    @property
-    def decided_by_shape(self) -> bool:
-        """Whether each document shows by itself which changes are pending."""
-        return self._decided_by_shape
-
-    @property
-    def has_backward(self) -> bool:
-        """Whether documents written since the run can be reverted."""
-        return self._has_backward
+        self.decided_by_shape = all(change.decided_by_shape for change in bound)
+        self.has_backward = all(change.has_backward for change in bound)
 
     def as_applied(self) -> "OperationTransformation":
         """Return the migration for documents in which each change is made that they do not show."""
@@ -167,7 +157,7 @@ class OperationTransformation(DocumentTransformation):
                 steps.append(Step(number, one, made))
         if not steps:
             return classified
-        edits: EditSet | None = edit_set(original, document, steps, is_one_group=not self._decided_by_shape)
+        edits: EditSet | None = edit_set(original, document, steps, is_one_group=not self.decided_by_shape)
         for step in steps:
             conversion = Conversion(Outcome.CONVERTIBLE, _text_at(document, step.bound.location), edits=edits)
             classified.append((value_at(stored, original, step.bound), conversion))
@@ -185,7 +175,7 @@ class OperationTransformation(DocumentTransformation):
             return one.is_removal or has_value(document, one.subject)
         after, failures = change.change(document)
         made = changes(document, after)
-        if self._removes or not self._decided_by_shape or failures:
+        if self._removes or not self.decided_by_shape or failures:
             return after, made, failures
         kept = [item for item in made if item.new is not None]
         if len(kept) < len(made):
