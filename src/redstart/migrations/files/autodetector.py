@@ -85,7 +85,7 @@ class _Answers:
         self.open: list[Question] = []
 
     def to(self, question: Question) -> Any:
-        """Return an answer. Raises _OpenQuestionError if there is none, MigrationStateError if it is no choice."""
+        """Return an answer. Raises _OpenQuestionError if there is none, MigrationStateError if it is not a choice."""
         if question not in self._given:
             self.open.append(question)
             raise _OpenQuestionError

@@ -96,7 +96,7 @@ def read_ledger() -> Op[Ledger]:
     """Return the ledger. Three reads; five if entries seem to be missing.
 
     Raises:
-        StateDamagedError: one of the keys has another type, or the number of entries is no number.
+        StateDamagedError: one of the keys has another type, or the number of entries cannot be read.
     """
     kinds = [("ledger", LEDGER, "hash"), ("ledger count", LEDGER_COUNT, "string")]
     require_none((yield from of_other_types(kinds)))

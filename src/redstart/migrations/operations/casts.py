@@ -98,7 +98,7 @@ class ValueConverter:
         return ConvertedValue(new, is_lossy)
 
     def convert_back(self, stored: StoredValue) -> StoredValue:
-        """Return the old form of a stored value of the new type. Raises ValueConversionError."""
+        """Return the stored value of the old type for one of the new type. Raises ValueConversionError."""
         if self._cast_back is None:
             raise ValueConversionError("the conversion has no inverse")
         return self._convert(stored, self._after, self._before, self._cast_back)

@@ -202,7 +202,7 @@ class _Reader:
         return _Declared(tuple(types or [ValueType(ANY)]), is_optional, tuple(fields.values()))
 
     def _plain(self, kind: Any, label: str) -> _Declared:
-        """Return what a type says that is no union."""
+        """Return what a type says that is not a union."""
         if isinstance(kind, str | ForwardRef):
             raise MigrationStateError(f"{label}: cannot resolve the annotation {name_of(kind)}.")
         if any(kind is one for one in self._above):
