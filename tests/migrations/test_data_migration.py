@@ -19,8 +19,9 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data_migration import DataMigration
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.options import MigrationOptions, RollbackOptions
-from redstart.migrations.outcomes import Outcome, RunState
+from redstart.migrations.outcomes import Outcome
 from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.run_progress import RunState
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.transformation import Outcome as Classification
 from redstart.migrations.transformation import Transformation
