@@ -1,6 +1,6 @@
 """A data migration under live queries: prepare indexes, convert data, cut over; and its rollback."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -35,8 +35,8 @@ from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.outcomes import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
-    require_no_filters_on_dates,
-    require_unmanaged_indexes_unaffected,
+    record_unmanaged_indexes,
+    require_indexes_unaffected,
     require_unmanaged_indexes_unaffected_by_rollback,
 )
 from redstart.values.types import Storage
@@ -78,6 +78,7 @@ def migrate_forward(
     concerned = yield from require_possible_run(plan, planned, index_options)
     if concerned and not expand:
         yield from _require_expanded(concerned)
+    yield from record_unmanaged_indexes(context, plan, resume=options.resume)
     if concerned:
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
@@ -106,17 +107,15 @@ def require_possible_run(
     """Return the indexes whose dates change their type with the data, unless a run is refused for keys or an index.
 
     Raises:
-        MigrationError, UnsafeServerError: see `require_own_documents`, `require_unmanaged_indexes_unaffected`,
-            `require_no_filters_on_dates`, `require_excluded_documents_fit` and `require_migratable`. Nothing was
-            written.
+        MigrationError, UnsafeServerError: see `require_own_documents`, `require_indexes_unaffected`,
+            `require_excluded_documents_fit` and `require_migratable`. Nothing was written.
     """
     yield from require_own_documents(with_prefixes(plan, included=include_prefixes))
     if not (yield from has_search()):
         return []
     concerned = yield from indexes_with_dates(planned)
     if not options.accept_unindexed:
-        yield from require_unmanaged_indexes_unaffected(plan, planned)
-        yield from require_no_filters_on_dates(plan)
+        yield from require_indexes_unaffected(plan, planned)
         yield from require_excluded_documents_fit(plan, concerned)
     if concerned:
         _ = yield from require_migratable(concerned, keep_old_index=options.keep_old_index)
@@ -229,10 +228,11 @@ def migrate_back(
     """
     yield from require_intact(context.keys, exempt=LISTS)
     yield from require_undoable(context)
-    yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
+    preview = _preview(context, exclude_prefixes, reformat_preexisting, batch_documents)
+    yield from _require_possible_rollback(
+        context, preview, exclude_prefixes, include_prefixes, accept_unindexed=accept_unindexed
+    )
     can_have_indexes = yield from has_search()
-    if can_have_indexes and not accept_unindexed:
-        yield from _require_unaffected_indexes(context, exclude_prefixes)
     if can_have_indexes:
         # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
         names = yield from _names_with_dates(context)
@@ -281,17 +281,11 @@ def preview_back(
 
     Args, Raises: see `migrate_back`.
     """
-    yield from _require_own_documents(context, exclude_prefixes, include_prefixes)
-    if not accept_unindexed and (yield from has_search()):
-        yield from _require_unaffected_indexes(context, exclude_prefixes)
-    return (
-        yield from preview_rollback(
-            context,
-            exclude_prefixes=exclude_prefixes,
-            reformat_preexisting=reformat_preexisting,
-            batch_documents=batch_documents,
-        )
+    preview = _preview(context, exclude_prefixes, reformat_preexisting, batch_documents)
+    yield from _require_possible_rollback(
+        context, preview, exclude_prefixes, include_prefixes, accept_unindexed=accept_unindexed
     )
+    return (yield from preview())
 
 
 def rollback_indexes(
@@ -317,24 +311,44 @@ def rollback_indexes(
     return undone, dict(done)
 
 
-def _require_own_documents(
-    context: Context, excluded: Collection[str], included: Collection[str]
+def _preview(
+    context: Context, excluded: Collection[str], reformat_preexisting: bool, batch_documents: int
+) -> Callable[[], Op[DataRollbackResult]]:
+    return partial(
+        preview_rollback,
+        context,
+        exclude_prefixes=excluded,
+        reformat_preexisting=reformat_preexisting,
+        batch_documents=batch_documents,
+    )
+
+
+def _require_possible_rollback(
+    context: Context,
+    preview: Callable[[], Op[DataRollbackResult]],
+    excluded: Collection[str],
+    included: Collection[str],
+    *,
+    accept_unindexed: bool,
 ) -> Op[None]:
-    """Raise MigrationError if another model or index has keys that the rollback would rewrite as documents of a run."""
-    plan = (yield from read_record(context.keys)).plan
-    if plan is not None:
-        yield from require_own_documents(
-            with_prefixes(plan, excluded=excluded, included=included),
-            f"om migrate-data rollback {context.keys.migration_id}",
-        )
+    """Raise MigrationError if a rollback would rewrite keys of another model, or drop documents from an index.
 
-
-def _require_unaffected_indexes(context: Context, excluded: Collection[str]) -> Op[None]:
-    """Raise MigrationError if an index of no model would lose documents in the rollback."""
+    Effects: reads; a pass over the keyspace if `require_unmanaged_indexes_unaffected_by_rollback` needs the preview.
+    """
     plan = (yield from read_record(context.keys)).plan
-    if plan is not None:
+    if plan is None:
+        return
+    yield from require_own_documents(
+        with_prefixes(plan, excluded=excluded, included=included),
+        f"om migrate-data rollback {context.keys.migration_id}",
+    )
+
+    def rewritten() -> Op[int]:
+        return (yield from preview()).reformatted
+
+    if not accept_unindexed and (yield from has_search()):
         yield from require_unmanaged_indexes_unaffected_by_rollback(
-            with_prefixes(plan, excluded=excluded), f"om migrate-data rollback {context.keys.migration_id}"
+            context.keys, with_prefixes(plan, excluded=excluded), rewritten
         )
 
 
