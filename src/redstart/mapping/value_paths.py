@@ -18,6 +18,9 @@ class Each(Enum):
 Segment: TypeAlias = str | int | Each
 """A member's name, a fixed position (tuples), or a step into all items or values."""
 
+Location: TypeAlias = tuple[str | int, ...]
+"""A concrete location in a document: names of members and positions in lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class ValuePath:

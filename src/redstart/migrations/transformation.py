@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 from redstart.errors import PlanChangedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
-from redstart.mapping.value_paths import ValuePath
+from redstart.mapping.value_paths import Location, ValuePath
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
 
@@ -28,6 +28,24 @@ class Outcome(StrEnum):
     LOSSY = "lossy"
     """Convertible, but the new value does not hold all of the old one."""
     UNCONVERTIBLE = "unconvertible"
+
+
+class Edit(NamedTuple):
+    """One value to change. `None` bytes mean that there is no value.
+
+    Attributes:
+        aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
+        converts: whether it counts as a conversion; `lossy`: whether as a lossy one.
+        restores: whether the quarantined bytes move back from `aside`, as in a rollback.
+    """
+
+    location: Location
+    old: bytes | None
+    new: bytes | None
+    aside: Location | None = None
+    converts: bool = False
+    lossy: bool = False
+    restores: bool = False
 
 
 class Conversion(NamedTuple):

@@ -9,10 +9,10 @@ from redstart.commands.keyspace import StreamEntry
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, PlainHashes, classify, edits_for
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Edit, Outcome
 from redstart.values.types import Storage, TemporalKind
 
 UTC = DatetimeConversion.of_zone("UTC")

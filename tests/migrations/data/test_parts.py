@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from redstart.migrations.data import applier as applier_module
 from redstart.migrations.data.applier import Applier, SentChunk
 from redstart.migrations.data.edit_builder import guard_paths
-from redstart.migrations.data.edits import DocumentEdits, Edit
+from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.transformation import Edit
 
 SIZES = st.lists(
     st.tuples(st.integers(0, 1_300), st.integers(0, 700), st.integers(1, 2_000)), min_size=1, max_size=4

@@ -9,21 +9,16 @@ import msgpack
 
 from redstart.commands.scripts import Script, load
 from redstart.effects import Op
+from redstart.mapping.value_paths import Location
 from redstart.migrations.data.edit_builder import guard_paths
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
-from redstart.migrations.data.json_path import (
-    Location,
-    can_be_merged,
-    can_be_set,
-    in_list,
-    merge_patch,
-    path_text,
-)
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.json_path import can_be_merged, can_be_set, in_list, merge_patch, path_text
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.data.undo_log import compressed, packed_entry
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.transformation import Edit
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any
 
-from redstart.mapping.value_paths import Each, ValuePath
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.mapping.value_paths import Each, Location, ValuePath
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
-    Location,
     can_be_read,
     can_be_set,
     in_list,
@@ -16,7 +15,7 @@ from redstart.migrations.data.json_path import (
     slice_path,
 )
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import Conversion, Outcome, PlainConverter, Transformation
+from redstart.migrations.transformation import Conversion, Edit, Outcome, PlainConverter, Transformation
 from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
 from redstart.values.types import Storage
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from redstart.mapping.value_paths import ValuePath
-from redstart.migrations.data.json_path import Location
+from redstart.mapping.value_paths import Location, ValuePath
 from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.transformation import Edit
 from redstart.values.lossless_json import JsonValue
 
 
@@ -75,24 +75,6 @@ _new = tuple.__new__  # calling the class of a named tuple takes twice as long, 
 
 def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
-
-
-class Edit(NamedTuple):
-    """One value to change. `None` bytes mean that there is no value.
-
-    Attributes:
-        aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
-        converts: whether it counts as a conversion; `lossy`: whether as a lossy one.
-        restores: whether the quarantined bytes move back from `aside`, as in a rollback.
-    """
-
-    location: Location
-    old: bytes | None
-    new: bytes | None
-    aside: Location | None = None
-    converts: bool = False
-    lossy: bool = False
-    restores: bool = False
 
 
 class DocumentEdits:

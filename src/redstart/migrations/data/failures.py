@@ -15,9 +15,8 @@ from redstart.display import shown_value, whole_line
 from redstart.documents.fetch import pages
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
-from redstart.mapping.value_paths import display
+from redstart.mapping.value_paths import Location, display
 from redstart.migrations.data.edits import StoredDocument, StoredValue
-from redstart.migrations.data.json_path import Location
 from redstart.migrations.data.record import counted
 from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.lease import Lease

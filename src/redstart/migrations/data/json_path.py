@@ -8,10 +8,8 @@ with a space: the space is dropped, and the path may match another key.
 import json
 import re
 
+from redstart.mapping.value_paths import Location
 from redstart.search.json_paths import readable_member
-
-Location = tuple[str | int, ...]
-"""A concrete location: names of members and positions in lists."""
 
 _QUOTE = re.compile("['\"]")
 _SLICE = re.compile(r"""\A([^'"]*?)\[([0-9]+):([0-9]+)\]""")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from redstart.display import one_line
 from redstart.effects import Op
-from redstart.mapping.value_paths import Each, ValuePath, display
+from redstart.mapping.value_paths import Each, Location, ValuePath, display
 from redstart.migrations.data.applier import MAX_TRIES, Applied, Applier, split_large
 from redstart.migrations.data.edit_builder import guard_paths
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.json_path import Location, in_list
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
+from redstart.migrations.data.json_path import in_list
 from redstart.migrations.data.reader import lists_at, texts_at
 from redstart.migrations.data.record import counted
 from redstart.migrations.data.undo_replay import Contents, Field, Overlay, Undoing, digest_of
@@ -26,7 +26,7 @@ from redstart.migrations.data.unrestored import (
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Transformation
+from redstart.migrations.transformation import Edit, Transformation
 
 GONE = "the document no longer exists"
 NO_SUCH_ITEM = "the value that the run wrote in its place no longer exists"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from redstart.commands.documents import hget, json_get
 from redstart.effects import Call, Op, batch, gather
-from redstart.mapping.value_paths import display
+from redstart.mapping.value_paths import Location, display
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applied, Applier, ConflictRetrier
 from redstart.migrations.data.edit_builder import (
@@ -17,13 +17,13 @@ from redstart.migrations.data.edit_builder import (
     classify,
     edits_for,
 )
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of, place_name
-from redstart.migrations.data.json_path import Location, path_text
+from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
 from redstart.migrations.lease import Lease
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Edit, Outcome, Transformation
 
 
 def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, Location], Location]]:

@@ -14,8 +14,7 @@ from typing import Any
 
 from redstart.errors import ConfigurationError, PlanChangedError, UnsupportedServerError
 from redstart.mapping.model_info import ModelDeclaration, overlapping
-from redstart.mapping.value_paths import Each, Segment, ValuePath
-from redstart.migrations.data.json_path import Location
+from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
 from redstart.migrations.server_checks import ServerFacts
 from redstart.migrations.transformation import Settings, Transformation
 from redstart.values.types import Storage

@@ -18,11 +18,12 @@ from redstart.commands.resp import PAGE_BYTES, KeyedCommand, PageSize, packed_ba
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, Pending, answer, batch, gather, send_ahead
 from redstart.errors import CommandError
-from redstart.mapping.value_paths import Each, Segment, ValuePath
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
-from redstart.migrations.data.json_path import Location, path_text, sliced_list
+from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
+from redstart.migrations.data.json_path import path_text, sliced_list
 from redstart.migrations.data.large_documents import read_large_document
 from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.transformation import Edit
 from redstart.values.lossless_json import JsonNumber, json_text, parse_json
 from redstart.values.types import Storage
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 
 from redstart.effects import Op
+from redstart.mapping.value_paths import Location
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.failures import place_name
-from redstart.migrations.data.json_path import Location
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import Record, check_census, read_record

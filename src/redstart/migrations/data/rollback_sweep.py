@@ -7,7 +7,7 @@ from redstart.effects import Op
 from redstart.mapping.value_paths import display
 from redstart.migrations.data.applier import Applier, ConflictRetrier
 from redstart.migrations.data.edit_builder import cannot_be_written, classify, quarantine_location
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.plan import Plan, PlannedModel, router
@@ -19,7 +19,7 @@ from redstart.migrations.data.undo_replay import Field
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Edit, Outcome, Transformation
 from redstart.values.types import Storage
 
 

@@ -16,9 +16,10 @@ from redstart.commands.keyspace import StreamEntry, hmget, xlen, xrevrange
 from redstart.display import shortened
 from redstart.effects import Op, call
 from redstart.errors import StateVersionError, UndoLogCorruptError
-from redstart.migrations.data.edits import DocumentEdits, Edit, edits_of_flat
+from redstart.migrations.data.edits import DocumentEdits, edits_of_flat
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.transformation import Edit
 
 _COMPRESSION = 1
 """The fastest level of zlib: about 0.8 us per document."""

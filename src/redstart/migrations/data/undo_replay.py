@@ -12,12 +12,11 @@ from typing import Any, TypeAlias
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
-from redstart.mapping.value_paths import ValuePath
+from redstart.mapping.value_paths import Location, ValuePath
 from redstart.migrations.data.applier import MAX_TRIES, Applier, split_large
 from redstart.migrations.data.edit_builder import classify_stored
-from redstart.migrations.data.edits import DocumentEdits, Edit, StoredDocument, StoredValue
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
 from redstart.migrations.data.json_path import (
-    Location,
     in_list,
     is_read_by,
     path_text,
@@ -32,7 +31,7 @@ from redstart.migrations.data.survey import preexisting_values
 from redstart.migrations.data.undo_log import JournalEntry
 from redstart.migrations.data.unrestored import Original, UnrestoredDocument
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Edit, Outcome, Transformation
 from redstart.values.lossless_json import JsonValue, json_text, parse_json
 from redstart.values.types import Storage
 

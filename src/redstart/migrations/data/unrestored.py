@@ -14,8 +14,8 @@ from redstart.commands.keyspace import hlen, hmget, hscan
 from redstart.display import shown_key
 from redstart.effects import Argument, Op, call
 from redstart.errors import StateDamagedError
+from redstart.mapping.value_paths import Location
 from redstart.migrations.data.failures import failure_at, location_of
-from redstart.migrations.data.json_path import Location
 from redstart.migrations.failure import Failure
 from redstart.migrations.state_keys import StateKeys
 

@@ -10,7 +10,7 @@ from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.edit_builder import ClassifiedDocument, classify_stored
-from redstart.migrations.data.edits import DocumentEdits, Edit
+from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reader import compared_with_edits, texts_at
@@ -19,7 +19,7 @@ from redstart.migrations.data.survey import Tally, survey
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Edit, Outcome, Transformation
 
 
 @dataclass(slots=True)
