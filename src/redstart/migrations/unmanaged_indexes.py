@@ -29,7 +29,8 @@ _FIELD = "unmanaged_indexes"
 _WORDS = {
     CONVERSION.event: (
         "text but belongs to none of the given models",
-        "Name its model with --models, if it has one. Or drop it and recreate it with NUMERIC",
+        "If another model declares it, prepare it with: om migrate run --models MODULE\n"
+        "Otherwise drop it and recreate it with NUMERIC",
     ),
     ROLLBACK.event: ("a number but belongs to no model", "Drop it"),
 }
@@ -69,7 +70,7 @@ def require_unmanaged_indexes_unaffected_by_rollback(
 ) -> Op[None]:
     """Raise MigrationError if an unmanaged index would lose documents when dates become text again.
 
-    What an index did not contain before the first run is no reason. The documents that it did contain stay in it,
+    A document that the index did not contain before the first run is not a loss. Those that it did contain stay in it,
     unless a date of theirs was written since then: restored values are those of that time.
 
     Args:
