@@ -13,6 +13,7 @@ import redis
 from hypothesis import settings
 
 from redstart.devserver.process import EmbeddedServer
+from redstart.next_steps import Command, Hint
 from tests.support.demo_run import DemoRun, run_demo_once
 from tests.support.servers import Server, given_server, require_binaries
 from tests.support.soak import SOAK
@@ -48,6 +49,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:
     return item.fixturenames if isinstance(item, pytest.Function) else ()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hints_stay_objects() -> Iterator[None]:
+    """A hint in an f-string would be plain text, and `om` could not add the server to its commands: use `Hint(...)`.
+
+    `{hint!s}` is for texts that only programs read.
+    """
+
+    def refuse(self: Command | Hint, _: str) -> str:
+        raise AssertionError(f"{self!r} was formatted as text")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (Command, Hint):
+            patch.setattr(kind, "__format__", refuse)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -72,13 +72,23 @@ def did_you_mean(name: str, candidates: Iterable[str], *, min_likeness: float = 
     """Return a question with the nearest candidate, such as `Did you mean 'run'?`; empty if none is near.
 
     Args:
+        min_likeness: see `nearest`.
+    """
+    found = nearest(name, candidates, min_likeness=min_likeness)
+    return "" if found is None else f"Did you mean {found!r}?"
+
+
+def nearest(name: str, candidates: Iterable[str], *, min_likeness: float = 0.6) -> str | None:
+    """Return the candidate that is most like a name; None if none is near.
+
+    Args:
         min_likeness: the least likeness of the candidate, 0 to 1.
     """
     from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
 
     by_spelling = {candidate.lower(): candidate for candidate in candidates}
-    nearest = get_close_matches(name.lower(), by_spelling, n=1, cutoff=min_likeness)
-    return f"Did you mean {by_spelling[nearest[0]]!r}?" if nearest else ""
+    found = get_close_matches(name.lower(), by_spelling, n=1, cutoff=min_likeness)
+    return by_spelling[found[0]] if found else None
 
 
 def _escape(char: str) -> str:

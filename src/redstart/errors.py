@@ -48,6 +48,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from redstart.display import shortened
+from redstart.next_steps import Command, Hint
 
 
 class RedstartError(Exception):
@@ -55,14 +56,19 @@ class RedstartError(Exception):
 
     Attributes:
         message: what happened, to what, with which value.
-        hint: the next step; None if there is none.
+        next_step: the hint with its commands as objects; None if there is none.
     """
 
     # Applications raise some of these errors without a message.
-    def __init__(self, message: str = "", hint: str | None = None) -> None:
+    def __init__(self, message: str = "", hint: str | Hint | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.next_step = Hint(hint) if isinstance(hint, str) else hint
+
+    @property
+    def hint(self) -> str | None:
+        """The next step; None if there is none."""
+        return None if self.next_step is None else str(self.next_step)
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"
@@ -121,7 +127,7 @@ class CommandError(ServerError):
         code: the first word of the error, for example `WRONGTYPE`, `OOM` or `NOSCRIPT`.
     """
 
-    def __init__(self, text: str, hint: str | None = None, *, code: str | None = None) -> None:
+    def __init__(self, text: str, hint: str | Hint | None = None, *, code: str | None = None) -> None:
         super().__init__(text, hint)
         self.code = code or text.partition(" ")[0]
 
@@ -137,16 +143,16 @@ class IndexNotFoundError(ServerError):
     def __init__(self, index: str, module: str | None = None) -> None:
         super().__init__(
             f"The index {index!r} does not exist on the server.",
-            f"Create it with: {_command_for_index(module)}",
+            Hint("Create it with: ", _way_to_index(module)),
         )
         self.index = index
         self.module = module
 
 
-def _command_for_index(module: str | None) -> str:
+def _way_to_index(module: str | None) -> str | Command:
     if module == "__main__":  # no command can import it
         return "Migrator().run()"
-    return "om migrate run" if module is None else f"om migrate run --models {module}"
+    return Command("migrate run") if module is None else Command("migrate run", "--models", module)
 
 
 class IndexOutdatedError(IndexNotFoundError):
@@ -171,9 +177,9 @@ class IndexOutdatedError(IndexNotFoundError):
             f"has no field for {field}" if found is None else f"indexes {field} as {found}, not as {wanted}"
         )
         self.message = f"The index {index!r} is outdated: it {actual}."
-        self.hint = f"Update it with: {_command_for_index(module)}"
+        self.next_step = Hint("Update it with: ", _way_to_index(module))
         if is_text_date:
-            self.hint = "Convert the dates and the index with: om migrate-data run"
+            self.next_step = Hint("Convert the dates and the index with: ", Command("migrate-data run"))
         self.args = (self.message,)
         self.field = field
 
@@ -198,7 +204,7 @@ class FieldExpiryNotSupportedError(UnsupportedServerError, NotImplementedError):
     def __init__(self, server_error: str) -> None:
         super().__init__(
             f"The server does not support the expiry of hash fields: {server_error}",
-            "Use Redis 7.4 or Valkey 9, or later. For development: om server",
+            Hint("Use Redis 7.4 or Valkey 9, or later. For development: ", Command("server")),
         )
 
 
@@ -252,7 +258,7 @@ class DocumentDecodeError(DocumentError):
         *,
         reasons: Mapping[str, str] | None = None,
         is_missing: bool = False,
-        hint: str | None = None,
+        hint: str | Hint | None = None,
     ) -> None:
         self.key = key
         self.primary_key = primary_key
@@ -314,7 +320,7 @@ class QueryError(RedstartError):
     def __init__(
         self,
         message: str = "",
-        hint: str | None = None,
+        hint: str | Hint | None = None,
         *,
         field: str | None = None,
         value: object = None,
@@ -339,12 +345,17 @@ class MigrationError(RedstartError):
 
 
 class UnknownMigrationError(MigrationError):
-    """No migration has this id."""
+    """No migration has this id.
 
-    def __init__(self, migration_id: str) -> None:
+    Args:
+        meant: the command with the id that was probably meant; None if no id is near.
+    """
+
+    def __init__(self, migration_id: str, meant: Command | None = None) -> None:
+        listing = Hint("List all with: ", Command("migrate-data status"))
         super().__init__(
             f"The data migration {shortened(migration_id)} does not exist.",
-            "List all with: om migrate-data status",
+            listing if meant is None else Hint("Did you mean: ", meant, "\n", listing),
         )
 
 
@@ -357,7 +368,9 @@ class FileMigrationNotSupportedError(MigrationError):
         reason: why the requested operation is not possible.
     """
 
-    def __init__(self, migration_id: str, state: str, source: str | None, reason: str, hint: str) -> None:
+    def __init__(
+        self, migration_id: str, state: str, source: str | None, reason: str, hint: str | Hint
+    ) -> None:
         where = "no file declares it" if source is None else f"it is declared in {source}"
         super().__init__(f"The data migration {shortened(migration_id)} {state}; {where}. {reason}", hint)
 

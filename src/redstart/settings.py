@@ -45,7 +45,7 @@ class ZoneSetting:
         try:
             return NaiveTimezone.parse(self.name)
         except ConfigurationError as exc:
-            raise ConfigurationError(f"{self.said_in}: {exc.message}", exc.hint) from exc
+            raise ConfigurationError(f"{self.said_in}: {exc.message}", exc.next_step) from exc
 
 
 def server_url() -> str:

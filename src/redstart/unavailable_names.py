@@ -4,6 +4,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
+from redstart.next_steps import Command
+
 _VALIDATE: Final = "use Model.get(pk) or Model.from_redis(reply), which read stored values"
 _STORED: Final = "use save(); to see the stored value, read the key with Model.db()"
 _TYPES: Final = "use typing.get_origin() and typing.get_args() of the annotation"
@@ -11,7 +13,8 @@ _REPLIES: Final = (
     "use Model.from_redis(reply) for documents of a reply, and Model.find(...).count() for their number"
 )
 _INDEXED: Final = "use Model.redisearch_schema(), which contains all indexed fields"
-_STATE: Final = "show the progress of a run with: om migrate-data progress"
+_STATE: Final = f"show the progress of a run with: {Command('migrate-data progress')!s}"
+_DETECTOR: Final = f"use DatetimeFieldDetector, or: {Command('migrate-data check-schema')!s}"
 _OPERATORS: Final = "combine conditions with &, | and ~"
 _CONFIG: Final = "use pydantic.ConfigDict in model_config, and index=True on the class"
 _UNUSED: Final = "it is internal to redis-om, and Redstart has no equivalent"
@@ -32,8 +35,8 @@ INSTEAD: Final[dict[str, dict[str, str]]] = {
     "model.migrations.data.builtin.datetime_migration": {
         "MigrationState": _STATE,
         "MigrationStats": "use DatetimeFieldMigration().get_migration_stats(), which returns a dict",
-        "SchemaMismatchError": "use DatetimeFieldDetector, or: om migrate-data check-schema",
-        "index_field_schema": "use DatetimeFieldDetector, or: om migrate-data check-schema",
+        "SchemaMismatchError": _DETECTOR,
+        "index_field_schema": _DETECTOR,
     },
     "model.model": {
         "ERRORS_URL": 'the errors are described under "Errors" in the documentation',

@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 import redis
 
-import redstart.cli
 from redstart import __version__
-from redstart.cli.output import as_typed
+from redstart.cli.output import named_as_typed, rendered
 from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
+from redstart.next_steps import Command, Hint
 from tests.cli.conftest import MODELS
 from tests.support.cli import Ended, run_om
 from tests.support.demo_run import DemoRun
 
-SOURCES = Path(redstart.cli.__file__).parent
 OUR_COMMAND = re.compile(r"\bom (migrate|server\b|demo\b|--)")
-
-UNCONVERTED_TEXT = re.compile(r"\b(?:line|note)\(\s*f?\"[^\"\n]*\bom (?:migrate|server|demo|--)")
 
 
 def as_redstart(*words: str) -> Ended:
@@ -93,26 +90,34 @@ def test_the_demo_types_what_was_typed(demo_run: DemoRun) -> None:
 @pytest.mark.parametrize("name", ["om", "/usr/bin/om", "", "main.py", "-c"])
 def test_as_om_nothing_changes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", [name])
-    assert as_typed("Convert with: om migrate-data run") == "Convert with: om migrate-data run"
+    hint = Hint("Convert with: ", Command("migrate-data run"))
+    assert rendered(hint) == str(hint) == "Convert with: om migrate-data run"
 
 
-def test_only_commands_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_commands_are_changed_in_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["redstart"])
     for text in ("from redis-om migrated", "com migrate", "om is", "om migrat", "om servers"):
-        assert as_typed(text) == text
-    assert as_typed("`om server`, om --url, TZ=UTC om ...") == (
+        assert named_as_typed(text) == text
+    assert named_as_typed("`om server`, om --url, TZ=UTC om ...") == (
         "`redstart server`, redstart --url, TZ=UTC redstart ..."
     )
 
 
-def test_no_line_of_ours_forgets_it() -> None:
-    """The name is put in where a text is ours: a key or a value that holds the words is shown as it is."""
-    forgotten = {
-        f"{path.name}: {found.group()}"
-        for path in SOURCES.rglob("*.py")
-        for found in UNCONVERTED_TEXT.finditer(path.read_text(encoding="utf-8"))
-    }
-    assert forgotten == set()
+def test_text_around_commands_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key or a value may contain the same words."""
+    monkeypatch.setattr("sys.argv", ["redstart", "--url", "redis://localhost:1"])
+    assert rendered(
+        Hint("The value om migrate run; see ", Command("migrate-data errors"), " of om server")
+    ) == ("The value om migrate run; see redstart migrate-data errors --url redis://localhost:1 of om server")
+
+
+def test_an_option_that_the_command_has_is_not_added_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sys.argv", ["om", "--url", "redis://localhost:1", "--models", "shop", "migrate", "status"]
+    )
+    assert rendered(Command("migrate run", "--models", "other")) == (
+        "om migrate run --url redis://localhost:1 --models other"
+    )
 
 
 def test_the_next_command_means_the_same_server_and_models(
@@ -135,6 +140,5 @@ def test_the_next_command_means_the_same_server_and_models(
 )
 def test_but_no_password_is_shown(option: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["om", *option, "migrate", "run", "--models", "a b"])
-    assert as_typed("Type: om migrate run --yes, or om server") == (
-        "Type: om migrate run --url URL --models 'a b' --yes, or om server"
-    )
+    hint = Hint("Type: ", Command("migrate run", "--yes"), ", or ", Command("server"))
+    assert rendered(hint) == ("Type: om migrate run --url URL --models 'a b' --yes, or om server")

@@ -42,7 +42,13 @@ def test_help_imports_nothing_heavy(words: str) -> None:
     assert code == 0
     assert HEAVY & set(packages) == set()
     ours = {name for name in modules if name.startswith("redstart.")}
-    light = ("redstart.cli", "redstart.display", "redstart.errors", "redstart.unavailable_names")
+    light = (
+        "redstart.cli",
+        "redstart.display",
+        "redstart.errors",
+        "redstart.next_steps",
+        "redstart.unavailable_names",
+    )
     assert all(name.startswith(light) for name in ours), ours
 
 

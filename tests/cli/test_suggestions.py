@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.cli.main import COMMANDS
@@ -13,6 +14,7 @@ from redstart.cli.migrate.group import migrate
 from redstart.cli.migrate_data.group import migrate_data
 from redstart.errors import QueryError, RedisModelError
 from redstart.mapping.meta import KNOWN
+from redstart.migrations.state_keys import DATETIME_MIGRATION as ID
 from redstart.settings import SETTINGS, VARIABLES
 from tests.support.cli import refused, run_om
 
@@ -37,6 +39,23 @@ def test_a_command(words: list[str]) -> None:
 
 def test_a_command_unlike_any_other() -> None:
     refused(run_om("xyz"), 2, "Error: No such command 'xyz'.\n")
+
+
+@pytest.mark.parametrize("typed", ["001", "001_datetime_fields_to_timestamp", misspelt(ID), ID.upper()])
+@pytest.mark.parametrize("words", [["rollback", "--yes"], ["drop-undo-log", "--yes"]])
+def test_a_migration(typed: str, words: list[str], url: str, station: redis.Redis) -> None:
+    """The command is typed again with the whole id, and works."""
+    run_om("migrate-data", "run", "--yes")
+    name, *options = words
+    found = run_om("migrate-data", name, typed, *options, "--url", url)
+    meant = f"om migrate-data {name} --url {url} {ID} --yes"
+    refused(found, 1, f"Did you mean: {meant}\nList all with: om migrate-data status --url {url}\n")
+    assert run_om(*meant.split()[1:]).code in (0, 6)
+
+
+def test_a_migration_unlike_any_other(station: redis.Redis) -> None:
+    found = run_om("migrate-data", "rollback", "x")
+    refused(found, 1, "The data migration 'x' does not exist.\nList all with: om migrate-data status\n")
 
 
 @pytest.mark.parametrize("name", ["redstart.demo.models", "shop"])

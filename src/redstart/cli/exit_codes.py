@@ -6,8 +6,9 @@ from enum import IntEnum
 
 import click
 
-from redstart.cli.output import Tone, as_typed, concealed, note, print_json, shown_message
+from redstart.cli.output import Tone, command_of, concealed, note, print_json, rendered, shown_message
 from redstart.errors import ConfigurationError, LeaseHeldError, LeaseLostError, RedisModelError, RedstartError
+from redstart.next_steps import Hint
 
 
 class Exit(IntEnum):
@@ -59,7 +60,7 @@ def exit_of(error: RedstartError) -> Exit:
 
 def report_error(error: RedstartError) -> Exit:
     """Print an error and the next step; return its exit code."""
-    return report(error.message, error.hint, exit_of(error))
+    return report(error.message, error.next_step, exit_of(error))
 
 
 def report_usage(error: click.ClickException) -> Exit:
@@ -68,14 +69,14 @@ def report_usage(error: click.ClickException) -> Exit:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         note(error.format_message())
         return Exit.USAGE
-    hint = f"See the options with: {context.command_path} --help" if context is not None else None
+    hint = Hint("See the options with: ", command_of(context, "--help")) if context is not None else None
     return report(error.format_message(), hint, Exit.USAGE)
 
 
-def report(message: str, hint: str | None, code: Exit) -> Exit:
+def report(message: str, hint: str | Hint | None, code: Exit) -> Exit:
     """Print an error on stderr and, with --json, as the one object on stdout; return its exit code."""
     message = shown_message(message)
-    hint = None if hint is None else concealed(as_typed(hint))
+    hint = None if hint is None else concealed(rendered(hint))
     note(f"Error: {message}", Tone.ERROR)
     if hint is not None:
         note(hint)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import Tone, as_typed, counted, duration, line, warn
+from redstart.cli.output import Tone, counted, duration, line, warn
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
 from redstart.migrations.blocking import STILL_TEXT, required_fields
 from redstart.migrations.context import Monitor
@@ -19,6 +19,7 @@ from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
+from redstart.next_steps import Command, Hint
 
 RESULTS = {
     IndexOutcome.UP_TO_DATE: "up to date",
@@ -27,7 +28,7 @@ RESULTS = {
     IndexOutcome.CUT_OVER: "cut over: now serving queries",
     IndexOutcome.REFUSED: "cutover refused",
 }
-LIST_BLOCKING = "om migrate run --verbose"
+LIST_BLOCKING = Command("migrate run", "--verbose")
 DROP_OUT = "would drop out of query results"
 
 
@@ -141,7 +142,7 @@ def _draw_result(one: IndexResult, blocking: Sequence[Failure], *, verbose: bool
         _draw_examples(found)
     elif shown and found.missing > (named := len({failure.key for failure in shown})):
         more = f"  ... and {counted(found.missing - named, 'more document')}"
-        line(more if verbose or not one.is_refused else as_typed(f"{more}; list all with: {LIST_BLOCKING}"))
+        line(more if verbose or not one.is_refused else Hint(more, "; list all with: ", LIST_BLOCKING))
 
 
 def _draw_options(
@@ -156,13 +157,13 @@ def _draw_options(
     if refused:
         line("The active index is unchanged, so queries lose no document.")
     if any(failure.reason == STILL_TEXT for failure in values):
-        line(as_typed("Some values are still text. Convert them with: om migrate-data run"))
+        line(Hint("Some values are still text. Convert them with: ", Command("migrate-data run")))
     if refused:
         line("To finish the cutover, stop the old version, then do one of:")
     else:
         line("To index these documents, do one of:")
     for command, effect in _options(values, plan, failure_mode, refused=refused):
-        line(f"  {as_typed(command)}")
+        line(Hint("  ", command))
         line(f"      {effect}")
     if not refused:
         line("Or leave these documents unindexed; nothing else is needed.")
@@ -170,22 +171,25 @@ def _draw_options(
 
 def _options(
     values: Sequence[Failure], plan: Plan, failure_mode: FailureMode | None, *, refused: bool
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[Command, str]]:
     then = " and cuts over" if refused else ""
     if values:
         effect = "after you have corrected the values, as text or as numbers; converts them"
-        yield "om migrate-data run", effect + then
+        yield Command("migrate-data run"), effect + then
     else:
-        yield "om migrate run", "after you have corrected the documents"
+        yield Command("migrate run"), "after you have corrected the documents"
     if any(failure.reason != STILL_TEXT for failure in values):
         yield from _failure_modes(values, plan, failure_mode)
     if refused:
-        yield "om migrate run --accept-unindexed", "cuts over; these documents drop out of query results"
+        yield (
+            Command("migrate run", "--accept-unindexed"),
+            "cuts over; these documents drop out of query results",
+        )
 
 
 def _failure_modes(
     values: Sequence[Failure], plan: Plan, failure_mode: FailureMode | None
-) -> list[tuple[str, str]]:
+) -> list[tuple[Command, str]]:
     """Return the failure modes that index these documents; first the one after which models can read them."""
     required = required_fields(values, plan)
     effect = "moves failed values to <field>__invalid"
@@ -198,7 +202,7 @@ def _failure_modes(
         FailureMode.DEFAULT: "stores 0.0 (1970-01-01) instead of failed values",
     }
     found = [
-        (f"om migrate-data run --failure-mode {mode}", text)
+        (Command("migrate-data run", "--failure-mode", mode), text)
         for mode, text in modes.items()
         if mode is not failure_mode
     ]
@@ -210,7 +214,7 @@ def draw_absent(names: Sequence[str]) -> None:
     for name in names:
         line(f"{name}: absent; queries raise IndexNotFoundError", Tone.WARNING)
     if names:
-        line(as_typed(f"Create {'it' if len(names) == 1 else 'them'} with: om migrate run"))
+        line(Hint(f"Create {'it' if len(names) == 1 else 'them'} with: ", Command("migrate run")))
 
 
 def indexes_are(count: int, state: str) -> str:

@@ -10,9 +10,10 @@ import click
 
 from redstart import __version__
 from redstart.cli.exit_codes import Exit, report, report_error, report_usage
-from redstart.cli.output import command_name, named_as_typed, prepare_streams
+from redstart.cli.output import command_name, named_as_typed, prepare_streams, rendered
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError
+from redstart.next_steps import Command, Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class LazyGroup(click.Group):
         self,
         *args: object,
         lazy: dict[str, tuple[str, str]],
-        replaced: Mapping[str, str] = MappingProxyType({}),
+        replaced: Mapping[str, str | Hint] = MappingProxyType({}),
         **kwargs: object,
     ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through to click
@@ -70,7 +71,7 @@ class LazyGroup(click.Group):
     def _refuse_replaced(self, ctx: click.Context, kind: str, name: str) -> None:
         if name in self._replaced:
             typed = f"{ctx.command_path} {name}"
-            ctx.fail(f"Redstart has no {kind} {typed!r}. {named_as_typed(self._replaced[name])}")
+            ctx.fail(f"Redstart has no {kind} {typed!r}. {rendered(self._replaced[name])}")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -113,7 +114,7 @@ COMMANDS = {
 }
 
 
-REPLACED = {"index": "Create and replace indexes with: om migrate run --models MODULE"}
+REPLACED = {"index": Hint("Create and replace indexes with: ", Command("migrate run", "--models", "MODULE"))}
 
 
 @click.command(

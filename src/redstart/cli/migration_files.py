@@ -4,23 +4,24 @@ import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.options import F
-from redstart.cli.output import as_typed, line, note
+from redstart.cli.options import F, chosen_options
+from redstart.cli.output import command_of, line, note
 from redstart.cli.session import Session
 from redstart.cli.tables import table
-from redstart.display import printable
+from redstart.display import nearest, printable
 from redstart.errors import FileMigrationNotSupportedError, UnknownMigrationError
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
 from redstart.migrations.files.history import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.loader import load_directory, load_module
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 from redstart.settings import get_root_migrations_dir
 
 NEXT_STEPS = {
@@ -68,11 +69,11 @@ NO_ROLLBACK = (
 )
 NO_UNDO_LOG = (
     "This version of Redstart does not run migration files, so there is no undo log to drop.",
-    "List all migrations with: om migrate-data status",
+    Hint("List all migrations with: ", Command("migrate-data status")),
 )
 
 
-def require_built_in(session: Session, migration_id: str, answer: tuple[str, str]) -> None:
+def require_built_in(session: Session, migration_id: str, answer: tuple[str, str | Hint]) -> None:
     """Refuse a migration that a project declares in a file, because this version does not run files.
 
     Args:
@@ -89,9 +90,24 @@ def require_built_in(session: Session, migration_id: str, answer: tuple[str, str
     unreadable = {one.migration_id: one.source for one in (*found.problems, *found.applied_unreadable)}
     source = in_files.get(migration_id) or unreadable.get(migration_id)
     if source is None and migration_id not in found.recorded:
-        raise UnknownMigrationError(migration_id)
+        ids = (DATETIME_MIGRATION, *in_files, *unreadable, *found.recorded)
+        raise UnknownMigrationError(migration_id, _command_with(_meant(migration_id, ids)))
     state = "is recorded as applied" if migration_id in found.recorded else "is pending"
     raise FileMigrationNotSupportedError(migration_id, state, source, *answer)
+
+
+def _meant(typed: str, ids: Collection[str]) -> str | None:
+    """Return the only id that begins with what was typed, or else the nearest one; None if there is none."""
+    longer = {one for one in ids if one.startswith(typed)}
+    return longer.pop() if len(longer) == 1 else nearest(typed, ids)
+
+
+def _command_with(migration_id: str | None) -> Command | None:
+    """Return the present command with another id."""
+    if migration_id is None:
+        return None
+    ctx = click.get_current_context()
+    return command_of(ctx, migration_id, *chosen_options(ctx, omit=("migration_id",)))
 
 
 def files_report(found: FilesStatus) -> dict[str, Any]:
@@ -158,9 +174,7 @@ def exit_with_files(code: Exit, pending: Sequence[str], kind: Kind) -> Exit:
     """Return the exit code of a run: 3 if it is done and migration files are pending."""
     if code is not Exit.DONE or not pending:
         return code
-    note(
-        as_typed(f"Exit code 3: {_count(pending)} still pending. List the files with: {kind.command} status")
-    )
+    note(Hint(f"Exit code 3: {_count(pending)} still pending. List the files with: ", kind.status_command))
     return Exit.PENDING
 
 

@@ -95,7 +95,7 @@ def _import(name: str, package: str | None = None) -> ModuleType:
     except ServerError as exc:
         raise _query_at_import(name, exc) from exc
     except RedstartError as exc:
-        raise ConfigurationError(f"Invalid model in {name}: {exc.message}", exc.hint) from exc
+        raise ConfigurationError(f"Invalid model in {name}: {exc.message}", exc.next_step) from exc
     except (Exception, SystemExit) as exc:  # a user's module may raise anything while it is imported
         reason = without_passwords(f"{type(exc).__name__}: {exc}".rstrip(": "))
         raise ConfigurationError(

@@ -11,6 +11,7 @@ from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unmanaged, unknown_fields, unmanaged, unreadable_fields
+from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 
@@ -52,8 +53,10 @@ def require_readable(session: Session) -> None:
     if found:
         raise MigrationError(
             "\n".join(found),
-            "Rename the field in the stored documents, or in the model. To change the indexes anyway: om migrate run "
-            "--accept-unreadable",
+            Hint(
+                ("Rename the field in the stored documents, or in the model. To change the indexes anyway: "),
+                Command("migrate run", "--accept-unreadable"),
+            ),
         )
 
 

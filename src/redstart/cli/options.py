@@ -1,7 +1,6 @@
 """Options that several commands share, and confirmation before writes."""
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,12 +9,13 @@ from typing import Any, TypeVar
 import click
 
 from redstart.cli.main import Given
-from redstart.cli.output import warn
+from redstart.cli.output import command_of, warn
 from redstart.cli.skipped_migrations import migrations_skipped
 from redstart.cli.wrapping import fitted
 from redstart.display import escaped
 from redstart.errors import ConfigurationError
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Hint
 from redstart.settings import (
     exclude_prefixes_setting,
     misspelt_variables,
@@ -106,7 +106,7 @@ def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
     if value is None:
         raise ConfigurationError(
             f"No migration was given. The conversion of dates is {DATETIME_MIGRATION}.",
-            f"Name it: {ctx.command_path} ID",
+            Hint("Name it: ", command_of(ctx, "ID")),
         )
     return value
 
@@ -191,13 +191,13 @@ batch_size = click.option(
 )
 
 
-def chosen_options(ctx: click.Context, *, omit: Collection[str]) -> str:
-    """Return the options of a command that were typed, as they are typed again, with a space before each.
+def chosen_options(ctx: click.Context, *, omit: Collection[str]) -> list[str]:
+    """Return the options of a command that were typed, as words.
 
     Args:
-        omit: names of parameters to leave out. --url, --models and --json are left out too: see `as_typed`.
+        omit: names of parameters to leave out. --url, --models and --json are left out too: see `rendered`.
     """
-    return "".join(f" {option}" for option in _chosen(ctx, {*omit, "url", "settings", "as_json"}))
+    return list(_chosen(ctx, {*omit, "url", "settings", "as_json"}))
 
 
 def _chosen(ctx: click.Context, omit: Collection[str]) -> Iterator[str]:
@@ -209,7 +209,7 @@ def _chosen(ctx: click.Context, omit: Collection[str]) -> Iterator[str]:
             continue
         value = values[name]
         for one in value if isinstance(value, tuple) else (value,):
-            yield parameter.opts[-1] if one is True else f"{parameter.opts[-1]} {shlex.quote(str(one))}"
+            yield from (parameter.opts[-1],) if one is True else (parameter.opts[-1], str(one))
 
 
 def confirm(question: str, *, assume_yes: bool) -> None:

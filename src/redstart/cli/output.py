@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import sys
 import threading
 import time
@@ -17,10 +16,9 @@ import click
 
 from redstart.cli.wrapping import fitted
 from redstart.display import escaped, has_credentials, without_password, without_passwords
-from redstart.errors import AuthenticationError, ConfigurationError, MigrationError
+from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, RedstartError
+from redstart.next_steps import Command, Hint
 
-_TARGETED = re.compile(r"(?<![\w-])om migrate(?:-data)? [a-z][a-z-]*(?![\w-])")
-"""Commands that accept --url and --models: all of these two groups."""
 _OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
 
 
@@ -45,13 +43,25 @@ def command_name() -> str:
     return "redstart" if Path(sys.argv[0]).stem == "redstart" else "om"
 
 
-def as_typed(text: str) -> str:
-    """Return a message in which each command `om ...` has the name, --url and --models of the present command.
+def rendered(text: str | Hint | Command) -> str:
+    """Return text in which each command has the name, --url and --models of the present command.
 
-    So the next command uses the same server. Not for keys and values, which may contain the same text.
+    So the next command uses the same server and models.
     """
-    options = "".join(f" {option}" for option in _typed_options(sys.argv[1:]))
-    return named_as_typed(_TARGETED.sub(lambda found: found[0] + options, text) if options else text)
+    if isinstance(text, Command):
+        return _as_typed_again(text)
+    return text if isinstance(text, str) else text.rendered(_as_typed_again)
+
+
+def _as_typed_again(command: Command) -> str:
+    typed = _typed_options(sys.argv[1:]) if " " in command.name else ()
+    options = (word for name, value in typed if name not in command.arguments for word in (name, value))
+    return command.rendered(command_name(), tuple(options))
+
+
+def command_of(ctx: click.Context, *arguments: str) -> Command:
+    """Return the command of a context, with these arguments."""
+    return Command(ctx.command_path.partition(" ")[2], *arguments)
 
 
 def named_as_typed(text: str) -> str:
@@ -59,14 +69,14 @@ def named_as_typed(text: str) -> str:
     return _OUR_COMMAND.sub(f"{command_name()} ", text)
 
 
-def _typed_options(words: Sequence[str]) -> Iterator[str]:
+def _typed_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield --url and --models among the arguments of a command, each with its value, without passwords."""
     for word, following in pairwise([*words, ""]):
         name, has_value, value = word.partition("=")
         if name in ("--url", "--models"):
             given = value if has_value else following
             # A URL without its password cannot be pasted.
-            yield f"{name} {'URL' if name == '--url' and has_credentials(given) else shlex.quote(concealed(given))}"
+            yield name, "URL" if name == "--url" and has_credentials(given) else concealed(given)
 
 
 def concealed(text: str) -> str:
@@ -85,9 +95,9 @@ def shown_message(text: str) -> str:
     return without_passwords(concealed(text))
 
 
-def line(text: str, tone: Tone | None = None) -> None:
+def line(text: str | Hint, tone: Tone | None = None) -> None:
     """Write a line to stdout. On a terminal it is wrapped between words, and styled by its tone."""
-    styled_line(_toned(sys.stdout, fitted(sys.stdout, escaped(text)), tone))
+    styled_line(_toned(sys.stdout, fitted(sys.stdout, escaped(rendered(text))), tone))
 
 
 def styled_line(text: str) -> None:
@@ -95,12 +105,13 @@ def styled_line(text: str) -> None:
     _write(sys.stdout, f"{text}\n")
 
 
-def note(text: str, tone: Tone | None = None) -> None:
+def note(text: str | Hint, tone: Tone | None = None) -> None:
     """Write a line to stderr. On a terminal it is wrapped between words, and styled by its tone.
 
     Args:
         tone: by default that of a warning, if the text begins with `Warning: `.
     """
+    text = rendered(text)
     if tone is None and text.startswith("Warning: "):
         tone = Tone.WARNING
     _write(sys.stderr, f"{_toned(sys.stderr, fitted(sys.stderr, escaped(concealed(text))), tone)}\n")
@@ -125,7 +136,12 @@ def has_colors(stream: TextIO) -> bool:
 
 def print_json(data: dict[str, Any]) -> None:
     """Write one object to stdout, on one line and in ASCII: no terminal or pipe can garble it."""
-    styled_line(json.dumps(data))
+    styled_line(json_text(data))
+
+
+def json_text(data: dict[str, Any]) -> str:
+    """Return an object as JSON. Hints and commands become text."""
+    return json.dumps(data, default=rendered)
 
 
 def note_from_signal(text: str) -> None:
@@ -136,12 +152,17 @@ def note_from_signal(text: str) -> None:
     threading.Thread(target=note, args=(text,)).start()
 
 
+def error_text(error: RedstartError) -> str:
+    """Return the message of an error and, on a second line, its hint."""
+    return error.message if error.next_step is None else f"{error.message}\n{rendered(error.next_step)}"
+
+
 def refusal_by(check: Callable[[], object]) -> str | None:
     """Return the message and hint of a run that fails this check; None if the check passes."""
     try:
         check()
     except (ConfigurationError, MigrationError) as exc:
-        return as_typed(str(exc))
+        return error_text(exc)
     except AuthenticationError as exc:  # the user of a preview may have fewer permissions than that of a run
         note(f"Not everything was checked. {exc.message}")
     return None

@@ -1,14 +1,20 @@
 """Which versions of the application may run in which phase."""
 
-from redstart.cli.output import as_typed, line
+from collections.abc import Mapping
+
+from redstart.cli.output import line
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 
-GUIDANCE = {
+GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     MigrationPhase.EXPANDED: (
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
-        "Stop the old version before you type: om migrate-data run. Documents that it writes after the cutover are not "
-        "indexed.",
+        Hint(
+            "Stop the old version before you type: ",
+            Command("migrate-data run"),
+            ". Documents that it writes after the cutover are not indexed.",
+        ),
     ),
     MigrationPhase.MIGRATING: (
         "Old and new versions may run side by side; the new one must not filter or sort by date yet.",
@@ -16,14 +22,14 @@ GUIDANCE = {
     ),
     MigrationPhase.CUT_OVER: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
-        "When you no longer need to roll back: om migrate cleanup",
+        Hint("When you no longer need to roll back: ", Command("migrate cleanup")),
     ),
     MigrationPhase.CONTRACTED: (
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
     ),
     MigrationPhase.ROLLING_BACK: (
         "Stop queries by date now, and the new version before the rollback is complete.",
-        f"Resume with: om migrate-data rollback {DATETIME_MIGRATION}",
+        Hint("Resume with: ", Command("migrate-data rollback", DATETIME_MIGRATION)),
     ),
 }
 """Other phases do not restrict the versions."""
@@ -32,9 +38,9 @@ STOP_BEFORE = (
     "Stop the old version before the cutover at the end: documents that it writes later are not indexed."
 )
 
-CUTOVER_PENDING = (
+CUTOVER_PENDING: tuple[str | Hint, ...] = (
     "All convertible values are converted. The dual-format index is still active, so no query loses documents.",
-    "Stop the old version; then cut over, or list the blocking values, with: om migrate run",
+    Hint("Stop the old version; then cut over, or list the blocking values, with: ", Command("migrate run")),
 )
 
 AFTER_ROLLBACK = (
@@ -54,4 +60,4 @@ def draw_phase_guidance(phase: MigrationPhase, *, cut_over_to_come: bool = False
         cut_over_to_come: whether the data is converted and the cutover is pending.
     """
     for text in CUTOVER_PENDING if cut_over_to_come else GUIDANCE.get(phase, ()):
-        line(as_typed(text))
+        line(text)

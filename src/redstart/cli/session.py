@@ -27,6 +27,7 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command, Hint
 from redstart.server.clients import open_like, open_sync, where_of_url
 from redstart.server.pools import pool_of, where_of_pool
 from redstart.server.sync_driver import SyncDriver
@@ -177,18 +178,20 @@ def _clients(url: str, declarations: list[ModelDeclaration]) -> dict[str, object
 
 
 @contextmanager
-def resume_hint(command: str) -> Iterator[None]:
+def resume_hint(command: Command) -> Iterator[None]:
     """Add to an error of the server how to resume `command`: the connection worked before."""
     try:
         yield
     except ServerConnectionError as exc:
         raise ServerConnectionError(
-            exc.message, f"Progress is saved. When the server is available again, resume with: {command}"
+            exc.message,
+            Hint("Progress is saved. When the server is available again, resume with: ", command),
         ) from exc
     except CommandError as exc:
         if not is_refusal(exc):
             raise
-        hint = f"{exc.hint or ''} Progress is saved. Resume with: {command}".lstrip()
+        before = () if exc.next_step is None else (exc.next_step, " ")
+        hint = Hint(*before, "Progress is saved. Resume with: ", command)
         raise CommandError(exc.message, hint, code=exc.code) from exc
 
 

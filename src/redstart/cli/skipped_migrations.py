@@ -9,8 +9,9 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Final
 
-from redstart.cli.output import as_typed, note
+from redstart.cli.output import note
 from redstart.migrations.import_guard import is_skipped, no_migrations
+from redstart.next_steps import Command, Hint
 
 Names = dict[str, tuple[str, ...]]
 """Functions by class, those of the module itself under ""."""
@@ -52,7 +53,7 @@ def migrations_skipped() -> Iterator[None]:
 
 def _report(module: str, call: str) -> None:
     note(f"Skipped: {module} calls {call} when it is imported. `om` imports a module only for its models.")
-    note(as_typed("Create or change indexes with: om migrate run"))
+    note(Hint("Create or change indexes with: ", Command("migrate run")))
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -8,9 +8,10 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import as_typed, discard, line, styled_line
+from redstart.cli.output import discard, line, styled_line
 from redstart.cli.wrapping import wrapped
 from redstart.display import escaped
+from redstart.next_steps import Command, Hint
 
 _PIPE_WIDTH = 2_000
 _GAP = "  "
@@ -108,6 +109,6 @@ def pairs(rows: Sequence[tuple[str, object]]) -> None:
         line(f"{name:<{width}}  {f'{value:>{digits},}' if isinstance(value, int) else value}")
 
 
-def next_step(text: str, command: str) -> None:
+def next_step(text: str, command: Command) -> None:
     """Print what a command is for, and the command as it is typed."""
-    line(f"{text}: {as_typed(command)}")
+    line(Hint(f"{text}: ", command))

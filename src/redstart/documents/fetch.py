@@ -30,6 +30,7 @@ from redstart.mapping.base_model import model_name
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
+from redstart.next_steps import Command, Hint
 from redstart.search.expressions import KNNExpression
 from redstart.search.query_errors import not_knn
 from redstart.values.timezones import NaiveTimezone
@@ -252,8 +253,12 @@ def raise_if_module_missing(error: CommandError) -> None:
     needed = (text for prefix, text in NEEDED_BY_COMMANDS if command.upper().startswith(prefix))
     raise UnsupportedServerError(
         f"The server does not support a required command: {error.message}",
-        f"{next(needed)} `om server` starts a server with all commands. For tests without a server, see "
-        '"Testing an application" in the documentation.',
+        Hint(
+            f"{next(needed)} `",
+            Command("server"),
+            '` starts a server with all commands. For tests without a server, see "Testing an application" in the '
+            "documentation.",
+        ),
     ) from error
 
 

@@ -1,6 +1,6 @@
 """Queries as data: the conditions and the order of documents, and the searches that answer a query."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -26,6 +26,7 @@ from redstart.mapping.base_model import model_name, registered_models
 from redstart.mapping.field_proxies import query_field_named, reject_foreign_fields
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
+from redstart.next_steps import Command, Hint
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.full_text import STOP_WORDS
 from redstart.search.query_compiler import QueryText, check_knn, query_text
@@ -38,10 +39,10 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 OTHER_FIELD: Final = "Sort by a string, a number, a date or a boolean."
-HINTS_AGAINST_SORTING: Final = {
+HINTS_AGAINST_SORTING: Final[Mapping[Operand, tuple[str, str | Hint]]] = {
     Operand.UNINDEXED: (
         "the field is not indexed",
-        "Declare it with Field(sortable=True), then: om migrate run",
+        Hint("Declare it with Field(sortable=True), then: ", Command("migrate run")),
     ),
     Operand.DOCUMENT: (
         "the field is an embedded document",
@@ -199,7 +200,9 @@ def _sort_by(model: type[RedisModel], name: str, knn: KNNExpression | None) -> S
     return SortBy(field.attribute, descending=name.startswith("-"))
 
 
-def _cannot_sort(model: type[RedisModel], path: str, problem: str, hint: str) -> QueryNotSupportedError:
+def _cannot_sort(
+    model: type[RedisModel], path: str, problem: str, hint: str | Hint
+) -> QueryNotSupportedError:
     label = f"{model_name(model)}.{path}"
     return QueryNotSupportedError(f"Cannot sort by {label}: {problem}.", hint, field=label, code="E2")
 

@@ -39,6 +39,7 @@ from redstart.migrations.unmanaged_indexes import (
     require_indexes_unaffected,
     require_unmanaged_indexes_unaffected_by_rollback,
 )
+from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 BLOCKING_NAMED = MAX_EXAMPLES
@@ -185,7 +186,7 @@ def _require_expanded(concerned: Sequence[PlannedIndex]) -> Op[None]:
         if not (yield from is_expanded(one)):
             raise MigrationError(
                 f"The index {one.name} of {one.model} does not accept converted dates yet, and --no-expand was given.",
-                "Prepare it with: om migrate run",
+                Hint("Prepare it with: ", Command("migrate run")),
             )
 
 
@@ -340,7 +341,7 @@ def _require_possible_rollback(
         return
     yield from require_own_documents(
         with_prefixes(plan, excluded=excluded, included=included),
-        f"om migrate-data rollback {context.keys.migration_id}",
+        Command("migrate-data rollback", context.keys.migration_id),
     )
 
     def rewritten() -> Op[int]:

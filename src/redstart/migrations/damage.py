@@ -7,6 +7,7 @@ from typing import Any
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather, pause
 from redstart.errors import StateDamagedError
+from redstart.next_steps import Hint
 
 _CONFIRM_AFTER_SECONDS = 0.05
 
@@ -26,7 +27,7 @@ class Damage:
 
     part: str
     message: str
-    hint: str
+    hint: str | Hint | None
     error: type[StateDamagedError] = StateDamagedError
 
 

@@ -68,11 +68,12 @@ from redstart.migrations.outcomes import (
 from redstart.migrations.phase import migration_status, with_indexes_at_work
 from redstart.migrations.server_checks import require_safe_undo, require_server
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command, Hint
 from redstart.values.timezones import NaiveTimezone
 
 T = TypeVar("T")
 
-NO_SUCH_INDEX = "there is no index of this name; see om migrate status"
+NO_SUCH_INDEX = Hint("there is no index of this name; see ", Command("migrate status"))
 """A problem that a verification reports."""
 MAX_REJECTED = 100
 """Documents of an index that are read to find values that its original definition does not accept."""
@@ -345,7 +346,7 @@ class DateMigration:
         checks = yield from verify_indexes(planned, (yield from absent_indexes(planned)))
         for check in checks:
             if not check.serves:
-                problems.add(failure_at(check.name.encode(), "", b"", NO_SUCH_INDEX))
+                problems.add(failure_at(check.name.encode(), "", b"", str(NO_SUCH_INDEX)))
                 continue
             for key in check.examples[: check.problems]:
                 problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))

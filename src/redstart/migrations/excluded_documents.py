@@ -1,7 +1,6 @@
 """Excluded documents in the index of a model: their dates stay text, so its numeric index would not contain them."""
 
 from collections.abc import Iterator, Sequence
-from shlex import quote
 
 from redstart.commands.keyspace import scan_type
 from redstart.display import printable
@@ -24,6 +23,7 @@ from redstart.migrations.indexes.plan import (
 )
 from redstart.migrations.indexes.state import previous_index, read_records
 from redstart.migrations.transformation import Outcome, Transformation
+from redstart.next_steps import Command, Hint
 from redstart.search.schema_diff import same_definition
 
 _PAGE_KEYS = 1_000
@@ -55,9 +55,12 @@ def require_excluded_documents_fit(plan: Plan, planned: Sequence[PlannedIndex]) 
             raise MigrationError(
                 f"{len(lost):,} excluded documents are in the index {one.name} of {one.model}. Their dates stay text, "
                 f"so the numeric index would not contain them, such as {printable(lost[0])}.",
-                "Accept that queries on this index no longer return them: om migrate-data run --accept-unindexed\n"
-                f"Or, if they are documents of {model.name}, convert them with: "
-                f"om migrate-data run --include-prefix {quote(model.excluded[0])}",
+                Hint(
+                    "Accept that queries on this index no longer return them: ",
+                    Command("migrate-data run", "--accept-unindexed"),
+                    f"\nOr, if they are documents of {model.name}, convert them with: ",
+                    Command("migrate-data run", "--include-prefix", model.excluded[0]),
+                ),
             )
 
 

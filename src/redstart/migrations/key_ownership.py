@@ -1,7 +1,6 @@
 """Keys under the key prefix of a planned model that belong to another model or index: not converted by default."""
 
 from collections.abc import Iterator
-from shlex import quote
 
 from redstart.commands.keyspace import scan_type
 from redstart.commands.search import ft_list
@@ -16,6 +15,7 @@ from redstart.migrations.data.plan import Plan, PlannedModel, longer_than
 from redstart.migrations.indexes.listing import indexes_listed_as
 from redstart.migrations.indexes.state import shown
 from redstart.migrations.server_checks import has_search
+from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 
@@ -48,9 +48,10 @@ def _models_with_keys_of(planned: PlannedModel) -> Iterator[type[RedisModel]]:
 
 
 _PAGE_KEYS = 1_000
+_RUN = Command("migrate-data run")
 
 
-def require_own_documents(plan: Plan, command: str = "om migrate-data run") -> Op[None]:
+def require_own_documents(plan: Plan, command: Command = _RUN) -> Op[None]:
     """Raise MigrationError if keys of a planned model belong to another model, or an index with a longer key prefix.
 
     A model with the same key prefix and the same types shares the documents.
@@ -70,8 +71,12 @@ def require_own_documents(plan: Plan, command: str = "om migrate-data run") -> O
                 raise MigrationError(
                     f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
                     f"{outer.name} includes them.",
-                    f"Exclude these keys with: {command} --exclude-prefix {quote(prefix)}\n"
-                    f"Or treat them as documents of {outer.name} with: {command} --include-prefix {quote(prefix)}",
+                    Hint(
+                        "Exclude these keys with: ",
+                        command.adding("--exclude-prefix", prefix),
+                        f"\nOr treat them as documents of {outer.name} with: ",
+                        command.adding("--include-prefix", prefix),
+                    ),
                 )
 
 

@@ -31,6 +31,7 @@ from redstart.errors import (
 from redstart.migrations.damage import Damage, foreign_type, of_other_types, require_none
 from redstart.migrations.holder import Holder
 from redstart.migrations.server_checks import explained, require_server
+from redstart.next_steps import Command, Hint
 
 logger = logging.getLogger(__name__)
 
@@ -202,7 +203,7 @@ class Lease:
             raise LeaseLostError(
                 "This run lost its lease: another run took it, or it was unlocked, or the server restarted. It stopped "
                 "before its next write.",
-                "See the progress with: om migrate-data progress",
+                Hint("See the progress with: ", Command("migrate-data progress")),
             ) from exc
         self._renewed_at = max(self._renewed_at, sent.sent_at)
         return reply
@@ -313,13 +314,22 @@ def acquire(
         if seen is not None and (state.token, state.renewals) != (seen.token, seen.renewals):
             raise LeaseHeldError(
                 f"Another run is in progress: {state}.",
-                "Watch it with: om migrate-data progress. If it is stuck: om migrate-data force-unlock",
+                Hint(
+                    "Watch it with: ",
+                    Command("migrate-data progress"),
+                    ". If it is stuck: ",
+                    Command("migrate-data force-unlock"),
+                ),
             )
         seen = state
         if waited > LEASE_MS / 1000 + _SILENT_SECONDS:
             raise LeaseHeldError(
                 f"The lease of {state} was not renewed for {waited:.0f} s and does not expire.",
-                "If that process has ended: om migrate-data force-unlock. Then run the same command again.",
+                Hint(
+                    "If that process has ended: ",
+                    Command("migrate-data force-unlock"),
+                    ". Then run the same command again.",
+                ),
             )
         if waited >= _SILENT_SECONDS and not told:
             told = True
@@ -376,7 +386,7 @@ def lease_damage(keys: LeaseKeys, fields: Mapping[bytes, bytes]) -> list[Damage]
     try:
         _ = _state(keys, fields, 0)
     except StateDamagedError as exc:
-        return [Damage("lease", exc.message, exc.hint or "")]
+        return [Damage("lease", exc.message, exc.next_step)]
     return []
 
 
@@ -410,8 +420,13 @@ def _state(keys: LeaseKeys, fields: Mapping[bytes, bytes | None], now_ms: int) -
         reason = f"{exc} is missing" if isinstance(exc, KeyError) else exc
         raise StateDamagedError(
             f"The lease {keys.lease} cannot be read: {reason}.",
-            "Wait until the run that holds the lease has ended. If no run is active, remove the lease with: "
-            "om migrate-data force-unlock",
+            Hint(
+                (
+                    "Wait until the run that holds the lease has ended. If no run is active, remove the "
+                    "lease with: "
+                ),
+                Command("migrate-data force-unlock"),
+            ),
         ) from exc
 
 

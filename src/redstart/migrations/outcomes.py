@@ -23,6 +23,7 @@ from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.server_checks import require_safe_undo
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 
 
 class Outcome(StrEnum):
@@ -178,11 +179,14 @@ class MigrationResult:
                 f"Correct or delete these documents; then call {call} again.",
             )
         if self.data is not None and self.outcome is Outcome.STOPPED:
-            usual = self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
-            again = "" if usual else f" --failure-mode {self.failure_mode}"
+            again = (
+                Command("migrate-data run")
+                if self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
+                else Command("migrate-data run", "--failure-mode", self.failure_mode)
+            )
             raise DataMigrationError(
                 f"Conversion stopped: {self.data.stopped}.",
-                f"Progress is saved. Resume with {call}, or with: om migrate-data run{again}",
+                Hint(f"Progress is saved. Resume with {call}, or with: ", again),
             )
         if self.outcome is Outcome.CUTOVER_REFUSED:
             values = [failure for failures in self.blocking.values() for failure in failures]
@@ -190,8 +194,15 @@ class MigrationResult:
             raise DataMigrationError(
                 f"Conversion complete; cutover refused: {names}. Documents would drop out of query results"
                 f"{dropped}.{blocking}",
-                f"List the failed values with: om migrate-data errors. Correct them, or call {call} with failure_mode "
-                "quarantine or default; or cut over without these documents: om migrate run --accept-unindexed",
+                Hint(
+                    "List the failed values with: ",
+                    Command("migrate-data errors"),
+                    (
+                        f". Correct them, or call {call} with failure_mode quarantine or default; or cut over "
+                        "without these documents: "
+                    ),
+                    Command("migrate run", "--accept-unindexed"),
+                ),
             )
 
 
@@ -257,20 +268,24 @@ class RollbackResult:
             call: the method that repeats the rollback, for the hint.
         """
         refused = [switched for switched in self.indexes.values() if not switched.done]
-        again = f"om migrate-data rollback {DATETIME_MIGRATION}"
+        again = Command("migrate-data rollback", DATETIME_MIGRATION)
         if self.outcome is Outcome.NOT_STARTED:
             raise DataMigrationError(
                 "Rollback refused: the dual-format index would drop documents"
                 f"{_examples(one.membership for one in refused)}.",
-                f"Correct these documents, and call {call} again; or accept that queries miss them: "
-                f"om migrate rollback --accept-unindexed, and then: {again}",
+                Hint(
+                    f"Correct these documents, and call {call} again; or accept that queries miss them: ",
+                    Command("migrate rollback", "--accept-unindexed"),
+                    ", and then: ",
+                    again,
+                ),
             )
         if self.data is None or self.outcome in _COMPLETE:
             return
         if self.outcome is Outcome.STOPPED:
             raise DataMigrationError(
                 f"Rollback stopped: {self.data.stopped}.",
-                f"Progress is saved. Resume with {call}, or with: {again}",
+                Hint(f"Progress is saved. Resume with {call}, or with: ", again),
             )
         kept = _counted(
             "Values left as numbers, because they are excluded or have no text equivalent",
@@ -285,13 +300,22 @@ class RollbackResult:
             raise DataMigrationError(
                 "Rollback complete, except for indexes: the previous ones would drop documents: "
                 f"{', '.join(self.refused)}{_examples(one.membership for one in refused)}.{kept}",
-                "Correct these documents; then: om migrate rollback. Until then the dual-format indexes stay active.",
+                Hint(
+                    "Correct these documents; then: ",
+                    Command("migrate rollback"),
+                    ". Until then the dual-format indexes stay active.",
+                ),
             )
         if kept:
             raise DataMigrationError(
                 f"Rollback complete, except for some values.{kept}",
-                "Write these values as text for the old version. Originals that were not restored stay on the server; "
-                "list them with: om migrate-data errors",
+                Hint(
+                    (
+                        "Write these values as text for the old version. Originals that were not restored stay "
+                        "on the server; list them with: "
+                    ),
+                    Command("migrate-data errors"),
+                ),
             )
         numbers = ", ".join(
             f"{name}: {one.missing:,} (before the migration {self.lacked_before[name]:,})"
@@ -339,7 +363,7 @@ class VerificationResult:
             count = self.data.problems.count
             raise DataMigrationError(
                 f"Verification found {count:,} problem{'s' * (count != 1)}, such as {self.data.problems.first[0]}.",
-                "List them with: om migrate-data verify --verbose",
+                Hint("List them with: ", Command("migrate-data verify", "--verbose")),
             )
 
 
@@ -428,7 +452,7 @@ class StatusResult(MigrationStatus):
             models = ", ".join(model.name for model in self.data.pending)
             raise DataMigrationError(
                 f"The migration is pending (phase: {self.phase}){': ' * bool(models)}{models}.",
-                "List the next steps with: om migrate-data status",
+                Hint("List the next steps with: ", Command("migrate-data status")),
             )
 
 

@@ -18,8 +18,12 @@ from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_s
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
+
+MIGRATE_INDEXES = Command("migrate run")
+CONVERT = Command("migrate-data run")
 
 
 class DateFormat(StrEnum):
@@ -61,11 +65,11 @@ class DateIndex:
         return [field for field in self.fields if field.form is not DateFormat.NEW]
 
     @property
-    def next_command(self) -> str | None:
+    def next_command(self) -> Command | None:
         """Return the next command for index or data; None if there is nothing to do."""
         if self.mismatches and (self.converted or self.status.active is not ActiveIndex.EXPANDED):
-            return "om migrate run"
-        return None if self.converted else "om migrate-data run"
+            return MIGRATE_INDEXES
+        return None if self.converted else CONVERT
 
 
 def date_indexes(statuses: Iterable[IndexStatus], plan: Plan, record: Record) -> list[DateIndex]:
@@ -125,10 +129,10 @@ def inspect_dates(planned: Iterable[PlannedIndex], plan: Plan) -> Op[list[DateIn
     return date_indexes(statuses, plan, record)
 
 
-def next_command(found: Iterable[DateIndex]) -> str | None:
+def next_command(found: Iterable[DateIndex]) -> Command | None:
     """Return the command to run first; None if nothing is pending."""
     commands = {one.next_command for one in found}
-    return next((one for one in ("om migrate run", "om migrate-data run") if one in commands), None)
+    return next((one for one in (MIGRATE_INDEXES, CONVERT) if one in commands), None)
 
 
 def schema_mismatches(declarations: Sequence[ModelDeclaration]) -> Op[dict[str, Any]]:
@@ -172,4 +176,4 @@ def _recommendation(concerned: Collection[DateIndex]) -> str:
     if not concerned:
         return "No schema mismatches."
     names = ", ".join(sorted({one.status.planned.name for one in concerned}))
-    return f"Queries on these dates return no or wrong documents. Run: {next_command(concerned)} ({names})"
+    return f"Queries on these dates return no or wrong documents. Run: {next_command(concerned)!s} ({names})"

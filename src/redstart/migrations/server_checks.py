@@ -13,6 +13,7 @@ from redstart.errors import (
     UnsafeServerError,
     UnsupportedServerError,
 )
+from redstart.next_steps import Command, Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,10 @@ def require_search() -> Op[None]:
     if not (yield from call(command_known("FT.CREATE"))):
         raise UnsupportedServerError(
             "This server has no FT.CREATE command: the search module is not loaded.",
-            "Use a server with RediSearch (Redis Stack, Redis 8), or convert only the data with: om migrate-data run",
+            Hint(
+                "Use a server with RediSearch (Redis Stack, Redis 8), or convert only the data with: ",
+                Command("migrate-data run"),
+            ),
         )
     database = yield from call(client_database())
     if database != 0:

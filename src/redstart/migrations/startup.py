@@ -23,6 +23,7 @@ from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import retry_while_locked
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION, StateKeys
+from redstart.next_steps import Command, Hint
 
 
 def planned_at_start(declarations: Iterable[ModelDeclaration]) -> list[PlannedIndex]:
@@ -75,7 +76,7 @@ def bring_up_to_date(
         if refused:
             raise MigrationError(
                 f"Indexes were not replaced: {', '.join(refused)}. Documents would drop out of query results.",
-                "List these documents and your options with: om migrate run",
+                Hint("List these documents and your options with: ", Command("migrate run")),
             )
         return left
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from redstart.migrations.lease import LeaseKeys
+from redstart.next_steps import Command, Hint
 
 APPLIED_MIGRATIONS = "redis_om:applied_migrations"
 """The set in which redis-om records applied data migrations; kept up to date."""
@@ -26,10 +27,11 @@ class StateKeys:
     def _key(self, name: str) -> str:
         return f"redstart:{self.migration_id}:{name}"
 
-    def restore_hint(self) -> str:
+    def restore_hint(self) -> Hint:
         """Return the hint for damage of a key that a rollback needs."""
-        return (
-            f"Restore it from a backup. To give up undoing: om migrate-data drop-undo-log {self.migration_id}"
+        return Hint(
+            "Restore it from a backup. To give up undoing: ",
+            Command("migrate-data drop-undo-log", self.migration_id),
         )
 
     @property

@@ -14,6 +14,7 @@ from redstart.errors import PlanChangedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.mapping.value_paths import Location, ValuePath
+from redstart.next_steps import Command, Hint
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
 
@@ -142,7 +143,10 @@ class Transformation(ABC):
         """Return the error for a run with other settings than those in the stored plan."""
         return PlanChangedError(
             f"The settings of {self.migration_id} were {_shown(stored)}, and are now {_shown(current)}.",
-            "Restore the settings, or roll back first with: om migrate-data rollback " + self.migration_id,
+            Hint(
+                "Restore the settings, or roll back first with: ",
+                Command("migrate-data rollback", self.migration_id),
+            ),
         )
 
     @abstractmethod

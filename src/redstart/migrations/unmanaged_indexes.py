@@ -20,6 +20,7 @@ from redstart.migrations.indexes.state import shown
 from redstart.migrations.lease import Lease
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command, Hint
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import Index, create_arguments
 
@@ -29,10 +30,13 @@ _FIELD = "unmanaged_indexes"
 _WORDS = {
     CONVERSION.event: (
         "text but belongs to none of the given models",
-        "If another model declares it, prepare it with: om migrate run --models MODULE\n"
-        "Otherwise drop it and recreate it with NUMERIC",
+        Hint(
+            "If another model declares it, prepare both indexes: add --models with the module of that model to: ",
+            Command("migrate run"),
+            "\nOtherwise drop it and recreate it with NUMERIC",
+        ),
     ),
-    ROLLBACK.event: ("a number but belongs to no model", "Drop it"),
+    ROLLBACK.event: ("a number but belongs to no model", Hint("Drop it")),
 }
 """By change: how the message describes the index, and what the hint recommends."""
 
@@ -58,7 +62,7 @@ def require_indexes_unaffected(plan: Plan, planned: Sequence[PlannedIndex]) -> O
 
     Effects: a read for each index of the server.
     """
-    accept = "om migrate-data run --accept-unindexed"
+    accept = Command("migrate-data run", "--accept-unindexed")
     for one in (yield from list_indexes({index.name for index in planned}, accept)):
         error = _refusal(one, plan, CONVERSION, accept)
         if error is not None:
@@ -79,7 +83,7 @@ def require_unmanaged_indexes_unaffected_by_rollback(
 
     Effects: a read for each index of the server, and those of `rewritten`.
     """
-    accept = f"om migrate-data rollback {keys.migration_id} --accept-unindexed"
+    accept = Command("migrate-data rollback", keys.migration_id, "--accept-unindexed")
     recorded = yield from _read_contents(keys)
     newer: int | None = None
     for one in (yield from list_indexes(set(), accept)):
@@ -172,7 +176,7 @@ def _digest(index: Index) -> str:
     return sha1(words.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
 
 
-def _refusal(one: ListedIndex, plan: Plan, change: Change, accept: str) -> MigrationError | None:
+def _refusal(one: ListedIndex, plan: Plan, change: Change, accept: Command) -> MigrationError | None:
     """Return the error of a change that may drop documents from an index; None if it drops none.
 
     Args:
@@ -187,12 +191,12 @@ def _refusal(one: ListedIndex, plan: Plan, change: Change, accept: str) -> Migra
         return MigrationError(
             f"Index {shown(one.name)} indexes {', '.join(used.indexed)} as {owner}. "
             f"Its {one.info.documents:,} documents would no longer be indexed after {change.event}.",
-            f"{alternative}, or accept this with: {accept}",
+            Hint(alternative, ", or accept this with: ", accept),
         )
     if used.in_filter:
         return MigrationError(
             f"The FILTER of the index {shown(one.name)} names {', '.join(used.in_filter)}, a date of {used.model}: "
             f"{used.expression}. {change.event.capitalize()} could drop documents from the index.",
-            f"Create the index again with a FILTER without dates, or accept this with: {accept}",
+            Hint("Create the index again with a FILTER without dates, or accept this with: ", accept),
         )
     return None

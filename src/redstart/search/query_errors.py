@@ -4,6 +4,7 @@ from typing import Final
 
 from redstart.display import shortened
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError
+from redstart.next_steps import Command, Hint
 from redstart.search.expressions import Operator
 from redstart.search.query_field import QueryField
 
@@ -16,7 +17,7 @@ def not_indexed(field: QueryField, value: object) -> QueryNotSupportedError:
     """Return E6: the field is not indexed."""
     return QueryNotSupportedError(
         f"Cannot query {field.label} for {shortened(value)}: the field is not indexed.",
-        "Declare it with Field(index=True), then: om migrate run",
+        Hint("Declare it with Field(index=True), then: ", Command("migrate run")),
         field=field.label,
         value=value,
         code="E6",
@@ -57,7 +58,7 @@ def no_full_text(field: QueryField, value: object) -> QuerySyntaxError:
     return QuerySyntaxError(
         f"Cannot search {field.label} for the words {shortened(value)}: "
         "the field is not indexed for full-text search.",
-        "Declare it with Field(full_text_search=True), then: om migrate run",
+        Hint("Declare it with Field(full_text_search=True), then: ", Command("migrate run")),
         field=field.label,
         value=value,
         code="E3",
@@ -103,7 +104,10 @@ def no_vector(field: QueryField) -> QuerySyntaxError:
     """Return the error for a search for neighbours in a field without vectors."""
     return QuerySyntaxError(
         f"{field.label} is not an indexed vector field, which a nearest-neighbour query needs.",
-        "Declare it with Field(vector_options=VectorFieldOptions.flat(...)), then: om migrate run",
+        Hint(
+            "Declare it with Field(vector_options=VectorFieldOptions.flat(...)), then: ",
+            Command("migrate run"),
+        ),
         field=field.label,
     )
 
@@ -149,6 +153,9 @@ def is_indexed(score: QueryField) -> QueryNotSupportedError:
     """Return the error for a distance in a field that is indexed, which servers reject."""
     return QueryNotSupportedError(
         f"{score.label} cannot receive the distances of a nearest-neighbour query: the field is indexed.",
-        "Remove index and sortable from the field (results are sorted by distance anyway), then: om migrate run",
+        Hint(
+            "Remove index and sortable from the field (results are sorted by distance anyway), then: ",
+            Command("migrate run"),
+        ),
         field=score.label,
     )

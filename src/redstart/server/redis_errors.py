@@ -23,6 +23,7 @@ from redstart.errors import (
     ServerConnectionError,
     ServerError,
 )
+from redstart.next_steps import Command, Hint
 from redstart.server.pools import TlsHandshakeError
 
 T = TypeVar("T")
@@ -116,7 +117,11 @@ def failed_stand_in(error: AssertionError) -> CommandError:
     """Return the error for a failure of fakeredis, which executes a command while it is sent."""
     return CommandError(
         f"The emulated server (such as fakeredis) cannot execute this command: {error or 'no reason given'}",
-        'Use a server instead (om server), or see "With fakeredis" in the documentation for its limits.',
+        Hint(
+            "Use a server instead (",
+            Command("server"),
+            '), or see "With fakeredis" in the documentation for its limits.',
+        ),
         code=EMULATED,
     )
 
@@ -160,18 +165,21 @@ def _without_address(text: str) -> str:
     return (found["reason"] or found["error"] or text) if found else text
 
 
-def _way_to_answers(error: Exception) -> str:
+def _way_to_answers(error: Exception) -> str | Hint:
     """Return the hint for a server that does not reply."""
-    url = (
-        "Check that the server is running (start one with: om server) and that the URL is correct. "
-        "Set it with --url of om, with REDIS_OM_URL, or with Meta.database."
+    url = Hint(
+        "Check that the server is running (start one with: ",
+        Command("server"),
+        ") and that the URL is correct. Set it with --url of ",
+        Command(),
+        ", with REDIS_OM_URL, or with Meta.database.",
     )
     if isinstance(error, TlsHandshakeError) and error.is_about_certificate:
         return "Set the CA of its certificate: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem"
     if isinstance(error, TlsHandshakeError):
-        return f"Use redis:// in the URL if the port does not use TLS. {url}"
+        return Hint("Use redis:// in the URL if the port does not use TLS. ", url)
     if _ENDED.search(str(error)):
-        return f"{url} If the port uses TLS, use rediss:// in the URL."
+        return Hint(url, " If the port uses TLS, use rediss:// in the URL.")
     return url
 
 

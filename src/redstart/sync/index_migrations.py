@@ -14,6 +14,7 @@ from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import retry_while_locked
 from redstart.migrations.startup import PendingIndex, bring_up_to_date, pending_indexes
+from redstart.next_steps import Command
 from redstart.sync.connections import client_of, server_of_client
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_RUN: Final = Command("migrate run")
 _HAS_MORE = (
-    "The index %s has fields that its model does not declare, and was not changed. "
-    "Replace it with: om migrate run"
+    f"The index %s has fields that its model does not declare, and was not changed. Replace it with: {_RUN!s}"
 )
 _SUPERSEDED = (
     "The index %s was not changed: its definition is newer than that of %s. "
-    "Restore the definition of the model with: om migrate run"
+    f"Restore the definition of the model with: {_RUN!s}"
 )
 
 

@@ -12,6 +12,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from redstart.errors import ConfigurationError, NaiveTimezoneWarning, ValueConversionError
+from redstart.next_steps import Command, Hint
 from redstart.values.timestamps import (
     EPOCH,
     FIRST_MICROSECOND,
@@ -60,7 +61,9 @@ class NaiveTimezone(ABC):
                 raise ConfigurationError(
                     "Naive datetimes were read in another local time zone than that of this process "
                     f"({local_time_title()}).",
-                    "Set TZ to the previous time zone, for example: TZ=Europe/Berlin om ...",
+                    Hint(
+                        "Set TZ to the previous time zone, for example: TZ=Europe/Berlin ", Command(), " ..."
+                    ),
                 )
             return zone
         from zoneinfo import ZoneInfo  # noqa: PLC0415 - it takes 4 ms to import, and few need it

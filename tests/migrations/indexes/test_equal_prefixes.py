@@ -103,10 +103,10 @@ def om(group: str, command: str, *options: str) -> Ended:
 
 
 def refused_for_the_other_index(*models: str) -> str:
-    """Run, which is refused; return the command that prepares the index of another model."""
+    """Run, which is refused; return the command to which the module of the other model is to be added."""
     ended = run_om("migrate-data", "run", "--yes", *models)
     assert (ended.code, f"Error: Index {OTHER} " in ended.stderr) == (1, True), ended.text
-    (command,) = re.findall(r"prepare it with: om (migrate run .*)", ended.stderr)
+    (command,) = re.findall(r"prepare both indexes: .* to: om (migrate run .*)", ended.stderr)
     return str(command)
 
 
@@ -176,8 +176,8 @@ def test_indexes_of_two_models_are_migrated_together(logs: Logs) -> None:
     for reader in watched:
         reader.start()
     if logs.is_json:
-        hint = refused_for_the_other_index("--models", ours)
-        assert run_om(*hint.replace("MODULE", other).split()).code == 0, hint
+        command = refused_for_the_other_index("--models", ours)
+        assert run_om(*command.split(), "--models", other).code == 0, command
     _ = om("migrate-data", "run --yes", "--models", ours)
     _ = om("migrate", "run", *both)
     assert "No pending schema changes" in om("migrate", "status", *both).stdout

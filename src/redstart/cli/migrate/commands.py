@@ -53,7 +53,7 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import Tone, as_typed, counted, duration, line, note, print_json, refusal_by
+from redstart.cli.output import Tone, counted, duration, line, note, print_json, refusal_by, rendered
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
@@ -79,6 +79,7 @@ from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.phase import MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 
 REPLACED_EXTERNALLY = (
     "{}: another tool (for example redis-om's Migrator) replaced the active index. No data is lost, but queries may "
@@ -119,14 +120,20 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         _draw_indexes(statuses, pending)
         if is_cutover_pending:
             line(
-                as_typed("The data is converted. Cut over, or list the blocking values, with: om migrate run")
+                Hint(
+                    "The data is converted. Cut over, or list the blocking values, with: ",
+                    Command("migrate run"),
+                )
             )
         elif are_built:
             line(
-                as_typed("The new indexes are built. Convert the data and cut over with: om migrate-data run")
+                Hint(
+                    "The new indexes are built. Convert the data and cut over with: ",
+                    Command("migrate-data run"),
+                )
             )
         elif pending:
-            line(as_typed("Apply these changes with: om migrate run"))
+            line(Hint("Apply these changes with: ", Command("migrate run")))
         draw_unclaimed(unmanaged)
         if files.total:
             line(f"Total migrations: {files.total} in files")
@@ -327,7 +334,8 @@ class _RedisOmIds(click.Argument):
 def _refuse_migration_file(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> None:
     if value:
         raise click.UsageError(
-            f"Migration file {value[0]!r} was not rolled back: this command rolls back indexes and takes no ID. {FILES}"
+            f"Migration file {value[0]!r} was not rolled back: this command rolls back indexes and takes no ID. "
+            f"{rendered(FILES)}"
         )
 
 
@@ -370,7 +378,7 @@ def rollback(settings: Settings, accept_unindexed: bool, drop_created: bool, yes
     else:
         _draw_rollback(results, refused, undone=undone, accept_unindexed=accept_unindexed)
         if results and not refused and not undone and has_data:
-            line(as_typed(f"Roll back the data with: om migrate-data rollback {DATETIME_MIGRATION}"))
+            line(Hint("Roll back the data with: ", Command("migrate-data rollback", DATETIME_MIGRATION)))
     return Exit.PENDING if refused else Exit.DONE
 
 
@@ -416,8 +424,8 @@ def _draw_rollback(
         result = "as before the migration" if undone else "dual-format index active"
         draw_switched(name, switched, result, accepted=accept_unindexed)
     if refused:
-        line(as_typed("Fix the documents listed above, then type again: om migrate rollback"))
-        line(as_typed("Or roll back without them, with: om migrate rollback --accept-unindexed"))
+        line(Hint("Fix the documents listed above, then type again: ", Command("migrate rollback")))
+        line(Hint("Or roll back without them, with: ", Command("migrate rollback", "--accept-unindexed")))
 
 
 @click.command()

@@ -3,6 +3,7 @@
 import click
 
 from redstart.cli.main import LazyGroup
+from redstart.next_steps import Command, Hint
 
 _HERE = "redstart.cli.migrate"
 COMMANDS = {
@@ -13,13 +14,15 @@ COMMANDS = {
 }
 
 
-FILES = (
-    "Redstart does not write or run schema migration files; om migrate status lists them. "
-    "Create and replace indexes with: om migrate run --models MODULE"
+FILES = Hint(
+    "Redstart does not write or run schema migration files; ",
+    Command("migrate status"),
+    " lists them. Create and replace indexes with: ",
+    Command("migrate run", "--models", "MODULE"),
 )
 REPLACED = {
     **dict.fromkeys(("create", "downgrade"), FILES),
-    **dict.fromkeys(("--module", "-m"), "Use: om migrate run --models MODULE"),
+    **dict.fromkeys(("--module", "-m"), Hint("Use: ", Command("migrate run", "--models", "MODULE"))),
     "reset": "To remove an ID from the record of applied files, call: SchemaMigrator().mark_unapplied(id)",
 }
 

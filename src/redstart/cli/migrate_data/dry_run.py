@@ -29,6 +29,7 @@ from redstart.migrations.failure import Fate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import DryRun, Preflight
 from redstart.migrations.transformation import Outcome
+from redstart.next_steps import Command
 
 
 def dry_run(
@@ -58,9 +59,9 @@ def dry_run(
     return code
 
 
-def run_command(*, omit: Sequence[str]) -> str:
+def run_command(*, omit: Sequence[str]) -> Command:
     """Return the command of a run with the options of this one."""
-    return f"om migrate-data run{chosen_options(click.get_current_context(), omit=omit)}"
+    return Command("migrate-data run", *chosen_options(click.get_current_context(), omit=omit))
 
 
 def _draw(found: DryRun, options: MigrationOptions, verbose: bool) -> None:

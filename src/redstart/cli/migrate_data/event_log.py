@@ -1,6 +1,5 @@
 """`--log-file`: the events of a command as JSON lines in a file."""
 
-import json
 import os
 import stat
 import time
@@ -13,7 +12,7 @@ from typing import Any, Self
 import click
 
 from redstart.cli.exit_codes import Exit, exit_of
-from redstart.cli.output import as_typed, concealed, note, shown_message
+from redstart.cli.output import concealed, json_text, note, rendered, shown_message
 from redstart.cli.session import Session
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.migrations.context import Monitor, Progress
@@ -128,7 +127,7 @@ class EventLog:
         if self._file is None:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        text = json.dumps({"time": now, "event": event, **self._about, **fields})
+        text = json_text({"time": now, "event": event, **self._about, **fields})
         if self._file == _STDERR:
             note(text)
             return
@@ -148,7 +147,7 @@ def _what_failed(error: BaseException) -> dict[str, object]:
     if isinstance(error, RedstartError):
         return {
             "error": shown_message(error.message),
-            "hint": None if error.hint is None else concealed(as_typed(error.hint)),
+            "hint": None if error.next_step is None else concealed(rendered(error.next_step)),
             "exit_code": exit_of(error),
         }
     text, code = _ENDS.get(type(error), (str(error) or type(error).__name__, Exit.FAILED))

@@ -3,6 +3,7 @@
 import click
 
 from redstart.cli.main import LazyGroup
+from redstart.next_steps import Command, Hint
 
 _HERE = "redstart.cli.migrate_data"
 COMMANDS = {
@@ -27,8 +28,11 @@ COMMANDS = {
 
 
 REPLACED = {
-    "create": "This version of Redstart does not write or run migration files. List them with: om migrate-data status",
-    "datetime": "Dates are converted by: om migrate-data run --models MODULE",
+    "create": Hint(
+        "This version of Redstart does not write or run migration files. List them with: ",
+        Command("migrate-data status"),
+    ),
+    "datetime": Hint("Dates are converted by: ", Command("migrate-data run", "--models", "MODULE")),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from redstart.cli.index_report import blocking_report, forecast_report, result_report
 from redstart.cli.migration_files import files_report
-from redstart.cli.output import as_typed
+from redstart.cli.output import error_text, rendered
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
@@ -54,7 +54,7 @@ STATUS_OF_OUTCOME = {
 
 def refusal_text(refusal: Refusal | None) -> str | None:
     """Return the message and hint of a refused run, with commands as they were typed."""
-    return None if refusal is None else as_typed(str(refusal))
+    return None if refusal is None else error_text(refusal)
 
 
 def stats_report(found: Statistics, declarations: Sequence[ModelDeclaration]) -> dict[str, Any]:
@@ -156,8 +156,8 @@ def verify_report(result: VerificationResult) -> dict[str, Any]:
 
 def shown_problem(problem: Failure) -> Failure:
     """Return a problem; one that names a command names it as it was typed."""
-    names_command = problem.reason in (NO_SUCH_INDEX, REQUIRED)
-    return replace(problem, reason=as_typed(problem.reason)) if names_command else problem
+    reason = next((one for one in (NO_SUCH_INDEX, REQUIRED) if str(one) == problem.reason), None)
+    return problem if reason is None else replace(problem, reason=rendered(reason))
 
 
 def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:

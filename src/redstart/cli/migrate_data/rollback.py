@@ -23,7 +23,7 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import Tone, as_typed, counted, duration, line, print_json, rounded
+from redstart.cli.output import Tone, counted, duration, line, print_json, rounded
 from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_unused_exclusions, open_session, resume_hint, stop_on_signal
@@ -36,29 +36,35 @@ from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.outcomes import RollbackResult
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 
-ROLLBACK = f"om migrate-data rollback {DATETIME_MIGRATION}"
-REFORMATTING = f"{ROLLBACK} --reformat-preexisting"
+ROLLBACK = Command("migrate-data rollback", DATETIME_MIGRATION)
+REFORMATTING = Command("migrate-data rollback", DATETIME_MIGRATION, "--reformat-preexisting")
 PREEXISTING_NUMBERS = (
     "These values were numbers before the run: redis-om 1.x or the new version wrote them. The original index of a "
     "JSON model does not contain documents with such values."
 )
-REFORMAT = f"If the new version wrote them, rewrite them as text, too, with: {REFORMATTING}"
-CORRECT = "  correct these values, then run: om migrate rollback"
+REFORMAT = Hint("If the new version wrote them, rewrite them as text, too, with: ", REFORMATTING)
+CORRECT = Hint("  correct these values, then run: ", Command("migrate rollback"))
 TEXT_EXAMPLE = '"2023-01-01T12:00:00"'
 AFTER_REFUSAL = (
-    "  if redis-om 1.x wrote the pre-existing numbers, write these values as text, then run: om migrate rollback",
-    "  if the new version wrote them, convert the data again: om migrate-data run",
-    f"    and then run: {REFORMATTING}",
+    Hint(
+        "  if redis-om 1.x wrote the pre-existing numbers, write these values as text, then run: ",
+        Command("migrate rollback"),
+    ),
+    Hint("  if the new version wrote them, convert the data again: ", Command("migrate-data run")),
+    Hint("    and then run: ", REFORMATTING),
 )
 UNRESTORED = (
-    "Originals that are not restored stay on the server. List them with: om migrate-data errors",
-    f"Write them back by hand, then run again: {ROLLBACK}",
-    f"Or drop them with: om migrate-data drop-undo-log {DATETIME_MIGRATION}",
+    Hint(
+        "Originals that are not restored stay on the server. List them with: ", Command("migrate-data errors")
+    ),
+    Hint("Write them back by hand, then run again: ", ROLLBACK),
+    Hint("Or drop them with: ", Command("migrate-data drop-undo-log", DATETIME_MIGRATION)),
 )
 FORGOTTEN = (
     "Values that were converted before the undo log was dropped cannot be rolled back. Restore them from a backup,",
-    "or convert the rest again with: om migrate-data run",
+    Hint("or convert the rest again with: ", Command("migrate-data run")),
 )
 MAX_EXAMPLES = 10
 """Values of a kind that are listed without --verbose."""
@@ -150,7 +156,7 @@ def _ask(session: Session, migration_id: str, recorded: Plan | None, *, assume_y
     confirm(question, assume_yes=assume_yes)
 
 
-def _draw(found: RollbackResult, verbose: bool, command: str) -> None:
+def _draw(found: RollbackResult, verbose: bool, command: Command) -> None:
     """Print the outcome, the counts, each index, and the next step.
 
     Args:
@@ -169,7 +175,7 @@ def _draw(found: RollbackResult, verbose: bool, command: str) -> None:
     if found.data is not None and found.data.preexisting_numbers and (verbose or found.is_preview):
         _draw_preexisting(found.data, verbose)
     for text in _next_steps(found, command):
-        line(as_typed(text))
+        line(text)
 
 
 def _outcome(found: RollbackResult) -> tuple[str, Tone | None]:
@@ -231,7 +237,7 @@ def _draw_data(result: DataRollbackResult, verbose: bool, *, is_preview: bool) -
     for failure in result.unrestored_examples[:limit]:
         line(f"  {failure}")
     for text in () if is_preview else UNRESTORED:
-        line(f"  {as_typed(text)}")
+        line(Hint("  ", text))
 
 
 def _draw_refused(name: str, coverage: Coverage, found: RollbackResult, verbose: bool) -> None:
@@ -270,15 +276,17 @@ def _draw_preexisting(result: DataRollbackResult, verbose: bool) -> None:
     line(PREEXISTING_NUMBERS)
 
 
-def _next_steps(found: RollbackResult, command: str) -> Iterator[str]:
+def _next_steps(found: RollbackResult, command: Command) -> Iterator[str | Hint]:
     result = found.data
     if result is None:
         yield "To continue, do one of:"
-        yield f"  correct these documents, then run: {command}"
-        yield "  leave these documents out of the index: om migrate rollback --accept-unindexed"
-        yield f"    and then run: {command}"
+        yield Hint("  correct these documents, then run: ", command)
+        yield Hint(
+            "  leave these documents out of the index: ", Command("migrate rollback", "--accept-unindexed")
+        )
+        yield Hint("    and then run: ", command)
     elif result.stopped is not None:
-        yield f"Resume with: {command}"
+        yield Hint("Resume with: ", command)
     elif found.is_preview and not result.nothing_to_do:
         if result.preexisting_numbers:
             yield REFORMAT

@@ -49,6 +49,7 @@ from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import LOST_STATE, MigrationResult
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
+from redstart.next_steps import Command
 
 backup = click.option(
     "--backup", is_flag=True, help="First let the server save its data (BGSAVE), and wait until it is saved."
@@ -203,7 +204,7 @@ def _ask(session: Session, indexes: Sequence[IndexEstimate], *, assume_yes: bool
 
 
 def _run(
-    session: Session, options: MigrationOptions, resume_command: str, verbose: bool, log: EventLog
+    session: Session, options: MigrationOptions, resume_command: Command, verbose: bool, log: EventLog
 ) -> MigrationResult:
     def note_failure(failure: Failure) -> None:
         if verbose:

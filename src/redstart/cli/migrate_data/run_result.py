@@ -21,13 +21,14 @@ from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.outcomes import MigrationResult, unmatched_message
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Command
 
 
 def draw_result(
     found: MigrationResult,
     plan: Plan,
     *,
-    resume_command: str,
+    resume_command: Command,
     verbose: bool,
 ) -> None:
     """Print the outcome, the counts, the failures by reason, the indexes, and the next steps.
@@ -128,7 +129,7 @@ def _draw_failed(result: RunResult, failures: FailureSummary, failure_mode: Fail
 
 
 def _draw_verify_hint(result: RunResult, failures: FailureSummary) -> None:
-    next_step("Verify the result with", "om migrate-data verify --check-data")
+    next_step("Verify the result with", Command("migrate-data verify", "--check-data"))
     if failures.fates[Fate.QUARANTINED]:
         line(
             "  It also reports documents with a quarantined value in a field that does not allow None: models cannot "
@@ -145,15 +146,15 @@ def _draw_rollback_hint(result: RunResult) -> None:
         )
     if result.undoable:
         what = "Undo the rest with" if result.forgotten else "Undo the conversion with"
-        next_step(what, f"om migrate-data rollback {DATETIME_MIGRATION}")
+        next_step(what, Command("migrate-data rollback", DATETIME_MIGRATION))
 
 
-def _draw_resume_hint(stopped: str, resume_command: str) -> None:
+def _draw_resume_hint(stopped: str, resume_command: Command) -> None:
     if not stopped.startswith(AT_FAILURE):
         next_step("Progress is saved. Resume with", resume_command)
         return
     next_step("Progress is saved. Correct this value and resume with", resume_command)
-    stop_at_failures = f" --failure-mode {FailureMode.FAIL}"
     next_step(
-        "Or leave failed values unchanged and resume with", resume_command.replace(stop_at_failures, "", 1)
+        "Or leave failed values unchanged and resume with",
+        resume_command.without("--failure-mode", FailureMode.FAIL),
     )

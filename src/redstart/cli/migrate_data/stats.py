@@ -41,6 +41,7 @@ from redstart.migrations.data.status import DataStatus
 from redstart.migrations.outcomes import RunProgress, RunState, StatisticsResult
 from redstart.migrations.state_keys import DATETIME_MIGRATION
 from redstart.migrations.transformation import Outcome
+from redstart.next_steps import Command
 
 
 @click.command()
@@ -113,11 +114,13 @@ def _draw_stats(result: StatisticsResult, session: Session, verbose: bool) -> No
 
 def _draw_next_step(found: Statistics) -> None:
     if _has_work(found):
-        next_step("Preview a run with", "om migrate-data run --dry-run")
+        next_step("Preview a run with", Command("migrate-data run", "--dry-run"))
     elif found.exact:
         line("Nothing is left to convert.")
     else:
-        next_step("The sample has nothing to convert. Read all documents with", "om migrate-data verify")
+        next_step(
+            "The sample has nothing to convert. Read all documents with", Command("migrate-data verify")
+        )
 
 
 def _has_work(found: Statistics) -> bool:
@@ -188,7 +191,7 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
         undoes = checkpoint is not None and checkpoint.stage.undoes
         next_step(
             "Resume with",
-            f"om migrate-data rollback {DATETIME_MIGRATION}" if undoes else "om migrate-data run",
+            Command("migrate-data rollback", DATETIME_MIGRATION) if undoes else Command("migrate-data run"),
         )
 
 

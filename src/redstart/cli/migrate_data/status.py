@@ -13,7 +13,7 @@ from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import Settings, common, exclude_prefix
-from redstart.cli.output import ago, as_typed, counted, line, print_json
+from redstart.cli.output import ago, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
@@ -30,6 +30,7 @@ from redstart.migrations.outcomes import (
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.schema_check import DateField, DateFormat, DateIndex, inspect_dates, next_command
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATETIME_MIGRATION
+from redstart.next_steps import Command, Hint
 
 PHASES = {
     MigrationPhase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
@@ -119,17 +120,17 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
         line(CHECK_PREFIXES)
     if found.unrestored:
         line(f"The last rollback could not restore all values of {counted(found.unrestored, 'document')}.")
-        next_step("List these values with", "om migrate-data errors")
+        next_step("List these values with", Command("migrate-data errors"))
     if found.recorded_elsewhere:
         line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
         if status.is_state_lost:
             line(LOST_STATE)
-        next_step("Check the data with", "om migrate-data verify")
+        next_step("Check the data with", Command("migrate-data verify"))
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
-        next_step("Add it to the list with", "om migrate-data run")
+        next_step("Add it to the list with", Command("migrate-data run"))
     for text in _what_next(status):
-        line(as_typed(text))
+        line(text)
     draw_absent(status.absent)
 
 
@@ -152,27 +153,32 @@ def _rewritten(models: Sequence[PlannedModel], status: StatusResult) -> str:
     return f"{state}, but dates in text format were written since, under {prefixes}"
 
 
-def _what_next(status: StatusResult) -> tuple[str, ...]:
+def _what_next(status: StatusResult) -> tuple[str | Hint, ...]:
     found = status.data
     if status.progress.is_running:
-        return (f"In progress: {found.lease}", "Watch the progress with: om migrate-data progress")
+        return (
+            f"In progress: {found.lease}",
+            Hint("Watch the progress with: ", Command("migrate-data progress")),
+        )
     if _is_rewritten(found):
         lost = "Queries do not return these documents. " if status.is_cut_over else ""
-        return (f"{lost}Stop the old version, then convert with: om migrate-data run",)
+        return (Hint(f"{lost}Stop the old version, then convert with: ", Command("migrate-data run")),)
     if status.phase is MigrationPhase.CONVERTED:
-        return ("Check documents written since then with: om migrate-data verify",)
+        return (Hint("Check documents written since then with: ", Command("migrate-data verify")),)
     if status.phase is MigrationPhase.MIGRATING:
-        return ("Resume with: om migrate-data run",)
+        return (Hint("Resume with: ", Command("migrate-data run")),)
     is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
     return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
 
 
-def _how_to_convert(found: DataStatus) -> str:
+def _how_to_convert(found: DataStatus) -> Hint:
     if all(model in found.unnamed for model in found.pending):
-        return "Name the modules of these models with --models, and convert with: om migrate-data run"
+        return Hint(
+            "Name the modules of these models with --models, and convert with: ", Command("migrate-data run")
+        )
     if found.recorded_elsewhere:
-        return "Convert the rest with: om migrate-data run"
-    return "Convert with: om migrate-data run"
+        return Hint("Convert the rest with: ", Command("migrate-data run"))
+    return Hint("Convert with: ", Command("migrate-data run"))
 
 
 def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
@@ -185,13 +191,13 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
     table("Models", ["model", "key prefix", "storage", "fields", "state", "documents"], rows)
     if failed.count:
-        next_step(f"{summary_of(failed)}. List these with", "om migrate-data errors")
+        next_step(f"{summary_of(failed)}. List these with", Command("migrate-data errors"))
     if found.record.plan is not None:
         kept = found.record.forgotten
         all_but = (
             f", all but {kept:,} values that were converted before the undo log was dropped" if kept else ""
         )
-        next_step(f"Roll back{all_but} with", f"om migrate-data rollback {DATETIME_MIGRATION}")
+        next_step(f"Roll back{all_but} with", Command("migrate-data rollback", DATETIME_MIGRATION))
 
 
 STATES = {
@@ -215,7 +221,6 @@ def check_schema(settings: Settings, as_json: bool) -> int:
         note_assumed_zone(session)
         found = session.run(inspect_dates(session.planned_indexes(), session.plan))
     advice = next_command(found)
-    advice = None if advice is None else as_typed(advice)
     if as_json:
         print_json(_report(found, advice))
     else:
@@ -223,7 +228,7 @@ def check_schema(settings: Settings, as_json: bool) -> int:
     return Exit.DONE if advice is None else Exit.PENDING
 
 
-def _draw(found: list[DateIndex], advice: str | None) -> None:
+def _draw(found: list[DateIndex], advice: Command | None) -> None:
     rows = [
         [one.model, str(field.path), STATES[field.form], _type(field) or "-", field.wanted.kind]
         for one in found
@@ -243,10 +248,10 @@ def _draw(found: list[DateIndex], advice: str | None) -> None:
     if unconverted:
         line(f"Data not converted yet: {', '.join(unconverted)}")
     if advice is not None:
-        line(f"Next: {advice}")
+        line(Hint("Next: ", advice))
 
 
-def _report(found: list[DateIndex], advice: str | None) -> dict[str, Any]:
+def _report(found: list[DateIndex], advice: Command | None) -> dict[str, Any]:
     mismatches = [
         {
             "model": one.model,

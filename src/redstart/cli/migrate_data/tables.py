@@ -10,6 +10,7 @@ from redstart.migrations.data.unrestored import NOT_RESTORED
 from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.outcomes import RecordedFailures, unmatched_message
 from redstart.migrations.transformation import Outcome
+from redstart.next_steps import Command
 
 CHECK_PREFIXES = (
     "If there should be data: check the server and the database number (--url), and the key prefixes (--models; "
@@ -149,7 +150,7 @@ def summary_of(found: RecordedFailures) -> str:
 
 def draw_failures_hint() -> None:
     """Print how to list each failure of a run."""
-    next_step("List each failed value with", "om migrate-data errors")
+    next_step("List each failed value with", Command("migrate-data errors"))
 
 
 def _place_and_value(failure: Failure) -> str:

@@ -20,6 +20,7 @@ from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.indexes.coverage import IndexCheck
 from redstart.migrations.outcomes import VerificationResult
 from redstart.migrations.transformation import Outcome
+from redstart.next_steps import Command
 
 MAX_PROBLEMS = 20
 """Problems that are listed without --verbose."""
@@ -115,7 +116,7 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
     if not verbose and count > MAX_PROBLEMS:
         line(f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {min(count, len(problems)):,} of them")
     if unconverted:
-        next_step("Convert values in text format with", "om migrate-data run")
+        next_step("Convert values in text format with", Command("migrate-data run"))
     if model_check is not None and model_check.unreadable:
         line(UNREADABLE)
 

@@ -12,11 +12,13 @@ from redstart.commands.keyspace import get
 from redstart.effects import Argument, Op, call
 from redstart.errors import CheckpointCorruptError, CheckpointVersionError
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command, Hint
 
 FORMAT = 2
 
-START_OVER = (
-    "Start again from the beginning (converted values are not lost) with: om migrate-data clear-progress"
+START_OVER = Hint(
+    "Start again from the beginning (converted values are not lost) with: ",
+    Command("migrate-data clear-progress"),
 )
 """The hint for a checkpoint that cannot be used."""
 

@@ -29,6 +29,7 @@ from redstart.migrations.data.undo_log import check_entries
 from redstart.migrations.data.unrestored import unrestored_page
 from redstart.migrations.lease import lease_damage
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
+from redstart.next_steps import Command, Hint
 
 LISTS = ("failures", "replaced")
 """Keys that only list values for people. A rollback does not need them."""
@@ -93,10 +94,10 @@ def _damage_of_unrestored(keys: StateKeys) -> Op[list[Damage]]:
     return []
 
 
-def _unrestored_hint(keys: StateKeys) -> str:
-    return (
-        "Restore it from a backup: it has the last copies of these values. To give them up: "
-        f"om migrate-data drop-undo-log {keys.migration_id}"
+def _unrestored_hint(keys: StateKeys) -> Hint:
+    return Hint(
+        "Restore it from a backup: it has the last copies of these values. To give them up: ",
+        Command("migrate-data drop-undo-log", keys.migration_id),
     )
 
 
@@ -136,7 +137,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     try:
         record = record_from(keys, fields)
     except StateDamagedError as exc:
-        return [Damage("record", exc.message, exc.hint or "", type(exc))]
+        return [Damage("record", exc.message, exc.next_step, type(exc))]
     if record.is_new and not (entries or record.applied or record.plan or record.unrestored_members):
         return (yield from _damage_without_record(keys))
     found = yield from _damage_of_generation(keys, record)
@@ -177,9 +178,11 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
         "unrestored": record.unrestored_members,
     }
     hints = {
-        "failures": "List the failed values again with: om migrate-data run",
-        "replaced": "Restore it from a backup; or restore the values with: "
-        f"om migrate-data rollback {keys.migration_id}",
+        "failures": Hint("List the failed values again with: ", Command("migrate-data run")),
+        "replaced": Hint(
+            "Restore it from a backup; or restore the values with: ",
+            Command("migrate-data rollback", keys.migration_id),
+        ),
         "unrestored": _unrestored_hint(keys),
     }
     names = {"census": f"The list of pre-existing numbers ({keys.census})"}
@@ -229,7 +232,7 @@ def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Dam
     try:
         _ = checkpoint_from(keys, saved)
     except StateDamagedError as exc:
-        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.next_step or START_OVER, type(exc))]
     return []
 
 
@@ -242,7 +245,7 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
     try:
         checkpoint = checkpoint_from(keys, saved)
     except StateDamagedError as exc:
-        return [Damage("checkpoint", exc.message, exc.hint or START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.next_step or START_OVER, type(exc))]
     if checkpoint.generation == record.generation:
         return []
     message = (
@@ -268,5 +271,5 @@ def _damage_of_journal(
     try:
         check_entries(keys, newest)
     except StateDamagedError as exc:
-        return [Damage("journal", exc.message, exc.hint or keys.restore_hint(), type(exc))]
+        return [Damage("journal", exc.message, exc.next_step or keys.restore_hint(), type(exc))]
     return []

@@ -27,6 +27,7 @@ from redstart.migrations.transformation import (
     Texts,
     Transformation,
 )
+from redstart.next_steps import Command, Hint
 from redstart.values.datetime_parser import (
     MAX_CHARACTERS,
     WHITE_SPACE,
@@ -255,7 +256,10 @@ class DatetimeConversion(Transformation):
         return PlanChangedError(
             f"Values without an offset were interpreted in the time zone {before}, and would now be "
             f"interpreted in {now}.",
-            f"Restore the setting {_ZONE}, or roll back first with: om migrate-data rollback {self.migration_id}",
+            Hint(
+                f"Restore the setting {_ZONE}, or roll back first with: ",
+                Command("migrate-data rollback", self.migration_id),
+            ),
         )
 
     def paths(self, declaration: ModelDeclaration) -> tuple[ValuePath, ...]:

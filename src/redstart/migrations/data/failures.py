@@ -21,6 +21,7 @@ from redstart.migrations.data.record import counted
 from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command, Hint
 
 MAX_RECORDS = 100_000
 """Limit of records. Further failures are only counted."""
@@ -160,8 +161,10 @@ class FailureLog:
             raise StateDamagedError(
                 f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
                 f"{shown_value(name)}.",
-                f"Restore both keys from a backup, or roll back without them: om migrate-data rollback "
-                f"{self._keys.migration_id}",
+                Hint(
+                    "Restore both keys from a backup, or roll back without them: ",
+                    Command("migrate-data rollback", self._keys.migration_id),
+                ),
             ) from exc
 
 

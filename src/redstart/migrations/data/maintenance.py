@@ -18,6 +18,7 @@ from redstart.migrations.data.record import (
 from redstart.migrations.data.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import DATA_RUNS, StateKeys
+from redstart.next_steps import Command, Hint
 
 GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
 """Parts of the state that `drop-undo-log` removes even if they are damaged. Keys of another program stay."""
@@ -127,12 +128,17 @@ def _require_nothing_unfinished(keys: StateKeys, *, is_damaged: bool) -> Op[None
     if cleared == b"rollback" if found is None else found.stage.undoes:
         raise RollbackInProgressError(
             "A rollback was interrupted; it cannot be completed without the undo log.",
-            f"Finish it with: om migrate-data rollback {keys.migration_id}",
+            Hint("Finish it with: ", Command("migrate-data rollback", keys.migration_id)),
         )
     if b"run" in (unfinished, plan and cleared) and not is_damaged:
         raise MigrationError(
             "A run was interrupted; without the undo log the values that it has converted cannot be rolled back.",
-            f"Finish it with: om migrate-data run\nOr roll it back with: om migrate-data rollback {keys.migration_id}",
+            Hint(
+                "Finish it with: ",
+                Command("migrate-data run"),
+                "\nOr roll it back with: ",
+                Command("migrate-data rollback", keys.migration_id),
+            ),
         )
 
 

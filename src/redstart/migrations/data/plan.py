@@ -17,6 +17,7 @@ from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
 from redstart.migrations.server_checks import ServerFacts
 from redstart.migrations.transformation import Settings, Transformation
+from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 
@@ -221,7 +222,7 @@ def scan_pattern(plan: Plan) -> bytes:
 
 
 def _merged_model(known: PlannedModel, current: PlannedModel, migration_id: str) -> PlannedModel:
-    hint = f"Roll back first with: om migrate-data rollback {migration_id}"
+    hint = Hint("Roll back first with: ", Command("migrate-data rollback", migration_id))
     paths = {path.segments: path for path in known.paths}
     for path in current.paths:
         if path.segments in paths and paths[path.segments].kind != path.kind:
@@ -231,11 +232,11 @@ def _merged_model(known: PlannedModel, current: PlannedModel, migration_id: str)
             )
         paths[path.segments] = path
     if set(known.excluded) != set(current.excluded):
-        options = "".join(f" --exclude-prefix {quote(prefix)}" for prefix in known.excluded)
+        options = [word for prefix in known.excluded for word in ("--exclude-prefix", prefix)]
         raise PlanChangedError(
             f"{current.name}: the previous run excluded {_listed(known.excluded)}, and this run would exclude "
             f"{_listed(current.excluded)}.",
-            f"Use the same exclusions: om migrate-data run{options}\n{hint}",
+            Hint("Use the same exclusions: ", Command("migrate-data run", *options), "\n", hint),
         )
     if known.storage != current.storage:
         raise PlanChangedError(

@@ -49,6 +49,7 @@ from redstart.migrations.lease import Activity, Lease, ServerRestartedError, ser
 from redstart.migrations.server_checks import server_facts
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.transformation import Transformation
+from redstart.next_steps import Command, Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,10 @@ def require_undo_log(keys: StateKeys, record: Record) -> Op[None]:
         raise MigrationError(
             f"Cannot roll back {keys.migration_id}: {APPLIED_MIGRATIONS} lists it as applied, but the "
             f"state of Redstart ({keys.record} and others) is missing. It was lost, or redis-om converted the data.",
-            "To restore the originals, use a backup. See which format the data has with: om migrate-data verify",
+            Hint(
+                "To restore the originals, use a backup. See which format the data has with: ",
+                Command("migrate-data verify"),
+            ),
         )
 
 
@@ -355,7 +359,11 @@ class _Rollback:
                 raise CheckpointCorruptError(
                     f"{checkpoint.done:,} entries of the undo log {self._keys.journal} were undone, but it has "
                     f"{total:,}: the checkpoint {self._keys.checkpoint} is wrong.",
-                    "Roll back from the end of the log: om migrate-data clear-progress, then the same command again",
+                    Hint(
+                        "Roll back from the end of the log: ",
+                        Command("migrate-data clear-progress"),
+                        ", then the same command again",
+                    ),
                 )
             restoring = Restoring(undoing, under=checkpoint.run_id)
             yield from restoring.restore_all(self._keys, self._lease, applier)

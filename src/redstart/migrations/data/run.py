@@ -33,6 +33,7 @@ from redstart.migrations.lease import Lease
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.state_keys import DATA_RUNS, StateKeys
 from redstart.migrations.transformation import Outcome
+from redstart.next_steps import Command, Hint
 
 
 def begin_run(context: Context, plan: Plan, *, resume: bool = True) -> Op[None]:
@@ -73,7 +74,10 @@ def require_room_aside(plan: Plan, mode: FailureMode) -> None:
         ]
         raise ConfigurationError(
             "\n".join(lines),
-            "Rename the field, or choose another mode: om migrate-data run --failure-mode log_and_skip",
+            Hint(
+                "Rename the field, or choose another mode: ",
+                Command("migrate-data run", "--failure-mode", "log_and_skip"),
+            ),
         )
 
 
@@ -118,8 +122,13 @@ def require_same_plan(context: Context, plan: Plan, record: Record, found: Check
     if found.plan_hash != plan.hash:
         raise PlanChangedError(
             context.transformation.texts.plan_changed,
-            "Resume with the previous models, or start again with the current ones: om migrate-data "
-            "clear-progress, then om migrate-data run. Converted values stay converted and can be rolled back.",
+            Hint(
+                "Resume with the previous models, or start again with the current ones: ",
+                Command("migrate-data clear-progress"),
+                ", then ",
+                Command("migrate-data run"),
+                ". Converted values stay converted and can be rolled back.",
+            ),
         )
 
 
@@ -134,7 +143,7 @@ def _require_no_rollback(keys: StateKeys, found: Checkpoint) -> None:
     if found.stage.undoes:
         raise RollbackInProgressError(
             "A rollback was interrupted and is not complete.",
-            f"Finish it with: om migrate-data rollback {keys.migration_id}",
+            Hint("Finish it with: ", Command("migrate-data rollback", keys.migration_id)),
         )
 
 

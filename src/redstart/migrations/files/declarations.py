@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from redstart.display import printable
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, APPLIED_SCHEMA_MIGRATIONS
+from redstart.next_steps import Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Kind:
     folder: str
     record: str
     error: type[MigrationError]
-    command: str
+    status_command: Command
 
     def directory(self, root: str) -> Path:
         """Return the directory of its files, given the directory of all migration files."""
@@ -104,7 +105,12 @@ class Kind:
 
 
 DATA: Final = Kind(
-    "data", "BaseMigration", "data-migrations", APPLIED_MIGRATIONS, DataMigrationError, "om migrate-data"
+    "data",
+    "BaseMigration",
+    "data-migrations",
+    APPLIED_MIGRATIONS,
+    DataMigrationError,
+    Command("migrate-data status"),
 )
 SCHEMA: Final = Kind(
     "schema",
@@ -112,7 +118,7 @@ SCHEMA: Final = Kind(
     "schema-migrations",
     APPLIED_SCHEMA_MIGRATIONS,
     SchemaMigrationError,
-    "om migrate",
+    Command("migrate status"),
 )
 
 

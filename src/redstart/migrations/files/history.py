@@ -13,6 +13,7 @@ from redstart.effects import Op, call
 from redstart.migrations.files.declarations import Declared, Kind, Problem
 from redstart.migrations.files.loader import Found
 from redstart.migrations.state_keys import DATETIME_MIGRATION
+from redstart.next_steps import Hint
 
 
 def in_order(
@@ -170,5 +171,8 @@ def refuse(problems: Sequence[Problem], where: str, kind: Kind) -> None:
     others = f"\n... {len(problems) - 1} more" if len(problems) > 1 else ""
     raise kind.error(
         f"The {kind.name} migrations in {printable(where)} cannot be used. {problems[0]}{others}",
-        f"Correct the file, or move it to another directory. List all problems with: {kind.command} status",
+        Hint(
+            "Correct the file, or move it to another directory. List all problems with: ",
+            kind.status_command,
+        ),
     )

@@ -48,7 +48,7 @@ def _look() -> Op[list[Damage]]:
         names = yield from unrecorded()
         recorded = yield from read_records()
     except StateDamagedError as exc:
-        return [*found, Damage("index records", exc.message, exc.hint or "", type(exc))]
+        return [*found, Damage("index records", exc.message, exc.next_step, type(exc))]
     if names:
         others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         found.append(

@@ -14,6 +14,7 @@ from redstart.commands.server_errors import is_not_temporary_index, is_unknown_i
 from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, MigrationError, UnsafeServerError
 from redstart.migrations.indexes.state import SCRATCH, shown
+from redstart.next_steps import Command, Hint
 from redstart.search.index_info import IndexInfo
 from redstart.search.query_field import term_of
 from redstart.search.schema import PHONETIC, FieldKind, Index, IndexField
@@ -54,8 +55,14 @@ def require_droppable(found: IndexInfo) -> Op[None]:
         raise MigrationError(
             f"The index {shown(found.name)} was created with TEMPORARY: {seconds} seconds without a query, or dropping "
             f"it, would delete its {found.documents:,} documents.",
-            "Drop it with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps the documents, then create it with: "
-            "om migrate run. Queries fail in between.",
+            Hint(
+                (
+                    "Drop it with FT.DROPINDEX and its option _FORCEKEEPDOCS, which keeps the documents, "
+                    "then create it with: "
+                ),
+                Command("migrate run"),
+                ". Queries fail in between.",
+            ),
         )
     script = load("drop_index.lua", "probe_temporary.lua")
     keeps = yield from run_script(script, (f"{_SCRATCH_PREFIX}1",), (SCRATCH, _SCRATCH_PREFIX))

@@ -7,6 +7,7 @@ record (see redstart.migrations.indexes.drift), and the next run repairs it with
 from enum import StrEnum
 
 from redstart.errors import MigrationError
+from redstart.next_steps import Command, Hint
 
 
 class IndexState(StrEnum):
@@ -145,5 +146,5 @@ def next_state(name: str, state: IndexState | None, event: IndexEvent) -> IndexS
         described = "has no record" if state is None else f"is recorded as {state.value}"
         raise MigrationError(
             f"Cannot {event.value} the index {name}: it {described}. Its record was not changed.",
-            "Show the indexes with: om migrate status. Then run the command again.",
+            Hint("Show the indexes with: ", Command("migrate status"), ". Then run the command again."),
         ) from None

@@ -11,6 +11,7 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.state import is_built_name, read_records, shown
+from redstart.next_steps import Command, Hint
 from redstart.search.index_info import IndexInfo
 
 _MAX_SPELLINGS = 64
@@ -30,7 +31,7 @@ class ListedIndex:
     is_managed: bool
 
 
-def list_indexes(names: Set[str], accept: str | None) -> Op[list[ListedIndex]]:
+def list_indexes(names: Set[str], accept: Command | None) -> Op[list[ListedIndex]]:
     """Return all indexes, by name.
 
     Args:
@@ -60,13 +61,13 @@ def list_indexes(names: Set[str], accept: str | None) -> Op[list[ListedIndex]]:
     return indexes
 
 
-def _require_inspected(name: str, inspected: int, count: int, accept: str) -> Op[None]:
+def _require_inspected(name: str, inspected: int, count: int, accept: Command) -> Op[None]:
     """Raise MigrationError if an index cannot be inspected. A read if there is one, for it may be dropped by now."""
     if inspected < count <= (yield from call(ft_list())).count(name):
         raise MigrationError(
             f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that "
             "the server does not list. It may lose documents when dates change their type.",
-            f"Drop the index, or accept this with: {accept}",
+            Hint("Drop the index, or accept this with: ", accept),
         )
 
 

@@ -24,6 +24,7 @@ from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
 from redstart.migrations.indexes.swap import CutoverResult, create_index
 from redstart.migrations.lease import Lease, acquire, under_lease
 from redstart.migrations.server_checks import require_search, require_server, server_facts
+from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
 
@@ -270,5 +271,5 @@ def _failed(
     lines = [f"  {one.model} ({one.name}): {error.message}" for one, error in failures]
     return MigrationError(
         f"{len(failures)} indexes were refused; {done} others were migrated.\n" + "\n".join(lines),
-        "Correct these models, or select others with --models. Then run: om migrate run",
+        Hint("Correct these models, or select others with --models. Then run: ", Command("migrate run")),
     )

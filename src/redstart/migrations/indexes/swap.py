@@ -13,6 +13,7 @@ from redstart.migrations.indexes.coverage import Coverage, check_coverage
 from redstart.migrations.indexes.plan import pending_attributes
 from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key, shown
 from redstart.migrations.lease import Lease
+from redstart.next_steps import Command, Hint
 from redstart.search.schema import Index
 from redstart.search.schema_diff import difference, same_definition
 
@@ -43,7 +44,7 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
     what = f"{index} does not exist any more" if outcome == b"missing" else f"it points to {place} now"
     raise MigrationError(
         f"Could not switch alias {name} to {index}: {what} (changed by another client).",
-        "Check with: om migrate status. Then run the command again.",
+        Hint("Check with: ", Command("migrate status"), ". Then run the command again."),
     )
 
 
@@ -200,7 +201,7 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
         raise MigrationError(
             f"The schema of the index {name} has {len(words):,} words; a script can pass at most {MAX_WORDS:,} to "
             "FT.CREATE.",
-            "Create the index from its model with: om migrate run",
+            Hint("Create the index from its model with: ", Command("migrate run")),
         )
     tried = yield from try_definition(words)
     if isinstance(tried, str):
@@ -223,7 +224,7 @@ def create_index(lease: Lease, name: str, schema: str, schema_hash: str) -> Op[N
 def _refused(name: str, schema: str, said: str) -> MigrationError:
     return MigrationError(
         f"The server rejected the index {name}: {said}.\nThe schema is: {schema}",
-        "Create the index from its model with: om migrate run",
+        Hint("Create the index from its model with: ", Command("migrate run")),
     )
 
 
@@ -234,5 +235,5 @@ def _require_same(name: str, found: Index, wanted: Index) -> None:
         raise MigrationError(
             f"Index {name} already exists with a different schema "
             f"({'; '.join(map(str, changes[:_MAX_CHANGES_SHOWN]))}{more}). Nothing was changed.",
-            "Migrate it with: om migrate run",
+            Hint("Migrate it with: ", Command("migrate run")),
         )
