@@ -21,7 +21,11 @@ from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.outcomes import (
-    LOST_STATE,
+    POSSIBLE_CAUSES,
+    RECORD_HERE,
+    RECORDED_ELSEWHERE,
+    RESTORE_STATE,
+    SEE_FORMAT,
     Outcome,
     RecordedFailures,
     StatusResult,
@@ -121,10 +125,11 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     if found.unrestored:
         line(f"The last rollback could not restore all values of {counted(found.unrestored, 'document')}.")
         next_step("List these values with", Command("migrate-data errors"))
-    if found.recorded_elsewhere:
-        line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
-        if status.is_state_lost:
-            line(LOST_STATE)
+    if status.is_recorded_elsewhere:
+        for text in (RECORDED_ELSEWHERE, POSSIBLE_CAUSES, SEE_FORMAT, RESTORE_STATE, RECORD_HERE):
+            line(text)
+    elif found.recorded_elsewhere:
+        line("redis-om recorded this migration as applied, which it does even if nothing was converted.")
         next_step("Check the data with", Command("migrate-data verify"))
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
@@ -136,6 +141,8 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
 
 def _phase(status: StatusResult) -> str:
     meaning = PHASES[status.phase]
+    if status.is_recorded_elsewhere:
+        meaning = "whether dates are converted is not recorded"
     if status.absent and status.phase in (MigrationPhase.CUT_OVER, MigrationPhase.CONTRACTED):
         meaning = f"all documents are converted; {indexes_are(len(status.absent), 'absent')}"
     when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
@@ -167,6 +174,8 @@ def _what_next(status: StatusResult) -> tuple[str | Hint, ...]:
         return (Hint("Check documents written since then with: ", Command("migrate-data verify")),)
     if status.phase is MigrationPhase.MIGRATING:
         return (Hint("Resume with: ", Command("migrate-data run")),)
+    if status.is_recorded_elsewhere:
+        return ()
     is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
     return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
 
