@@ -47,10 +47,9 @@ from redstart.migrations.failure import Failure
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
-from redstart.migrations.outcomes import LOST_STATE
+from redstart.migrations.outcomes import POSSIBLE_CAUSES, RESTORE_STATE, SEE_FORMAT, recorded_elsewhere
 from redstart.migrations.run_results import MigrationResult
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS
-from redstart.next_steps import Command
+from redstart.next_steps import Command, Hint
 
 backup = click.option(
     "--backup", is_flag=True, help="First let the server save its data (BGSAVE), and wait until it is saved."
@@ -155,8 +154,14 @@ def run(
         preflight = session.run(session.migration().preflight(options))
         note_assumed_zone(session)
         note_unused_exclusions(session)
-        if preflight.is_state_lost:
-            warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
+        if preflight.is_recorded_elsewhere:
+            warn(
+                Hint(
+                    f"{recorded_elsewhere(session.keys.migration_id)} {POSSIBLE_CAUSES} ",
+                    SEE_FORMAT,
+                    f". {RESTORE_STATE}",
+                )
+            )
         files = pending_files(session, DATA, migrations_dir, module)
         note_unclaimed(find_unclaimed(session))
         note_superseded(preflight.superseded)

@@ -21,7 +21,16 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.outcomes import LOST_STATE, Outcome, RecordedFailures, StatusResult
+from redstart.migrations.outcomes import (
+    POSSIBLE_CAUSES,
+    RECORD_HERE,
+    RESTORE_STATE,
+    SEE_FORMAT,
+    Outcome,
+    RecordedFailures,
+    StatusResult,
+    recorded_elsewhere,
+)
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.schema_check import FieldCheck, FieldFormat, SchemaCheck
@@ -119,10 +128,17 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     if found.unrestored:
         line(f"The last rollback could not restore all values of {counted(found.unrestored, 'document')}.")
         next_step("List these values with", Command("migrate-data errors"))
-    if found.recorded_elsewhere:
-        line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
-        if status.is_state_lost:
-            line(LOST_STATE)
+    if status.is_recorded_elsewhere:
+        for text in (
+            recorded_elsewhere(found.migration_id),
+            POSSIBLE_CAUSES,
+            SEE_FORMAT,
+            RESTORE_STATE,
+            RECORD_HERE,
+        ):
+            line(text)
+    elif found.recorded_elsewhere:
+        line("redis-om recorded this migration as applied, which it does even if nothing was converted.")
         next_step("Check the data with", Command("migrate-data verify"))
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
@@ -134,6 +150,8 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
 
 def _phase(status: StatusResult) -> str:
     meaning = PHASES[status.phase]
+    if status.is_recorded_elsewhere:
+        meaning = "whether dates are converted is not recorded"
     if status.absent and status.phase in (MigrationPhase.CUT_OVER, MigrationPhase.CONTRACTED):
         meaning = f"all documents are converted; {indexes_are(len(status.absent), 'absent')}"
     when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
@@ -165,6 +183,8 @@ def _what_next(status: StatusResult) -> tuple[str | Hint, ...]:
         return (Hint("Check documents written since then with: ", Command("migrate-data verify")),)
     if status.phase is MigrationPhase.MIGRATING:
         return (Hint("Resume with: ", Command("migrate-data run")),)
+    if status.is_recorded_elsewhere:
+        return ()
     is_rolling_back = status.phase is MigrationPhase.ROLLING_BACK
     return (_how_to_convert(found),) if found.pending and not is_rolling_back else ()
 
