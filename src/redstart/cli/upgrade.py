@@ -40,7 +40,7 @@ def upgrade(
     yes: bool,
     as_json: bool,
 ) -> Exit:
-    """Apply all pending migration files, in order, beside the running application.
+    """Apply all pending migration files, in order, while the application runs.
 
     Each file first adds what the new version needs, then its indexes are cut over. What only the previous version needs
     stays until `om migrate cleanup`. A file is recorded when it is complete; the same command resumes one that stopped.
