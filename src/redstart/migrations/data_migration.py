@@ -215,7 +215,7 @@ class DataMigration:
         yield from require_intact(self.keys, exempt=("failures",))
         yield from self._require_used_prefixes(options.include_prefixes)
         record = yield from read_record(self.keys)
-        is_lost = yield from is_recorded_without_state(self.keys, record)
+        is_elsewhere = yield from is_recorded_without_state(self.keys, record)
         planned = self.planned_indexes()
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
@@ -224,7 +224,9 @@ class DataMigration:
         )
         statuses = (yield from index_statuses(planned)) if indexes else []
         is_interrupted = (yield from load_checkpoint(self.keys)) is not None
-        return Preflight(indexes, [one for one in statuses if one.is_superseded], is_lost, is_interrupted)
+        return Preflight(
+            indexes, [one for one in statuses if one.is_superseded], is_elsewhere, is_interrupted
+        )
 
     def dry_run(self, options: MigrationOptions, preflight: Preflight | None = None) -> Op[DryRun]:
         """Read and classify every value, and check whether a run would be refused. Reads only.

@@ -11,10 +11,10 @@ from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import client_named
 from redstart.migrations.data.plan import Plan, PlannedModel, longer_than
+from redstart.migrations.indexes.listing import indexes_listed_as
 from redstart.migrations.indexes.state import shown
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.transformation import Transformation
-from redstart.migrations.unmanaged_indexes import indexes_listed_as
 from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
