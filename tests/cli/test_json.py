@@ -113,7 +113,7 @@ FROZEN = {
     "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
     "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
-    "`om migrate cleanup`": "dropped would_drop",
+    "`om migrate cleanup`": "dropped would_drop contracted would_contract",
     "`om migrate plan`": "where migrations "
     + " ".join(f"migrations[].{name}" for name in f"id description path {OPERATIONS}".split()),
     "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
