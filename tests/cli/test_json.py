@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
+from tests.cli.test_docs import COMMANDS
 from tests.support.cli import run_om
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -245,6 +246,17 @@ def test_they_do_not_depend_on_what_was_found(
     found = keys_of(run_om("migrate-data", *words, "--json").json)
     assert found <= frozen
     assert frozen - found <= optional(frozen)
+
+
+WITHOUT_SECTION = {"om upgrade", "om downgrade"}
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in WITHOUT_SECTION])
+def test_every_command_with_json_has_a_section(path: str) -> None:
+    takes_json = any("--json" in parameter.opts for parameter in COMMANDS[path].params)
+    headings = {" ".join(re.findall(r"[a-z-]+", heading)) for heading in FROZEN}
+    missing = "add a section to docs/json.md, and its keys to FROZEN"
+    assert not takes_json or any(heading.startswith(path) for heading in headings), missing
 
 
 def test_every_section_is_about_something_that_exists() -> None:

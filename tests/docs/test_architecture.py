@@ -129,6 +129,19 @@ def test_every_module_is_in_the_map() -> None:
     assert sorted(modules - listed) == [], "add a row to the table of its folder in ARCHITECTURE.md"
 
 
+def test_where_to_add_names_each_definition_in_its_file() -> None:
+    """`_fate` in `migrations/data/page_converter.py`: that file defines it, and does not only import it."""
+    section = re.sub(r"\s+", " ", section_of("## Where to add"))
+    named = re.findall(r"`(\w+)`(?: there)?,? (?:in|of) `([\w/]+\.py)`", section)
+    assert len(named) > 10
+    wrong = []
+    for name, file in named:
+        source = next(root / file for root in (SOURCE, ROOT) if (root / file).is_file()).read_text("utf-8")
+        if not re.search(rf"^\s*(?:def|class) {name}\b|^{name}(?::.*)? = ", source, re.MULTILINE):
+            wrong.append((name, file))
+    assert wrong == []
+
+
 def test_every_script_is_named_with_the_module_that_sends_it() -> None:
     rows = re.findall(r"^\| `(\w+\.lua)` \| .+ \| `([\w/]+\.py)` \|$", section_of("### `lua/`"), re.MULTILINE)
     assert {script for script, _ in rows} == {path.name for path in (SOURCE / "lua").iterdir()}
