@@ -47,7 +47,7 @@ SCALARS = (
     | st.floats()
     | ANY_TEXT
     | st.binary(max_size=8)
-    | st.decimals()
+    | st.decimals(allow_nan=False)
     | st.uuids()
     | st.datetimes(timezones=st.none() | st.just(UTC) | OFFSETS)
     | st.dates()
