@@ -44,7 +44,7 @@ SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.floats()
+    | st.floats(allow_nan=False)
     | ANY_TEXT
     | st.binary(max_size=8)
     | st.decimals(allow_nan=False)
