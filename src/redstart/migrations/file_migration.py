@@ -1,7 +1,8 @@
 """One migration file on the engines: its changes of documents and of indexes, forward and back.
 
-Documents first get the values that the new version needs (expand). Then the new indexes are built and cut over. What
-only the old version needs is removed at last, by `contract`. Each step can be repeated after a stop at any point.
+Documents first get the values that the new version needs (expand). Then the new indexes are built and cut over, and
+documents move to new keys. What only the old version needs is removed at last, by `contract` and `remove_models`. Each
+step can be repeated after a stop at any point.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,16 +27,24 @@ from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.fields import RemoveField
-from redstart.migrations.operations.functions import RunPython
-from redstart.migrations.operations.models import ChangeKeyPrefix, ChangeStorage, RemoveModel
+from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.outcomes import Outcome
+from redstart.migrations.steps.file_steps import FileSteps, with_both_prefixes
+from redstart.migrations.steps.functions import FunctionsResult, call_up
+from redstart.migrations.steps.key_moves import MoveResult, begin_move, move_keys
+from redstart.migrations.steps.removed_models import (
+    RemovalResult,
+    remove_documents,
+    require_no_other_documents,
+)
 from redstart.search.schema import FieldKind, schema_text
 
-NOT_RUN = (ChangeKeyPrefix, ChangeStorage, RemoveModel, RunPython)
+NOT_RUN = (ChangeStorage,)
 """Operations that can be declared, and that this version does not run."""
 
 
@@ -48,19 +57,29 @@ class FileResult:
         indexes: of its indexes.
         failures: documents that could not be changed, by reason.
         is_prepared: False if an index could not be prepared; then no document was changed.
+        moves: of documents to new keys.
+        functions: of RunPython.
     """
 
     data: RunResult | None
     indexes: tuple[IndexResult, ...] = ()
     failures: FailureSummary = field(default_factory=FailureSummary)
     is_prepared: bool = True
+    moves: tuple[MoveResult, ...] = ()
+    functions: tuple[FunctionsResult, ...] = ()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the run stopped early; None if it did not, or if a cutover was refused."""
+        parts = (self.data, *self.moves, *self.functions)
+        return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
 
     @property
     def outcome(self) -> Outcome:
         """The outcome of the file."""
         if not self.is_prepared:
             return Outcome.NOT_STARTED
-        if self.data is not None and self.data.stopped is not None:
+        if self.stopped is not None:
             return Outcome.STOPPED
         is_refused = any(one.is_refused for one in self.indexes)
         return Outcome.CUTOVER_REFUSED if is_refused else Outcome.DONE
@@ -78,12 +97,14 @@ class FileMigration:
     Attributes:
         before, after: the models.
         models: the changes of documents.
+        steps: everything else.
     """
 
     file: MigrationFile
     before: ProjectState
     after: ProjectState
     models: tuple[ModelChanges, ...]
+    steps: FileSteps
 
     @classmethod
     def of(cls, file: MigrationFile, before: ProjectState) -> "FileMigration":
@@ -111,7 +132,7 @@ class FileMigration:
             for name, bound in sorted(found.items())
             if name in before.models
         )
-        return cls(file, before, state, models)
+        return cls(file, before, state, models, FileSteps.of(file.operations, before, state, names))
 
     @property
     def _stops_at_failures(self) -> bool:
@@ -121,9 +142,19 @@ class FileMigration:
         )
 
     @property
+    def _moves_documents(self) -> bool:
+        """Return whether documents that it changes move to other keys. Then all values are removed before the move."""
+        moved = {move.before.name for move in self.steps.moves}
+        return any(model.model.name in moved for model in self.models)
+
+    @property
     def removes_values(self) -> bool:
         """Return whether something is left to remove after a run."""
-        if not self.transformation().decided_by_shape:
+        return self._removes_fields or bool(self.steps.removed or self.steps.unused_indexes(self.after))
+
+    @property
+    def _removes_fields(self) -> bool:
+        if self._moves_documents or not self.transformation().decided_by_shape:
             return False
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
@@ -148,6 +179,18 @@ class FileMigration:
             if model.index is not None and model.index != _index_in(old, model)
         ]
 
+    def indexes_of_move(self) -> list[PlannedIndex]:
+        """Return the indexes that contain documents while their keys change, by the old and by the new name."""
+        planned: dict[str, PlannedIndex] = {}
+        for move in self.steps.moves:
+            if move.before.index is not None:
+                model = with_both_prefixes(move, move.before)
+                planned[move.before.index.name] = planned_index(model, None)
+            if move.after.index is not None:
+                model = with_both_prefixes(move, move.after)
+                planned[move.after.index.name] = planned_index(model, move.before)
+        return list(planned.values())
+
     def context(self, base: Context, *, removes: bool = False) -> Context:
         """Return the context of its operations, from that of another data migration."""
         return replace(base, transformation=self.transformation(removes=removes))
@@ -162,7 +205,18 @@ class FileMigration:
 
         Effects: those of both. Safe to repeat.
         """
-        planned = self.indexes()
+        context = self.context(base, removes=self._moves_documents)
+        called: list[FunctionsResult] = []
+        if self.steps.first:
+            called.append((yield from call_up(context, self.steps.first)))
+            if called[-1].stopped is not None:
+                return FileResult(None, functions=tuple(called))
+        for move in self.steps.moves:
+            names = (key for name in move.index_names for key in (hash_key(name), schema_key(name)))
+            yield from begin_move(context, move, {name.encode() for name in names})
+        of_move = self.indexes_of_move()
+        moving = {one.model for one in of_move}
+        planned = [one for one in self.indexes() if one.model not in moving] + of_move
         changing = [one for one in planned if one.attributes]
         prefixes = {one.key_prefix for one in planned}
         if changing:
@@ -171,31 +225,89 @@ class FileMigration:
             )
             if any(one.is_refused for one in prepared):
                 return FileResult(None, tuple(prepared), is_prepared=False)
-        data: RunResult | None = None
-        failures = FailureSummary()
-        if self.models:
-            context = self.context(base)
-            if self._stops_at_failures:
-                options = replace(options, failure_mode=FailureMode.FAIL)
-            data = yield from run(context, self.plan(), options)
-            failures = FailureSummary((yield from FailureLog(context.keys).all()))
-            if data.stopped is not None:
-                return FileResult(data, failures=failures)
-        results: Sequence[IndexResult] = ()
-        if planned:
-            results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
-            if not any(one.is_refused for one in results):
-                yield from indexes.settle([one.name for one in results])
-        return FileResult(data, tuple(results), failures)
+        result = replace((yield from self._change(context, options)), functions=tuple(called))
+        if planned and result.is_complete:
+            result = replace(
+                result, indexes=(yield from self._cut_over(planned, prefixes, indexes, index_options))
+            )
+        if not result.is_complete:
+            return result
+        if self.steps.moves:
+            result = yield from self._move(context, result)
+            final = [one for one in self.indexes() if one.model in moving]
+            if result.is_complete and final:
+                cut_over = yield from self._cut_over(final, prefixes, indexes, index_options)
+                result = replace(result, indexes=(*result.indexes, *cut_over))
+        if result.is_complete and self.steps.last:
+            called.append((yield from call_up(context, self.steps.last)))
+            result = replace(result, functions=tuple(called))
+        return result
+
+    def _change(self, context: Context, options: RunOptions) -> Op[FileResult]:
+        """Change the documents."""
+        if not self.models:
+            return FileResult(None)
+        if self._stops_at_failures:
+            options = replace(options, failure_mode=FailureMode.FAIL)
+        data = yield from run(context, self.plan(), options)
+        return FileResult(data, failures=FailureSummary((yield from FailureLog(context.keys).all())))
+
+    def _move(self, context: Context, result: FileResult) -> Op[FileResult]:
+        """Move documents to their new keys, and return the result with that of the moves."""
+        moves: list[MoveResult] = []
+        for move in self.steps.moves:
+            moves.append((yield from move_keys(context, move)))
+            result.failures.add(moves[-1].failures)
+            if moves[-1].stopped is not None:
+                break
+        return replace(result, moves=tuple(moves))
+
+    @staticmethod
+    def _cut_over(
+        planned: Sequence[PlannedIndex],
+        prefixes: set[str],
+        indexes: IndexMigration,
+        index_options: ExpansionOptions,
+    ) -> Op[tuple[IndexResult, ...]]:
+        """Cut over indexes whose documents are converted, and keep them."""
+        results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
+        if not any(one.is_refused for one in results):
+            yield from indexes.settle([one.name for one in results])
+        return tuple(results)
 
     def contract(self, base: Context, options: RunOptions) -> Op[RunResult | None]:
         """Remove the values that only the version before it needs; None if there are none.
 
         Effects: those of `redstart.migrations.data.run.run`. Safe to repeat.
         """
-        if not self.removes_values:
+        if not self._removes_fields:
             return None
         return (yield from run(self.context(base, removes=True), self.plan(), options))
+
+    def remove_models(
+        self, base: Context, indexes: IndexMigration, used: ProjectState
+    ) -> Op[tuple[RemovalResult, ...]]:
+        """Remove the documents of removed models, and the indexes that only the version before it uses.
+
+        Args:
+            used: the models after all files. None of their documents is removed.
+
+        Raises:
+            MigrationStateError: another model has documents among those to remove; nothing was removed.
+
+        Effects: those of `remove_documents` and `IndexMigration.remove`. Safe to repeat.
+        """
+        for model in self.steps.removed:
+            require_no_other_documents(model, used.models.values())
+        results: list[RemovalResult] = []
+        for model in self.steps.removed:
+            results.append((yield from remove_documents(self.context(base), model)))
+            if results[-1].stopped is not None:
+                return tuple(results)
+        unused = self.steps.unused_indexes(used)
+        if unused:
+            yield from indexes.remove(unused)
+        return tuple(results)
 
     def verify(self, base: Context) -> Op[Verification | None]:
         """Read every document that it changes; None if it changes none. Reads only."""
@@ -211,18 +323,35 @@ class FileMigration:
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
         """
         data: DataRollbackResult | None = None
+        context = self.context(base)
+        if self.steps:
+            yield from self.steps.begin_rollback(context)
+            yield from self.steps.undo(context, self.steps.last)
+        of_move = self.indexes_of_move()
         planned = self.indexes(back=True)
-        if self.models and not (yield from read_record(self.context(base).keys)).is_new:
-            data = yield from rollback(self.context(base))
+        prefixes = {one.key_prefix for one in (*planned, *of_move)}
+        results: tuple[IndexResult, ...] = ()
+        if of_move:
+            results = yield from self._cut_over(of_move, prefixes, indexes, index_options)
+            if any(one.is_refused for one in results):
+                return None, list(results)
+        yield from self.steps.move_back(context)
+        if self.models and not (yield from read_record(context.keys)).is_new:
+            data = yield from rollback(context)
             if data.stopped is not None:
                 return data, []
-        results: list[IndexResult] = []
         if planned:
-            prefixes = {one.key_prefix for one in planned}
-            results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
-            if not any(one.is_refused for one in results):
-                yield from indexes.settle([one.name for one in results])
-        return data, results
+            results = yield from self._cut_over(planned, prefixes, indexes, index_options)
+            if any(one.is_refused for one in results):
+                return data, list(results)
+        kept = {one.index.name for one in self.before.models.values() if one.index is not None}
+        created = [name for move in self.steps.moves for name in move.index_names if name not in kept]
+        if created:
+            yield from indexes.remove(created)
+        yield from self.steps.undo(context, self.steps.first)
+        if self.steps:
+            yield from self.steps.end_rollback(context)
+        return data, list(results)
 
 
 def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:

@@ -129,9 +129,9 @@ def _draw(result: FilesResult, removing: Collection[str]) -> None:
 
 
 def _reason(one: AppliedFile) -> str:
-    outcome, data = one.result.outcome, one.result.data
-    if outcome is Outcome.STOPPED and data is not None:
-        return f"{printable(one.migration_id)}: {data.stopped}."
+    outcome = one.result.outcome
+    if outcome is Outcome.STOPPED:
+        return f"{printable(one.migration_id)}: {one.result.stopped}."
     where = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
     return f"{printable(one.migration_id)}: {where}, because queries would lose documents."
 
@@ -143,6 +143,7 @@ def _summary(one: AppliedFile) -> str:
         parts.append(
             f"{counted(data.documents, 'document')} read, {counted(data.converted, 'value')} changed"
         )
+    parts += [f"{counted(move.moved, 'document')} moved to other keys" for move in one.result.moves]
     if indexes:
         parts.append(f"{counted_indexes(len(indexes))} changed")
     changed = "; ".join(parts) or "recorded"
