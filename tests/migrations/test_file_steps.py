@@ -330,6 +330,29 @@ def test_keys_that_could_not_be_told_apart_are_refused() -> None:
         migration(ChangeKeyPrefix(name, "shop:order:", "store:purchase:"), before=state("name"))
 
 
+def test_excluded_keys_and_those_of_another_index_stay(client: redis.Redis) -> None:
+    before = load(client)
+    inner = f"{PREFIX[Storage.HASH]}b"
+    client.execute_command("FT.CREATE", "others", "PREFIX", 1, inner, "SCHEMA", "name", "TAG")
+    name = NAMES[Storage.HASH]
+    for operation, do_it in (
+        (ChangeKeyPrefix(name, PREFIX[Storage.HASH], NEW[Storage.HASH]), forward),
+        (RemoveModel(name), contract),
+    ):
+        file = migration(operation)
+        with pytest.raises(
+            MigrationError, match=f"Keys that begin with '{inner}' belong to the index others"
+        ):
+            do(client, do_it(file))
+        assert difference(before, documents(client)) == []
+        excluding = FileMigration.of(file.file, file.before, exclude_prefixes=[inner])
+        do(client, do_it(excluding))
+        left = list(client.scan_iter(match=f"{PREFIX[Storage.HASH]}*"))
+        assert (len(left), all(key.startswith(inner.encode()) for key in left)) == (8, True)
+        do(client, back(excluding))
+        assert difference(before, documents(client)) == []
+
+
 def removed() -> FileMigration:
     return migration(*(RemoveModel(name) for name in NAMES.values()), before=state("name"))
 

@@ -5,7 +5,7 @@ documents move to new keys. What only the old version needs is removed at last, 
 step can be repeated after a stop at any point.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
@@ -17,7 +17,7 @@ from redstart.migrations.data.operation_transformation import (
     ModelChanges,
     OperationTransformation,
 )
-from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import RunOptions, RunResult, run
@@ -28,12 +28,14 @@ from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import hash_key, schema_key
+from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.outcomes import Outcome
+from redstart.migrations.server_checks import has_search
 from redstart.migrations.steps.file_steps import FileSteps, with_both_prefixes
 from redstart.migrations.steps.functions import FunctionsResult, call_up
 from redstart.migrations.steps.key_moves import MoveResult, begin_move, move_keys
@@ -42,6 +44,8 @@ from redstart.migrations.steps.removed_models import (
     remove_documents,
     require_no_other_documents,
 )
+from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
+from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, schema_text
 
 NOT_RUN = (ChangeStorage,)
@@ -98,6 +102,7 @@ class FileMigration:
         before, after: the models.
         models: the changes of documents.
         steps: everything else.
+        exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
     """
 
     file: MigrationFile
@@ -105,9 +110,12 @@ class FileMigration:
     after: ProjectState
     models: tuple[ModelChanges, ...]
     steps: FileSteps
+    exclude_prefixes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, file: MigrationFile, before: ProjectState) -> "FileMigration":
+    def of(
+        cls, file: MigrationFile, before: ProjectState, *, exclude_prefixes: Iterable[str] = ()
+    ) -> "FileMigration":
         """Return the migration of a file.
 
         Raises:
@@ -132,7 +140,9 @@ class FileMigration:
             for name, bound in sorted(found.items())
             if name in before.models
         )
-        return cls(file, before, state, models, FileSteps.of(file.operations, before, state, names))
+        excluded = tuple(exclude_prefixes)
+        steps = FileSteps.of(file.operations, before, state, names, excluded)
+        return cls(file, before, state, models, steps, excluded)
 
     @property
     def _stops_at_failures(self) -> bool:
@@ -167,8 +177,16 @@ class FileMigration:
         return OperationTransformation(file.migration_id, title, self.models, removes=removes)
 
     def plan(self) -> Plan:
-        """Return which values of which keys it reads and changes."""
-        return self.transformation().plan()
+        """Return which values of which keys it reads and changes. Keys of other models are left out."""
+        return self._without_others(self.transformation().plan())
+
+    def _plan_of_steps(self, *models: ModelState) -> Plan:
+        """Return the plan of models whose documents are moved or removed as a whole."""
+        return self._without_others(Plan(tuple(ModelChanges(model, ()).planned() for model in models)))
+
+    def _without_others(self, plan: Plan) -> Plan:
+        others = [model.key_prefix for state in (self.before, self.after) for model in state.models.values()]
+        return with_prefixes(plan, excluded=[*others, *self.exclude_prefixes])
 
     def indexes(self, *, back: bool = False) -> list[PlannedIndex]:
         """Return the indexes after it that differ from those before; or, for a rollback, the reverse."""
@@ -205,6 +223,10 @@ class FileMigration:
 
         Effects: those of both. Safe to repeat.
         """
+        of_move = self.indexes_of_move()
+        moving = {one.model for one in of_move}
+        planned = [one for one in self.indexes() if one.model not in moving] + of_move
+        yield from self._require_possible(planned, index_options)
         context = self.context(base, removes=self._moves_documents)
         called: list[FunctionsResult] = []
         if self.steps.first:
@@ -214,9 +236,6 @@ class FileMigration:
         for move in self.steps.moves:
             names = (key for name in move.index_names for key in (hash_key(name), schema_key(name)))
             yield from begin_move(context, move, {name.encode() for name in names})
-        of_move = self.indexes_of_move()
-        moving = {one.model for one in of_move}
-        planned = [one for one in self.indexes() if one.model not in moving] + of_move
         changing = [one for one in planned if one.attributes]
         prefixes = {one.key_prefix for one in planned}
         if changing:
@@ -275,6 +294,15 @@ class FileMigration:
             yield from indexes.settle([one.name for one in results])
         return tuple(results)
 
+    def _require_possible(self, planned: Sequence[PlannedIndex], options: ExpansionOptions) -> Op[None]:
+        """Raise MigrationError if documents belong to another index, or would drop out of one that has no model."""
+        plan, transformation = self.plan(), self.transformation()
+        yield from require_own_documents(plan, transformation, None)
+        moved = self._plan_of_steps(*(move.before for move in self.steps.moves))
+        yield from require_own_documents(moved, transformation, None)
+        if not options.accept_unindexed and (yield from has_search()):
+            yield from require_indexes_unaffected(plan, planned, transformation, Command("upgrade"))
+
     def contract(self, base: Context, options: RunOptions) -> Op[RunResult | None]:
         """Remove the values that only the version before it needs; None if there are none.
 
@@ -293,15 +321,17 @@ class FileMigration:
             used: the models after all files. None of their documents is removed.
 
         Raises:
-            MigrationStateError: another model has documents among those to remove; nothing was removed.
+            MigrationError: another model or index has documents among those to remove; nothing was removed.
 
         Effects: those of `remove_documents` and `IndexMigration.remove`. Safe to repeat.
         """
         for model in self.steps.removed:
             require_no_other_documents(model, used.models.values())
+        removed = self._plan_of_steps(*self.steps.removed)
+        yield from require_own_documents(removed, self.transformation(), None)
         results: list[RemovalResult] = []
         for model in self.steps.removed:
-            results.append((yield from remove_documents(self.context(base), model)))
+            results.append((yield from remove_documents(self.context(base), model, self.exclude_prefixes)))
             if results[-1].stopped is not None:
                 return tuple(results)
         unused = self.steps.unused_indexes(used)

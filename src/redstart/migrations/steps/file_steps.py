@@ -40,18 +40,20 @@ class FileSteps:
         before: ProjectState,
         after: ProjectState,
         original: Mapping[str, str],
+        exclude_prefixes: tuple[str, ...] = (),
     ) -> "FileSteps":
         """Return the steps of the operations of a file.
 
         Args:
             original: for each name of a model its name before the file.
+            exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
 
         Raises:
             MigrationStateError: the keys of a move cannot be told apart, or a function stands between other operations.
         """
         removed = [original.get(one.model, one.model) for one in operations if isinstance(one, RemoveModel)]
         models = tuple(before.models[name] for name in removed if name in before.models)
-        return cls(key_moves(before, after, original), models, *_functions(operations))
+        return cls(key_moves(before, after, original, exclude_prefixes), models, *_functions(operations))
 
     def __bool__(self) -> bool:
         return bool(self.moves or self.removed or self.first or self.last)

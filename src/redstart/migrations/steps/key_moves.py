@@ -45,10 +45,12 @@ class KeyMove:
 
     Attributes:
         before, after: the model with the old and the new keys.
+        exclude_prefixes: longer key prefixes whose keys stay.
     """
 
     before: ModelState
     after: ModelState
+    exclude_prefixes: tuple[str, ...] = ()
 
     @property
     def source(self) -> KeyPattern:
@@ -67,11 +69,11 @@ class KeyMove:
 
     def back(self) -> "KeyMove":
         """Return the move back."""
-        return KeyMove(self.after, self.before)
+        return KeyMove(self.after, self.before, self.exclude_prefixes)
 
     def is_old(self, key: bytes) -> bool:
         """Return whether a key has to move. If all new keys match the old pattern, they are told by the new one."""
-        if not self.source.matches(key):
+        if not self.source.matches(key) or self.source.leaves_out(key, self.exclude_prefixes):
             return False
         return not (self.target.is_within(self.source) and self.target.matches(key))
 
@@ -81,11 +83,17 @@ class KeyMove:
         return prefix + key[len(before) : len(key) - len(after)] + suffix
 
 
-def key_moves(before: ProjectState, after: ProjectState, original: Mapping[str, str]) -> tuple[KeyMove, ...]:
+def key_moves(
+    before: ProjectState,
+    after: ProjectState,
+    original: Mapping[str, str],
+    exclude_prefixes: tuple[str, ...] = (),
+) -> tuple[KeyMove, ...]:
     """Return the moves between two states.
 
     Args:
         original: for each name of a model its name before.
+        exclude_prefixes: see `KeyMove`.
 
     Raises:
         MigrationStateError: the old and the new keys, or those of two models, could not be told apart, or the index
@@ -98,7 +106,7 @@ def key_moves(before: ProjectState, after: ProjectState, original: Mapping[str, 
             continue
         if (former.key_prefix, former.key_suffix) == (model.key_prefix, model.key_suffix):
             continue
-        move = KeyMove(former, model)
+        move = KeyMove(former, model, exclude_prefixes)
         _require_distinct(move, [*before.models.values(), *after.models.values()])
         found.append(move)
     return tuple(found)
@@ -169,7 +177,12 @@ def _existing(lease: Lease, move: KeyMove, other_keys: Collection[bytes]) -> Op[
         scanning = scan_all(max(cursor, 0), prefix=target.prefix, suffix=target.suffix, count=SCANNED_KEYS)
         cursor, keys = yield from call(scanning)
         found |= dict.fromkeys(
-            key for key in keys if target.matches(key) and not move.is_old(key) and key not in other_keys
+            key
+            for key in keys
+            if target.matches(key)
+            and not target.leaves_out(key, move.exclude_prefixes)
+            and not move.is_old(key)
+            and key not in other_keys
         )
         yield from lease.keep()
     return list(found)

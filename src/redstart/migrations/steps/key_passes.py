@@ -88,8 +88,11 @@ def handle_keys(
             )
 
 
-def count_keys(pattern: KeyPattern) -> Op[int]:
-    """Return the number of documents of a pattern. Reads only, one for each 1,000 keys of the keyspace."""
+def count_keys(pattern: KeyPattern, exclude_prefixes: tuple[str, ...]) -> Op[int]:
+    """Return the number of documents of a pattern, without those of some longer key prefixes.
+
+    Effects: reads only, one for each 1,000 keys of the keyspace.
+    """
     found: set[bytes] = set()
     cursor = -1
     while cursor:
@@ -102,5 +105,7 @@ def count_keys(pattern: KeyPattern) -> Op[int]:
                 count=SCANNED_KEYS,
             )
         )
-        found.update(key for key in keys if pattern.matches(key))
+        found.update(
+            key for key in keys if pattern.matches(key) and not pattern.leaves_out(key, exclude_prefixes)
+        )
     return len(found)

@@ -1,5 +1,6 @@
 """The keys of a model: what they begin and end with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redstart.migrations.operations.state import ModelState
@@ -28,6 +29,11 @@ class KeyPattern:
         """Return whether a key is one of these."""
         before, after = self.ends
         return len(key) >= len(before) + len(after) and key.startswith(before) and key.endswith(after)
+
+    def leaves_out(self, key: bytes, exclude_prefixes: Iterable[str]) -> bool:
+        """Return whether one of some longer key prefixes excludes a key."""
+        longer = (one for one in exclude_prefixes if one != self.prefix and one.startswith(self.prefix))
+        return key.startswith(tuple(map(_bytes, longer)))
 
     def is_within(self, other: "KeyPattern") -> bool:
         """Return whether the other pattern matches all of these keys."""

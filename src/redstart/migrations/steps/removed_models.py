@@ -68,8 +68,13 @@ def require_no_other_documents(removed: ModelState, models: Iterable[ModelState]
             )
 
 
-def remove_documents(context: Context, model: ModelState) -> Op[RemovalResult]:
+def remove_documents(
+    context: Context, model: ModelState, exclude_prefixes: tuple[str, ...] = ()
+) -> Op[RemovalResult]:
     """Remove all documents of a model, in passes until there is none.
+
+    Args:
+        exclude_prefixes: longer key prefixes whose keys stay.
 
     Raises:
         LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
@@ -93,7 +98,10 @@ def remove_documents(context: Context, model: ModelState) -> Op[RemovalResult]:
                 page = page[handled:]
             return {}
 
-        result = yield from handle_keys(context, lease, pattern, f"removing {pattern}", handle)
+        def is_wanted(key: bytes) -> bool:
+            return not pattern.leaves_out(key, exclude_prefixes)
+
+        result = yield from handle_keys(context, lease, pattern, f"removing {pattern}", handle, is_wanted)
         return RemovalResult(model.name, (yield from read_steps(keys)).count(field), result.stopped)
 
     return (yield from context.under_lease(work))
