@@ -41,8 +41,8 @@ from redstart.migrations.steps.functions import FunctionsResult, call_up
 from redstart.migrations.steps.key_moves import MoveResult, begin_move, move_keys
 from redstart.migrations.steps.removed_models import (
     RemovalResult,
+    owner_of_documents,
     remove_documents,
-    require_no_other_documents,
 )
 from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
 from redstart.next_steps import Command
@@ -321,16 +321,17 @@ class FileMigration:
             used: the models after all files. None of their documents is removed.
 
         Raises:
-            MigrationError: another model or index has documents among those to remove; nothing was removed.
+            MigrationError: keys with a longer key prefix belong to another model or index; none was removed.
 
         Effects: those of `remove_documents` and `IndexMigration.remove`. Safe to repeat.
         """
-        for model in self.steps.removed:
-            require_no_other_documents(model, used.models.values())
-        removed = self._plan_of_steps(*self.steps.removed)
-        yield from require_own_documents(removed, self.transformation(), None)
         results: list[RemovalResult] = []
         for model in self.steps.removed:
+            owner = owner_of_documents(model, used.models.values())
+            if owner is not None:
+                results.append(RemovalResult(model.name, 0, None, owner.name))
+                continue
+            yield from require_own_documents(self._plan_of_steps(model), self.transformation(), None)
             results.append((yield from remove_documents(self.context(base), model, self.exclude_prefixes)))
             if results[-1].stopped is not None:
                 return tuple(results)

@@ -27,7 +27,7 @@ from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.migrations.steps.key_passes import count_keys
 from redstart.migrations.steps.key_pattern import KeyPattern
 from redstart.migrations.steps.record import read_steps
-from redstart.migrations.steps.removed_models import RemovalResult
+from redstart.migrations.steps.removed_models import RemovalResult, owner_of_documents
 from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
@@ -225,7 +225,7 @@ class FileMigrations:
         """
         self.history.require_runnable()
 
-        used = state_after([item.file for item in self.history.items if item.file is not None])
+        used = self._models_after_all()
 
         def work(lease: Lease) -> Op[list[tuple[str, ContractResult]]]:
             yield from self._require_no_rollback()
@@ -245,6 +245,9 @@ class FileMigrations:
 
         return (yield from self._under_lease(work))
 
+    def _models_after_all(self) -> ProjectState:
+        return state_after([item.file for item in self.history.items if item.file is not None])
+
     def _contracted(
         self, migration: FileMigration, options: RunOptions, used: ProjectState
     ) -> Op[ContractResult]:
@@ -255,11 +258,22 @@ class FileMigrations:
         return ContractResult(data, removed)
 
     def documents_to_remove(self, ids: Iterable[str]) -> Op[dict[str, int]]:
-        """Return the number of documents of each model that files remove. Reads only."""
-        removed = [model for name in ids for model in self.migration(name).steps.removed]
+        """Return the number of documents of each model that files remove, whether moved yet or not. Reads only."""
+        models = self._models_after_all().models.values()
+        moves = [
+            move for file in self.history.pending for move in self.migration(file.migration_id).steps.moves
+        ]
         counts: dict[str, int] = {}
-        for model in removed:
-            counts[model.name] = yield from count_keys(KeyPattern.of(model), self.exclude_prefixes)
+        for model in (model for name in ids for model in self.migration(name).steps.removed):
+            if owner_of_documents(model, models) is not None:
+                continue
+            patterns = [KeyPattern.of(model)]
+            for move in reversed(moves):
+                if move.target in patterns:
+                    patterns.append(move.source)
+            counts[model.name] = 0
+            for pattern in patterns:
+                counts[model.name] += yield from count_keys(pattern, self.exclude_prefixes)
         return counts
 
     def to_contract(self) -> list[str]:

@@ -21,6 +21,7 @@ from redstart.migrations.file_migrations import AppliedFile, FileMigrations, Fil
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.holder import this_user
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.outcomes import Outcome
 from redstart.next_steps import Command, Hint
 
@@ -60,6 +61,7 @@ def apply_files(
     files.history.require_runnable()
     last = None if to is None else files.history.item(to).migration_id
     pending = file_migrations(session, files).pending(last)[:limit]
+    note_documents_to_remove(session, files, [one.file for one in pending])
     if dry_run:
         return _dry_run(pending, as_json=as_json)
     if pending:
@@ -95,6 +97,18 @@ def draw_pending(pending: Sequence[FileMigration]) -> None:
         note(f"{one.file.migration_id}{': ' * bool(one.file.description)}{one.file.description}")
         for operation in one.file.operations:
             note(f"  {operation.describe()}{'' if operation.is_reversible else ' (not reversible)'}")
+
+
+def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]) -> None:
+    """Print on stderr how many documents the models have that files remove."""
+    ids = [
+        file.migration_id for file in pending if any(isinstance(one, RemoveModel) for one in file.operations)
+    ]
+    counts = session.run(file_migrations(session, files).documents_to_remove(ids)) if ids else {}
+    for model, number in counts.items():
+        note(
+            f"{model}: {counted(number, 'document')} and the index stay until om migrate cleanup removes them"
+        )
 
 
 def _exit(result: FilesResult) -> Exit:

@@ -147,6 +147,12 @@ def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
             values = counted(result.data.converted, "value")
             line(f"{printable(name)}: {values} removed that only the previous version needs", Tone.DONE)
         for one in result.removed:
+            if one.owner:
+                line(
+                    f"{printable(name)}: documents of {one.model} stay: {one.owner} has the same keys",
+                    Tone.WARNING,
+                )
+                continue
             documents = counted(one.documents, "document")
             line(
                 f"{printable(name)}: {documents} of {one.model} removed; a rollback restores them", Tone.DONE

@@ -8,7 +8,6 @@ import msgpack
 from redstart.commands.scripts import load
 from redstart.display import printable
 from redstart.effects import Op
-from redstart.errors import MigrationStateError
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.failures import failure_at
 from redstart.migrations.failure import Failure
@@ -34,11 +33,13 @@ class RemovalResult:
         model: its name.
         documents: number removed, interrupted runs included.
         stopped: why it is not complete; None if it is.
+        owner: the name of a model that has documents with such keys now; then none is removed. "" without one.
     """
 
     model: str
     documents: int
     stopped: str | None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,10 @@ class RestoreResult:
     failures: tuple[Failure, ...] = ()
 
 
-def require_no_other_documents(removed: ModelState, models: Iterable[ModelState]) -> None:
-    """Raise MigrationStateError if documents of a model that exists could have keys of the removed one."""
+def owner_of_documents(removed: ModelState, models: Iterable[ModelState]) -> ModelState | None:
+    """Return a model whose documents could have keys of the removed one, so that none of them is removed."""
     pattern = KeyPattern.of(removed)
-    for other in models:
-        if KeyPattern.of(other).overlaps(pattern):
-            raise MigrationStateError(
-                f"The documents of {removed.name} ({pattern}) cannot be removed: keys of {other.name} "
-                f"({KeyPattern.of(other)}) could be among them. Nothing was removed.",
-                "Remove the documents yourself, or move those of the other model to another key prefix.",
-            )
+    return next((one for one in models if KeyPattern.of(one).overlaps(pattern)), None)
 
 
 def remove_documents(
