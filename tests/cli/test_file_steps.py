@@ -47,9 +47,8 @@ def test_files_with_steps_are_shown_applied_cleaned_up_and_rolled_back(files: re
 
 def test_the_documents_of_a_removed_model_are_counted_first(files: redis.Redis) -> None:
     assert STAY in run_om("migrate", "plan").text
-    assert run_om("migrate", "run", "--to", "20260103_000000_call", "--yes").code == 0
+    assert run_om("upgrade", "--to", "20260103_000000_call", "--yes").code == 0
     assert STAY in run_om("migrate", "plan").text
-    assert STAY in run_om("upgrade", "--dry-run").text
 
 
 def test_an_existing_key_refuses_the_move(files: redis.Redis) -> None:

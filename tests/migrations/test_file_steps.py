@@ -415,7 +415,7 @@ def test_documents_of_another_model_are_never_removed(client: redis.Redis) -> No
     one = removed()
     used = ProjectState().with_model(model(Storage.HASH).replaced(name="shop.Later"))
     results = do(client, one.remove_models(base(), indexes(), used))
-    assert [(result.documents, result.owner) for result in results] == [(0, "shop.Later"), (16, "")]
+    assert [(result.documents, result.owner) for result in results] == [(0, "shop.Later"), (32, "")]
     do(client, back(one))
     assert difference(before, documents(client)) == []
 

@@ -242,7 +242,7 @@ class IndexMigration:
         return (yield from self._leased(work))
 
     def remove(self, names: Collection[str]) -> Op[None]:
-        """Drop the indexes of these names, whoever created them. Safe to repeat.
+        """Drop the indexes of these names, also those that another tool created. Safe to repeat.
 
         Effects: a script for each index, which leaves its documents.
         """

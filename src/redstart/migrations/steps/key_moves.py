@@ -72,7 +72,7 @@ class KeyMove:
         return KeyMove(self.after, self.before, self.exclude_prefixes)
 
     def is_old(self, key: bytes) -> bool:
-        """Return whether a key has to move. If all new keys match the old pattern, they are told by the new one."""
+        """Return whether a key has to move. Of nested patterns, the narrower one decides."""
         if not self.source.matches(key) or self.source.leaves_out(key, self.exclude_prefixes):
             return False
         return not (self.target.is_within(self.source) and self.target.matches(key))
