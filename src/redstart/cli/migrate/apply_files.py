@@ -21,6 +21,7 @@ from redstart.migrations.file_migrations import AppliedFile, FileMigrations, Fil
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.holder import this_user
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.outcomes import Outcome
 from redstart.next_steps import Command, Hint
 
@@ -60,6 +61,7 @@ def apply_files(
     files.history.require_runnable()
     last = None if to is None else files.history.item(to).migration_id
     pending = file_migrations(session, files).pending(last)[:limit]
+    note_documents_to_remove(session, files, [one.file for one in pending])
     if dry_run:
         return _dry_run(pending, as_json=as_json)
     if pending:
@@ -97,6 +99,18 @@ def draw_pending(pending: Sequence[FileMigration]) -> None:
             note(f"  {operation.describe()}{'' if operation.is_reversible else ' (not reversible)'}")
 
 
+def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]) -> None:
+    """Print on stderr how many documents the models have that files remove."""
+    ids = [
+        file.migration_id for file in pending if any(isinstance(one, RemoveModel) for one in file.operations)
+    ]
+    counts = session.run(file_migrations(session, files).documents_to_remove(ids)) if ids else {}
+    for model, number in counts.items():
+        note(
+            f"{model}: {counted(number, 'document')} and the index stay until om migrate cleanup removes them"
+        )
+
+
 def _exit(result: FilesResult) -> Exit:
     if result.stopped is not None:
         return EXIT_OF_OUTCOME[result.stopped.result.outcome]
@@ -130,9 +144,9 @@ def _draw(result: FilesResult, removing: Collection[str]) -> None:
 
 
 def _reason(one: AppliedFile) -> str:
-    outcome, data = one.result.outcome, one.result.data
-    if outcome is Outcome.STOPPED and data is not None:
-        return f"{printable(one.migration_id)}: {data.stopped}."
+    outcome = one.result.outcome
+    if outcome is Outcome.STOPPED:
+        return f"{printable(one.migration_id)}: {one.result.stopped}."
     where = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
     return f"{printable(one.migration_id)}: {where}, because queries would lose documents."
 
@@ -144,6 +158,7 @@ def _summary(one: AppliedFile) -> str:
         parts.append(
             f"{counted(data.documents, 'document')} read, {counted(data.converted, 'value')} changed"
         )
+    parts += [f"{counted(move.moved, 'document')} moved to other keys" for move in one.result.moves]
     if indexes:
         parts.append(f"{counted_indexes(len(indexes))} changed")
     changed = "; ".join(parts) or "recorded"

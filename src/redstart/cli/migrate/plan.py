@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from redstart.cli.migrate.apply_files import note_documents_to_remove
 from redstart.cli.migrate.history import CREATE_FIRST
 from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
 from redstart.cli.options import Settings, common
@@ -23,8 +24,9 @@ def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_jso
     """Show what the pending migration files change, in the order in which they are applied. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         files = look(session, root_of(migrations_dir))
-    files.history.require_runnable()
-    pending = _chosen(files, to)
+        files.history.require_runnable()
+        pending = _chosen(files, to)
+        note_documents_to_remove(session, files, pending)
     if as_json:
         print_json(
             {

@@ -104,7 +104,7 @@ def drop_undo_log(context: Context) -> Op[bool]:
             [
                 "REMOVE",
                 *("stream", keys.journal, "set", keys.census),
-                *("hash", keys.replaced, "hash", keys.unrestored),
+                *("hash", keys.replaced, "hash", keys.unrestored, "stream", keys.removed),
             ],
             ["HDEL", keys.record, *fields],
             *end_progress(keys),
