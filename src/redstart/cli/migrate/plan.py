@@ -1,15 +1,29 @@
 """`om migrate plan`: what the pending migration files would do."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from redstart.cli.migrate.apply_files import file_migrations
+from redstart.cli.migrate.forecasts import (
+    deployment,
+    draw_deployment,
+    draw_failed_values,
+    draw_forecast,
+    draw_operations,
+    forecast_report,
+    forecasts_of,
+)
 from redstart.cli.migrate.history import CREATE_FIRST
 from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
 from redstart.cli.options import Settings, common
-from redstart.cli.output import Tone, counted, line, print_json
-from redstart.cli.session import open_session
+from redstart.cli.output import Tone, counted, line, print_json, rendered
+from redstart.cli.session import Session, open_session
 from redstart.display import printable
+from redstart.errors import UnsupportedOperationError
+from redstart.migrations.file_forecast import FileForecast
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.next_steps import Command, Hint
@@ -20,31 +34,42 @@ from redstart.next_steps import Command, Hint
 @migrations_root()
 @common
 def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_json: bool) -> None:
-    """Show what the pending migration files change, in the order in which they are applied. Writes nothing."""
+    """Show what the pending migration files change, in the order in which they are applied. Writes nothing.
+
+    Documents are counted in a sample. The commands of new indexes are shown as the server gets them.
+    """
     with open_session(settings, needs_models=False) as session:
         files = look(session, root_of(migrations_dir))
-    files.history.require_runnable()
-    pending = _chosen(files, to)
+        files.history.require_runnable()
+        pending = _chosen(files, to)
+        forecasts, refusal = _forecasts(session, files, pending)
     if as_json:
+        by_id = {one.migration.file.migration_id: one for one in forecasts}
         print_json(
             {
                 "where": files.history.where,
-                "migrations": [
-                    {
-                        "id": file.migration_id,
-                        "description": file.description,
-                        "path": file.source,
-                        "operations": [
-                            {"text": one.describe(), "reversible": one.is_reversible}
-                            for one in file.operations
-                        ],
-                    }
-                    for file in pending
-                ],
+                "migrations": [file_report(file, by_id.get(file.migration_id)) for file in pending],
+                "deployment": [rendered(step) for step in deployment(forecasts)] if forecasts else [],
+                "refusal": refusal,
             }
         )
     else:
-        _draw(files, pending)
+        _draw(files, pending, forecasts, refusal)
+
+
+def file_report(file: MigrationFile, found: FileForecast | None) -> dict[str, Any]:
+    """Return a pending file for --json.
+
+    Args:
+        found: what a run of it would do; None if this version of Redstart does not run it.
+    """
+    return {
+        "id": file.migration_id,
+        "description": file.description,
+        "path": file.source,
+        "operations": [{"text": one.describe(), "reversible": one.is_reversible} for one in file.operations],
+        "forecast": None if found is None else forecast_report(found),
+    }
 
 
 def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
@@ -56,7 +81,24 @@ def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
     return [file for file in pending if file.migration_id in ids]
 
 
-def _draw(files: ProjectFiles, pending: list[MigrationFile]) -> None:
+def _forecasts(
+    session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]
+) -> tuple[list[FileForecast], str | None]:
+    """Return what a run would do, and why it would be refused; then nothing is known of its documents."""
+    migrations = file_migrations(session, files)
+    try:
+        found = [migrations.migration(file.migration_id) for file in pending]
+    except UnsupportedOperationError as exc:
+        return [], exc.message
+    return forecasts_of(session, found), None
+
+
+def _draw(
+    files: ProjectFiles,
+    pending: Sequence[MigrationFile],
+    forecasts: Sequence[FileForecast],
+    refusal: str | None,
+) -> None:
     where = printable(files.history.where)
     if not files.loaded.are_in_use:
         line(f"There are no migration files in {where}: indexes follow the models.")
@@ -66,10 +108,13 @@ def _draw(files: ProjectFiles, pending: list[MigrationFile]) -> None:
     if not pending:
         line("Nothing is pending.", Tone.DONE)
         return
+    if refusal is not None:
+        line(f"A run would be refused. {refusal}", Tone.WARNING)
     line(f"{counted(len(pending), 'migration file')} to apply, in this order:")
-    for file in pending:
-        line(f"{file.migration_id}{': ' * bool(file.description)}{file.description}")
-        for operation in file.operations:
-            line(f"  {operation.describe()}{'' if operation.is_reversible else ' (not reversible)'}")
-        if not file.operations:
-            line("  no operations")
+    for one in forecasts:
+        draw_forecast(line, one)
+        draw_failed_values(one)
+    if not forecasts:
+        for file in pending:
+            draw_operations(line, file.migration_id, file.description, file.operations)
+    draw_deployment(line, forecasts)

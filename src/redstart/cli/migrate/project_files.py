@@ -71,7 +71,8 @@ class ProjectFiles:
     def without(self, migration_id: str) -> "ProjectFiles":
         """Return the files as they are after the rollback of one."""
         entries = {name: entry for name, entry in self.ledger.entries.items() if name != migration_id}
-        return replace(self, ledger=replace(self.ledger, entries=entries))
+        started = {name: checksum for name, checksum in self.ledger.started.items() if name != migration_id}
+        return replace(self, ledger=replace(self.ledger, entries=entries, started=started))
 
     @property
     def _others(self) -> set[str]:
@@ -119,6 +120,7 @@ class Row:
         kind: `redstart`, or whose directory of redis-om the file is in: `redis-om schema` or `redis-om data`.
         path: the file; None if there is none.
         entry: of a file of Redstart that is recorded as applied.
+        is_started: whether its run or rollback was started and is not complete.
     """
 
     migration_id: str
@@ -129,9 +131,12 @@ class Row:
     path: str | None = None
     dependencies: tuple[str, ...] = ()
     entry: LedgerEntry | None = None
+    is_started: bool = False
 
     def state_text(self) -> str:
         """Return the state in words."""
+        if self.is_started:
+            return "rollback started, not complete" if self.is_applied else "started, not complete"
         if self.state is FileState.UNUSABLE:
             return f"{'applied' if self.is_applied else 'pending'}, cannot be used"
         return STATES[self.state]
@@ -144,6 +149,7 @@ class Row:
             "state": self.state.value,
             "description": self.description,
             "path": self.path,
+            "started": self.is_started,
             "dependencies": list(self.dependencies),
             "applied_ms": None if self.entry is None else self.entry.applied_ms,
             "applied_by": None if self.entry is None else printable(self.entry.applied_by),
@@ -171,6 +177,7 @@ def row_of(item: HistoryItem) -> Row:
         None if source is None else source.source,
         item.file.dependencies if item.file else (),
         item.entry,
+        item.started is not None,
     )
 
 

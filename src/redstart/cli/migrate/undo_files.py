@@ -97,10 +97,8 @@ def _draw_one(one: FileRollbackResult) -> None:
     if data is None:
         line(f"  {name}: indexes only")
     else:
-        line(
-            f"  {name}: {counted(data.restored_exactly, 'value')} restored, "
-            f"{data.reformatted:,} written since and changed back"
-        )
+        newer = f", {data.reformatted:,} written since and changed back" if data.reformatted else ""
+        line(f"  {name}: {counted(data.restored_exactly, 'value')} restored{newer}")
         if data.kept:
             line(f"  {data.kept:,} written since have no equivalent and are left unchanged:", Tone.WARNING)
             for failure in data.examples:

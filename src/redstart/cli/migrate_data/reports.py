@@ -15,8 +15,8 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
-from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
+from redstart.migrations.file_progress import FileProgress
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
@@ -185,12 +185,22 @@ def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
     }
 
 
-def progress_report(found: DataStatus) -> dict[str, Any]:
+def file_progress_report(found: FileProgress) -> dict[str, Any]:
+    """Return the object of `progress` for a migration file."""
+    report = progress_report(found.progress) | {"state": found.state.value}
+    if found.lease is None:
+        return report
+    seconds = (found.lease.now_ms - found.lease.since_ms) / 1e3
+    return report | {"lease_holder": str(found.lease.holder), "lease_seconds": seconds}
+
+
+def progress_report(progress: RunProgress) -> dict[str, Any]:
     """Return the object of `progress`."""
-    progress = RunProgress(found)
+    found = progress.status
     checkpoint = found.checkpoint
     lease = found.lease if progress.is_running else None
     return {
+        "migration": found.migration_id,
         "state": progress.state.value,
         "done": progress.done,
         "total": progress.total,
