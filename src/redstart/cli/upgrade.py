@@ -15,8 +15,8 @@ from redstart.migrations.indexes.expand import ExpansionOptions
 
 failure_mode = click.option(
     "--failure-mode",
-    type=click.Choice([FailureMode.LOG_AND_SKIP, FailureMode.FAIL]),
-    default=FailureMode.LOG_AND_SKIP,
+    type=click.Choice([FailureMode.LOG_AND_SKIP.value, FailureMode.FAIL.value]),
+    default=FailureMode.LOG_AND_SKIP.value,
     show_default=True,
     help="A document that cannot be changed: record it and go on, or stop. Operations may have modes of their own.",
 )
@@ -44,7 +44,7 @@ def upgrade(
 ) -> Exit:
     """Apply all pending migration files, in order, while the application runs.
 
-    Each file first adds what the new version needs, then its indexes are cut over. What only the previous version needs
+    Each file first adds what the new version needs, then its indexes are cut over. What only the old version needs
     stays until `om migrate cleanup`. A file is recorded when it is complete; the same command resumes one that stopped.
     """
     options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old_index=keep_old_index)

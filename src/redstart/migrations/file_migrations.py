@@ -238,7 +238,7 @@ class FileMigrations:
 
         Effects: see `FileMigration.roll_back`. Safe to repeat.
         """
-        self._require_last(migration_id)
+        self.require_rollback(migration_id)
         migration = self.migration(migration_id)
 
         def work(lease: Lease) -> Op[FileRollbackResult]:
@@ -269,7 +269,8 @@ class FileMigrations:
             )
         return applied[: applied.index(migration_id) : -1]
 
-    def _require_last(self, migration_id: str) -> None:
+    def require_rollback(self, migration_id: str) -> None:
+        """Raise MigrationFileError if `roll_back` would be refused because of the files. Reads nothing."""
         item = self.history.item(migration_id)
         if not item.is_begun or item.file is None:
             reason = "is applied, but its file is missing" if item.is_begun else "is not applied"

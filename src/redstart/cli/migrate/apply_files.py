@@ -8,16 +8,16 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.failure_tables import draw_failures
 from redstart.cli.index_report import counted_indexes, draw_results, result_report
-from redstart.cli.migrate.forecasts import (
+from redstart.cli.migrate.file_estimates import (
     APPLY,
     CLEAN_UP,
     draw_deployment,
+    draw_estimate,
     draw_failed_values,
-    draw_forecast,
     draw_operations,
-    forecast_question,
-    forecast_report,
-    forecasts_of,
+    estimates_of,
+    file_report,
+    question,
 )
 from redstart.cli.migrate.project_files import ProjectFiles
 from redstart.cli.options import chosen_options, confirm, will_ask
@@ -104,25 +104,29 @@ def _ask(session: Session, pending: Sequence[FileMigration], *, assume_yes: bool
         for one in pending:
             draw_operations(note, one.file.migration_id, one.file.description, one.file.operations)
         return
-    forecasts = forecasts_of(session, pending)
-    for found in forecasts:
-        draw_forecast(note, found)
-    draw_deployment(note, forecasts)
-    confirm(forecast_question(forecasts, session.where), assume_yes=assume_yes)
+    estimates = estimates_of(session, pending)
+    for found in estimates:
+        draw_estimate(note, found)
+    draw_deployment(note, estimates)
+    confirm(question(estimates, session.where), assume_yes=assume_yes)
 
 
 def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: bool) -> Exit:
-    forecasts = forecasts_of(session, pending)
+    estimates = estimates_of(session, pending)
     if as_json:
-        reports = [{"id": one.migration.file.migration_id, **forecast_report(one)} for one in forecasts]
-        print_json({"status": Outcome.DRY_RUN.value, "migrations": reports})
+        print_json(
+            {
+                "status": Outcome.DRY_RUN.value,
+                "migrations": [file_report(one.migration.file, one) for one in estimates],
+            }
+        )
         return Exit.DONE
     if not pending:
         line("Dry run: no pending migration files.", Tone.DONE)
         return Exit.DONE
     line(f"Dry run: {counted(len(pending), 'migration file')} would be applied; nothing was written.")
-    for one in forecasts:
-        draw_forecast(line, one)
+    for one in estimates:
+        draw_estimate(line, one)
         draw_failed_values(one)
     return Exit.DONE
 
@@ -146,7 +150,8 @@ def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> No
     elif result.stopped is None:
         line(f"{counted(len(done), 'migration file')} applied.", Tone.DONE)
     else:
-        line(f"Stopped: {_reason(result.stopped)}", Tone.WARNING)
+        stopped = result.stopped
+        line(f"Stopped at {printable(stopped.migration_id)}: {_reason_of_stop(stopped)}.", Tone.WARNING)
     for one in result.files:
         line(f"  {_summary(one)}")
         if one.result.failures.count:
@@ -169,12 +174,15 @@ def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> No
         )
 
 
-def _reason(one: AppliedFile) -> str:
+def _reason_of_stop(one: AppliedFile) -> str | None:
+    """Return why a file is not complete; None if it is."""
     outcome, data = one.result.outcome, one.result.data
+    if outcome is Outcome.DONE:
+        return None
     if outcome is Outcome.STOPPED and data is not None:
-        return f"{printable(one.migration_id)}: {data.stopped}."
-    where = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
-    return f"{printable(one.migration_id)}: {where}, because queries would lose documents."
+        return data.stopped
+    what = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
+    return f"{what}, because queries would lose documents"
 
 
 def _summary(one: AppliedFile) -> str:
@@ -201,7 +209,8 @@ def run_report(result: FilesResult) -> dict[str, Any]:
                 "status": one.result.outcome.value,
                 "documents": one.result.data.documents if one.result.data else 0,
                 "converted": one.result.data.converted if one.result.data else 0,
-                "failures": one.result.failures.count,
+                "failed": one.result.failures.count,
+                "reason": _reason_of_stop(one),
                 "indexes": [result_report(index) for index in one.result.indexes],
                 "seconds": round(one.seconds, 3),
             }

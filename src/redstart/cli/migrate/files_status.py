@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from redstart.cli.migrate.forecasts import APPLY
+from redstart.cli.migrate.file_estimates import APPLY
 from redstart.cli.migrate.project_files import ProjectFiles
 from redstart.cli.output import Tone, line
 from redstart.cli.session import Session

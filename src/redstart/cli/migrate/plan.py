@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.forecasts import (
+from redstart.cli.migrate.file_estimates import (
     deployment,
     draw_deployment,
+    draw_estimate,
     draw_failed_values,
-    draw_forecast,
     draw_operations,
-    forecast_report,
-    forecasts_of,
+    estimates_of,
+    file_report,
 )
 from redstart.cli.migrate.history import CREATE_FIRST
 from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
@@ -23,7 +22,7 @@ from redstart.cli.output import Tone, counted, line, print_json, rendered
 from redstart.cli.session import Session, open_session
 from redstart.display import printable
 from redstart.errors import UnsupportedOperationError
-from redstart.migrations.file_forecast import FileForecast
+from redstart.migrations.file_estimate import FileEstimate
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.next_steps import Command, Hint
@@ -42,34 +41,19 @@ def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_jso
         files = look(session, root_of(migrations_dir))
         files.history.require_runnable()
         pending = _chosen(files, to)
-        forecasts, refusal = _forecasts(session, files, pending)
+        estimates, refusal = _estimates(session, files, pending)
     if as_json:
-        by_id = {one.migration.file.migration_id: one for one in forecasts}
+        by_id = {one.migration.file.migration_id: one for one in estimates}
         print_json(
             {
                 "where": files.history.where,
                 "migrations": [file_report(file, by_id.get(file.migration_id)) for file in pending],
-                "deployment": [rendered(step) for step in deployment(forecasts)] if forecasts else [],
+                "deployment": [rendered(step) for step in deployment(estimates)] if estimates else [],
                 "refusal": refusal,
             }
         )
     else:
-        _draw(files, pending, forecasts, refusal)
-
-
-def file_report(file: MigrationFile, found: FileForecast | None) -> dict[str, Any]:
-    """Return a pending file for --json.
-
-    Args:
-        found: what a run of it would do; None if this version of Redstart does not run it.
-    """
-    return {
-        "id": file.migration_id,
-        "description": file.description,
-        "path": file.source,
-        "operations": [{"text": one.describe(), "reversible": one.is_reversible} for one in file.operations],
-        "forecast": None if found is None else forecast_report(found),
-    }
+        _draw(files, pending, estimates, refusal)
 
 
 def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
@@ -81,22 +65,22 @@ def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
     return [file for file in pending if file.migration_id in ids]
 
 
-def _forecasts(
+def _estimates(
     session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]
-) -> tuple[list[FileForecast], str | None]:
+) -> tuple[list[FileEstimate], str | None]:
     """Return what a run would do, and why it would be refused; then nothing is known of its documents."""
     migrations = file_migrations(session, files)
     try:
         found = [migrations.migration(file.migration_id) for file in pending]
     except UnsupportedOperationError as exc:
         return [], exc.message
-    return forecasts_of(session, found), None
+    return estimates_of(session, found), None
 
 
 def _draw(
     files: ProjectFiles,
     pending: Sequence[MigrationFile],
-    forecasts: Sequence[FileForecast],
+    estimates: Sequence[FileEstimate],
     refusal: str | None,
 ) -> None:
     where = printable(files.history.where)
@@ -111,10 +95,10 @@ def _draw(
     if refusal is not None:
         line(f"A run would be refused. {refusal}", Tone.WARNING)
     line(f"{counted(len(pending), 'migration file')} to apply, in this order:")
-    for one in forecasts:
-        draw_forecast(line, one)
+    for one in estimates:
+        draw_estimate(line, one)
         draw_failed_values(one)
-    if not forecasts:
+    if not estimates:
         for file in pending:
             draw_operations(line, file.migration_id, file.description, file.operations)
-    draw_deployment(line, forecasts)
+    draw_deployment(line, estimates)

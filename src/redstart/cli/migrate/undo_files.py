@@ -39,9 +39,10 @@ def roll_back_files(
         ids: the last applied file first.
 
     Raises:
-        See `FileMigrations.roll_back`.
+        See `FileMigrations.roll_back`. Nothing is asked if the first rollback would be refused.
     """
     if ids:
+        file_migrations(session, files).require_rollback(ids[0])
         note(f"{counted(len(ids), 'migration file')} to roll back:")
         for name in ids:
             note(f"  {printable(name)}")
@@ -120,10 +121,13 @@ def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
     return {
         "id": one.migration_id,
         "status": one.outcome.value,
+        "reason": data.stopped if data else None,
         "restored_exactly": data.restored_exactly if data else 0,
-        "reformatted": data.reformatted if data else 0,
-        "kept": data.kept if data else 0,
+        "changed_back": data.reformatted if data else 0,
+        "not_reversible": data.kept if data else 0,
+        "not_reversible_values": [failure.as_dict() for failure in data.examples] if data else [],
         "unrestored": data.unrestored if data else 0,
+        "unrestored_values": [failure.as_dict() for failure in data.unrestored_examples] if data else [],
         "indexes": [result_report(index) for index in one.indexes],
     }
 
@@ -142,6 +146,6 @@ def draw_contracted(results: Sequence[tuple[str, RunResult]]) -> None:
             line(f"{printable(name)}: stopped: {result.stopped}. Run the command again.", Tone.WARNING)
         else:
             line(
-                f"{printable(name)}: {counted(result.converted, 'value')} removed that only the previous version needs",
+                f"{printable(name)}: {counted(result.converted, 'value')} removed that only the old version needs",
                 Tone.DONE,
             )

@@ -200,7 +200,6 @@ def progress_report(progress: RunProgress) -> dict[str, Any]:
     checkpoint = found.checkpoint
     lease = found.lease if progress.is_running else None
     return {
-        "migration": found.migration_id,
         "state": progress.state.value,
         "done": progress.done,
         "total": progress.total,
@@ -215,6 +214,7 @@ def progress_report(progress: RunProgress) -> dict[str, Any]:
         "lease_holder": str(lease.holder) if lease else None,
         "lease_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
         "failed": found.failures,
+        "migration": found.migration_id,
     }
 
 

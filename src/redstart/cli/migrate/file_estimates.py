@@ -1,4 +1,4 @@
-"""Forecasts of pending migration files: what a run changes, how long it takes, and in which order to deploy."""
+"""Estimates of pending migration files: what a run changes, how long it takes, and in which order to deploy."""
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -9,8 +9,9 @@ from redstart.cli.failure_tables import draw_failures
 from redstart.cli.output import counted, duration, rounded
 from redstart.cli.session import Session
 from redstart.display import escaped, printable
-from redstart.migrations.file_forecast import FileForecast, IndexForecast, documents_of_all, forecast_all
+from redstart.migrations.file_estimate import FileEstimate, IndexBuild, documents_of_all, estimate_files
 from redstart.migrations.file_migration import FileMigration
+from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.operations.base import Operation
 from redstart.next_steps import Command, Hint
 
@@ -21,9 +22,9 @@ Write = Callable[[str | Hint], None]
 """Prints a line: `line` on stdout, or `note` on stderr."""
 
 
-def forecasts_of(session: Session, migrations: Sequence[FileMigration]) -> list[FileForecast]:
+def estimates_of(session: Session, migrations: Sequence[FileMigration]) -> list[FileEstimate]:
     """Return what a run of pending files would do. Reads a sample of the documents."""
-    return session.run(forecast_all(migrations, session.context(), Random()))
+    return session.run(estimate_files(migrations, session.context(), Random()))
 
 
 def draw_operations(write: Write, title: str, description: str, operations: Sequence[Operation]) -> None:
@@ -37,7 +38,7 @@ def draw_operations(write: Write, title: str, description: str, operations: Sequ
         write("  no operations")
 
 
-def draw_forecast(write: Write, one: FileForecast) -> None:
+def draw_estimate(write: Write, one: FileEstimate) -> None:
     """Print a pending file with its operations, and what a run of it would do."""
     file = one.migration.file
     draw_operations(write, file.migration_id, file.description, file.operations)
@@ -63,13 +64,13 @@ def draw_forecast(write: Write, one: FileForecast) -> None:
         )
 
 
-def draw_failed_values(one: FileForecast) -> None:
+def draw_failed_values(one: FileEstimate) -> None:
     """Print the values that cannot be changed, as far as they were read."""
     if one.failures.count:
         draw_failures(one.failures, would=True)
 
 
-def _draw_index(write: Write, index: IndexForecast) -> None:
+def _draw_index(write: Write, index: IndexBuild) -> None:
     what = "to create"
     if index.changes:
         documents = counted(index.documents, "document")
@@ -78,20 +79,20 @@ def _draw_index(write: Write, index: IndexForecast) -> None:
     write(f"    {escaped(shlex.join(index.command))}")
 
 
-def draw_deployment(write: Write, forecasts: Sequence[FileForecast]) -> None:
+def draw_deployment(write: Write, estimates: Sequence[FileEstimate]) -> None:
     """Print the order in which to deploy these files and the versions of the application."""
-    if not forecasts:
+    if not estimates:
         return
     write("Deployment:")
-    for number, step in enumerate(deployment(forecasts), start=1):
+    for number, step in enumerate(deployment(estimates), start=1):
         write(Hint(f"  {number}. ", *((step,) if isinstance(step, str) else step.parts)))
 
 
-def deployment(forecasts: Sequence[FileForecast]) -> list[str | Hint]:
+def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
     """Return the steps of a deployment of pending files and of the version of the application that needs them."""
-    in_place = _all(one.changed_in_place for one in forecasts)
-    lost = _all(one.lost_attributes for one in forecasts)
-    kept = _all(one.removed_by_cleanup for one in forecasts)
+    in_place = _all(one.changed_in_place for one in estimates)
+    lost = _all(one.lost_attributes for one in estimates)
+    kept = _all(one.removed_by_cleanup for one in estimates)
     steps: list[str | Hint] = []
     if in_place:
         names = ", ".join(in_place)
@@ -102,7 +103,7 @@ def deployment(forecasts: Sequence[FileForecast]) -> list[str | Hint]:
         steps.append(
             f"Stop what queries {', '.join(lost)}: these queries of the old version fail after the cutover."
         )
-    apply = "Apply the files" if len(forecasts) > 1 else "Apply the file"
+    apply = "Apply the files" if len(estimates) > 1 else "Apply the file"
     steps.append(Hint(f"{apply}{'' if in_place else ' while the old version runs'}: ", APPLY))
     if in_place:
         steps.append("Start the new version.")
@@ -124,15 +125,15 @@ def _all(found: Iterable[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in found for name in names))
 
 
-def forecast_question(forecasts: Sequence[FileForecast], where: str) -> str:
+def question(estimates: Sequence[FileEstimate], where: str) -> str:
     """Return the prompt, with documents and time."""
-    number = documents_of_all(forecasts)
-    is_exact = all(one.is_exact for one in forecasts)
+    number = documents_of_all(estimates)
+    is_exact = all(one.is_exact for one in estimates)
     documents = counted(number, "document") if is_exact else f"about {counted(rounded(number), 'document')}"
-    size = _expected(sum(one.seconds for one in forecasts))
-    if any(one.migration.models for one in forecasts):
+    size = _expected(sum(one.seconds for one in estimates))
+    if any(one.migration.models for one in estimates):
         size = f"{documents}, {size}"
-    return f"Apply {counted(len(forecasts), 'migration file')} on {where} ({size})?"
+    return f"Apply {counted(len(estimates), 'migration file')} on {where} ({size})?"
 
 
 def _expected(seconds: float) -> str:
@@ -140,7 +141,7 @@ def _expected(seconds: float) -> str:
     return "less than 1 s" if seconds < 1 else f"about {duration(seconds)}"
 
 
-def forecast_report(one: FileForecast) -> dict[str, Any]:
+def estimate_report(one: FileEstimate) -> dict[str, Any]:
     """Return what a run of a file would do, for --json."""
     return {
         "documents": sum(one.documents.values()),
@@ -162,4 +163,19 @@ def forecast_report(one: FileForecast) -> dict[str, Any]:
         "kept_until_cleanup": one.removed_by_cleanup,
         "changed_in_place": one.changed_in_place,
         "lost_attributes": one.lost_attributes,
+    }
+
+
+def file_report(file: MigrationFile, found: FileEstimate | None) -> dict[str, Any]:
+    """Return a pending file for --json.
+
+    Args:
+        found: what a run of it would do; None if this version of Redstart does not run it.
+    """
+    return {
+        "id": file.migration_id,
+        "description": file.description,
+        "path": file.source,
+        "operations": [{"text": one.describe(), "reversible": one.is_reversible} for one in file.operations],
+        "estimate": None if found is None else estimate_report(found),
     }

@@ -25,7 +25,7 @@ from redstart.search.schema_diff import Change
 
 
 @dataclass(frozen=True, slots=True)
-class IndexForecast:
+class IndexBuild:
     """One index that a run builds.
 
     Attributes:
@@ -46,7 +46,7 @@ class IndexForecast:
 
 
 @dataclass(frozen=True, slots=True)
-class FileForecast:
+class FileEstimate:
     """What a run of one file would do.
 
     Attributes:
@@ -64,7 +64,7 @@ class FileForecast:
     values: int = 0
     failed: int = 0
     failures: FailureSummary = field(default_factory=FailureSummary)
-    indexes: tuple[IndexForecast, ...] = ()
+    indexes: tuple[IndexBuild, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -112,7 +112,7 @@ class FileForecast:
         return [one.describe() for one in self.migration.file.operations if not one.is_reversible]
 
 
-def forecast(migration: FileMigration, context: Context, rng: Random | None) -> Op[FileForecast]:
+def estimate_file(migration: FileMigration, context: Context, rng: Random | None) -> Op[FileEstimate]:
     """Return what a run of a pending file would do now.
 
     Args:
@@ -124,9 +124,9 @@ def forecast(migration: FileMigration, context: Context, rng: Random | None) -> 
     indexes = yield from _indexes(migration)
     seconds = sum(one.seconds for one in indexes)
     if not migration.models:
-        return FileForecast(migration, indexes=indexes, seconds=seconds)
+        return FileEstimate(migration, indexes=indexes, seconds=seconds)
     found = yield from statistics(migration.context(context), migration.plan(), rng=rng)
-    return FileForecast(
+    return FileEstimate(
         migration,
         documents={one.model.key_prefix: one.documents for one in found.models},
         is_exact=found.exact,
@@ -138,19 +138,19 @@ def forecast(migration: FileMigration, context: Context, rng: Random | None) -> 
     )
 
 
-def forecast_all(
+def estimate_files(
     migrations: Sequence[FileMigration], context: Context, rng: Random | None
-) -> Op[list[FileForecast]]:
+) -> Op[list[FileEstimate]]:
     """Return what a run of several pending files would do, each on the documents as they are now. Reads only."""
-    found: list[FileForecast] = []
+    found: list[FileEstimate] = []
     for migration in migrations:
-        found.append((yield from forecast(migration, context, rng)))
+        found.append((yield from estimate_file(migration, context, rng)))
     return found
 
 
-def documents_of_all(forecasts: Sequence[FileForecast]) -> int:
+def documents_of_all(estimates: Sequence[FileEstimate]) -> int:
     """Return the number of documents that the models of some files have together."""
-    by_prefix = {prefix: number for one in forecasts for prefix, number in one.documents.items()}
+    by_prefix = {prefix: number for one in estimates for prefix, number in one.documents.items()}
     return sum(by_prefix.values())
 
 
@@ -162,12 +162,12 @@ def model_after(migration: FileMigration, model: ModelState) -> ModelState | Non
     return next((one for one in models.values() if one.key_prefix == model.key_prefix), None)
 
 
-def _indexes(migration: FileMigration) -> Op[tuple[IndexForecast, ...]]:
+def _indexes(migration: FileMigration) -> Op[tuple[IndexBuild, ...]]:
     planned = migration.indexes()
     if not planned:
         return ()
     builds = {one.name: one for one in (yield from estimate_builds(planned))}
-    found: list[IndexForecast] = []
+    found: list[IndexBuild] = []
     for status in (yield from index_statuses(planned)):
         if status.active is ActiveIndex.UP_TO_DATE:
             continue
@@ -175,7 +175,7 @@ def _indexes(migration: FileMigration) -> Op[tuple[IndexForecast, ...]]:
         name, _ = yield from find_built(index.name, index)
         build = builds.get(index.name)
         found.append(
-            IndexForecast(
+            IndexBuild(
                 index.name,
                 status.planned.model,
                 ("FT.CREATE", *create_arguments(index, name=name)),
