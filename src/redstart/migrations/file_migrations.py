@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from redstart.commands.server_info import server_time
@@ -98,12 +99,14 @@ class FileMigrations:
         context: of the operations; its transformation is not used.
         user: who applies the files.
         on_file: called with each file before its work begins.
+        exclude_prefixes: see `FileMigration`.
     """
 
     history: ProjectHistory
     context: Context
     user: str
     on_file: Callable[[MigrationFile], None] = field(default=lambda _: None)
+    exclude_prefixes: tuple[str, ...] = ()
 
     def migration(self, migration_id: str) -> FileMigration:
         """Return a file between the models before and after it.
@@ -114,7 +117,8 @@ class FileMigrations:
         """
         files = [item.file for item in self.history.items if item.file is not None]
         at = next(number for number, file in enumerate(files) if file.migration_id == migration_id)
-        return FileMigration.of(files[at], state_after(files[:at]))
+        before = state_after(files[:at])
+        return FileMigration.of(files[at], before, exclude_prefixes=self.exclude_prefixes)
 
     def pending(self, to: str | None = None) -> list[FileMigration]:
         """Return the pending files, in order.
@@ -171,11 +175,11 @@ class FileMigrations:
                 if file.migration_id in (yield from read_ledger()).entries:
                     continue  # another process has applied it since
                 self.on_file(file)
-                yield from start(lease, file)
                 began = self.context.clock()
-                result = yield from renewing(
-                    lease, migration.run(self.context, options, self._indexes(), index_options)
+                running = migration.run(
+                    self.context, options, self._indexes(), index_options, partial(start, lease, file)
                 )
+                result = yield from renewing(lease, running)
                 done.append(AppliedFile(file.migration_id, result, self.context.clock() - began))
                 if not result.is_complete:
                     break
