@@ -139,7 +139,7 @@ FROZEN = {
     "`om migrate cleanup`": "dropped would_drop contracted would_contract",
     "`om migrate plan`": f"where deployment refusal {PLANNED}",
     "`om upgrade`": f"status pending {APPLIED}",
-    "`om upgrade --dry-run`": f"status {PLANNED}",
+    "`om upgrade --dry-run`": f"status refusal {PLANNED}",
     "`om downgrade ID`": f"status {ROLLED_BACK}",
     "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
     "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "

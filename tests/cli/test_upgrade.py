@@ -390,6 +390,19 @@ def test_a_file_that_others_depend_on_is_not_rolled_back_alone(shop: redis.Redis
     assert applied(url) == [INITIAL, TITLE, CENTS]
 
 
+def test_a_run_that_would_be_refused_is_named_by_plan_and_dry_run(shop: redis.Redis) -> None:
+    om("upgrade", "--to", INITIAL)
+    words = ("ON", "HASH", "PREFIX", 1, "shop:order:", "FILTER", "@name=='n7'", "SCHEMA", "name", "TAG")
+    shop.execute_command("FT.CREATE", "sevens", *words)
+    assert om("migrate", "plan").stdout.startswith("A run would be refused. ")
+    assert om("upgrade", "--dry-run").stdout.startswith("A run would be refused. ")
+    assert "sevens" in om("migrate", "plan", "--json").json["refusal"]
+    found = run_om("upgrade")
+    assert (found.code, "sevens" in found.stderr) == (1, True), found.text
+    assert not shop.exists(STARTED_FILES)
+    assert "started" not in om("migrate", "history").stdout
+
+
 # Interruptions
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 from redstart.effects import Op
+from redstart.errors import MigrationError
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.failure import FailureSummary
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes.build import find_built
+from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.preflight import estimate_builds
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.operations.base import model_title
@@ -56,6 +58,7 @@ class FileEstimate:
         failed: number of values that cannot be changed; `failures`: those that were found.
         indexes: those that would be built.
         seconds: expected duration.
+        refusal: why a run would be refused; None if it would start.
     """
 
     migration: FileMigration
@@ -66,6 +69,7 @@ class FileEstimate:
     failures: FailureSummary = field(default_factory=FailureSummary)
     indexes: tuple[IndexBuild, ...] = ()
     seconds: float = 0.0
+    refusal: MigrationError | None = None
 
     @property
     def removed_by_cleanup(self) -> list[str]:
@@ -123,8 +127,13 @@ def estimate_file(migration: FileMigration, context: Context, rng: Random | None
     """
     indexes = yield from _indexes(migration)
     seconds = sum(one.seconds for one in indexes)
+    refusal: MigrationError | None = None
+    try:
+        yield from migration.require_possible(ExpansionOptions())
+    except MigrationError as exc:
+        refusal = exc
     if not migration.models:
-        return FileEstimate(migration, indexes=indexes, seconds=seconds)
+        return FileEstimate(migration, indexes=indexes, seconds=seconds, refusal=refusal)
     found = yield from statistics(migration.context(context), migration.plan(), rng=rng)
     return FileEstimate(
         migration,
@@ -135,6 +144,7 @@ def estimate_file(migration: FileMigration, context: Context, rng: Random | None
         failures=found.survey.failures,
         indexes=indexes,
         seconds=seconds + found.estimate.expected,
+        refusal=refusal,
     )
 
 

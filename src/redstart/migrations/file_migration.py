@@ -180,7 +180,7 @@ class FileMigration:
         Effects: those of both. Safe to repeat.
         """
         planned = self.indexes()
-        yield from self._require_possible(planned, index_options)
+        yield from self.require_possible(index_options)
         if begin is not None:
             yield from begin()
         changing = [one for one in planned if one.attributes]
@@ -208,9 +208,9 @@ class FileMigration:
                 yield from indexes.settle([one.name for one in results])
         return FileResult(data, tuple(results), failures)
 
-    def _require_possible(self, planned: Sequence[PlannedIndex], options: ExpansionOptions) -> Op[None]:
+    def require_possible(self, options: ExpansionOptions) -> Op[None]:
         """Raise MigrationError if documents belong to another index, or would drop out of one that has no model."""
-        plan, transformation = self.plan(), self.transformation()
+        plan, planned, transformation = self.plan(), self.indexes(), self.transformation()
         yield from require_own_documents(plan, transformation, None)
         if not options.accept_unindexed and (yield from has_search()):
             yield from require_indexes_unaffected(plan, planned, transformation, Command("upgrade"))

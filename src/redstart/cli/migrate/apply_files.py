@@ -17,6 +17,7 @@ from redstart.cli.migrate.file_estimates import (
     draw_operations,
     estimates_of,
     file_report,
+    first_refusal,
     question,
 )
 from redstart.cli.migrate.project_files import ProjectFiles
@@ -118,6 +119,7 @@ def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: boo
         print_json(
             {
                 "status": Outcome.DRY_RUN.value,
+                "refusal": first_refusal(estimates),
                 "migrations": [file_report(one.migration.file, one) for one in estimates],
             }
         )
@@ -125,7 +127,10 @@ def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: boo
     if not pending:
         line("Dry run: no pending migration files.", Tone.DONE)
         return Exit.DONE
-    line(f"Dry run: {counted(len(pending), 'migration file')} would be applied; nothing was written.")
+    if (refusal := first_refusal(estimates)) is not None:
+        line(f"A run would be refused. {refusal}", Tone.WARNING)
+    else:
+        line(f"Dry run: {counted(len(pending), 'migration file')} would be applied; nothing was written.")
     for one in estimates:
         draw_estimate(line, one)
         draw_failed_values(one)

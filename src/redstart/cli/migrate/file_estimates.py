@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from redstart.cli.failure_tables import draw_failures
-from redstart.cli.output import counted, duration, rounded
+from redstart.cli.output import counted, duration, error_text, rounded
 from redstart.cli.session import Session
 from redstart.display import escaped, printable
 from redstart.migrations.file_estimate import FileEstimate, IndexBuild, documents_of_all, estimate_files
@@ -134,6 +134,11 @@ def question(estimates: Sequence[FileEstimate], where: str) -> str:
     if any(one.migration.models for one in estimates):
         size = f"{documents}, {size}"
     return f"Apply {counted(len(estimates), 'migration file')} on {where} ({size})?"
+
+
+def first_refusal(estimates: Sequence[FileEstimate]) -> str | None:
+    """Return why a run of these files would be refused; None if it would start."""
+    return next((error_text(one.refusal) for one in estimates if one.refusal is not None), None)
 
 
 def _expected(seconds: float) -> str:

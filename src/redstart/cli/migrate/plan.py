@@ -14,6 +14,7 @@ from redstart.cli.migrate.file_estimates import (
     draw_operations,
     estimates_of,
     file_report,
+    first_refusal,
 )
 from redstart.cli.migrate.history import CREATE_FIRST
 from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
@@ -68,13 +69,17 @@ def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
 def _estimates(
     session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]
 ) -> tuple[list[FileEstimate], str | None]:
-    """Return what a run would do, and why it would be refused; then nothing is known of its documents."""
+    """Return what a run would do, and why it would be refused.
+
+    Of an operation that this version does not run, nothing is known.
+    """
     migrations = file_migrations(session, files)
     try:
         found = [migrations.migration(file.migration_id) for file in pending]
     except UnsupportedOperationError as exc:
         return [], exc.message
-    return estimates_of(session, found), None
+    estimates = estimates_of(session, found)
+    return estimates, first_refusal(estimates)
 
 
 def _draw(
