@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 
 from redstart.migrations.files.ledger import read_ledger
-from redstart.migrations.state_keys import STARTED_FILES
+from redstart.migrations.holder import this_process
+from redstart.migrations.state_keys import FILES_LEASE, STARTED_FILES
 from redstart.server.clients import open_sync
 from tests.support.cli import Ended, ended, om_on_terminal, refused, run_om, started_om
 from tests.support.snapshot import every_byte
@@ -401,6 +404,61 @@ def test_a_run_that_would_be_refused_is_named_by_plan_and_dry_run(shop: redis.Re
     assert (found.code, "sevens" in found.stderr) == (1, True), found.text
     assert not shop.exists(STARTED_FILES)
     assert "started" not in om("migrate", "history").stdout
+
+
+REMOVED = "20260104_000000_removed"
+TEXT_OF_REMOVED = f"""
+    from redstart.operations import *
+
+    migration = Migration(dependencies=["{CENTS}"], operations=[RemoveField("shop.Order", "price")])
+    """
+
+
+def test_values_that_a_rollback_leaves_are_listed(shop: redis.Redis, url: str) -> None:
+    om("upgrade")
+    path = Path("migrations") / f"{REMOVED}.py"
+    path.write_text(textwrap.dedent(TEXT_OF_REMOVED).lstrip(), encoding="utf-8")
+    assert "Kept until cleanup: Order.price" in om("migrate", "plan").stdout
+    om("upgrade")
+    assert order(shop)[b"price"] == b"7"
+    om("migrate", "cleanup")
+    assert b"price" not in order(shop)
+    shop.hset("shop:order:99", mapping={"title": "new"})  # the new version writes no price
+    found = om("migrate", "rollback", code=6)
+    assert found.stdout.startswith("1 migration file rolled back.")
+    assert "shop:order:99" in found.stdout
+    assert order(shop)[b"price"] == b"7"
+    assert applied(url) == [INITIAL, TITLE, CENTS]
+
+
+def test_another_run_is_refused_while_a_process_renews_the_lease(shop: redis.Redis, url: str) -> None:
+    elsewhere = replace(this_process(), boot_id="another machine", pid=999_999)
+    state = {"token": "other", "holder": elsewhere.to_json(), "since_ms": 1, "renewals": 1}
+    shop.hset(FILES_LEASE.lease, mapping=state)
+    ended_at = threading.Event()
+
+    def renew() -> None:
+        while not ended_at.wait(0.02):
+            shop.hincrby(FILES_LEASE.lease, "renewals", 1)
+            shop.pexpire(FILES_LEASE.lease, 10_000)
+
+    thread = threading.Thread(target=renew)
+    thread.start()
+    try:
+        for words in (("upgrade",), ("migrate", "stamp", INITIAL)):
+            assert run_om(*words).code == 4
+    finally:
+        ended_at.set()
+        thread.join()
+    assert applied(url) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("upgrade", "--failure-mode", "skip"), ("downgrade",), ("upgrade", "--migrations-dir", "nowhere")],
+)
+def test_wrong_options_are_a_usage_error(shop: redis.Redis, words: tuple[str, ...]) -> None:
+    assert run_om(*words).code == 2
 
 
 # Interruptions
