@@ -17,6 +17,7 @@ from redstart.migrations.file_migration import FileMigration, FileResult
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
 from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
@@ -256,6 +257,29 @@ class FileMigrations:
             return result
 
         return (yield from self._under_lease(work))
+
+    def roll_back_all(
+        self, files: ProjectFiles, ids: Iterable[str], index_options: ExpansionOptions
+    ) -> Op[list[FileRollbackResult]]:
+        """Roll back files in the given order, up to the first that is not complete.
+
+        Args:
+            files: those of the history.
+            ids: the last applied file first.
+
+        Raises:
+            See `roll_back`.
+
+        Effects: see `roll_back`. Safe to repeat.
+        """
+        results: list[FileRollbackResult] = []
+        for name in ids:
+            migrations = replace(self, history=files.history)
+            results.append((yield from migrations.roll_back(name, index_options)))
+            if not results[-1].is_complete:
+                break
+            files = files.without(name)
+        return results
 
     def after(self, migration_id: str | None) -> list[str]:
         """Return the ids of applied and started files that come after a file, the last one first; None for all.

@@ -20,7 +20,6 @@ from redstart.cli.migrate.file_estimates import (
     first_refusal,
     question,
 )
-from redstart.cli.migrate.project_files import ProjectFiles
 from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
@@ -33,6 +32,7 @@ from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.file_migrations import AppliedFile, FileMigrations, FilesResult
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.holder import this_user
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome

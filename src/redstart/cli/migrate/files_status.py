@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from redstart.cli.migrate.file_estimates import APPLY
-from redstart.cli.migrate.project_files import ProjectFiles
 from redstart.cli.output import Tone, line
 from redstart.cli.session import Session
 from redstart.cli.tables import next_step
 from redstart.display import printable
 from redstart.migrations.file_progress import FileProgress, file_progress
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.holder import is_gone
 from redstart.migrations.run_progress import RunState
 from redstart.next_steps import Command, Hint

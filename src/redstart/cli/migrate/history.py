@@ -7,7 +7,6 @@ import click
 
 from redstart.cli.failure_tables import draw_all_failures, draw_failures
 from redstart.cli.migrate.project_files import (
-    ProjectFiles,
     Row,
     look,
     migrations_root,
@@ -24,6 +23,7 @@ from redstart.cli.tables import pairs, table
 from redstart.display import printable
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.failure import FailureSummary
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import Difference, DifferenceKind, HistoryItem
 from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint

@@ -17,7 +17,7 @@ from redstart.cli.migrate.file_estimates import (
     first_refusal,
 )
 from redstart.cli.migrate.history import CREATE_FIRST
-from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
+from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, line, print_json, rendered
 from redstart.cli.session import Session, open_session
@@ -26,6 +26,7 @@ from redstart.errors import UnsupportedOperationError
 from redstart.migrations.file_estimate import FileEstimate
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.project import ProjectFiles
 from redstart.next_steps import Command, Hint
 
 

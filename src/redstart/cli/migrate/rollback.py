@@ -9,7 +9,7 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
 from redstart.cli.migrate.apply_files import file_migrations
 from redstart.cli.migrate.group import FILES
-from redstart.cli.migrate.project_files import ProjectFiles, load, look, migrations_root, root_of
+from redstart.cli.migrate.project_files import load, look, migrations_root, root_of
 from redstart.cli.migrate.undo_files import roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, counted, duration, line, print_json, rendered
@@ -20,6 +20,7 @@ from redstart.migrations.coordinator import rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.record import read_record
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.state import read_records

@@ -6,7 +6,6 @@ from typing import Any
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import draw_results, result_report
 from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.project_files import ProjectFiles
 from redstart.cli.options import confirm
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.progress import progress_display
@@ -16,6 +15,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunOptions, RunResult
 from redstart.migrations.file_migrations import FileRollbackResult
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
 from redstart.next_steps import Command, Hint
@@ -47,14 +47,9 @@ def roll_back_files(
         for name in ids:
             note(f"  {printable(name)}")
         confirm(f"Roll back {counted(len(ids), 'migration file')} on {session.where}?", assume_yes=assume_yes)
-    results: list[FileRollbackResult] = []
     with progress_display() as show:
-        for name in ids:
-            migrations = file_migrations(session, files, Monitor(progress=show))
-            results.append(session.run(migrations.roll_back(name, options)))
-            if not results[-1].is_complete:
-                break
-            files = files.without(name)
+        migrations = file_migrations(session, files, Monitor(progress=show))
+        results = session.run(migrations.roll_back_all(files, ids, options))
     outcome = _outcome(results)
     if as_json:
         print_json({"status": outcome.value, "migrations": [rollback_report(one) for one in results]})

@@ -15,6 +15,7 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
+from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
 from redstart.migrations.file_progress import FileProgress
 from redstart.migrations.files.history import FilesStatus
@@ -187,16 +188,16 @@ def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
 
 def file_progress_report(found: FileProgress) -> dict[str, Any]:
     """Return the object of `progress` for a migration file."""
-    report = progress_report(found.progress) | {"state": found.state.value}
+    report = progress_report(found.progress.status) | {"state": found.state.value}
     if found.lease is None:
         return report
     seconds = (found.lease.now_ms - found.lease.since_ms) / 1e3
     return report | {"lease_holder": str(found.lease.holder), "lease_seconds": seconds}
 
 
-def progress_report(progress: RunProgress) -> dict[str, Any]:
+def progress_report(found: DataStatus) -> dict[str, Any]:
     """Return the object of `progress`."""
-    found = progress.status
+    progress = RunProgress(found)
     checkpoint = found.checkpoint
     lease = found.lease if progress.is_running else None
     return {

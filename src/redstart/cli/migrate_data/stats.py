@@ -183,7 +183,7 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
         file = session.run(file_progress(is_gone)) if found.state is RunState.NONE else None
         saving = session.run(call(info("persistence"))).get("rdb_bgsave_in_progress") == "1"
     if as_json:
-        print_json(progress_report(found) if file is None else file_progress_report(file))
+        print_json(progress_report(found.status) if file is None else file_progress_report(file))
         return
     if file is not None:
         draw_progress_of_file(file)
