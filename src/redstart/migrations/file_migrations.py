@@ -16,7 +16,7 @@ from redstart.migrations.file_migration import FileMigration, FileResult
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.project_history import ProjectHistory
+from redstart.migrations.files.project_history import HistoryItem, ProjectHistory
 from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
@@ -227,16 +227,17 @@ class FileMigrations:
         ]
 
     def roll_back(self, migration_id: str, index_options: ExpansionOptions) -> Op[FileRollbackResult]:
-        """Roll back one applied file.
+        """Roll back one file that is applied, or whose run was interrupted.
 
         Raises:
-            MigrationFileError: it is not applied, has no file, or an applied file depends on it; nothing was written.
+            MigrationFileError: it is not applied, has no file, or a file depends on it that is applied or interrupted;
+                nothing was written.
             LeaseHeldError: another run is in progress.
             See `redstart.migrations.data.rollback.rollback` for others.
 
         Effects: see `FileMigration.roll_back`. Safe to repeat.
         """
-        self._require_last(migration_id)
+        yield from self._require_last(migration_id)
         migration = self.migration(migration_id)
 
         def work(lease: Lease) -> Op[FileRollbackResult]:
@@ -266,19 +267,24 @@ class FileMigrations:
             )
         return applied[: applied.index(migration_id) : -1]
 
-    def _require_last(self, migration_id: str) -> None:
+    def _is_begun(self, item: HistoryItem) -> Op[bool]:
+        """Return whether a file is applied, or an interrupted run may have changed documents. A read."""
+        return item.entry is not None or not (yield from read_record(StateKeys(item.migration_id))).is_new
+
+    def _require_last(self, migration_id: str) -> Op[None]:
         item = self.history.item(migration_id)
-        if item.entry is None or item.file is None:
-            reason = "is not applied" if item.entry is None else "is applied, but its file is missing"
+        is_begun = yield from self._is_begun(item)
+        if not is_begun or item.file is None:
+            reason = "is applied, but its file is missing" if is_begun else "is not applied"
             raise MigrationFileError(
                 f"{printable(migration_id)} {reason}.",
                 Hint("List the files with: ", Command("migrate history")),
             )
-        dependent = [
-            other.migration_id
-            for other in self.history.items
-            if other.entry is not None and other.file is not None and migration_id in other.file.dependencies
-        ]
+        dependent: list[str] = []
+        for other in self.history.items:
+            is_next = other.file is not None and migration_id in other.file.dependencies
+            if is_next and (yield from self._is_begun(other)):
+                dependent.append(other.migration_id)
         if dependent:
             raise MigrationFileError(
                 f"{printable(migration_id)} cannot be rolled back alone: {', '.join(map(printable, dependent))} "
@@ -287,10 +293,8 @@ class FileMigrations:
             )
 
     def _require_no_rollback(self) -> Op[None]:
-        """Raise RollbackInProgressError if the rollback of an applied file was interrupted. A read for each file."""
+        """Raise RollbackInProgressError if the rollback of a file was interrupted. A read for each file."""
         for item in self.history.items:
-            if item.entry is None:
-                continue
             found = yield from read_record(StateKeys(item.migration_id))
             if found.unfinished == "rollback" or found.cleared == "rollback":
                 raise RollbackInProgressError(

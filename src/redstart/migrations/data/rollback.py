@@ -234,7 +234,7 @@ class _Rollback:
                 end_rollback(self._keys, record, self._plan.settings, has_unrestored=left.count > 0),
                 under=checkpoint.run_id,
             )
-            for stored in (record.processed, record.reverted):
+            for stored in (record.processed, record.reverted, record.marks):
                 documents = processed_documents(self._keys, stored)
                 if documents is not None:
                     yield from documents.remove(self._lease)
@@ -270,7 +270,11 @@ class _Rollback:
             transformation,
             self._record.other_style_fields,
             left,
-            ConvertedDocuments(processed_documents(self._keys, self._record.processed), reverted),
+            ConvertedDocuments(
+                processed_documents(self._keys, self._record.processed),
+                reverted,
+                processed_documents(self._keys, self._record.marks),
+            ),
             reformat_preexisting=self._reformat_preexisting,
         )
 

@@ -250,7 +250,10 @@ def _result_of(function: Function, given: Values, source: Shape) -> Values:
     names = ", ".join(source.fields)
     try:
         result = function(given)
-    except Exception as error:  # it is not known what it raises
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # it is not known what it raises; sys.exit(0) would look like success
         raise NotConvertibleError(
             names, shortened(original), f"{_name(function)}() raised {type(error).__name__}: {error}"
         ) from error
