@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from typing_extensions import TypedDict
 
 from redstart.effects import Op
 from redstart.operations import (
@@ -18,6 +19,7 @@ from redstart.operations import (
     RenameField,
     SplitField,
     Storage,
+    Transform,
 )
 from tests.migrations.test_file_migration import (
     NAMES,
@@ -41,6 +43,24 @@ from tests.support.soak import SOAK
 Values = dict[str, Any]
 
 
+class Whole(TypedDict):
+    full_name: str
+
+
+class Parts(TypedDict):
+    first: str
+    last: str
+
+
+def parts_of(old: Any) -> Any:
+    first, last = old["full_name"].split(" ")
+    return {"first": first, "last": last}
+
+
+def whole_of(new: Any) -> Any:
+    return {"full_name": f"{new['first']} {new['last']}"}
+
+
 def operations(kind: str, storage: Storage) -> list[Operation]:
     name = NAMES[storage]
     found: dict[str, list[Operation]] = {
@@ -53,6 +73,7 @@ def operations(kind: str, storage: Storage) -> list[Operation]:
             RenameField(name, "price", "cost"),
             ConvertField(name, Field("cost", "str"), Field("cost", "int")),
         ],
+        "transform": [Transform(name, parts_of, whole_of, before=Whole, after=Parts)],
     }
     return found[kind]
 
@@ -62,6 +83,12 @@ WRITTEN: dict[str, tuple[Values, Values, Values, Values]] = {
     "rename, the old value wins": ({"title": "new"}, {"name": "new"}, {"name": "old"}, {"title": "old"}),
     "rename, the new value wins": ({"title": "new"}, {"name": "new"}, {"name": "old"}, {"title": "old"}),
     "split": (
+        {"first": "Bob"},
+        {"full_name": "Bob Lovelace"},
+        {"full_name": "Carl Orff"},
+        {"first": "Carl", "last": "Orff"},
+    ),
+    "transform": (
         {"first": "Bob"},
         {"full_name": "Bob Lovelace"},
         {"full_name": "Carl Orff"},

@@ -203,6 +203,9 @@ class OperationTransformation(DocumentTransformation):
         made = changes(document, after)
         if self._removes or not self.decided_by_shape or failures:
             return after, made, failures
+        in_place = {(str(path[0]),) for path in one.change.in_place}
+        if any(item.path[:1] in in_place for item in made):
+            return after, made, failures
         if one.is_in_items:
             for item in made:
                 if item.old is not None and item.new is not None:
@@ -265,14 +268,12 @@ class OperationTransformation(DocumentTransformation):
         self, stored: StoredDocument, document: Document, number: int, one: BoundChange
     ) -> Document:
         """Return the document before a change. If old and new values do not fit, the new ones written since stay."""
-        if not any(document.has(path) for path in one.sources):
-            return one.change.backward(document)
-        try:
-            return one.change.preferring(None).backward(document)
-        except NotConvertibleError:
+        change = one.change
+        if stored.marks and any(document.has(path) for path in one.sources):
             mark = source_mark(stored.key, number, _texts_at(document, one.sources))
-            change = one.change.preferring("new") if _is_marked(stored, mark) else one.change
-            return change.backward(document)
+            if stored.marks.get(mark, False):
+                change = change.preferring("new")
+        return change.backward(document)
 
 
 def _is_marked(stored: StoredDocument, mark: bytes) -> bool:

@@ -65,6 +65,8 @@ class DocumentChange(ABC):
             whether the change can be made, and only the record of the run distinguishes a changed document.
         sources, targets: paths of the values that it moves, and of those that it makes of them, if a document can have
             both with contents that do not fit each other.
+        in_place: paths of values that change together with values that are removed. A document in which one of them
+            has changed must lose the removed values at once: otherwise it would seem to be pending.
     """
 
     reads: Sequence[Segments] = ()
@@ -73,6 +75,7 @@ class DocumentChange(ABC):
     has_backward: bool = True
     sources: Sequence[Segments] = ()
     targets: Sequence[Segments] = ()
+    in_place: Sequence[Segments] = ()
 
     def preferring(self, kept: Kept | None) -> "DocumentChange":  # noqa: ARG002 - most have only one place
         """Return the change that keeps one of two values where a document has both; None: that is a failure."""
