@@ -295,3 +295,29 @@ def test_a_function_that_also_removes_a_field_is_called_once(
         assert (found["price"], "legacy" in found) == ("1200", False)
     _ = do(client, test_file_migration.back(one))
     assert difference(before, documents(client)) == []
+
+
+def test_progress_cleared_during_a_rollback(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was reverted before must not be reverted again: the checkpoint is gone, the documents are not."""
+    small_pieces(monkeypatch)
+    before = load(client)
+
+    def whole() -> Op[Any]:
+        return once().run(base(), RunOptions(batch_documents=100), indexes(), ExpansionOptions())
+
+    def rolling_back() -> Op[Any]:
+        return once().roll_back(base(), indexes(), ExpansionOptions())
+
+    do(client, whole())
+    with CrashDriver(url) as driver:
+        driver.run(rolling_back())
+        applied = [at for at, name in enumerate(driver.names) if "apply" in name]
+    for at in (applied[0], applied[len(applied) // 2], applied[-1]):
+        do(client, whole())
+        with CrashDriver(url, at=at, kind=CrashKind.AFTER) as driver, suppress(Crash):
+            driver.run(rolling_back())
+        do(client, clear_progress(context()))
+        do(client, rolling_back())
+        assert difference(before, documents(client)) == []

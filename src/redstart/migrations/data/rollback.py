@@ -400,15 +400,18 @@ def _start_checkpoint(
             ["HSET", context.keys.record, "unfinished", "rollback"],
             count_undone_anew(context.keys),
             *mark_not_applied(context.keys, record),
-            *_reverted_set(context, checkpoint.counts["to_sweep"]),
+            *_reverted_set(context, record, checkpoint.counts["to_sweep"]),
         ]
     )
     return checkpoint
 
 
-def _reverted_set(context: Context, documents: int) -> list[list[Argument]]:
-    """Return the command that names the set of reverted documents, if the documents do not show it themselves."""
-    if context.transformation.decided_by_shape:
+def _reverted_set(context: Context, record: Record, documents: int) -> list[list[Argument]]:
+    """Return the command that names the set of reverted documents, if the documents do not show it themselves.
+
+    A rollback whose progress was cleared has one: its documents must not be reverted again.
+    """
+    if context.transformation.decided_by_shape or record.reverted:
         return []
     return [["HSET", context.keys.record, REVERTED, f"{context.token}.{bits_for(documents)}"]]
 
