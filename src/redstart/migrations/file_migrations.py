@@ -384,7 +384,7 @@ class FileMigrations:
                 raise MigrationFileError(one.message, one.hint)
 
     def _require_no_rollback(self) -> Op[None]:
-        """Raise RollbackInProgressError if the rollback of an applied file was interrupted. A read for each file."""
+        """Raise RollbackInProgressError if the rollback of a file was interrupted. A read for each file."""
         for item in self.history.items:
             if not item.is_begun:
                 continue
