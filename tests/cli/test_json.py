@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
+from tests.cli.test_docs import COMMANDS
 from tests.support.cli import run_om
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -252,8 +253,8 @@ def test_the_keys_are_the_frozen_ones(
     monkeypatch.chdir(tmp_path)
     for heading, data in outputs(station).items():
         frozen, found = set(FROZEN[heading].split()), keys_of(data)
-        assert found <= frozen, (heading, found - frozen)
-        assert frozen - found <= optional(frozen), (heading, frozen - found)
+        assert found <= frozen, f"{heading}: add {found - frozen} to FROZEN and to docs/json.md"
+        assert frozen - found <= optional(frozen), f"{heading}: {frozen - found} must not be removed"
 
 
 @pytest.mark.parametrize(
@@ -278,8 +279,20 @@ def test_they_do_not_depend_on_what_was_found(
     assert frozen - found <= optional(frozen)
 
 
+WITHOUT_SECTION = {"om upgrade", "om downgrade"}
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in WITHOUT_SECTION])
+def test_every_command_with_json_has_a_section(path: str) -> None:
+    takes_json = any("--json" in parameter.opts for parameter in COMMANDS[path].params)
+    headings = {" ".join(re.findall(r"[a-z-]+", heading)) for heading in FROZEN}
+    missing = "add a section to docs/json.md, and its keys to FROZEN"
+    assert not takes_json or any(heading.startswith(path) for heading in headings), missing
+
+
 def test_every_section_is_about_something_that_exists() -> None:
-    assert re.findall(r"^## (.*)$", PAGE, re.MULTILINE) == list(FROZEN)
+    headings = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+    assert headings == list(FROZEN), "FROZEN has the sections of docs/json.md, in their order"
 
 
 @pytest.mark.parametrize("heading", FROZEN)

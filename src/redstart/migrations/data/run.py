@@ -158,7 +158,7 @@ class RunOptions:
         batch_documents: keys scanned per batch, and read in one round trip.
         max_errors: stop at this many failed values, not counting those that are recorded already.
         limit_documents: stop after this many changed documents.
-        clearing: see `transform.edits_for`.
+        clearing: see `edit_builder.edits_for`.
         resume: False to start again after an interrupted run, and to ignore its checkpoint.
     """
 
