@@ -5,7 +5,7 @@ documents move to new keys. What only the old version needs is removed at last, 
 step can be repeated after a stop at any point.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
@@ -214,9 +214,17 @@ class FileMigration:
         return replace(base, transformation=self.transformation(removes=removes))
 
     def run(
-        self, base: Context, options: RunOptions, indexes: IndexMigration, index_options: ExpansionOptions
+        self,
+        base: Context,
+        options: RunOptions,
+        indexes: IndexMigration,
+        index_options: ExpansionOptions,
+        begin: Callable[[], Op[None]] | None = None,
     ) -> Op[FileResult]:
         """Expand the documents, and cut over the indexes.
+
+        Args:
+            begin: records that the run has started; called before the first write.
 
         Raises:
             See `redstart.migrations.data.run.run` and `IndexMigration.run`.
@@ -225,8 +233,10 @@ class FileMigration:
         """
         of_move = self.indexes_of_move()
         moving = {one.model for one in of_move}
-        planned = [one for one in self.indexes() if one.model not in moving] + of_move
-        yield from self._require_possible(planned, index_options)
+        planned = self._first_indexes()
+        yield from self.require_possible(index_options)
+        if begin is not None:
+            yield from begin()
         context = self.context(base, removes=self._moves_documents)
         called: list[FunctionsResult] = []
         if self.steps.first:
@@ -294,9 +304,15 @@ class FileMigration:
             yield from indexes.settle([one.name for one in results])
         return tuple(results)
 
-    def _require_possible(self, planned: Sequence[PlannedIndex], options: ExpansionOptions) -> Op[None]:
+    def _first_indexes(self) -> list[PlannedIndex]:
+        """Return the indexes to cut over before documents move to other keys."""
+        of_move = self.indexes_of_move()
+        moving = {one.model for one in of_move}
+        return [one for one in self.indexes() if one.model not in moving] + of_move
+
+    def require_possible(self, options: ExpansionOptions) -> Op[None]:
         """Raise MigrationError if documents belong to another index, or would drop out of one that has no model."""
-        plan, transformation = self.plan(), self.transformation()
+        plan, planned, transformation = self.plan(), self._first_indexes(), self.transformation()
         yield from require_own_documents(plan, transformation, None)
         moved = self._plan_of_steps(*(move.before for move in self.steps.moves))
         yield from require_own_documents(moved, transformation, None)

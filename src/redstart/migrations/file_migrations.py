@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from redstart.commands.server_info import server_time
@@ -14,9 +15,10 @@ from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunOptions, RunResult
 from redstart.migrations.file_migration import FileMigration, FileResult
 from redstart.migrations.files.graph import with_dependencies
-from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove
+from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.project_history import ProjectHistory
+from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
 from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
@@ -199,9 +201,10 @@ class FileMigrations:
                     continue  # another process has applied it since
                 self.on_file(file)
                 began = self.context.clock()
-                result = yield from renewing(
-                    lease, migration.run(self.context, options, self._indexes(), index_options)
+                running = migration.run(
+                    self.context, options, self._indexes(), index_options, partial(start, lease, file)
                 )
+                result = yield from renewing(lease, running)
                 done.append(AppliedFile(file.migration_id, result, self.context.clock() - began))
                 if not result.is_complete:
                     break
@@ -286,20 +289,22 @@ class FileMigrations:
         ]
 
     def roll_back(self, migration_id: str, index_options: ExpansionOptions) -> Op[FileRollbackResult]:
-        """Roll back one applied file.
+        """Roll back one file that is applied, or whose run was started.
 
         Raises:
-            MigrationFileError: it is not applied, has no file, or an applied file depends on it; nothing was written.
+            MigrationFileError: it is neither of them, has no file, was edited, or another such file depends on it;
+                nothing was written.
             LeaseHeldError: another run is in progress.
             See `redstart.migrations.data.rollback.rollback` for others.
 
         Effects: see `FileMigration.roll_back`. Safe to repeat.
         """
-        self._require_last(migration_id)
+        self.require_rollback(migration_id)
         migration = self.migration(migration_id)
 
         def work(lease: Lease) -> Op[FileRollbackResult]:
             self.on_file(migration.file)
+            yield from start(lease, migration.file)
             rolling_back = migration.roll_back(self.context, self._indexes(), index_options)
             data, indexes = yield from renewing(lease, rolling_back)
             result = FileRollbackResult(migration_id, data, tuple(indexes))
@@ -309,13 +314,36 @@ class FileMigrations:
 
         return (yield from self._under_lease(work))
 
+    def roll_back_all(
+        self, files: ProjectFiles, ids: Iterable[str], index_options: ExpansionOptions
+    ) -> Op[list[FileRollbackResult]]:
+        """Roll back files in the given order, up to the first that is not complete.
+
+        Args:
+            files: those of the history.
+            ids: the last applied file first.
+
+        Raises:
+            See `roll_back`.
+
+        Effects: see `roll_back`. Safe to repeat.
+        """
+        results: list[FileRollbackResult] = []
+        for name in ids:
+            migrations = replace(self, history=files.history)
+            results.append((yield from migrations.roll_back(name, index_options)))
+            if not results[-1].is_complete:
+                break
+            files = files.without(name)
+        return results
+
     def after(self, migration_id: str | None) -> list[str]:
-        """Return the ids of applied files that come after a file, the last one first; None for all applied files.
+        """Return the ids of applied and started files that come after a file, the last one first; None for all.
 
         Raises:
             MigrationFileError: the file is not applied.
         """
-        applied = [item.migration_id for item in self.history.items if item.entry is not None]
+        applied = [item.migration_id for item in self.history.items if item.is_begun]
         if migration_id is None:
             return applied[::-1]
         if migration_id not in applied:
@@ -325,18 +353,20 @@ class FileMigrations:
             )
         return applied[: applied.index(migration_id) : -1]
 
-    def _require_last(self, migration_id: str) -> None:
+    def require_rollback(self, migration_id: str) -> None:
+        """Raise MigrationFileError if `roll_back` would be refused because of the files. Reads nothing."""
         item = self.history.item(migration_id)
-        if item.entry is None or item.file is None:
-            reason = "is not applied" if item.entry is None else "is applied, but its file is missing"
+        if not item.is_begun or item.file is None:
+            reason = "is applied, but its file is missing" if item.is_begun else "is not applied"
             raise MigrationFileError(
                 f"{printable(migration_id)} {reason}.",
                 Hint("List the files with: ", Command("migrate history")),
             )
+        self._require_unedited(migration_id)
         dependent = [
             other.migration_id
             for other in self.history.items
-            if other.entry is not None and other.file is not None and migration_id in other.file.dependencies
+            if other.is_begun and other.file is not None and migration_id in other.file.dependencies
         ]
         if dependent:
             raise MigrationFileError(
@@ -345,10 +375,18 @@ class FileMigrations:
                 Hint("Roll back the later files first: ", Command("migrate rollback", dependent[-1])),
             )
 
+    def _require_unedited(self, migration_id: str) -> None:
+        """Raise MigrationFileError if a file, or one before it, was edited: its operations are not those of the run."""
+        known = {file.migration_id: file for file in self.history.files}
+        needed = with_dependencies(migration_id, known)
+        for one in self.history.differences():
+            if one.kind is DifferenceKind.EDITED and one.migration_id in needed:
+                raise MigrationFileError(one.message, one.hint)
+
     def _require_no_rollback(self) -> Op[None]:
-        """Raise RollbackInProgressError if the rollback of an applied file was interrupted. A read for each file."""
+        """Raise RollbackInProgressError if the rollback of a file was interrupted. A read for each file."""
         for item in self.history.items:
-            if item.entry is None:
+            if not item.is_begun:
                 continue
             keys = StateKeys(item.migration_id)
             found = yield from read_record(keys)

@@ -27,6 +27,9 @@ LEDGER_COUNT = "redstart:recorded_files"
 It is not under `redstart:migrations:`, so that the loss of all those keys together is noticed.
 """
 
+STARTED_FILES = "redstart:migrations:started"
+"""Hash: the checksum of each migration file whose run or rollback has started, by id, until it is complete."""
+
 FILES_LEASE = LeaseKeys("redstart:migrations:fence", "redstart:migrations:lease")
 """The lease for changes of the ledger, and for everything that applies a migration file."""
 
