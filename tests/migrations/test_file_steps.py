@@ -12,6 +12,7 @@ import redis
 from redstart.effects import Op
 from redstart.errors import MigrationError, MigrationStateError, UnsupportedOperationError
 from redstart.migrations.context import Context, Monitor
+from redstart.migrations.data.maintenance import drop_undo_log
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
@@ -408,6 +409,15 @@ def test_a_key_that_exists_is_not_overwritten_by_a_restored_document(client: red
     client.delete(f"{PREFIX[Storage.HASH]}a1")
     do(client, back(one))
     assert difference(before, documents(client)) == []
+
+
+def test_the_copies_of_removed_documents_are_dropped_with_the_undo_log(client: redis.Redis) -> None:
+    load(client)
+    one = removed()
+    do(client, contract(one))
+    assert client.xlen(one.context(base()).keys.removed) == 64
+    assert do(client, drop_undo_log(one.context(base())))
+    assert not client.exists(one.context(base()).keys.removed)
 
 
 def test_documents_of_another_model_are_never_removed(client: redis.Redis) -> None:
