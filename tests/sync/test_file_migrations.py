@@ -159,29 +159,6 @@ def test_there_is_nothing_where_there_is_no_directory(tmp_path: Path) -> None:
     ] == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "method", "said"),
-    [
-        ("DataMigrator", "run_migrations", "does not run them"),
-        ("DataMigrator", "run_migrations_with_monitoring", "does not run them"),
-        ("DataMigrator", "rollback_migration", "does not run them"),
-        ("DataMigrator", "create_migration_file", "does not write migration files"),
-        ("SchemaMigrator", "run", 'See "Migration files" in the documentation'),
-        ("SchemaMigrator", "rollback", "does not run them"),
-        ("SchemaMigrator", "downgrade", "does not run them"),
-        ("SchemaMigrator", "create_migration_file", "does not write migration files"),
-        ("SchemaMigrator", "runn", "'SchemaMigrator' object has no attribute 'runn'"),
-    ],
-)
-def test_a_missing_method_raises_an_error_with_a_hint(name: str, method: str, said: str) -> None:
-    migrator = getattr(redstart.sync, name)()
-    assert not hasattr(migrator, method)
-    with pytest.raises(AttributeError, match=f"'{name}' object has no attribute '{method}'") as caught:
-        getattr(migrator, method)
-    assert said in str(caught.value)
-    assert (": this version" in str(caught.value)) == (method != "runn")
-
-
 def test_a_migration_without_an_id_is_refused() -> None:
     class Nameless(BaseMigration):
         def up(self) -> None:

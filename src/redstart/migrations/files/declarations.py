@@ -89,6 +89,7 @@ class Kind:
         record: the key of the set of applied ids.
         error: the class of error for invalid migrations.
         status_command: the command that lists them.
+        has_checks: whether `can_run` is called before `up`.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Kind:
     record: str
     error: type[MigrationError]
     status_command: Command
+    has_checks: bool
 
     def directory(self, root: str) -> Path:
         """Return the directory of its files, given the directory of all migration files."""
@@ -117,6 +119,7 @@ DATA: Final = Kind(
     APPLIED_MIGRATIONS,
     DataMigrationError,
     Command("migrate-data status"),
+    has_checks=True,
 )
 SCHEMA: Final = Kind(
     "schema",
@@ -125,4 +128,5 @@ SCHEMA: Final = Kind(
     APPLIED_SCHEMA_MIGRATIONS,
     SchemaMigrationError,
     Command("migrate status"),
+    has_checks=False,
 )

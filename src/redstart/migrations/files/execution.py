@@ -232,7 +232,7 @@ class Execution:
             try:
                 if missing:
                     reason = f"it depends on {', '.join(map(printable, missing))}, which is not applied"
-                elif not (yield from self._call(lease, one, "can_run")):
+                elif self.kind.has_checks and not (yield from self._call(lease, one, "can_run")):
                     reason = "its can_run() returned false"
                 else:
                     _ = yield from self._call(lease, one, "up")
