@@ -200,10 +200,10 @@ CASES = {
         ("status",),
         lambda dates: dates.status(),
         of_status,
-        Outcome.STATE_LOST,
+        Outcome.RECORDED_ELSEWHERE,
         3,
         None,
-        f"redis-om recorded {ID} as applied, and no state of Redstart exists",
+        f"lists {ID} as applied, but there is no state of Redstart",
     ),
     "rollback": Case(
         converted_with_a_failure,

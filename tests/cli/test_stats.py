@@ -128,7 +128,7 @@ class TestStatus:
     def test_a_record_of_redis_om_alone_is_not_trusted(self, station: redis.Redis) -> None:
         station.sadd("redis_om:applied_migrations", "001_datetime_fields_to_timestamps")
         found = run_om("migrate-data", "status")
-        assert "redis-om marked this migration as applied" in found.stdout
+        assert "redis-om applied it, which it records even if nothing was converted" in found.stdout
         assert run_om("migrate-data", "status", "--check").code == 3
 
     def test_models_without_dates_have_nothing_to_migrate(

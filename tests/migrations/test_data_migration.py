@@ -19,15 +19,16 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data_migration import DataMigration
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.options import MigrationOptions, RollbackOptions
-from redstart.migrations.outcomes import Outcome, RunState
+from redstart.migrations.outcomes import Outcome
 from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.run_progress import RunState
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.migrations.transformation import Outcome as Classification
 from redstart.migrations.transformation import Transformation
 from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone
 from tests.migrations.data.upper_case import UpperCase
-from tests.migrations.indexes.conftest import MODELS, legacy, serving, total
+from tests.migrations.indexes.conftest import MODELS, legacy, serving, total, wait_until_built
 from tests.support.migration import KEYS as DATES_KEYS
 from tests.support.migration import UTC_DATES, documents_of, new_context, own_keys
 from tests.support.replies import send
@@ -277,15 +278,39 @@ def interrupted(_: IndexMigration, __: Any) -> Op[Any]:
     raise KeyboardInterrupt
 
 
-def test_an_index_that_filters_by_a_converted_value_refuses_a_run(legacy: redis.Redis) -> None:
+def filter_by_hand(client: redis.Redis, kind: str) -> None:
     options = ("PREFIX", 1, VISIT, "FILTER", "@site!='x'")
-    send(legacy, [("FT.CREATE", "by-hand", "ON", "HASH", *options, "SCHEMA", "site", "TAG")])
-    try:
-        refusal = do(legacy, service().dry_run(MigrationOptions(**SMALL))).refusal
-        assert "The FILTER of the index by-hand names site, which a run converts in" in refusal.message
-        assert do(legacy, service(UTC_DATES).dry_run(MigrationOptions(**SMALL))).refusal is None
-    finally:
+    send(client, [("FT.CREATE", "by-hand", "ON", "HASH", *options, "SCHEMA", "site", kind)])
+    wait_until_built(client, ["by-hand"])
+
+
+@pytest.mark.parametrize("kind", ["TAG", "NUMERIC"])
+def test_an_index_that_filters_by_a_converted_value_refuses_a_run(legacy: redis.Redis, kind: str) -> None:
+    """Whatever the type of the attribute: nothing is known of values that keep their type."""
+    filter_by_hand(legacy, kind)
+    refusal = do(legacy, service().dry_run(MigrationOptions(**SMALL))).refusal
+    assert "The FILTER of the index by-hand names site, which a run converts in" in refusal.message
+    assert "a FILTER without values" in str(refusal.hint)
+    assert do(legacy, service(UTC_DATES).dry_run(MigrationOptions(**SMALL))).refusal is None
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_an_index_that_filters_by_a_converted_value_refuses_a_rollback_unless_it_loses_nothing(
+    legacy: redis.Redis, is_recorded: bool
+) -> None:
+    if is_recorded:
+        filter_by_hand(legacy, "TAG")
+    assert run(legacy, accept_unindexed=True).outcome is Outcome.DONE
+    if is_recorded:
+        contained = total(legacy, "by-hand")
+        assert contained > 0
+    else:
+        filter_by_hand(legacy, "TAG")
+        with pytest.raises(MigrationError, match="by-hand names site, which a rollback changes in"):
+            rollback(legacy)
         legacy.execute_command("FT.DROPINDEX", "by-hand")
+    assert rollback(legacy).outcome is Outcome.DONE
+    assert not is_recorded or total(legacy, "by-hand") == contained
 
 
 def test_an_index_of_another_tool_does_not_refuse_a_run_that_keeps_types(legacy: redis.Redis) -> None:

@@ -42,7 +42,7 @@ EXIT_OF_OUTCOME: Mapping[str, Exit] = {
     "not_started": Exit.PENDING,
     "cutover_refused": Exit.PENDING,
     "pending": Exit.PENDING,
-    "state_lost": Exit.PENDING,
+    "recorded_elsewhere": Exit.PENDING,
     "stopped": Exit.INTERRUPTED,
     "problems_found": Exit.PROBLEMS_FOUND,
 }

@@ -128,9 +128,9 @@ def note(text: str | Hint, tone: Tone | None = None) -> None:
     _write(sys.stderr, f"{_toned(sys.stderr, fitted(sys.stderr, escaped(concealed(text))), tone)}\n")
 
 
-def warn(text: str) -> None:
+def warn(text: str | Hint) -> None:
     """Write a warning to stderr."""
-    note(f"Warning: {text}")
+    note(Hint("Warning: ", text))
 
 
 def _toned(stream: TextIO, text: str, tone: Tone | None) -> str:

@@ -32,8 +32,8 @@ from redstart.migrations.options import RollbackOptions
 from redstart.migrations.run_results import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.unmanaged_indexes import (
-    require_no_filters_on_values,
-    require_unmanaged_indexes_unaffected,
+    record_unmanaged_indexes,
+    require_indexes_unaffected,
     require_unmanaged_indexes_unaffected_by_rollback,
 )
 from redstart.next_steps import Command, Hint
@@ -76,6 +76,7 @@ def migrate_forward(
     concerned = yield from require_possible_run(context, plan, planned, index_options)
     if concerned and not expand:
         yield from _require_expanded(concerned, context.transformation.texts.values)
+    yield from record_unmanaged_indexes(context, plan, resume=options.resume)
     if concerned:
         # First: who swaps indexes back beside this then sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
@@ -108,9 +109,8 @@ def require_possible_run(
     """Return the indexes with changing attributes, unless a run is refused for keys or an index.
 
     Raises:
-        MigrationError, UnsafeServerError: see `require_own_documents`, `require_unmanaged_indexes_unaffected`,
-            `require_no_filters_on_values`, `require_excluded_documents_fit` and `require_migratable`. Nothing was
-            written.
+        MigrationError, UnsafeServerError: see `require_own_documents`, `require_indexes_unaffected`,
+            `require_excluded_documents_fit` and `require_migratable`. Nothing was written.
     """
     yield from require_own_documents(with_prefixes(plan, included=include_prefixes), context.transformation)
     if not (yield from has_search()):
@@ -118,8 +118,7 @@ def require_possible_run(
     changing = with_index_attributes(plan, context.transformation)
     concerned = yield from changing_indexes(planned, changing)
     if not options.accept_unindexed:
-        yield from require_unmanaged_indexes_unaffected(changing, planned)
-        yield from require_no_filters_on_values(plan, context.transformation)
+        yield from require_indexes_unaffected(plan, planned, context.transformation)
         yield from require_excluded_documents_fit(plan, concerned, context.transformation)
     if concerned:
         _ = yield from require_migratable(concerned, keep_old_index=options.keep_old_index)
@@ -301,6 +300,12 @@ def preview_back(
     Args, Raises: see `migrate_back`.
     """
     yield from require_possible_rollback(context, options, exclude_prefixes=exclude_prefixes)
+    return (yield from _preview(context, options, exclude_prefixes))
+
+
+def _preview(
+    context: Context, options: RollbackOptions, exclude_prefixes: Collection[str]
+) -> Op[DataRollbackResult]:
     return (
         yield from preview_rollback(
             context,
@@ -319,6 +324,8 @@ def require_possible_rollback(
     Raises:
         MigrationError: see `require_own_documents` and `require_unmanaged_indexes_unaffected_by_rollback`. Nothing was
             written.
+
+    Effects: reads; a pass over the keyspace if `require_unmanaged_indexes_unaffected_by_rollback` needs the preview.
     """
     plan = (yield from read_record(context.keys)).plan
     if plan is None:
@@ -327,8 +334,11 @@ def require_possible_rollback(
     command = Command("migrate-data rollback", context.keys.migration_id)
     yield from require_own_documents(plan, context.transformation, command)
     if not options.accept_unindexed and (yield from has_search()):
-        changing = with_index_attributes(plan, context.transformation)
-        yield from require_unmanaged_indexes_unaffected_by_rollback(changing, command)
+
+        def rewritten() -> Op[int]:
+            return (yield from _preview(context, options, exclude_prefixes)).reformatted
+
+        yield from require_unmanaged_indexes_unaffected_by_rollback(context, plan, rewritten)
 
 
 def rollback_indexes(

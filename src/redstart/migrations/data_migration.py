@@ -9,7 +9,7 @@ from typing import Self
 
 from redstart.display import shortened
 from redstart.effects import Op
-from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, StateDamagedError
+from redstart.errors import ConfigurationError, StateDamagedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.blocking import rejected_by_previous
 from redstart.migrations.completion_checks import require_complete_rollback, require_complete_run
@@ -57,13 +57,13 @@ from redstart.migrations.next_command import next_command
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
     RecordedFailures,
-    Refusal,
     SchemaResult,
     StatisticsResult,
     StatusResult,
     VerificationResult,
 )
 from redstart.migrations.phase import migration_status, with_index_lease
+from redstart.migrations.refusals import first_refusal
 from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import (
     DryRun,
@@ -215,7 +215,7 @@ class DataMigration:
         yield from require_intact(self.keys, exempt=("failures",))
         yield from self._require_used_prefixes(options.include_prefixes)
         record = yield from read_record(self.keys)
-        is_lost = yield from is_recorded_without_state(self.keys, record)
+        is_elsewhere = yield from is_recorded_without_state(self.keys, record)
         planned = self.planned_indexes()
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
@@ -224,7 +224,9 @@ class DataMigration:
         )
         statuses = (yield from index_statuses(planned)) if indexes else []
         is_interrupted = (yield from load_checkpoint(self.keys)) is not None
-        return Preflight(indexes, [one for one in statuses if one.is_superseded], is_lost, is_interrupted)
+        return Preflight(
+            indexes, [one for one in statuses if one.is_superseded], is_elsewhere, is_interrupted
+        )
 
     def dry_run(self, options: MigrationOptions, preflight: Preflight | None = None) -> Op[DryRun]:
         """Read and classify every value, and check whether a run would be refused. Reads only.
@@ -248,7 +250,7 @@ class DataMigration:
             batch_documents=options.batch_size,
             find_failures=find_failures,
         )
-        refusal, unchecked = yield from _first_refusal(self._checks_of_run(options, counts))
+        refusal, unchecked = yield from first_refusal(self._checks_of_run(options, counts))
         return DryRun(preflight, counts, refusal, unchecked, self.context.clock() - began)
 
     def _checks_of_run(
@@ -485,22 +487,3 @@ class DataMigration:
             StateDamagedError: another program has written a fence or a lease; nothing was removed.
         """
         return (yield from force_unlock(self.context))
-
-
-def _first_refusal(
-    checks: Iterable[Callable[[], Op[object] | None]],
-) -> Op[tuple[Refusal | None, list[AuthenticationError]]]:
-    """Return the error of the first check that fails, and the errors of checks that were not permitted."""
-    unchecked: list[AuthenticationError] = []
-    for check in checks:
-        try:
-            operation = check()
-            if operation is not None:
-                _ = yield from operation
-        except (ConfigurationError, MigrationError) as exc:
-            return exc, unchecked
-        except (
-            AuthenticationError
-        ) as exc:  # the user of a preview may have fewer permissions than that of a run
-            unchecked.append(exc)
-    return None, unchecked

@@ -14,6 +14,7 @@ from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.schema_check import SchemaComparison
 from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command, Hint
 
 
@@ -30,7 +31,7 @@ class Outcome(StrEnum):
         CUTOVER_REFUSED: the data is done; an index was not switched, because documents would drop out of it.
         PROBLEMS_FOUND: a verification found problems, or a rollback left values or documents behind.
         PENDING: work is left.
-        STATE_LOST: redis-om recorded the migration as applied, and no state of Redstart exists.
+        RECORDED_ELSEWHERE: redis-om's record has the migration as applied, and Redstart has no state of it.
     """
 
     DONE = "done"
@@ -42,7 +43,7 @@ class Outcome(StrEnum):
     CUTOVER_REFUSED = "cutover_refused"
     PROBLEMS_FOUND = "problems_found"
     PENDING = "pending"
-    STATE_LOST = "state_lost"
+    RECORDED_ELSEWHERE = "recorded_elsewhere"
 
 
 Refusal = ConfigurationError | MigrationError
@@ -146,25 +147,25 @@ class StatusResult(MigrationStatus):
         return RunProgress(self.data)
 
     @property
-    def is_state_lost(self) -> bool:
-        """Whether redis-om recorded the migration as applied, and no state of Redstart exists."""
+    def is_recorded_elsewhere(self) -> bool:
+        """Whether redis-om's record has the migration as applied, and Redstart has no state of it."""
         return self.data.recorded_elsewhere and self.data.record.is_new
 
     @property
     def outcome(self) -> Outcome:
         """The outcome: whether work is left."""
-        if self.is_state_lost:
-            return Outcome.STATE_LOST
+        if self.is_recorded_elsewhere:
+            return Outcome.RECORDED_ELSEWHERE
         data = self.data
         is_pending = bool(data.pending) or data.unlisted or self.is_cutover_pending or bool(self.absent)
         return Outcome.PENDING if is_pending else Outcome.DONE
 
     def raise_for_outcome(self) -> None:
         """Raise DataMigrationError if work is left."""
-        if self.outcome is Outcome.STATE_LOST:
+        if self.outcome is Outcome.RECORDED_ELSEWHERE:
             raise DataMigrationError(
-                f"redis-om recorded {self.data.migration_id} as applied, and no state of Redstart exists.",
-                LOST_STATE,
+                recorded_elsewhere(self.data.migration_id),
+                Hint(POSSIBLE_CAUSES, "\n", SEE_FORMAT, "\n", RESTORE_STATE, "\n", RECORD_HERE),
             )
         if self.outcome is Outcome.PENDING:
             models = ", ".join(model.name for model in self.data.pending)
@@ -174,10 +175,26 @@ class StatusResult(MigrationStatus):
             )
 
 
-LOST_STATE = (
-    "If Redstart converted the data, the state of Redstart was lost: restore the keys redstart:* from a backup. "
-    "Without them converted values cannot be rolled back."
+def recorded_elsewhere(migration_id: str) -> str:
+    """Return the message that redis-om's record has a migration of which Redstart has no state."""
+    return f"{APPLIED_MIGRATIONS} lists {migration_id} as applied, but there is no state of Redstart for it."
+
+
+POSSIBLE_CAUSES = (
+    "Either redis-om applied it, which it records even if nothing was converted; or Redstart applied it, and its state "
+    "was lost."
 )
+SEE_FORMAT = Hint("See whether all values are converted with: ", Command("migrate-data verify"))
+RESTORE_STATE = (
+    "If Redstart converted them, first restore the keys redstart:* from a backup: without them converted values cannot "
+    "be rolled back."
+)
+RECORD_HERE = Hint(
+    "Otherwise convert the rest, if any, and record it with: ",
+    Command("migrate-data run"),
+    ". It does not change values that are converted.",
+)
+"""What to do if the migration is recorded elsewhere: each command prints those that apply to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ class Preflight:
     Attributes:
         indexes: estimates for the indexes with changing attributes.
         superseded: indexes with a newer definition than that of their model, if any index changes.
-        is_state_lost: whether redis-om recorded the migration as applied, and no state of Redstart exists.
+        is_recorded_elsewhere: whether redis-om's record has the migration as applied, and Redstart has no state of it.
         is_interrupted: whether progress of a run or rollback is saved.
     """
 
     indexes: list[IndexEstimate]
     superseded: list[IndexStatus]
-    is_state_lost: bool
+    is_recorded_elsewhere: bool
     is_interrupted: bool
 
 

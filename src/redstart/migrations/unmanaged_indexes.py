@@ -1,193 +1,217 @@
-"""Unmanaged indexes of documents whose values change their type: those of JSON documents may lose them."""
+"""Indexes that belong to no model, over documents whose values are converted: they may lose documents."""
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
-from itertools import islice, product
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from hashlib import sha1
 
-from redstart.commands.search import ft_list
-from redstart.effects import Op, call
-from redstart.errors import MigrationError
-from redstart.mapping.value_paths import may_select
-from redstart.migrations.data.plan import Plan, PlannedModel
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.plan import TEXTS, PlannedIndex, path_of
-from redstart.migrations.indexes.state import is_built_name, read_records, shown
+from redstart.commands.keyspace import hmget
+from redstart.effects import Op, call, pause
+from redstart.errors import MigrationError, StateDamagedError
+from redstart.migrations.context import Context
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.record import read_record
+from redstart.migrations.data.run import begin_run
+from redstart.migrations.indexed_values import CONVERSION, ROLLBACK, Change, values_used
+from redstart.migrations.indexes.build import POLL_SECONDS, building, find_index
+from redstart.migrations.indexes.listing import ListedIndex, list_indexes
+from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.state import shown
+from redstart.migrations.lease import Lease
+from redstart.migrations.server_checks import has_search
+from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command, Hint
 from redstart.search.index_info import IndexInfo
-from redstart.search.schema import FieldKind, Index, IndexField
-from redstart.values.types import Storage
+from redstart.search.schema import Index, create_arguments
 
-_MAX_SPELLINGS = 64
+_FIELD = "unmanaged_indexes"
+"""Field of the record of the data migration: what these indexes contained before the first run, by name."""
+
+_WORDS = {
+    CONVERSION.event: (
+        "text but belongs to none of the given models",
+        Hint(
+            "If another model declares it, prepare both indexes: add --models with the module of that model to: ",
+            Command("migrate run"),
+            "\nOtherwise drop it and recreate it with NUMERIC",
+        ),
+        "a run converts",
+    ),
+    ROLLBACK.event: ("a number but belongs to no model", Hint("Drop it"), "a rollback changes"),
+}
+"""By change: how a message describes the index, what the hint recommends, and what happens to a value in a FILTER."""
 
 
-def require_unmanaged_indexes_unaffected(plan: Plan, planned: Sequence[PlannedIndex]) -> Op[None]:
-    """Raise MigrationError if an unmanaged index would lose documents when the data is converted.
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What an index contained before the first run.
 
-    Args:
-        plan: the part of the plan that changes index attributes.
-
-    Effects: a read for each index of the server.
+    Attributes:
+        definition: a digest: an index of another definition is another index.
+        documents: their number.
     """
-    accept = Command("migrate-data run", "--accept-unindexed")
-    for name, found in (yield from _unmanaged({one.name for one in planned}, accept)):
-        lost = _indexed_values(plan, found.index, TEXTS) if found.index.storage is Storage.JSON else []
-        if lost:
-            raise MigrationError(
-                f"Index {shown(name)} indexes {', '.join(lost)} as text but belongs to no model. Its "
-                f"{found.documents:,} documents would no longer be indexed after conversion.",
-                Hint("Drop it and recreate it with NUMERIC, or accept this with: ", accept),
-            )
+
+    definition: str
+    documents: int
 
 
-def require_unmanaged_indexes_unaffected_by_rollback(plan: Plan, command: Command) -> Op[None]:
-    """Raise MigrationError if an unmanaged index would lose documents when numbers become text again.
+def require_indexes_unaffected(
+    plan: Plan,
+    planned: Sequence[PlannedIndex],
+    transformation: Transformation,
+    command: Command = Command("migrate-data run"),  # noqa: B008 - immutable
+) -> Op[None]:
+    """Raise MigrationError if an index would lose documents when the data is converted.
+
+    Indexes of models lose none, unless a FILTER names a converted value. No coverage check finds what it drops: the
+    active index loses the documents, too, while they are converted.
 
     Args:
-        plan: the part of the plan of the runs that changes index attributes.
-        command: the rollback.
+        command: that of the run, for the hint of an error.
 
     Effects: a read for each index of the server.
     """
     accept = command.adding("--accept-unindexed")
-    for name, found in (yield from _unmanaged(set(), accept)):
-        # A hash with text in a numeric field is not indexed, either.
-        lost = _indexed_values(plan, found.index, {FieldKind.NUMERIC})
-        if lost:
+    for one in (yield from list_indexes({index.name for index in planned}, accept)):
+        error = _refusal(one, plan, transformation, CONVERSION, accept)
+        if error is not None:
+            raise error
+
+
+def require_unmanaged_indexes_unaffected_by_rollback(
+    context: Context, plan: Plan, rewritten: Callable[[], Op[int]]
+) -> Op[None]:
+    """Raise MigrationError if an unmanaged index would lose documents when values are rolled back.
+
+    A document that the index did not contain before the first run is not a loss. Those that it did contain stay in it,
+    unless a value of theirs was written since then: restored values are those of that time.
+
+    Args:
+        plan: that of the runs.
+        rewritten: counts the newer values that the rollback would rewrite in the old format; called if they decide.
+
+    Effects: a read for each index of the server, and those of `rewritten`.
+    """
+    accept = Command("migrate-data rollback", context.keys.migration_id, "--accept-unindexed")
+    recorded = yield from _read_contents(context.keys)
+    newer: int | None = None
+    for one in (yield from list_indexes(set(), accept)):
+        # The FILTER of a managed index is that of the index before the migration.
+        error = None if one.is_managed else _refusal(one, plan, context.transformation, ROLLBACK, accept)
+        if error is None:
+            continue
+        before = recorded.get(one.info.name)
+        if before is None or before.definition != _digest(one.info.index):
+            raise error
+        if before.documents and newer is None:
+            newer = yield from rewritten()
+        if before.documents and newer:
             raise MigrationError(
-                f"Index {shown(name)} indexes {', '.join(lost)} as a number but belongs to no model. Its "
-                f"{found.documents:,} documents would no longer be indexed after the rollback.",
-                Hint("Drop it, or accept this with: ", accept),
+                f"{error.message} Before the first run it contained {before.documents:,} documents, and the rollback "
+                f"rewrites {newer:,} newer values in the old format.",
+                error.hint,
             )
 
 
-def _unmanaged(names: Set[str], accept: Command) -> Op[list[tuple[str, IndexInfo]]]:
-    """Return the indexes of the server with documents that Redstart does not migrate, each with its listed name.
+def record_unmanaged_indexes(context: Context, plan: Plan, *, resume: bool) -> Op[None]:
+    """Record what unmanaged indexes contain before the first run, for the check of a rollback.
+
+    What was recorded stays. Of documents that a run has converted already, nothing can be recorded any more.
 
     Args:
-        names: of the indexes of models, besides those that are recorded.
-        accept: the command that accepts the loss of documents.
-    """
-    # A run migrates only the index that a model's name points to, and keeps the one from before the first run.
-    records = (yield from read_records()).values()
-    names = names | {record.name for record in records}
-    migrated = names | {record.legacy.name for record in records}
-    for name in sorted(names):
-        found = yield from find_index(name)
-        migrated |= set() if found is None else {found.name}
-    unmanaged: list[tuple[str, IndexInfo]] = []
-    for name, count in sorted(Counter((yield from call(ft_list()))).items()):
-        is_ours = name in migrated or any(is_built_name(one, name) for one in names)
-        if is_ours and count == 1:
-            continue
-        for info in (yield from _listed_as(name, count, accept)):
-            if info.documents or info.indexing:
-                unmanaged.append((name, info))
-    return unmanaged
-
-
-def _listed_as(name: str, count: int, accept: Command) -> Op[list[IndexInfo]]:
-    """Return the indexes that the server lists under a name; it lists line breaks as escapes.
+        plan, resume: those of the run.
 
     Raises:
-        MigrationError: an index cannot be inspected, because its name is not listed as it is.
+        See `begin_run`.
+
+    Effects: a read for each index of the server. If a rollback could be refused because of one: those of `begin_run`,
+        reads until the index is filled, and one write. Safe to repeat.
     """
-    found = yield from indexes_listed_as(name)
-    if len(found) < count <= (yield from call(ft_list())).count(name):
-        raise MigrationError(
-            f"The index that the server lists as {shown(name)} cannot be inspected: its name contains a character that "
-            "the server does not list. It may lose documents when values change their type.",
-            Hint("Drop the index, or accept this with: ", accept),
-        )
-    return found
-
-
-def indexes_listed_as(name: str) -> Op[list[IndexInfo]]:
-    """Return the indexes that the server may list under a name. A read for each of its spellings."""
-    found = []
-    for one in islice(_spellings(name), _MAX_SPELLINGS):
-        info = yield from find_index(one)
-        found += [] if info is None else [info]
-    return found
-
-
-def _spellings(name: str) -> Iterator[str]:
-    """Return the names that a server lists like this one."""
-    parts = re.split(r"(\\[nr])", name)
-    breaks = {r"\n": "\n", r"\r": "\r"}
-    return map("".join, product(*((part, breaks[part]) if part in breaks else (part,) for part in parts)))
-
-
-def _indexed_values(plan: Plan, index: Index, kinds: Collection[FieldKind]) -> list[str]:
-    """Return the identifiers of the fields of these kinds in an index that may have values of a plan."""
-    models = [model for model in plan.models if model.storage is index.storage and may_hold(index, model)]
-    return sorted(
-        {
-            field.identifier
-            for field in index.fields
-            for model in models
-            if field.kind in kinds and _may_have_value(field, model)
-        }
-    )
-
-
-def _may_have_value(field: IndexField, model: PlannedModel) -> bool:
-    """Return whether a field of an index may have planned values of a model."""
-    if model.storage is Storage.HASH:
-        return any(field.identifier == path_of(path, Storage.HASH) for path in model.paths)
-    return any(may_select(field.identifier, path.segments) for path in model.paths)
-
-
-def may_hold(index: Index, model: PlannedModel) -> bool:
-    """Return whether documents of a model are under the prefixes of an index."""
-    return any(
-        model.key_prefix.startswith(one)
-        or (one.startswith(model.key_prefix) and not one.startswith(model.excluded))
-        for one in index.prefixes
-    )
-
-
-def require_no_filters_on_values(plan: Plan, transformation: Transformation) -> Op[None]:
-    """Raise MigrationError if the FILTER of an index names a value that will be converted.
-
-    No coverage check finds what it drops: the active index loses the documents, too, while they are converted.
-
-    Effects: a read for each index of the server.
-    """
-    for name in sorted(set((yield from call(ft_list())))):
-        for found in (yield from indexes_listed_as(name)):
-            expression = filter_of(found.index)
-            for model in plan.models if expression is not None else ():
-                names = sorted(_values_named(expression or "", found.index, model))
-                if names:
-                    raise MigrationError(
-                        f"The FILTER of the index {shown(name)} names {', '.join(names)}, which a run "
-                        f"converts in {model.name}: {expression}. Conversion could drop documents from the index.",
-                        Hint(
-                            f"Create the index again with a FILTER without {transformation.texts.values}, or accept "
-                            "this with: ",
-                            Command("migrate-data run", "--accept-unindexed"),
-                        ),
-                    )
-
-
-def filter_of(index: Index) -> str | None:
-    """Return the expression of the FILTER of an index; None if it has none."""
-    if "FILTER" not in index.options:
-        return None
-    return index.options[index.options.index("FILTER") + 1]
-
-
-def _values_named(expression: str, index: Index, model: PlannedModel) -> Iterable[str]:
-    """Return the names in an expression that stand for planned values which the index does not have as numbers."""
-    if index.storage is not model.storage or not may_hold(index, model):
+    if not plan.models or not (yield from has_search()):
         return
-    places = {path_of(path, index.storage) for path in model.paths}
-    names = {path.attribute for path in model.paths} | places
-    names |= {field.attribute for field in index.fields if _may_have_value(field, model)}
-    for name in names:
-        field = index.field_named(name)
-        is_number = field is not None and field.kind is FieldKind.NUMERIC
-        if not is_number and re.search(rf"@{re.escape(name)}(?!\w)", expression):
-            yield name
+    concerned = [
+        one.info
+        for one in (yield from list_indexes(set(), None))
+        if not one.is_managed and values_used(one.info.index, plan, context.transformation, ROLLBACK)
+    ]
+    if not concerned:
+        return
+    yield from begin_run(context, plan, resume=resume)
+
+    def work(lease: Lease) -> Op[None]:
+        record = yield from read_record(context.keys)
+        before = yield from _read_contents(context.keys)
+        converted = Plan(tuple(record.known_models.values()))
+        # After `drop-undo-log`, a rollback no longer returns to the time before the first run.
+        contents = {} if record.plan is None else dict(before)
+        for info in concerned:
+            if not values_used(info.index, converted, context.transformation, ROLLBACK):
+                contents[info.name] = yield from _contents(lease, info)
+        if contents != before:
+            text = json.dumps({name: astuple(one) for name, one in contents.items()})
+            _ = yield from lease.commit([["HSET", context.keys.record, _FIELD, text]])
+
+    yield from context.under_lease(work)
+
+
+def _contents(lease: Lease, info: IndexInfo) -> Op[_Contents]:
+    """Return what an index contains, when its initial scan is complete."""
+    found: IndexInfo | None = info
+    while found is not None and found.indexing:
+        yield from lease.keep(building(info.name, found.percent))
+        yield from pause(POLL_SECONDS)
+        found = yield from find_index(info.name)
+    return _Contents(_digest(info.index), 0 if found is None else found.documents)
+
+
+def _read_contents(keys: StateKeys) -> Op[dict[str, _Contents]]:
+    """Return what was recorded, by name of the index. One read.
+
+    Raises:
+        StateDamagedError: the field has content that Redstart did not write.
+    """
+    (data,) = yield from call(hmget(keys.record, [_FIELD]))
+    try:
+        recorded = {} if data is None else json.loads(data)
+        return {name: _Contents(str(digest), int(count)) for name, (digest, count) in recorded.items()}
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise StateDamagedError(
+            f"Unexpected content in the field {_FIELD} of {keys.record}: {exc}.", keys.restore_hint()
+        ) from exc
+
+
+def _digest(index: Index) -> str:
+    words = "\0".join(create_arguments(index, name=""))
+    return sha1(words.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
+
+
+def _refusal(
+    one: ListedIndex, plan: Plan, transformation: Transformation, change: Change, accept: Command
+) -> MigrationError | None:
+    """Return the error of a change that may drop documents from an index; None if it drops none.
+
+    Args:
+        accept: the command that accepts the loss.
+    """
+    used = values_used(one.info.index, plan, transformation, change)
+    if used is None:
+        return None
+    owner, alternative, effect = _WORDS[change.event]
+    # Of a managed index only the FILTER matters: its attributes change together with the values.
+    if used.indexed and not one.is_managed and (one.info.documents or one.info.indexing):
+        return MigrationError(
+            f"Index {shown(one.name)} indexes {', '.join(used.indexed)} as {owner}. "
+            f"Its {one.info.documents:,} documents would no longer be indexed after {change.event}.",
+            Hint(alternative, ", or accept this with: ", accept),
+        )
+    if used.in_filter:
+        return MigrationError(
+            f"The FILTER of the index {shown(one.name)} names {', '.join(used.in_filter)}, which {effect} in "
+            f"{used.model}: {used.expression}. {change.event.capitalize()} could drop documents from the index.",
+            Hint(
+                f"Create the index again with a FILTER without {transformation.texts.values}, or accept this with: ",
+                accept,
+            ),
+        )
+    return None

@@ -1,4 +1,4 @@
-"""Legacy documents under the indexes redis-om 0.3.5 made for them, and readers that look all the time."""
+"""Documents and indexes as redis-om 0.3.5 leaves them, and readers that query all the time."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ def migration() -> IndexMigration:
 
 
 def is_converted(prefixes: Collection[str]) -> Converted:
-    """What `IndexMigration.run` asks, with this answer."""
+    """Return an operation that reads which key prefixes are converted, with this result."""
 
     def read() -> Op[Collection[str]]:
         yield from ()
@@ -66,13 +66,13 @@ def expand(url: str, converted: set[str] | None = None, **options: bool) -> dict
 
 
 def step_back(url: str) -> dict[str, Any]:
-    """What `om migrate rollback` does."""
+    """Roll back the indexes, as `om migrate rollback`."""
     _, done = perform(url, rollback_indexes(new_context(), migration()))
     return dict(done)
 
 
 def serving(client: redis.Redis, name: str) -> str:
-    """The real index behind a name."""
+    """Return the name of the index that a name points to."""
     info = client.execute_command("FT.INFO", name)
     found = info[b"index_name"] if isinstance(info, dict) else info[1]
     return found.decode() if isinstance(found, bytes) else str(found)
@@ -95,7 +95,7 @@ def without_indexes(client: redis.Redis) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def legacy(client: redis.Redis) -> Iterator[redis.Redis]:
-    """Clean documents of 0.3.5 with its indexes and the hashes it keeps."""
+    """A client; documents without failed values, indexes and hashes of redis-om 0.3.5."""
     drop_all(client)
     for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
         send(client, commands)
@@ -105,7 +105,7 @@ def legacy(client: redis.Redis) -> Iterator[redis.Redis]:
 
 
 def make_legacy_indexes(client: redis.Redis) -> None:
-    """The indexes of before 1.0, and the hashes kept beside them."""
+    """Create the indexes of redis-om before 1.0, and the hashes that it stores for them."""
     for model in MODELS:
         index = before_1_0(model)
         client.execute_command("FT.CREATE", *create_arguments(index))
@@ -114,7 +114,7 @@ def make_legacy_indexes(client: redis.Redis) -> None:
 
 
 def before_1_0(model: Any) -> Index:
-    """The model's index with its dates as tags, as redis-om had them."""
+    """Return the index of a model with its dates as tags, as in redis-om before 1.0."""
     dates = {"_".join(str(step) for step in path.segments) for path in declare(model).paths.planned}
     index = index_of(model)
     fields = (
@@ -127,14 +127,14 @@ def before_1_0(model: Any) -> Index:
 
 
 def nobody_waits(patch: pytest.MonkeyPatch) -> None:
-    """Programs that crashed are gone for certain, and whoever polls or repeats does so at once."""
+    """Acquire the lease of a crashed process at once, and poll and repeat without pauses."""
     patch.setattr(migrator, "is_gone", lambda _: True)
     patch.setattr(build, "POLL_SECONDS", 0.002)
     patch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 
 def drop_all(client: redis.Redis) -> None:
-    """FLUSHALL leaves no documents, but indexes outlive it."""
+    """Drop all indexes, which FLUSHALL leaves."""
     for name in client.execute_command("FT._LIST"):
         client.execute_command("FT.DROPINDEX", name)
 
@@ -150,7 +150,7 @@ def wait_until_built(client: redis.Redis, names: list[str]) -> None:
 
 
 class Reader(threading.Thread):
-    """Counts what a query finds, again and again; `lowest` is the least it found, `looks` how often it looked."""
+    """Counts the results of a query repeatedly; `lowest` is the lowest count, `looks` the number of queries."""
 
     def __init__(self, url: str, name: str, query: str) -> None:
         super().__init__(daemon=True)
@@ -180,9 +180,9 @@ class Reader(threading.Thread):
 def readers(
     url: str, client: redis.Redis, query: str = "*", models: Sequence[Any] = MODELS
 ) -> Iterator[Callable[[], None]]:
-    """Readers of every model's index, who must never find less than there is at the start.
+    """Query the index of every model all the time; no query may find fewer documents than at the start.
 
-    Yields a function that waits until each has looked 20 times more, so that every phase is looked at.
+    Yields a function that waits for 20 more queries of each reader, so that every phase is queried.
     """
     names = [model._meta.index_name for model in models]
     expected = {name: total(client, name, query) for name in names}

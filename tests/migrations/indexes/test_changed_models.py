@@ -137,7 +137,7 @@ def with_indexes(documents: redis.Redis) -> redis.Redis:
 def test_a_date_added_later_takes_nothing_from_the_previous_dates(
     with_indexes: redis.Redis, url: str
 ) -> None:
-    """They are numbers already, and queries by them go on while the new one waits for its data."""
+    """They are numbers already, and queries by them work while the data of the new date is converted."""
     start = snapshot(with_indexes)
     assert outcomes(forward(url, FirstRing, FirstNest).indexes) == {IndexOutcome.CUT_OVER}
     assert outcomes(expand(url, LaterRing, LaterNest)) == {IndexOutcome.EXPANDED}
@@ -164,7 +164,7 @@ def test_a_date_added_later_that_no_document_has_need_not_wait(with_indexes: red
 
 
 def test_a_date_added_before_the_data_is_converted(with_indexes: redis.Redis, url: str) -> None:
-    """The index that takes both forms of the first dates takes those of the new one as well."""
+    """The dual-format index for the first dates also accepts both formats of the new one."""
     with_indexes.execute_command("FT.ALTER", NESTS, "SCHEMA", "ADD", "$.until", "AS", "until", "TAG")
     wait_until_built(with_indexes, [NESTS])
     assert outcomes(expand(url, FirstNest)) == {IndexOutcome.EXPANDED}
@@ -187,7 +187,7 @@ def test_a_date_added_before_the_data_is_converted(with_indexes: redis.Redis, ur
 def test_dates_by_other_names_or_as_text_are_dates(
     documents: redis.Redis, url: str, fields: tuple[str, ...]
 ) -> None:
-    """In JSON any field of text loses the documents in which a number stands at its path."""
+    """In JSON, a number at the path of any text field removes the document from the index."""
     words = ("ON", "JSON", "PREFIX", "1", "station:nest:", "SCHEMA", "$.place", "AS", "place", "TAG", *fields)
     documents.execute_command("FT.CREATE", NESTS, *words)
     wait_until_built(documents, [NESTS])
@@ -200,7 +200,7 @@ def test_dates_by_other_names_or_as_text_are_dates(
 
 
 def test_tags_that_become_numbers_and_are_no_dates_wait_for_no_data(documents: redis.Redis, url: str) -> None:
-    """Nothing would ever convert them: whether the documents fit is seen at once."""
+    """No migration converts them: the coverage check finds at once whether the documents fit."""
     words = ("PREFIX", "1", "station:ring:", "SCHEMA", "place", "TAG", "birds", "TAG")
     documents.execute_command("FT.CREATE", RINGS, *words)
     documents.hset("station:ring:1", "birds", "many")
@@ -212,7 +212,7 @@ def test_tags_that_become_numbers_and_are_no_dates_wait_for_no_data(documents: r
 
 
 def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis.Redis, url: str) -> None:
-    """An index of somebody else's making that finds more than the model's documents."""
+    """An index of another tool contains more than the documents of the model."""
     documents.hset("station:feather:1", mapping={"place": "bay", "at": "2021-01-02T03:04:05"})
     words = ("PREFIX", "2", "station:ring:", "station:feather:", "SCHEMA", "place", "TAG", "at", "TAG")
     documents.execute_command("FT.CREATE", RINGS, *words)
@@ -228,7 +228,7 @@ def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis
 
 
 def start(url: str, model: Any) -> list[str]:
-    """What an application does that calls `Migrator().run()`: the indexes that it left."""
+    """Return the active indexes after `Migrator().run()` in an application."""
     return [
         one.planned.name for one in perform(url, bring_up_to_date([declare(model)], UTC_DATES, migration))
     ]
@@ -256,7 +256,7 @@ def test_an_older_version_that_starts_leaves_the_index_of_the_newer(
     assert start(url, old) == [name]
     assert total(with_indexes, name, "@at:[-inf +inf]") == DOCUMENTS
     assert start(url, new) == []
-    # Asked to, it is replaced.
+    # `om migrate run` replaces it.
     expand(url, old)
     assert with_indexes.get(hash_key(name)) == planned_indexes([declare(old)])[0].schema_hash.encode()
     assert start(url, new) == []
@@ -275,7 +275,7 @@ def test_the_application_is_told(
 
 
 def altered(client: redis.Redis, model: Any) -> str:
-    """Change the index that serves, as an operator may, in place."""
+    """Alter the active index, as an operator may."""
     led = serving(client, model._meta.index_name)
     client.execute_command("FT.ALTER", led, "SCHEMA", "ADD", *ALTERED[model])
     wait_until_built(client, [led])

@@ -1,4 +1,4 @@
-"""The proof of coverage on servers that answer as little as they may."""
+"""The coverage check on servers that limit the results of a query."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ VISITS, SIGHTINGS = "station:visit:index", "station:sighting:index"
 
 @pytest.fixture(params=["RETURN", "FAIL"])
 def hurried(legacy: redis.Redis, url: str, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    """A server that answers 7 results at most, and for a millisecond."""
+    """A server that returns at most 7 results, and stops a query after a millisecond."""
     settings = {"TIMEOUT": 1, "ON_TIMEOUT": request.param, "MAXSEARCHRESULTS": 7}
     with redis.Redis.from_url(url, protocol=2) as asking:
         found = {name: asking.execute_command("FT.CONFIG", "GET", name)[0][1] for name in settings}
@@ -56,8 +56,8 @@ def test_indexes_are_brought_up_to_date(hurried: redis.Redis, url: str) -> None:
     assert {name: total(hurried, name) for name in before} == before
 
 
-def test_an_index_that_its_scan_left_incomplete_is_built_once_more(legacy: redis.Redis, url: str) -> None:
-    """A document renamed during the scan is missed by it, as if the scan had passed over it."""
+def test_an_index_that_its_scan_left_incomplete_is_built_again(legacy: redis.Redis, url: str) -> None:
+    """A document that is renamed during the scan is missing from the index."""
     (one,) = (one for one in planned() if one.name == SIGHTINGS)
     before = total(legacy, SIGHTINGS)
     old = perform(url, find_index(SIGHTINGS)).index
@@ -71,7 +71,7 @@ def test_an_index_that_its_scan_left_incomplete_is_built_once_more(legacy: redis
     assert (serving(legacy, SIGHTINGS), total(legacy, SIGHTINGS)) == (name, before)
 
 
-def test_an_index_of_a_name_that_is_no_text_is_nothing_to_us(legacy: redis.Redis, url: str) -> None:
+def test_an_index_whose_name_is_not_text_is_ignored(legacy: redis.Redis, url: str) -> None:
     legacy.execute_command("FT.CREATE", b"\xff\xfe", "PREFIX", "1", "other:", "SCHEMA", "a", "TAG")
     expand(url)
     step_back(url)
@@ -81,7 +81,7 @@ def test_an_index_of_a_name_that_is_no_text_is_nothing_to_us(legacy: redis.Redis
 def test_differences_of_many_pages_are_waited_for_together(
     legacy: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One document in each page is in no index: that must not cost a wait for each."""
+    """One document of each page is missing from the index: they are looked up again together."""
     pages, pauses = 0, 0
 
     def keep(_: Activity) -> Op[None]:

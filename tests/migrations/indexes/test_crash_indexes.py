@@ -1,4 +1,4 @@
-"""An index migration that ends at any request, in any way: every document stays found, and running again ends right.
+"""An index migration that crashes at any request: queries find every document, and a repetition completes it.
 
 Every request of each step is a place to crash, in four ways. `make test` takes a sample of them, but each kind of
 request at least once, and each change of an index in two ways; `make soak` takes all.
@@ -57,11 +57,11 @@ Point = tuple[int, CrashKind]
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the way.
+    """A step of an index migration.
 
     Attributes:
-        before: what leads to it.
-        operation: the step, by a new program.
+        before: the steps before it.
+        operation: the step, in a new process.
     """
 
     name: str
@@ -105,15 +105,15 @@ CASES = [
     pytest.param(step, filters, id=f"{step.name}, {'tolerant' if filters else 'bridge'}")
     for step in STEPS
     for filters in (True, False)
-    if SOAK or filters or step.name in ("expand", "before the undo")  # the others do not ask for it
+    if SOAK or filters or step.name in ("expand", "before the undo")  # the other steps do not use them
 ]
 
 
 @dataclass(frozen=True)
 class End:
-    """All that a step leaves, and that must not depend on how often it was interrupted."""
+    """The state after a step, which must not depend on how often it was interrupted."""
 
-    leads_to: dict[str, str]
+    active: dict[str, str]
     indexes: set[bytes]
     records: object
     kept: list[bytes | None]
@@ -130,17 +130,17 @@ def end_of(client: redis.Redis) -> End:
 
 @pytest.fixture
 def station(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    """A client; crashed programs are gone for certain, and nobody waits longer than needed."""
+    """A client; leases of crashed processes are acquired at once, without pauses."""
     nobody_waits(monkeypatch)
     yield client
     drop_all(client)
 
 
 def begin(client: redis.Redis) -> None:
-    """Clean documents of 0.3.5 under its indexes."""
+    """Write documents and indexes of redis-om 0.3.5."""
     drop_all(client)
     client.execute_command("FLUSHALL", "SYNC")
-    client.execute_command("SCRIPT", "FLUSH", "SYNC")  # as on a server that was never asked to migrate
+    client.execute_command("SCRIPT", "FLUSH", "SYNC")  # as on a server without a migration
     for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
         send(client, [command for command in commands if RINGER_PREFIX not in str(command[1])])
     for model in MODELS:
@@ -162,7 +162,7 @@ def stored(client: redis.Redis) -> dict[str, int]:
 
 
 def crash_points(names: list[str]) -> list[Point]:
-    """Where to crash a step that sends these requests; the seed is printed for a repetition."""
+    """Return where to crash a step that sends these requests; print the seed for a repetition."""
     print(f"REDSTART_SEED={SEED}")
     if SOAK:
         return [(at, kind) for at in range(len(names)) for kind in CrashKind]
@@ -177,7 +177,7 @@ def crash_points(names: list[str]) -> list[Point]:
 
 
 def crash(client: redis.Redis, url: str, operation: Op[object], point: Point) -> str:
-    """Perform a step up to where it goes wrong; the name of that request."""
+    """Perform a step up to the request at which it crashes; return the name of that request."""
     at, kind = point
     survived = False
     with CrashDriver(url, at=at, kind=kind, before=lambda _: settle(client)) as driver:
@@ -195,7 +195,7 @@ def settle(client: redis.Redis) -> None:
 
 
 def check_all_found(client: redis.Redis, expected: dict[str, int], where: object) -> None:
-    """Every name leads to an index that holds every document."""
+    """Assert that every name points to an index that contains every document."""
     assert {name: total(client, name) for name in NAMES} == expected, where
 
 
@@ -231,7 +231,7 @@ def test_a_step_that_crashes_anywhere_ends_as_if_it_had_not(
             for one in perform(url, index_statuses(PLANNED))
             if one.active is ActiveIndex.REPLACED_EXTERNALLY
         ]
-        assert not taken, f"{where}: taken for the work of another tool"
+        assert not taken, f"{where}: reported as replaced externally"
         perform(url, step.operation())
         check_all_found(station, expected, where)
         assert end_of(station) == end, where

@@ -1,4 +1,4 @@
-"""A rollback leaves indexes that Redstart was the first to make as they were before the run: no more, no less."""
+"""A rollback keeps indexes that did not exist before Redstart as they were before the run."""
 
 import datetime
 import json
@@ -76,7 +76,7 @@ def swap_indexes_back(url: str, **options: bool) -> None:
 
 
 def indexes(client: redis.Redis) -> Any:
-    """All that queries and redis-om see of indexes."""
+    """Return what queries and redis-om read of indexes."""
     kept = {key: client.get(key) for key in client.scan_iter("created:*:index:*", count=1_000)}
     active = {name: (serving(client, name), total(client, name)) for name in NAMES}
     return active, sorted(client.execute_command("FT._LIST")), kept
@@ -96,7 +96,7 @@ def test_they_are_as_before_the_run(without_indexes: redis.Redis, url: str, date
     forward(url, *MODELS)
     roll_back(url)
     assert indexes(without_indexes) == before
-    # Asked to, it takes away what it made.
+    # With --drop-created it drops them.
     swap_indexes_back(url, drop_created=True)
     assert without_indexes.execute_command("FT._LIST") == []
 

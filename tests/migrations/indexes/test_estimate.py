@@ -1,4 +1,4 @@
-"""What is said of a second index before it is built, and what it takes then."""
+"""The estimate of an index before it is built, compared with its memory afterwards."""
 
 import re
 
@@ -17,7 +17,7 @@ DOCUMENTS = 5_000
 MANY_DOCUMENTS = 40_000
 
 
-def test_the_memory_of_a_second_index_is_not_forecast_too_small(client: redis.Redis, url: str) -> None:
+def test_the_memory_of_a_second_index_is_not_underestimated(client: redis.Redis, url: str) -> None:
     drop_all(client)
     (planned,) = planned_indexes([declare(Visit)])
     pipeline = client.pipeline(transaction=False)
@@ -39,10 +39,10 @@ def test_the_memory_of_a_second_index_is_not_forecast_too_small(client: redis.Re
     assert 0.9 * grown < expected.megabytes * 1e6 < 2 * grown
 
 
-def test_an_index_that_the_server_is_still_filling_is_said_to_be(
+def test_an_index_that_the_server_is_still_filling_is_reported(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its number of documents is not that of all documents, and the estimate is not that of a part."""
+    """The number of its documents is reported as incomplete, and the estimate is for all documents."""
     monkeypatch.setenv("REDIS_OM_URL", url)
     monkeypatch.setenv("REDSTART_MODELS", "redstart.demo.models")
     drop_all(client)

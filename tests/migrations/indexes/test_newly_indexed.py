@@ -1,4 +1,4 @@
-"""Dates that no index held before: the old one takes both forms, the new one only what is converted."""
+"""Dates that are indexed for the first time: the old index accepts both formats, the new one only numbers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,7 +50,7 @@ def station(client: redis.Redis) -> Iterator[redis.Redis]:
     drop_all(client)
 
 
-def test_the_old_index_serves_until_the_data_is_converted(
+def test_the_old_index_is_active_until_the_data_is_converted(
     station: redis.Redis, configured: str, url: str
 ) -> None:
     with readers(url, station) as look:
@@ -82,7 +82,7 @@ def test_the_run_over_the_data_does_not_cut_over_too_early(station: redis.Redis,
 
 
 def test_documents_that_all_fit_need_not_wait(station: redis.Redis, configured: str) -> None:
-    """As in a project that never knew 0.x: a date is new in the model, and no document has it."""
+    """As in a project that never used 0.x: a date is new in the model, and no document has it."""
     for key in station.scan_iter("station:visit:*", 1_000, _type="hash"):
         station.hdel(key, "arrived_at", "left_at", "permit_until")
     done = run_om("migrate", "run")

@@ -1,4 +1,4 @@
-"""Every option of FT.CREATE, and what an index has beside it: kept at the cutover, and back after the rollback."""
+"""Options of FT.CREATE, synonyms and aliases: kept at the cutover, and restored by the rollback."""
 
 import datetime
 import re
@@ -131,7 +131,7 @@ def make_index(
     of_text: Sequence[str] = (),
     attribute: Sequence[str] = (),
 ) -> str:
-    """The index of before 1.0 of a model, with some words more."""
+    """Create the index of a model before 1.0, with additional words."""
     words = list(create_arguments(before_1_0(model)))
     if model is Card:  # options name paths
         of_index = [
@@ -148,7 +148,7 @@ def make_index(
 
 
 def reported(client: redis.Redis, name: str) -> dict[str, Any]:
-    """What the server shows of an index: of FT.INFO what is not a number that changes, and what it hides."""
+    """Return what the server reports of an index: the constant parts of FT.INFO, and the hidden options."""
     info = client.execute_command("FT.INFO", name)
     fields = info if isinstance(info, dict) else dict(zip(info[::2], info[1::2], strict=True))
     shown = {
@@ -161,7 +161,7 @@ def reported(client: redis.Redis, name: str) -> dict[str, Any]:
 
 
 def tuning(client: redis.Redis, name: str) -> list[tuple[str, str]]:
-    """How the vector of an index is searched."""
+    """Return the tuning of the vector of an index."""
     found = str(client.execute_command("FT.DEBUG", "VECSIM_INFO", name, "v"))
     return re.findall(r"b'(EF_RUNTIME|EPSILON|BLOCK_SIZE)', b?'?([\d.]+)", found)
 
@@ -172,16 +172,16 @@ def synonyms(client: redis.Redis, name: str) -> dict[bytes, list[bytes]]:
 
 
 def options(client: redis.Redis, name: str) -> dict[str, Any]:
-    """The same without the attributes, but for those of the text."""
+    """Return the same without the attributes, except those of the text."""
     shown = reported(client, name)
     attributes = [
         one for one in shown["attributes"] if b"note_fts" in (one.values() if isinstance(one, dict) else one)
     ]
-    return shown | {"attributes": attributes, "vector": []}  # the model does not ask for a vector
+    return shown | {"attributes": attributes, "vector": []}  # the model has no vector
 
 
 @pytest.mark.parametrize(("of_index", "of_text", "attribute"), [*cases()])
-def test_an_option_is_kept_and_comes_back(
+def test_an_option_is_kept_and_restored(
     documents: redis.Redis,
     url: str,
     of_index: tuple[str, ...],
@@ -229,7 +229,7 @@ def test_synonyms_are_carried_over_and_back(documents: redis.Redis, url: str, mo
 
 
 def runs(url: str, model: Any) -> dict[str, Callable[[], Any]]:
-    """Everything that replaces an index."""
+    """The operations that replace an index."""
     declarations = [declare(model)]
     planned = planned_indexes(declarations)
     return {
@@ -251,7 +251,7 @@ def test_a_temporary_index_is_refused_before_anything_is_written(
     assert name in refused.value.message
     assert difference(start, snapshot(documents)) == []
     assert documents.execute_command("FT._LIST") == [name.encode()]
-    # What the message advises.
+    # As the hint recommends.
     assert "_FORCEKEEPDOCS" in str(refused.value.hint)
     documents.execute_command("FT.DROPINDEX", name, "_FORCEKEEPDOCS")
     assert difference(start, snapshot(documents)) == []
@@ -280,7 +280,7 @@ def test_where_it_cannot_be_found_out_the_documents_are_kept(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_an_index_that_was_created_without_a_scan(documents: redis.Redis, url: str, model: Any) -> None:
-    """What it did not hold is found afterwards, and a rollback is not refused for it."""
+    """Its documents are found afterwards, and no rollback is refused because of them."""
     name = make_index(documents, model, ("SKIPINITIALSCAN",))
     start = snapshot(documents)
     assert total(documents, name) == 0
@@ -313,10 +313,10 @@ def other_index(client: redis.Redis) -> str:
     return "options:other"
 
 
-@pytest.mark.parametrize("leads_to", ["nothing", "another index"])
-def test_an_alias_that_points_elsewhere_is_refused(documents: redis.Redis, url: str, leads_to: str) -> None:
+@pytest.mark.parametrize("target", ["nothing", "another index"])
+def test_an_alias_that_points_elsewhere_is_refused(documents: redis.Redis, url: str, target: str) -> None:
     _ = make_index(documents, Letter)
-    if leads_to == "another index":
+    if target == "another index":
         documents.execute_command("FT.ALIASADD", "theirs", other_index(documents))
     with pytest.raises(MigrationError, match="The alias theirs points to "):
         perform(url, require_aliases(("theirs",), planned_indexes([declare(Letter)])))
@@ -325,19 +325,19 @@ def test_an_alias_that_points_elsewhere_is_refused(documents: redis.Redis, url: 
 FILTERS = ["startswith(@at, '2021')", "@at>'2020'", "exists(@at)", "@at!='' && @place=='Pier 1'"]
 
 
-@pytest.mark.parametrize("owner", ["the model", "nobody", "nobody, without the date"])
+@pytest.mark.parametrize("owner", ["the model", "no model", "no model, without the date"])
 @pytest.mark.parametrize("expression", FILTERS)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_filter_on_a_date_is_refused_before_anything_is_written(
     documents: redis.Redis, url: str, model: Any, expression: str, owner: str
 ) -> None:
-    """It is written for text: the active index would lose documents, too, and no comparison would find them."""
+    """It is written for text: the active index would lose documents, too, and no coverage check would find them."""
     if owner == "the model":
         name = make_index(documents, model, ("FILTER", expression))
     else:
         _ = make_index(documents, model)
         name = "options:unmanaged"
-        fields = ("place", "at") if owner == "nobody" else ("place",)
+        fields = ("place", "at") if owner == "no model" else ("place",)
         is_json = model is Card
         schema = [
             word

@@ -1,7 +1,7 @@
 """redis-om's own Migrator, of either version, running before, between and after the steps of a migration.
 
-Where the hash beside an index is not that of its models, it drops what the name leads to and creates its own. Queries
-may suffer until somebody checks: `om migrate status` says it, and the next `om migrate run` repairs it.
+If the stored hash of an index is not that of its model, it drops the index and creates its own. Queries may miss
+documents until then: `om migrate status` reports the index as replaced externally, and `om migrate run` repairs it.
 """
 
 import os
@@ -59,7 +59,7 @@ Migrator = Callable[[str], None]
 
 @pytest.fixture
 def their_migrator(url: str, python_with_0x: str, python_with_1x: str) -> Migrator:
-    """Runs the Migrator of redis-om "0x" or "1x", and waits until what it made is built."""
+    """Runs the Migrator of redis-om "0x" or "1x", and waits until its indexes are built."""
     pythons = {"0x": python_with_0x, "1x": python_with_1x}
 
     def migrate(version: str) -> None:
@@ -85,7 +85,7 @@ def documents(client: redis.Redis) -> Iterator[redis.Redis]:
 
 
 def begin(start: str, client: redis.Redis, their_migrator: Migrator) -> None:
-    """Make the indexes a user comes with."""
+    """Create the indexes before the migration."""
     if start in ("0x", "1x"):
         their_migrator(start)
     elif start == "alias":
@@ -97,14 +97,14 @@ def begin(start: str, client: redis.Redis, their_migrator: Migrator) -> None:
         wait_until_built(client, NAMES)
 
 
-def led_to(url: str) -> dict[str, tuple[str, Index] | None]:
-    """By name: the real index behind it, and its definition; None where it leads nowhere."""
+def active_indexes(url: str) -> dict[str, tuple[str, Index] | None]:
+    """Return the active index of each name, and its definition; None if there is none."""
     found = {name: perform(url, find_index(name)) for name in NAMES}
     return {name: None if info is None else (info.name, info.index) for name, info in found.items()}
 
 
 def hashes(client: redis.Redis) -> list[bytes | None]:
-    """What redis-om keeps beside the indexes."""
+    """Return the keys that redis-om stores for the indexes."""
     return [client.get(key(name)) for name in NAMES for key in (hash_key, schema_key)]
 
 
@@ -113,7 +113,7 @@ def convert(url: str) -> None:
 
 
 def all_documents(client: redis.Redis) -> Snapshot:
-    """Every document, without what either tool keeps for itself."""
+    """Return every document, without the keys of either tool."""
     found = snapshot(client, exclude_prefixes=STATE_PREFIXES)
     own = {keys(name).encode() for name in NAMES for keys in (hash_key, schema_key)}
     return {key: entry for key, entry in found.items() if key not in own}
@@ -130,7 +130,7 @@ def stored(client: redis.Redis, one: PlannedIndex) -> int:
 
 
 class Intrusion:
-    """Their Migrator running in the middle of ours: what it changed must be noticed, said and repaired."""
+    """A run of redis-om's Migrator during a migration: its changes are detected, reported and repaired."""
 
     def __init__(self, client: redis.Redis, url: str, their_migrator: Migrator) -> None:
         self._client = client
@@ -138,15 +138,15 @@ class Intrusion:
         self._their_migrator = their_migrator
 
     def begin(self, version: str) -> set[str]:
-        """Run it. The names that lead elsewhere now."""
-        before, documents = led_to(self._url), all_documents(self._client)
+        """Run it; return the names that point to another index now."""
+        before, documents = active_indexes(self._url), all_documents(self._client)
         self._their_migrator(version)
         assert difference(documents, all_documents(self._client)) == []
-        after = led_to(self._url)
+        after = active_indexes(self._url)
         return {name for name in NAMES if before[name] != after[name]}
 
     def is_noticed(self, changed: set[str]) -> None:
-        """`om migrate status` says which, and what to type."""
+        """Assert that `om migrate status` reports these indexes and the next command."""
         found = run_om("migrate", "status", "--check")
         standings = {one.planned.name: one.active for one in perform(self._url, index_statuses(planned()))}
         assert {name for name, one in standings.items() if one is ActiveIndex.REPLACED_EXTERNALLY} == changed
@@ -156,7 +156,7 @@ class Intrusion:
             assert found.code == 3
 
     def is_repaired(self, changed: set[str]) -> None:
-        """`om migrate run` does, and says so; all documents are found, also by the other queries."""
+        """Assert that `om migrate run` repairs and reports them; all documents are found, also by other queries."""
         ran = run_om("migrate", "run")
         assert ran.code == 0, ran.text
         assert ran.stdout.count("replaced or dropped by another tool") == len(changed)
@@ -179,7 +179,7 @@ def assert_all_found(client: redis.Redis) -> None:
 
 
 def check_end(client: redis.Redis) -> None:
-    """The migration is done: all documents are found, by their dates too, and both tools believe so."""
+    """Assert that the migration is complete: queries find all documents, by date too, for both tools."""
     assert run_om("migrate", "status", "--check").code == 0
     assert_all_found(client)
     for one in planned():
@@ -208,7 +208,7 @@ def test_drift_is_detected_reported_and_repaired(
     theirs = hashes(documents)
     if moment == "before":
         intrusion.begin(version)
-        intrusion.is_noticed(set())  # whatever is there at the start is where it starts
+        intrusion.is_noticed(set())  # the indexes before the migration are not drift
     for step in ("expanded", "converted", "cut over"):
         if step == "converted":
             convert(url)
@@ -221,7 +221,7 @@ def test_drift_is_detected_reported_and_repaired(
             intrusion.is_noticed(changed)
             intrusion.is_repaired(changed)
             if step == "expanded" and start in ("0x", "alias"):
-                assert hashes(documents) == theirs, "the old application finds its own, and leaves ours alone"
+                assert hashes(documents) == theirs, "the old application keeps the index"
             if step != "expanded":
                 assert all(is_built_name(name, serving(documents, name)) for name in changed)
     assert run_om("migrate", "run").code == 0
@@ -260,7 +260,7 @@ def test_a_run_over_the_data_repairs_drift_first(
 def test_both_versions_beside_each_other_all_the_way(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str, version: str
 ) -> None:
-    """Old and new application start again and again, each with its Migrator; at the end the new one is left."""
+    """The old and the new application start alternately, each with its Migrator; the new one starts last."""
     their_migrator("0x")
     for step in ("expanded", "converted", "cut over"):
         if step == "converted":
@@ -284,7 +284,7 @@ def test_a_rollback_is_as_exact_after_drift(
     version: str,
 ) -> None:
     their_migrator("0x")
-    start, led = snapshot(documents), led_to(url)
+    start, led = snapshot(documents), active_indexes(url)
     for step in ("expanded", "converted", "cut over"):
         if step == "converted":
             convert(url)
@@ -297,14 +297,14 @@ def test_a_rollback_is_as_exact_after_drift(
     step_back(url)
     assert difference(start, snapshot(documents)) == []
     assert_all_found(documents)
-    now = led_to(url)
+    now = active_indexes(url)
     for name in NAMES:
         before, after = led[name], now[name]
         assert before is not None and after is not None
         assert same_definition(before[1], after[1])
     assert len(documents.execute_command("FT._LIST")) == len(NAMES)
     their_migrator("0x")
-    assert led_to(url) == now, "0.3.5 finds its own"
+    assert active_indexes(url) == now, "0.3.5 keeps the restored index"
 
 
 def test_an_index_that_another_client_dropped_is_created_again(
@@ -363,7 +363,7 @@ def test_drift_is_repaired_if_converted_data_has_to_be_checked_again(
     check_end(documents)
 
 
-def test_a_changed_model_is_not_taken_for_another_tool(
+def test_a_changed_model_is_not_reported_as_replaced_externally(
     documents: redis.Redis, their_migrator: Migrator, url: str
 ) -> None:
     their_migrator("0x")
@@ -378,4 +378,4 @@ def test_a_changed_model_is_not_taken_for_another_tool(
     before = serving(documents, VISITS)
     (result,) = perform(url, migration().run([changed], is_converted({one.key_prefix}), ExpansionOptions()))
     assert (result.outcome, result.repaired) == (IndexOutcome.CUT_OVER, False)
-    assert before in perform(url, migration().cleanup()), "of the definition that served before"
+    assert before in perform(url, migration().cleanup()), "it has the previous definition"

@@ -1,4 +1,4 @@
-"""What is refused before anything is written: exit code 1, the next command, and not a byte that differs."""
+"""Refusals before the first write: exit code 1, the next command, and no changed byte."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ PLANNED = {one.name: one for one in planned()}
 
 @contextmanager
 def nothing_written(client: redis.Redis) -> Iterator[None]:
-    """Neither keys nor indexes nor where names lead to."""
+    """Assert that neither keys nor indexes nor aliases change."""
     keys, indexes = snapshot(client), client.execute_command("FT._LIST")
     leads = {name: serving(client, name) for name in PLANNED}
     yield
@@ -35,7 +35,7 @@ def nothing_written(client: redis.Redis) -> Iterator[None]:
 
 
 def take(client: redis.Redis, name: str, *definition: str) -> None:
-    """Put an index of something else where one of ours was."""
+    """Replace the index of a model by an unrelated one."""
     client.execute_command("FT.DROPINDEX", name)
     client.execute_command("FT.CREATE", name, *definition, "SCHEMA", "title", "TAG")
 
@@ -59,9 +59,9 @@ def test_an_index_of_something_else_is_left_alone(
     assert refused.code == 1
     assert f"The name {name} belongs to an unrelated index" in refused.stderr
     assert "Meta.index_name" in refused.stderr
-    assert "DROPINDEX" not in refused.stderr, "an index that somebody may query"
+    assert "DROPINDEX" not in refused.stderr, "another application may query it"
     if definition[-1] == "shop:order:":
-        assert total(legacy, name) == 1, "and it serves whom it served"
+        assert total(legacy, name) == 1, "it contains what it contained"
 
 
 def test_an_alias_of_something_else_is_left_alone(legacy: redis.Redis, configured: str) -> None:
@@ -77,10 +77,10 @@ def test_an_alias_of_something_else_is_left_alone(legacy: redis.Redis, configure
 
 
 @pytest.mark.parametrize("as_alias", [False, True])
-def test_the_name_of_the_index_to_be_built_may_be_taken(
+def test_the_name_of_the_index_to_be_built_may_be_in_use(
     legacy: redis.Redis, configured: str, as_alias: bool
 ) -> None:
-    """Then it is built under another, and the index that has the name is left as it is."""
+    """Then it is built under another name, and the index with that name stays."""
     one = PLANNED[VISITS]
     needed = built_name(one.name, one.index)
     other = replace(one.index, fields=one.index.fields[:1], parts=None)
@@ -94,9 +94,7 @@ def test_the_name_of_the_index_to_be_built_may_be_taken(
     assert run_om("migrate", "status", "--check").code == 0
 
 
-def test_an_index_over_more_than_the_model_is_an_older_form_of_it(
-    legacy: redis.Redis, configured: str
-) -> None:
+def test_an_index_with_more_prefixes_than_the_model_is_replaced(legacy: redis.Redis, configured: str) -> None:
     wider = replace(PLANNED[VISITS].old, prefixes=("shop:", "station:visit:"))
     legacy.execute_command("FT.DROPINDEX", VISITS)
     legacy.execute_command("FT.CREATE", *create_arguments(wider))
@@ -118,7 +116,7 @@ def test_without_room_for_a_second_index(legacy: redis.Redis, configured: str) -
 
 
 def foreseen(refused: Ended) -> None:
-    """A dry run says what the run said, as text and to a script."""
+    """Assert that a dry run reports the same as the run, as text and as JSON."""
     error, hint = refused.stderr.splitlines()[-2:]
     error = error.removeprefix("Error: ")
     told = run_om("migrate", "run", "--dry-run", "--json")
@@ -128,7 +126,7 @@ def foreseen(refused: Ended) -> None:
 
 
 def sized(text: str) -> str:
-    """Without sizes, which are others at each look."""
+    """Return the text without sizes, which vary."""
     return re.sub(r"[\d.]+ MB", "N MB", text)
 
 
@@ -152,7 +150,7 @@ def test_on_a_server_that_may_evict_keys_of_a_rollback(legacy: redis.Redis, conf
 
 
 def test_a_cache_gets_new_indexes(client: redis.Redis, configured: str) -> None:
-    """No index took dates as text, so there is nothing to go back to: applications make theirs when they start."""
+    """No index has dates as text, so no rollback needs the undo log: applications create indexes at their start."""
     drop_all(client)
     with evicting(client):
         assert run_om("migrate", "run").code == 0
@@ -181,7 +179,7 @@ def test_without_the_search_module(configured: str, own_server: Callable[..., Em
 
 
 def foreseen_by_both(refused: Ended, *words: str) -> None:
-    """A dry run of either command says why a run is refused, and both runs are."""
+    """A dry run of either command reports why a run is refused, and both runs are refused."""
     foreseen(refused)
     data = run_om("migrate-data", "run")
     told = run_om("migrate-data", "run", "--dry-run", "--json").json["refusal"]
@@ -206,7 +204,7 @@ def test_an_index_that_would_delete_its_documents(legacy: redis.Redis, configure
 def test_a_definition_that_the_server_would_not_create_again(
     legacy: redis.Redis, configured: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where FT.INFO shows what this version of Redstart does not know to write: no rollback could bring it back."""
+    """As if FT.INFO reported an unknown option: no rollback could create the index again."""
     understood = index_info._index_options
     monkeypatch.setattr(index_info, "_index_options", lambda *given: (*understood(*given), "UNHEARD_OF"))
     with nothing_written(legacy):
@@ -216,7 +214,7 @@ def test_a_definition_that_the_server_would_not_create_again(
 
 
 def test_a_dry_run_by_a_user_who_may_only_look(legacy: redis.Redis, configured: str) -> None:
-    """What it cannot check it says, and goes on."""
+    """It reports what it cannot check, and continues."""
     path = legacy.connection_pool.connection_kwargs.get("path")
     if path is None:
         pytest.skip("the server of REDSTART_TEST_URL is reached in another way")

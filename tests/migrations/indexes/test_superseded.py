@@ -1,4 +1,4 @@
-"""An older version of the application that starts does not take back what a newer one made of an index."""
+"""An older version of the application that starts does not replace the index of a newer one."""
 
 import itertools
 import logging
@@ -48,7 +48,7 @@ FIELDS: dict[str, tuple[type, Any]] = {
 
 
 def model_of(base: Any, name: str, declared: tuple[type, Any], *more: str) -> Any:
-    """A version of a model, with one field of its own beside one that all have, and perhaps more."""
+    """Declare a version of a model: one common field, one of its own, and optionally more."""
     kind, options = declared
     with registry_of_its_own():
 
@@ -92,7 +92,7 @@ def empty(client: redis.Redis) -> None:
 
 
 def start(url: str, model: Any) -> list[str]:
-    """What an application does that calls `Migrator().run()`: the indexes that it left."""
+    """Return the active indexes after `Migrator().run()` in an application."""
     return [
         one.planned.name for one in perform(url, bring_up_to_date([declare(model)], UTC_DATES, migration))
     ]
@@ -111,15 +111,15 @@ def is_active(client: redis.Redis, model: Any) -> bool:
 
 
 @pytest.mark.parametrize("base", VERSIONS)
-@pytest.mark.parametrize("made_by", ["an application that starts", "somebody else"])
+@pytest.mark.parametrize("made_by", ["an application that starts", "another tool"])
 @pytest.mark.parametrize(
     ("old", "new"), list(itertools.permutations(["plain", "sortable", "number", "renamed"], 2))
 )
-def test_an_older_version_leaves_it_until_it_is_asked_to_go_back(
+def test_an_older_version_keeps_it_until_om_migrate_run(
     documents: redis.Redis, url: str, base: Any, made_by: str, old: str, new: str
 ) -> None:
     older, newer = VERSIONS[base][old], VERSIONS[base][new]
-    if made_by == "somebody else":
+    if made_by == "another tool":
         documents.execute_command("FT.CREATE", *create_arguments(index_of(older)))
         wait_until_built(documents, [NAME])
     assert start(url, older) == []
@@ -142,14 +142,14 @@ def test_an_older_version_leaves_it_until_it_is_asked_to_go_back(
 @pytest.mark.parametrize("base", VERSIONS)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    # An index for full text has one more field than a plain one, and serves both.
+    # An index with full text has an additional field, and fits both.
     order=st.permutations([name for name in VERSIONS[HashModel] if name != "full text"]),
     starts=st.lists(st.integers(0, 3), min_size=3, max_size=8),
 )
 def test_the_latest_version_that_has_started_keeps_its_index(
     documents: redis.Redis, url: str, base: Any, order: list[str], starts: list[int]
 ) -> None:
-    """Whatever starts and restarts during deployments, as long as none is left out."""
+    """In any order of starts and restarts during deployments."""
     empty(documents)
     released = [VERSIONS[base][name] for name in order]
     latest = 0
@@ -164,7 +164,7 @@ def test_the_latest_version_that_has_started_keeps_its_index(
 def test_a_version_without_a_field_does_not_block_the_one_that_has_it(
     documents: redis.Redis, url: str
 ) -> None:
-    """An index with more fields serves both versions, so neither is an older one."""
+    """An index with more fields fits both versions, so neither is an older one."""
     fewer, more = VERSIONS[HashModel]["plain"], model_of(HashModel, "renamed", FIELDS["plain"], "code")
     for first, second in ((fewer, more), (more, fewer)):
         empty(documents)
@@ -185,7 +185,7 @@ def test_versions_have_digests_of_their_own_however_they_are_written(documents: 
             assert definition_digest(active(documents)) == definition_digest(index)
 
 
-def test_what_is_remembered_is_bounded(documents: redis.Redis, url: str) -> None:
+def test_the_number_of_recorded_definitions_is_bounded(documents: redis.Redis, url: str) -> None:
     for number in range(MAX_SUPERSEDED + 3):
         start(url, model_of(HashModel, f"field{number}", FIELDS["plain"]))
     record = perform(url, read_records())[NAME]

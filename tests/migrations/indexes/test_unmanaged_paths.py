@@ -1,4 +1,4 @@
-"""Unmanaged JSON indexes name dates with any spelling of a path: none may lose documents without a word."""
+"""Unmanaged JSON indexes name dates with any spelling of a path: none may lose documents silently."""
 
 import json
 from collections.abc import Callable

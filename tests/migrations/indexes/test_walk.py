@@ -1,4 +1,4 @@
-"""Indexes all the way and back, beside readers who must never miss a document."""
+"""A whole index migration and its rollback during queries, none of which may miss a document."""
 
 import logging
 
@@ -53,10 +53,12 @@ def test_no_reader_misses_a_document_all_the_way_and_back(legacy: redis.Redis, u
     assert difference(start, snapshot(legacy)) == [], (
         "the keys of redis-om are as they were, and no state is left"
     )
-    assert len(legacy.execute_command("FT._LIST")) == len(MODELS), "nothing that was built beside is left"
+    assert len(legacy.execute_command("FT._LIST")) == len(MODELS), "no other index that was built is left"
 
 
-def test_after_the_cut_over_dates_are_numbers_and_redis_om_knows(legacy: redis.Redis, url: str) -> None:
+def test_after_the_cutover_dates_are_numbers_and_redis_om_has_the_schema(
+    legacy: redis.Redis, url: str
+) -> None:
     expand(url)
     before = {name: total(legacy, name) for name in NAMES}
     perform(url, run(new_context(), station_plan(), RunOptions()))
@@ -94,17 +96,17 @@ def test_each_cutover_and_each_step_of_the_rollback_is_logged(
         )
 
 
-def test_before_the_data_is_done_the_old_form_is_still_found(legacy: redis.Redis, url: str) -> None:
+def test_before_the_conversion_queries_find_the_text_format(legacy: redis.Redis, url: str) -> None:
     found = {name: total(legacy, name) for name in NAMES}
     expand(url)
     expand(url)
     assert {name: total(legacy, name) for name in NAMES} == found
     hashes, documents = "station:visit:index", "station:sighting:index"
-    assert serving(legacy, hashes) == hashes, "an index over hashes accepts both forms: it goes on"
+    assert serving(legacy, hashes) == hashes, "an index of hashes accepts both formats: it stays active"
     assert serving(legacy, documents).startswith(f"{documents}@")
 
 
-def test_documents_that_would_be_lost_refuse_the_cut_over(legacy: redis.Redis, url: str) -> None:
+def test_a_cutover_that_would_lose_documents_is_refused(legacy: redis.Redis, url: str) -> None:
     key = next(iter(legacy.scan_iter("station:visit:*", count=1000, _type="hash")))
     legacy.hset(key, "arrived_at", "N/A")
     expand(url)
@@ -118,7 +120,7 @@ def test_documents_that_would_be_lost_refuse_the_cut_over(legacy: redis.Redis, u
     assert accepted.outcome is IndexOutcome.CUT_OVER
 
 
-def test_without_any_index_one_is_made_behind_an_alias(client: redis.Redis, url: str) -> None:
+def test_without_an_index_one_is_created_with_an_alias(client: redis.Redis, url: str) -> None:
     assert outcomes(expand(url)) == {IndexOutcome.CREATED}
     assert outcomes(expand(url)) == {IndexOutcome.UP_TO_DATE}
     for name in NAMES:
@@ -136,7 +138,7 @@ def test_an_externally_replaced_index_is_repaired(legacy: redis.Redis, url: str)
     perform(url, run(new_context(), station_plan(), RunOptions()))
     expand(url, PREFIXES)
     name = "station:visit:index"
-    # What redis-om's Migrator does: it drops the index, through the alias, and makes its own.
+    # As redis-om's Migrator: it drops the index through the alias, and creates its own.
     legacy.execute_command("FT.DROPINDEX", name)
     legacy.execute_command(
         "FT.CREATE", name, "ON", "HASH", "PREFIX", 1, "station:visit:", "SCHEMA", "pk", "TAG"
@@ -146,10 +148,10 @@ def test_an_externally_replaced_index_is_repaired(legacy: redis.Redis, url: str)
     assert serving(legacy, name).startswith(f"{name}@")
 
 
-def test_cleanup_drops_what_serves_no_name_and_nothing_else(legacy: redis.Redis, url: str) -> None:
+def test_cleanup_drops_only_unused_indexes(legacy: redis.Redis, url: str) -> None:
     expand(url)
     perform(url, run(new_context(), station_plan(), RunOptions()))
-    assert perform(url, migration().cleanup()) == [], "before the cut-over all that was built is needed"
+    assert perform(url, migration().cleanup()) == [], "before the cutover every built index is used"
     expand(url, PREFIXES)
     dropped = perform(url, migration().cleanup())
     assert [name.partition("@")[0] for name in dropped] == ["station:sighting:index"]

@@ -1,4 +1,4 @@
-"""What commands do to the indexes of some models: expand them, migrate data with them, and undo both."""
+"""The operations of commands, for some models: expand indexes, run a migration, and roll it back."""
 
 from functools import partial
 from typing import Any

@@ -49,10 +49,9 @@ from redstart.migrations.files.declarations import DATA
 from redstart.migrations.files.execution import Executed
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
-from redstart.migrations.outcomes import LOST_STATE
+from redstart.migrations.outcomes import POSSIBLE_CAUSES, RESTORE_STATE, SEE_FORMAT, recorded_elsewhere
 from redstart.migrations.run_results import MigrationResult, Preflight
-from redstart.migrations.state_keys import APPLIED_MIGRATIONS
-from redstart.next_steps import Command
+from redstart.next_steps import Command, Hint
 
 backup = click.option(
     "--backup", is_flag=True, help="Save the data of the server first (BGSAVE), and wait for the save."
@@ -189,8 +188,14 @@ def _note_findings(session: Session, preflight: Preflight) -> None:
     """Print warnings."""
     note_assumed_zone(session)
     note_unused_exclusions(session)
-    if preflight.is_state_lost:
-        warn(f"{APPLIED_MIGRATIONS} lists {session.keys.migration_id} as applied. {LOST_STATE}")
+    if preflight.is_recorded_elsewhere:
+        warn(
+            Hint(
+                f"{recorded_elsewhere(session.keys.migration_id)} {POSSIBLE_CAUSES} ",
+                SEE_FORMAT,
+                f". {RESTORE_STATE}",
+            )
+        )
     note_unclaimed(find_unclaimed(session))
     note_superseded(preflight.superseded)
 

@@ -22,7 +22,16 @@ from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES
-from redstart.migrations.outcomes import LOST_STATE, Outcome, RecordedFailures, StatusResult
+from redstart.migrations.outcomes import (
+    POSSIBLE_CAUSES,
+    RECORD_HERE,
+    RESTORE_STATE,
+    SEE_FORMAT,
+    Outcome,
+    RecordedFailures,
+    StatusResult,
+    recorded_elsewhere,
+)
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.schema_check import FieldCheck, FieldFormat, SchemaCheck
@@ -120,10 +129,17 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
     if found.unrestored:
         line(f"The last rollback could not restore all values of {counted(found.unrestored, 'document')}.")
         next_step("List these values with", Command("migrate-data errors"))
-    if found.recorded_elsewhere:
-        line("redis-om marked this migration as applied, but it does so even if nothing was converted.")
-        if status.is_state_lost:
-            line(LOST_STATE)
+    if status.is_recorded_elsewhere:
+        for text in (
+            recorded_elsewhere(found.migration_id),
+            POSSIBLE_CAUSES,
+            SEE_FORMAT,
+            RESTORE_STATE,
+            RECORD_HERE,
+        ):
+            line(text)
+    elif found.recorded_elsewhere:
+        line("redis-om recorded this migration as applied, which it does even if nothing was converted.")
         next_step("Check the data with", Command("migrate-data verify"))
     if found.unlisted:
         line(f"redis-om would run this migration again: {APPLIED_MIGRATIONS} does not list it.")
@@ -135,6 +151,8 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
 
 def _phase(status: StatusResult) -> str:
     meaning = PHASES[status.phase]
+    if status.is_recorded_elsewhere:
+        meaning = "whether dates are converted is not recorded"
     if status.absent and status.phase in (MigrationPhase.CUT_OVER, MigrationPhase.CONTRACTED):
         meaning = f"all documents are converted; {indexes_are(len(status.absent), 'absent')}"
     when = "" if status.converted_ms is None else f", {ago(status.converted_ms)}"
@@ -159,6 +177,8 @@ def _what_next(status: StatusResult) -> tuple[str | Hint, ...]:
             f"In progress: {found.lease}",
             Hint("Watch the progress with: ", Command("migrate-data progress")),
         )
+    if status.is_recorded_elsewhere:
+        return ()
     if status.phase is MigrationPhase.CONVERTED:
         return (Hint("Check documents written since then with: ", Command("migrate-data verify")),)
     if status.next_command == CONVERT:

@@ -11,16 +11,23 @@ from redstart.cli.migrate_data.reports import shown_problem, verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found, summary_of
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
-from redstart.cli.output import Tone, counted, line, print_json
+from redstart.cli.output import Tone, counted, line, print_json, warn
 from redstart.cli.progress import progress_display
-from redstart.cli.session import note_unused_exclusions, open_session
+from redstart.cli.session import Session, note_unused_exclusions, open_session
 from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
+from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.indexes.coverage import IndexCheck
-from redstart.migrations.outcomes import VerificationResult
+from redstart.migrations.outcomes import (
+    POSSIBLE_CAUSES,
+    RECORD_HERE,
+    RESTORE_STATE,
+    VerificationResult,
+    recorded_elsewhere,
+)
 from redstart.migrations.transformation import Outcome
-from redstart.next_steps import Command
+from redstart.next_steps import Command, Hint
 
 MAX_PROBLEMS = 20
 """Problems that are listed without --verbose."""
@@ -60,6 +67,9 @@ def verify(
             migration = session.migration(log.watching(Monitor(progress=show)))
             found = session.run(migration.verify(check_data=check_data, batch_size=batch_size))
         note_unused_exclusions(session)
+        if _is_recorded_elsewhere(session):
+            recorded = recorded_elsewhere(session.keys.migration_id)
+            warn(Hint(f"{recorded} {POSSIBLE_CAUSES} {RESTORE_STATE} ", RECORD_HERE))
         note_unclaimed(find_unclaimed(session))
         if found.models is None:
             note_unknown_fields(session)
@@ -120,6 +130,11 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
         next_step("Convert values in text format with", Command("migrate-data run"))
     if model_check is not None and model_check.unreadable:
         line(UNREADABLE)
+
+
+def _is_recorded_elsewhere(session: Session) -> bool:
+    record = session.run(read_record(session.keys))
+    return session.run(is_recorded_without_state(session.keys, record))
 
 
 def looked_up(check: IndexCheck) -> str:

@@ -1,4 +1,4 @@
-"""Documents that the old index did not hold: no reason to refuse a rollback. A refusal changes no other index."""
+"""Documents missing from the old index before the run do not block a rollback. A refusal changes no index."""
 
 from datetime import datetime
 from typing import Any
@@ -65,7 +65,7 @@ def put(client: redis.Redis, model: Any, number: int, grade: str = "3", **values
 
 
 def old_index(client: redis.Redis, model: Any) -> str:
-    """One that takes the grade as a number, and maps as tags, which holds not every document."""
+    """Create an index with the grade as NUMERIC and maps as TAG: some documents are missing from it."""
     name = str(model._meta.index_name)
     prefix = ("PREFIX", 1, declare(model).key_prefix, "SCHEMA")
     if model is Sack:
@@ -79,7 +79,7 @@ def old_index(client: redis.Redis, model: Any) -> str:
 
 
 def misfit(client: redis.Redis, model: Any, number: int, **values: Any) -> None:
-    """A document that the old index does not take, and the new one does."""
+    """Write a document that the new index accepts and the old one does not."""
     if model is Sack:
         put(client, model, number, grade="good", **values)
     else:
@@ -88,7 +88,7 @@ def misfit(client: redis.Redis, model: Any, number: int, **values: Any) -> None:
 
 @pytest.mark.parametrize("model", [Sack, Crate])
 @pytest.mark.parametrize("before", [1, DOCUMENTS])
-def test_what_the_old_index_did_not_hold_is_no_reason_to_refuse(
+def test_documents_missing_before_do_not_block_the_rollback(
     without_indexes: redis.Redis, url: str, model: Any, before: int
 ) -> None:
     name = old_index(without_indexes, model)
@@ -124,7 +124,7 @@ def test_more_of_them_than_before_are_reported(without_indexes: redis.Redis, url
 def test_a_refusal_changes_neither_data_nor_any_index(
     without_indexes: redis.Redis, url: str, model: Any
 ) -> None:
-    """The old index held every document, and one would leave it: the dates of other models are found as before."""
+    """The old index contained every document, and one would be lost: queries of other models work as before."""
     name = old_index(without_indexes, model)
     old_index(without_indexes, Other)
     for number in range(DOCUMENTS):
@@ -133,10 +133,10 @@ def test_a_refusal_changes_neither_data_nor_any_index(
     assert not forward(url, model, Other).refused
     misfit(without_indexes, model, 3, at=AS_NUMBER)
     start, indexes = every_byte(without_indexes), sorted(without_indexes.execute_command("FT._LIST"))
-    leads = [serving(without_indexes, one) for one in (name, OTHER)]
+    active = [serving(without_indexes, one) for one in (name, OTHER)]
     refused = back(url)
     assert (refused.data, refused.refused) == (None, [name])
-    assert [serving(without_indexes, one) for one in (name, OTHER)] == leads
+    assert [serving(without_indexes, one) for one in (name, OTHER)] == active
     assert [total(without_indexes, one, DATES) for one in (name, OTHER)] == [DOCUMENTS, DOCUMENTS]
     assert sorted(without_indexes.execute_command("FT._LIST")) == indexes
     assert every_byte(without_indexes) == start
