@@ -63,7 +63,6 @@ def test_files_are_applied_recorded_and_rolled_back(
     assert station.lrange("done", 0, -1) == [b"a", b"b"]
     assert {b"a", b"b"} <= station.smembers(record)
     assert not station.exists(FILES_LEASE.fence, FILES_LEASE.lease)
-    before = every_byte(station)
     again = run_om(group, "run", "--accept-unindexed", "--json").json
     assert (again["applied_files"], again["pending_files"]) == ([], [])
     assert station.lrange("done", 0, -1) == [b"a", b"b"]
@@ -71,10 +70,9 @@ def test_files_are_applied_recorded_and_rolled_back(
     dry = run_om(group, "rollback", "b", "--dry-run", "--json")
     assert (dry.code, dry.json, "no undo log" in dry.stderr) == (0, {"status": "dry_run", "id": "b"}, True)
     assert station.sismember(record, "b")
-    assert run_om(group, "rollback", "b", "--json").json == {"status": "done", "id": "b"}
+    assert run_om(group, "rollback", "b", "--json").json == {"status": "completed", "id": "b"}
     assert (station.lrange("done", 0, -1), station.sismember(record, "b")) == ([b"a"], 0)
     assert run_om(group, "rollback", "b", "--json").json == {"status": "nothing_to_do", "id": "b"}
-    assert before  # the run before was not the first
 
 
 def test_files_of_both_kinds_run_in_one_order(station: redis.Redis, lay: Lay) -> None:
@@ -272,3 +270,40 @@ def test_an_index_that_a_file_replaced_is_that_of_the_model_afterwards(
     found = run_om("migrate", "run", "--accept-unindexed")
     assert found.code == 0, found.text
     assert run_om("migrate", "status", "--check").code == 0
+
+
+@pytest.mark.parametrize("command", [("upgrade",), ("migrate", "run")])
+def test_files_of_redis_om_run_before_those_of_redstart(
+    station: redis.Redis, lay: Lay, command: tuple[str, ...]
+) -> None:
+    lay("schema-migrations", a=file("a", "migrate"))
+    lay("data-migrations", b=file("b", "migrate-data"))
+    own = Path("migrations") / "20261101_090000_initial.py"
+    needed = ["b"] if command == ("upgrade",) else []
+    own.write_text(
+        f"from redstart.operations import Migration\n\nmigration = Migration(dependencies={needed})\n",
+        encoding="utf-8",
+    )
+    found = run_om(*command)
+    assert found.code == 0, found.text
+    assert "1 migration file applied." in found.stdout
+    assert station.lrange("done", 0, -1) == [b"a", b"b"][: 1 + len(needed)]
+    assert run_om("migrate", "rollback", "a", "--json").json == {"status": "completed", "id": "a"}
+    assert not station.sismember(SCHEMA_RECORD, "a")
+    assert run_om("migrate", "history", "--json").json["migrations"][-1]["state"] == "applied"
+
+
+def test_a_directory_of_redis_om_is_named_for_a_rollback(station: redis.Redis, lay: Lay) -> None:
+    directory = lay("schema-migrations", root="other", a=file("a", "migrate"))
+    words = ("--migrations-dir", str(directory))
+    assert run_om("migrate", "run", "--accept-unindexed", *words).code == 0
+    assert run_om("migrate", "rollback", "a", *words, "--json").json["status"] == "completed"
+    assert run_om("migrate", "run", "--accept-unindexed", *words).code == 0
+    assert run_om("migrate", "downgrade", *words, "--json").json["rolled_back"] == ["a"]
+    assert not station.exists("done")
+
+
+def test_a_dry_run_of_a_rollback_is_for_one_file(station: redis.Redis, lay: Lay) -> None:
+    lay("schema-migrations", a=file("a", "migrate"))
+    found = run_om("migrate", "rollback", "--dry-run")
+    assert (found.code, "Give its ID" in found.stderr) == (2, True)

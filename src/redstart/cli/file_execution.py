@@ -1,4 +1,4 @@
-"""Migration files of redis-om, executed by commands: what is said before, the calls, and the result."""
+"""Migration files of redis-om, executed by commands: what is printed before, the calls, and the result."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from redstart.cli.exit_codes import Exit
+from redstart.cli.migrate_data.reports import STATUS_OF_OUTCOME
 from redstart.cli.migration_files import count_files, find, require_known
 from redstart.cli.options import Settings, confirm
 from redstart.cli.output import Tone, counted, duration, line, note, print_json
@@ -196,12 +197,19 @@ def exit_with_files(code: Exit, executed: Executed, kind: Kind) -> Exit:
     return Exit.PENDING
 
 
-def run_first(files: RedisOmFiles, *, dry_run: bool, assume_yes: bool) -> None:
-    """Apply all pending files of redis-om before those of Redstart, which may depend on them.
+def run_first(
+    session: Session, settings: Settings, kind: Kind, root: Path, *, dry_run: bool, assume_yes: bool
+) -> None:
+    """Apply all pending files of redis-om of one kind before those of Redstart, which may depend on them.
+
+    Args:
+        root: the directory of the files of Redstart.
+        dry_run: list them only.
 
     Raises:
-        DataMigrationError, SchemaMigrationError: a file failed.
+        DataMigrationError, SchemaMigrationError: a file cannot be used, or failed.
     """
+    files = open_files(session, settings, kind, kind.directory(str(root)))
     chosen = files.announce(None)
     if dry_run or not chosen:
         return
@@ -257,7 +265,7 @@ def roll_back_file(
 
 def _report(outcome: Outcome, migration_id: str, text: str, *, as_json: bool) -> Exit:
     if as_json:
-        print_json({"status": outcome.value, "id": migration_id})
+        print_json({"status": STATUS_OF_OUTCOME[outcome], "id": migration_id})
     else:
         line(f"{printable(migration_id)}: {text}.", Tone.DONE)
     return Exit.DONE

@@ -9,9 +9,16 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.file_execution import roll_back_file
 from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
 from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.project_files import ProjectFiles, load, look, root_of
+from redstart.cli.migrate.project_files import (
+    ProjectFiles,
+    load,
+    look,
+    migrations_root,
+    root_of,
+    schema_directory,
+)
 from redstart.cli.migrate.undo_files import roll_back_files
-from redstart.cli.migration_files import find, migrations_dir
+from redstart.cli.migration_files import find
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, verbose, will_ask, yes
 from redstart.cli.output import Tone, counted, duration, line, print_json
 from redstart.cli.progress import progress_display
@@ -33,13 +40,13 @@ from redstart.next_steps import Command, Hint
 @click.command()
 @click.argument("migration_id", metavar="[ID]", required=False)
 @click.option("--to", metavar="ID", help="Roll back all migration files after ID, the last one first.")
+@migrations_root()
 @accept_unindexed
 @click.option(
     "--drop-created",
     is_flag=True,
     help="After a data rollback: also drop indexes that did not exist before Redstart created them.",
 )
-@migrations_dir(SCHEMA)
 @click.option("--dry-run", is_flag=True, help="With the ID of a file of redis-om: write nothing.")
 @verbose
 @yes
@@ -48,9 +55,9 @@ def rollback(
     settings: Settings,
     migration_id: str | None,
     to: str | None,
+    migrations_dir: Path | None,
     accept_unindexed: bool,
     drop_created: bool,
-    migrations_dir: Path | None,
     dry_run: bool,
     verbose: bool,
     yes: bool,
@@ -64,30 +71,28 @@ def rollback(
 
     A schema migration file of redis-om is rolled back by its own down().
     """
-    are_in_use = load(root_of(None)).are_in_use
+    are_in_use = load(root_of(migrations_dir)).are_in_use
     if migration_id is not None and to is None:
-        is_of_redis_om = migration_id in find(SCHEMA, migrations_dir).migrations
-        if is_of_redis_om or not are_in_use:
+        directory = schema_directory(root_of(migrations_dir))
+        if not are_in_use or migration_id in find(SCHEMA, directory).migrations:
             with open_session(settings, writes=not dry_run, needs_models=False) as session:
                 return roll_back_file(
                     session,
                     settings,
                     SCHEMA,
                     migration_id,
-                    migrations_dir,
+                    directory,
                     dry_run=dry_run,
                     assume_yes=yes,
                     verbose=verbose,
                     as_json=as_json,
                 )
-    if dry_run or migrations_dir is not None:
-        raise click.UsageError(
-            "--dry-run and --migrations-dir are for a migration file of redis-om. Give its ID."
-        )
+    if dry_run:
+        raise click.UsageError("--dry-run is for a migration file of redis-om. Give its ID.")
     if are_in_use:
         options = ExpansionOptions(accept_unindexed=accept_unindexed)
         with open_session(settings, writes=True, needs_models=False) as session:
-            files = look(session, root_of(None))
+            files = look(session, root_of(migrations_dir))
             ids = _files_to_roll_back(session, files, migration_id, to)
             return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)
     if to is not None:

@@ -139,8 +139,7 @@ def run(
     )
     if load(root_of(None)).are_in_use:
         with open_session(settings, writes=not dry_run, needs_models=False) as session:
-            redis_om = open_files(session, settings, SCHEMA, migrations_dir, verbose=verbose)
-            run_first(redis_om, dry_run=dry_run, assume_yes=yes)
+            run_first(session, settings, SCHEMA, root_of(None), dry_run=dry_run, assume_yes=yes)
             files = look_at_files(session, root_of(None))
             return apply_files(
                 session, files, options, limit=limit, dry_run=dry_run, assume_yes=yes, as_json=as_json

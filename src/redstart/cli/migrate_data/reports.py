@@ -264,6 +264,7 @@ def dry_run_report(result: DryRun, pending_files: Sequence[str]) -> dict[str, An
         "failures": [failure.as_dict() for failure in found.survey.failures.first],
         "index_estimates": [forecast_report(one) for one in result.preflight.indexes],
         "refusal": refusal_text(result.refusal),
+        "applied_files": [],
         "pending_files": list(pending_files),
     }
 
