@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.migrate_data.reports import STATUS_OF_OUTCOME
 from redstart.cli.migration_files import count_files, find, require_known
 from redstart.cli.options import Settings, confirm
 from redstart.cli.output import Tone, counted, duration, line, note, print_json
@@ -265,7 +264,8 @@ def roll_back_file(
 
 def _report(outcome: Outcome, migration_id: str, text: str, *, as_json: bool) -> Exit:
     if as_json:
-        print_json({"status": STATUS_OF_OUTCOME[outcome], "id": migration_id})
+        status = "completed" if outcome is Outcome.DONE else outcome.value  # as `om migrate-data rollback`
+        print_json({"status": status, "id": migration_id})
     else:
         line(f"{printable(migration_id)}: {text}.", Tone.DONE)
     return Exit.DONE
