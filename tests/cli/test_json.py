@@ -44,7 +44,8 @@ OVERLAPS = "overlapping_prefixes " + " ".join(
 )
 RUN = (
     "status reason resumed documents converted already_numeric null rounded failed conflicts_retried passes "
-    f"seconds documents_per_second unmatched_prefixes {INDEXES} absent_indexes {listed('blocking')} pending_files"
+    f"seconds documents_per_second unmatched_prefixes {INDEXES} absent_indexes {listed('blocking')} "
+    "applied_files pending_files"
 )
 
 
@@ -133,10 +134,12 @@ FROZEN = {
         "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
         "migration_files.state migration_files.rolling_back migration_files.lease_holder"
     ),
-    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNMANAGED} {OVERLAPS}",
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase applied_files pending_files {UNMANAGED} {OVERLAPS}",
     "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
     "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
+    "`om migrate downgrade`": "status rolled_back skipped",
+    "`om migrate reset`": "status removed",
     "`om migrate cleanup`": "dropped would_drop contracted would_contract",
     "`om migrate plan`": f"where deployment refusal {PLANNED}",
     "`om upgrade`": f"status pending {APPLIED}",
@@ -207,6 +210,8 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate run --dry-run`": run_om("migrate", "run", "--dry-run", "--json").json,
         "`om migrate cleanup`": run_om("migrate", "cleanup", "--json").json,
         "`om migrate rollback`": run_om("migrate", "rollback", "--json").json,
+        "`om migrate downgrade`": run_om("migrate", "downgrade", "--json").json,
+        "`om migrate reset`": run_om("migrate", "reset", "--json").json,
         "An error": om("rollback", "other"),
     }
     found |= outputs_of_files()

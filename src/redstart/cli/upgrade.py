@@ -5,12 +5,14 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import Exit
+from redstart.cli.file_execution import run_first
 from redstart.cli.migrate.apply_files import apply_files, file_migrations, typed_again
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.migrate.undo_files import BASE, roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, keep_old_index, yes
 from redstart.cli.session import open_session
 from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.files.declarations import DATA, SCHEMA
 from redstart.migrations.indexes.expand import ExpansionOptions
 
 failure_mode = click.option(
@@ -46,9 +48,12 @@ def upgrade(
 
     Each file first adds what the new version needs, then its indexes are cut over. What only the old version needs
     stays until `om migrate cleanup`. A file is recorded when it is complete; the same command resumes one that stopped.
+    Pending migration files of redis-om run first; they are outside the undo log.
     """
     options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old_index=keep_old_index)
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
+        for kind in (SCHEMA, DATA):
+            run_first(session, settings, kind, root_of(migrations_dir), dry_run=dry_run, assume_yes=yes)
         files = look(session, root_of(migrations_dir))
         return apply_files(
             session,

@@ -41,6 +41,11 @@ class SyncDriver:
         self.answered = False
         self.known: dict[Any, Any] = {}
 
+    @property
+    def pool(self) -> redis.ConnectionPool:
+        """The pool of its connection."""
+        return self._pool
+
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
         steps = Conversation(lambda: self.answered, self.known).steps(operation)

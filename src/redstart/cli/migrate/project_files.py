@@ -39,6 +39,12 @@ def root_of(directory: Path | None) -> Path:
     return directory or Path(get_root_migrations_dir())
 
 
+def schema_directory(root: Path) -> Path:
+    """Return the directory of redis-om's schema migration files: that in a directory, or the directory itself."""
+    inside = SCHEMA.directory(str(root))
+    return inside if inside.is_dir() else root
+
+
 def load(root: Path) -> LoadedFiles:
     """Load the migration files of a directory. Their output goes to stderr. Raises ConfigurationError."""
     with contextlib.redirect_stdout(sys.stderr):

@@ -275,17 +275,26 @@ def dry_run_report(result: DryRun, pending_files: Sequence[str]) -> dict[str, An
         "failures": [failure.as_dict() for failure in found.survey.failures.first],
         "index_estimates": [forecast_report(one) for one in result.preflight.indexes],
         "refusal": refusal_text(result.refusal),
+        "applied_files": [],
         "pending_files": list(pending_files),
     }
 
 
-def run_report(found: MigrationResult, pending_files: Sequence[str]) -> dict[str, Any]:
-    """Return the object of `run`."""
+def run_report(
+    found: MigrationResult, pending_files: Sequence[str], applied_files: Sequence[str]
+) -> dict[str, Any]:
+    """Return the object of `run`.
+
+    Args:
+        pending_files: ids of the files that were pending before the run.
+        applied_files: ids of those that it applied.
+    """
     return _data_report(found) | {
         "indexes": [result_report(one) for one in found.indexes],
         "absent_indexes": found.absent,
         "blocking": blocking_report(found.blocking),
-        "pending_files": list(pending_files),
+        "applied_files": list(applied_files),
+        "pending_files": [name for name in pending_files if name not in applied_files],
     }
 
 
@@ -313,7 +322,7 @@ def _data_report(found: MigrationResult) -> dict[str, Any]:
 
 def not_run_report(pending_files: Sequence[str]) -> dict[str, Any]:
     """Return the object of `run --limit 0`."""
-    return _run_keys(status="not_run") | {"pending_files": list(pending_files)}
+    return _run_keys(status="not_run") | {"applied_files": [], "pending_files": list(pending_files)}
 
 
 def rate_of(result: RunResult) -> float | None:
