@@ -10,7 +10,7 @@ WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-index-swap bench-mapper bench-neighbour clean
+.PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -65,10 +65,13 @@ soak: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 
 # Run both, also if the first misses a goal.
 bench:
-	$(MAKE) --keep-going bench-conversion bench-mapper
+	$(MAKE) --keep-going bench-conversion bench-file-migration bench-mapper
 
 bench-conversion: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.conversion
+
+bench-file-migration: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.file_migration
 
 bench-index-swap: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.index_swap

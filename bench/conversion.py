@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure every workload and print what was found."""
     options = _options(arguments)
     found = []
-    with EmbeddedServer(port=_free_port()) as server:  # TCP, as an application has it
+    with EmbeddedServer(port=free_port()) as server:  # TCP, as an application has it
         for workload in WORKLOADS:
             if options.only in (None, workload.name):
                 found.append(compare(server.url, workload, options.documents, options.repeats))
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         print("\n".join(_table(found)))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -19,7 +19,7 @@ from typing import Any
 
 import redis
 
-from bench.conversion import _free_port
+from bench.conversion import free_port
 from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.gaps import Change, median, watched
 from redstart.devserver.process import EmbeddedServer
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     options = _options(arguments)
     found = []
-    with EmbeddedServer(port=_free_port()) as server:  # TCP, as an application has it
+    with EmbeddedServer(port=free_port()) as server:  # TCP, as an application has it
         for workload in WORKLOADS:
             if options.only in (None, workload.name):
                 found.append(compare(server.url, workload, options.documents, options.repeats))

@@ -49,7 +49,7 @@ def measure_loop(url: str, workload: str, documents: int) -> Measurement:
             done += 1
         seconds = time.perf_counter() - began
         _require(done, documents)
-        return Measurement(seconds, seconds, _peak_bytes(), 0, _server_cpu_seconds(client) - server_began)
+        return Measurement(seconds, seconds, peak_bytes(), 0, _server_cpu_seconds(client) - server_began)
 
 
 def measure_redstart(url: str, workload: str, documents: int) -> Measurement:
@@ -65,7 +65,7 @@ def measure_redstart(url: str, workload: str, documents: int) -> Measurement:
         _require(result.documents, documents)
         journal_bytes = int(client.memory_usage(keys.journal, samples=0) or 0)
         server_seconds = _server_cpu_seconds(client) - server_began
-        return Measurement(stages.convert_seconds, seconds, _peak_bytes(), journal_bytes, server_seconds)
+        return Measurement(stages.convert_seconds, seconds, peak_bytes(), journal_bytes, server_seconds)
 
 
 class _Stages:
@@ -98,7 +98,7 @@ def _require(done: int, documents: int) -> None:
         raise SystemExit(f"{done} documents were converted where {documents} were loaded: no measurement")
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes
 

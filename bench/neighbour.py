@@ -27,7 +27,7 @@ from typing import Any
 
 import redis
 
-from bench.conversion import _free_port
+from bench.conversion import free_port
 from bench.neighbour_models import STATION_PREFIX, VISIT_PREFIX
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
@@ -154,7 +154,7 @@ def measure(
     kind: Kind, scale: float, rest_seconds: float, commands: Sequence[tuple[str, ...]] = COMMANDS
 ) -> Iterator[Measured]:
     """Yield what a neighbour waits for without a command (if there is time for that), and beside each command."""
-    port = _free_port()
+    port = free_port()
     logged = ("--slowlog-log-slower-than", str(SLOW_MICROSECONDS), "--slowlog-max-len", "100000")
     with (
         EmbeddedServer(port=port, extra_arguments=logged) as server,

@@ -10,6 +10,7 @@ import redis
 from typing_extensions import TypedDict
 
 from redstart.effects import Op
+from redstart.errors import MigrationError
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
@@ -382,3 +383,32 @@ def test_a_run_that_was_interrupted_is_rolled_back(client: redis.Redis, url: str
         undone, _ = do(client, back(one))
         assert undone.stopped is None
         assert difference(before, documents(client)) == []
+
+
+def test_keys_of_other_models_and_indexes_are_left_alone(client: redis.Redis) -> None:
+    load(client)
+    item = PREFIX[Storage.HASH] + "item:"
+    client.hset(item + "1", mapping={"name": "bolt", "price": "1"})
+    with_items = state().with_model(Model("shop.Item", key_prefix=item, storage=Storage.HASH, fields=FIELDS))
+    one = migration(RenameField("shop.Order", "name", "title"), before=with_items)
+    do(client, forward(one))
+    do(client, contract(one))
+    assert client.hgetall(item + "1") == {b"name": b"bolt", b"price": b"1"}
+    assert client.hget(PREFIX[Storage.HASH] + "a1", "title") == b"oak"
+    do(client, back(one))
+    alone = migration(RenameField("shop.Order", "name", "title"))
+    client.execute_command("FT.CREATE", "items", "ON", "HASH", "PREFIX", 1, item, "SCHEMA", "name", "TAG")
+    with pytest.raises(MigrationError, match="belong to the index items"):
+        do(client, forward(alone))
+    assert client.hgetall(item + "1") == {b"name": b"bolt", b"price": b"1"}
+
+
+def test_an_index_of_no_model_that_filters_by_a_changed_value(client: redis.Redis) -> None:
+    load(client)
+    prefix = PREFIX[Storage.HASH]
+    words = ("ON", "HASH", "PREFIX", 1, prefix, "FILTER", "@name=='oak'", "SCHEMA", "name", "TAG")
+    client.execute_command("FT.CREATE", "oaks", *words)
+    one = migration(RenameField("shop.Order", "name", "title"))
+    with pytest.raises(MigrationError, match="oaks"):
+        do(client, forward(one))
+    assert client.hget(prefix + "a1", "title") is None

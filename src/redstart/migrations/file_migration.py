@@ -4,7 +4,7 @@ Documents first get the values that the new version needs (expand). Then the new
 only the old version needs is removed at last, by `contract`. Each step can be repeated after a stop at any point.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
@@ -16,7 +16,7 @@ from redstart.migrations.data.operation_transformation import (
     ModelChanges,
     OperationTransformation,
 )
-from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import RunOptions, RunResult, run
@@ -26,6 +26,7 @@ from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.fields import RemoveField
@@ -33,6 +34,9 @@ from redstart.migrations.operations.functions import RunPython
 from redstart.migrations.operations.models import ChangeKeyPrefix, ChangeStorage, RemoveModel
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.outcomes import Outcome
+from redstart.migrations.server_checks import has_search
+from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
+from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, schema_text
 
 NOT_RUN = (ChangeKeyPrefix, ChangeStorage, RemoveModel, RunPython)
@@ -78,15 +82,19 @@ class FileMigration:
     Attributes:
         before, after: the models.
         models: the changes of documents.
+        exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
     """
 
     file: MigrationFile
     before: ProjectState
     after: ProjectState
     models: tuple[ModelChanges, ...]
+    exclude_prefixes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, file: MigrationFile, before: ProjectState) -> "FileMigration":
+    def of(
+        cls, file: MigrationFile, before: ProjectState, *, exclude_prefixes: Iterable[str] = ()
+    ) -> "FileMigration":
         """Return the migration of a file.
 
         Raises:
@@ -111,7 +119,7 @@ class FileMigration:
             for name, bound in sorted(found.items())
             if name in before.models
         )
-        return cls(file, before, state, models)
+        return cls(file, before, state, models, tuple(exclude_prefixes))
 
     @property
     def _stops_at_failures(self) -> bool:
@@ -136,8 +144,9 @@ class FileMigration:
         return OperationTransformation(file.migration_id, title, self.models, removes=removes)
 
     def plan(self) -> Plan:
-        """Return which values of which keys it reads and changes."""
-        return self.transformation().plan()
+        """Return which values of which keys it reads and changes. Keys of other models are left out."""
+        others = [model.key_prefix for state in (self.before, self.after) for model in state.models.values()]
+        return with_prefixes(self.transformation().plan(), excluded=[*others, *self.exclude_prefixes])
 
     def indexes(self, *, back: bool = False) -> list[PlannedIndex]:
         """Return the indexes after it that differ from those before; or, for a rollback, the reverse."""
@@ -163,6 +172,7 @@ class FileMigration:
         Effects: those of both. Safe to repeat.
         """
         planned = self.indexes()
+        yield from self._require_possible(planned, index_options)
         changing = [one for one in planned if one.attributes]
         prefixes = {one.key_prefix for one in planned}
         if changing:
@@ -187,6 +197,13 @@ class FileMigration:
             if not any(one.is_refused for one in results):
                 yield from indexes.settle([one.name for one in results])
         return FileResult(data, tuple(results), failures)
+
+    def _require_possible(self, planned: Sequence[PlannedIndex], options: ExpansionOptions) -> Op[None]:
+        """Raise MigrationError if documents belong to another index, or would drop out of one that has no model."""
+        plan, transformation = self.plan(), self.transformation()
+        yield from require_own_documents(plan, transformation, None)
+        if not options.accept_unindexed and (yield from has_search()):
+            yield from require_indexes_unaffected(plan, planned, transformation, Command("upgrade"))
 
     def contract(self, base: Context, options: RunOptions) -> Op[RunResult | None]:
         """Remove the values that only the version before it needs; None if there are none.

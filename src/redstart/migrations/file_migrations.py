@@ -98,12 +98,14 @@ class FileMigrations:
         context: of the operations; its transformation is not used.
         user: who applies the files.
         on_file: called with each file before its work begins.
+        exclude_prefixes: see `FileMigration`.
     """
 
     history: ProjectHistory
     context: Context
     user: str
     on_file: Callable[[MigrationFile], None] = field(default=lambda _: None)
+    exclude_prefixes: tuple[str, ...] = ()
 
     def migration(self, migration_id: str) -> FileMigration:
         """Return a file between the models before and after it.
@@ -114,7 +116,8 @@ class FileMigrations:
         """
         files = [item.file for item in self.history.items if item.file is not None]
         at = next(number for number, file in enumerate(files) if file.migration_id == migration_id)
-        return FileMigration.of(files[at], state_after(files[:at]))
+        before = state_after(files[:at])
+        return FileMigration.of(files[at], before, exclude_prefixes=self.exclude_prefixes)
 
     def pending(self, to: str | None = None) -> list[FileMigration]:
         """Return the pending files, in order.

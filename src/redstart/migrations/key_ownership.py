@@ -51,7 +51,9 @@ _PAGE_KEYS = 1_000
 _RUN = Command("migrate-data run")
 
 
-def require_own_documents(plan: Plan, transformation: Transformation, command: Command = _RUN) -> Op[None]:
+def require_own_documents(
+    plan: Plan, transformation: Transformation, command: Command | None = _RUN
+) -> Op[None]:
     """Raise MigrationError if keys of a planned model belong to another model, or an index with a longer key prefix.
 
     A model with the same key prefix and the same types shares the documents.
@@ -59,7 +61,7 @@ def require_own_documents(plan: Plan, transformation: Transformation, command: C
     Every imported model counts, also those not given with --models, and every index on the server.
 
     Args:
-        command: for the hint of an error.
+        command: for the hint of an error; None if only a setting of the project excludes keys.
 
     Effects: a read for each index of the server; a pass over the keyspace for a model with another client.
     """
@@ -71,13 +73,19 @@ def require_own_documents(plan: Plan, transformation: Transformation, command: C
                 raise MigrationError(
                     f"Keys that begin with {prefix!r} belong to {owner}, but the key prefix {outer.key_prefix!r} of "
                     f"{outer.name} includes them.",
-                    Hint(
-                        "Exclude these keys with: ",
-                        command.adding("--exclude-prefix", prefix),
-                        f"\nOr treat them as documents of {outer.name} with: ",
-                        command.adding("--include-prefix", prefix),
-                    ),
+                    _assignment(outer, prefix, command),
                 )
+
+
+def _assignment(outer: PlannedModel, prefix: str, command: Command | None) -> str | Hint:
+    if command is None:
+        return f"Exclude these keys: set exclude_prefixes = [{prefix!r}] under [tool.redstart] in pyproject.toml."
+    return Hint(
+        "Exclude these keys with: ",
+        command.adding("--exclude-prefix", prefix),
+        f"\nOr treat them as documents of {outer.name} with: ",
+        command.adding("--include-prefix", prefix),
+    )
 
 
 def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:

@@ -57,16 +57,22 @@ class _Contents:
 
 
 def require_indexes_unaffected(
-    plan: Plan, planned: Sequence[PlannedIndex], transformation: Transformation
+    plan: Plan,
+    planned: Sequence[PlannedIndex],
+    transformation: Transformation,
+    command: Command = Command("migrate-data run"),  # noqa: B008 - immutable
 ) -> Op[None]:
     """Raise MigrationError if an index would lose documents when the data is converted.
 
     Indexes of models lose none, unless a FILTER names a converted value. No coverage check finds what it drops: the
     active index loses the documents, too, while they are converted.
 
+    Args:
+        command: that of the run, for the hint of an error.
+
     Effects: a read for each index of the server.
     """
-    accept = Command("migrate-data run", "--accept-unindexed")
+    accept = command.adding("--accept-unindexed")
     for one in (yield from list_indexes({index.name for index in planned}, accept)):
         error = _refusal(one, plan, transformation, CONVERSION, accept)
         if error is not None:

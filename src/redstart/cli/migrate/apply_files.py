@@ -27,7 +27,8 @@ from redstart.next_steps import Command, Hint
 
 def file_migrations(session: Session, files: ProjectFiles, monitor: Monitor | None = None) -> FileMigrations:
     """Return the migration files on the server of a session."""
-    return FileMigrations(files.history, session.context(monitor), this_user(), _announce)
+    excluded = session.migration().exclude_prefixes
+    return FileMigrations(files.history, session.context(monitor), this_user(), _announce, excluded)
 
 
 def _announce(file: MigrationFile) -> None:
