@@ -177,12 +177,9 @@ class OperationTransformation(DocumentTransformation):
         made = changes(document, after)
         if self._removes or not self.decided_by_shape or failures:
             return after, made, failures
-        kept = [item for item in made if item.new is not None]
-        if len(kept) < len(made):
-            for item in made:
-                if item.new is None:
-                    after.set(item.path, document.get(item.path))
-        return (after, kept, ()) if kept else not one.is_removal
+        kept = Document(after.storage, with_removed(document.root, after.root))
+        made = changes(document, kept)
+        return (kept, made, ()) if made else not one.is_removal
 
     def revert_document(self, stored: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         """Return the edits that make the changes of some subjects backward, the last change first."""
@@ -199,6 +196,16 @@ class OperationTransformation(DocumentTransformation):
             steps.append(Step(number, one, changes(document, before)))
             document = before
         return edit_set(original, document, steps)
+
+
+def with_removed(before: Any, after: Any) -> Any:
+    """Return a changed value with the members that were removed from it, and from the objects in its lists."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        changed = {name: with_removed(before.get(name), value) for name, value in after.items()}
+        return changed | {name: value for name, value in before.items() if name not in after}
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [with_removed(*items) for items in zip(before, after, strict=True)]
+    return after
 
 
 _ALREADY, _NO_EDITS = Conversion(Outcome.ALREADY), EditSet()
