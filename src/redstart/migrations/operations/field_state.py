@@ -66,7 +66,7 @@ class FieldState:
     is_generated: bool = field(default=False, kw_only=True)
     fields: Sequence["FieldState"] = field(default=(), kw_only=True, compare=False)
     renamed_from: str | None = field(init=False, default=None, repr=False, compare=False)
-    """The former name that the model declares. It is no part of a migration file."""
+    """The former name that the model declares. Migration files do not contain it."""
     members: Mapping[str, "FieldState"] = field(init=False, repr=False)
     _default_key: object = field(init=False, repr=False)
 
