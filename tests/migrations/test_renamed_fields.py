@@ -12,6 +12,7 @@ from redstart.mapping.model_info import declare
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.files.autodetector import detect
 from redstart.migrations.files.migration_file import Migration, MigrationFile
+from redstart.migrations.model_fit import unknown_fields
 from redstart.migrations.operations.state import ProjectState, state_of_models
 from redstart.operations import AlterIndex, RenameField
 from redstart.values.types import Storage
@@ -282,3 +283,27 @@ def test_a_rollback_keeps_the_writes_of_both_versions(
         both = [one for one in stored(client, storage).values() if "title" in one]
         assert all(one["name"] != one["title"] for one in both)
     application.check_all(application.old, application.new)
+
+
+@pytest.mark.parametrize("storage", Storage)
+def test_a_declared_rename_is_not_reported_as_an_undeclared_field(
+    application: Application, storage: Storage, client: redis.Redis
+) -> None:
+    application.start()
+    (unknown,) = do(client, unknown_fields([declare(undeclared_version(storage))]))
+    assert "name" in unknown.names
+    assert unknown.absent == ("title",)
+    assert do(client, unknown_fields([declare(application.new)])) == []
+
+
+def undeclared_version(storage: Storage) -> Any:
+    """The new version, whose author forgot to declare the former name."""
+
+    class Note(HashModel if storage is Storage.HASH else JsonModel):  # type: ignore[misc]  # one of two bases
+        title: str | None = ""
+        rank: int = 0
+
+        class Meta:
+            model_key_prefix = PREFIX
+
+    return Note
