@@ -93,7 +93,7 @@ def test_the_names_of_migration_files_are_frozen() -> None:
         "Transform",
         "TypedDict",
         "VectorSettings",
-    ]
+    ], "add a new name here, and a row for an operation in docs/operations.md"
     assert all(hasattr(redstart.operations, name) for name in redstart.operations.__all__)
 
 

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
+from tests.cli.test_docs import COMMANDS
 from tests.support.cli import run_om
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -53,12 +54,32 @@ ROW = [
     "state",
     "description",
     "path",
+    "started",
     "dependencies",
     "applied_ms",
     "applied_by",
     "duration_ms",
 ]
 OPERATIONS = "operations operations[].text operations[].reversible"
+ESTIMATE = (
+    "estimate estimate.documents estimate.exact estimate.values estimate.failed estimate.estimated_seconds "
+    "estimate.indexes estimate.indexes[].model estimate.indexes[].index estimate.indexes[].command "
+    "estimate.indexes[].changes estimate.indexes[].documents estimate.indexes[].megabytes estimate.kept_until_cleanup "
+    "estimate.changed_in_place estimate.lost_attributes"
+)
+
+
+def of_each(keys: str) -> str:
+    """The keys of each item of `migrations`."""
+    return "migrations " + " ".join(f"migrations[].{name}" for name in keys.split())
+
+
+PLANNED = of_each(f"id description path {OPERATIONS} {ESTIMATE}")
+APPLIED = of_each(f"id status reason documents converted failed seconds {INDEXES}")
+ROLLED_BACK = of_each(
+    "id status reason restored_exactly changed_back not_reversible "
+    f"{listed('not_reversible_values')} unrestored {listed('unrestored_values')} {INDEXES}"
+)
 
 
 FROZEN = {
@@ -86,7 +107,8 @@ FROZEN = {
         "refusal"
     ),
     "`om migrate-data progress`": (
-        "state done total stage activity pass generation started_ms saved_ms lease_holder lease_seconds failed"
+        "state done total stage activity pass generation started_ms saved_ms lease_holder lease_seconds failed "
+        "migration"
     ),
     "`om migrate-data verify`": (
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_failures undo_log undo_log.unchanged "
@@ -107,22 +129,26 @@ FROZEN = {
     "`om migrate-data force-unlock`": "status lease_holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
-        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS}"
+        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS} "
+        "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
+        "migration_files.state migration_files.rolling_back migration_files.lease_holder"
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNMANAGED} {OVERLAPS}",
     "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
     "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
-    "`om migrate cleanup`": "dropped would_drop",
-    "`om migrate plan`": "where migrations "
-    + " ".join(f"migrations[].{name}" for name in f"id description path {OPERATIONS}".split()),
+    "`om migrate cleanup`": "dropped would_drop contracted would_contract",
+    "`om migrate plan`": f"where deployment refusal {PLANNED}",
+    "`om upgrade`": f"status pending {APPLIED}",
+    "`om upgrade --dry-run`": f"status refusal {PLANNED}",
+    "`om downgrade ID`": f"status {ROLLED_BACK}",
     "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
     "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "
     + " ".join(f"migrations[].{name}" for name in ROW),
     "`om migrate current`": "current heads pending",
     "`om migrate show ID`": (
         f"{' '.join(ROW)} required_by {OPERATIONS} checksum applied_checksum problem problem.path problem.line "
-        "problem.reason"
+        f"problem.reason failed {listed('failures')}"
     ),
     "`om migrate stamp ID`": "recorded removed",
     "`om migrate create NAME`": f"path id dependencies {OPERATIONS}",
@@ -196,6 +222,9 @@ def outputs_of_files() -> dict[str, dict[str, Any]]:
 
     created = om("create", "initial")
     checked, planned = om("check"), om("plan")
+    dry = run_om("upgrade", "--dry-run", "--json").json
+    upgraded = run_om("upgrade", "--json").json
+    downgraded = run_om("downgrade", "base", "--json").json
     stamped = om("stamp", created["id"])
     template = run_om("migrate-data", "create", "prices", "--json").json
     broken = Path("migrations/20990101_000000_broken.py")
@@ -204,6 +233,9 @@ def outputs_of_files() -> dict[str, dict[str, Any]]:
     broken.unlink()
     return {
         "`om migrate create NAME`": created,
+        "`om upgrade --dry-run`": dry,
+        "`om upgrade`": upgraded,
+        "`om downgrade ID`": downgraded,
         "`om migrate check`": checked,
         "`om migrate plan`": planned,
         "`om migrate stamp ID`": stamped,
@@ -221,8 +253,8 @@ def test_the_keys_are_the_frozen_ones(
     monkeypatch.chdir(tmp_path)
     for heading, data in outputs(station).items():
         frozen, found = set(FROZEN[heading].split()), keys_of(data)
-        assert found <= frozen, (heading, found - frozen)
-        assert frozen - found <= optional(frozen), (heading, frozen - found)
+        assert found <= frozen, f"{heading}: add {found - frozen} to FROZEN and to docs/json.md"
+        assert frozen - found <= optional(frozen), f"{heading}: {frozen - found} must not be removed"
 
 
 @pytest.mark.parametrize(
@@ -247,8 +279,20 @@ def test_they_do_not_depend_on_what_was_found(
     assert frozen - found <= optional(frozen)
 
 
+WITHOUT_SECTION = {"om upgrade", "om downgrade"}
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in WITHOUT_SECTION])
+def test_every_command_with_json_has_a_section(path: str) -> None:
+    takes_json = any("--json" in parameter.opts for parameter in COMMANDS[path].params)
+    headings = {" ".join(re.findall(r"[a-z-]+", heading)) for heading in FROZEN}
+    missing = "add a section to docs/json.md, and its keys to FROZEN"
+    assert not takes_json or any(heading.startswith(path) for heading in headings), missing
+
+
 def test_every_section_is_about_something_that_exists() -> None:
-    assert re.findall(r"^## (.*)$", PAGE, re.MULTILINE) == list(FROZEN)
+    headings = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+    assert headings == list(FROZEN), "FROZEN has the sections of docs/json.md, in their order"
 
 
 @pytest.mark.parametrize("heading", FROZEN)

@@ -93,9 +93,11 @@ def test_a_table_has_the_order_that_import_linter_checks(heading: str, folder: P
         [name.strip().removeprefix("redstart.") for name in layer.split("|")] for layer in reversed(layers)
     ]
     names = [name.removesuffix(".py") for name in rows_of(section_of(heading).partition("\n### ")[0])]
-    assert sorted(names) == sorted(name for group in groups for name in group)
+    layered = sorted(name for group in groups for name in group)
+    assert sorted(names) == layered, f"the table in ARCHITECTURE.md and the contract {contract!r} differ"
     positions = [[names.index(name) for name in group] for group in groups]
-    assert all(max(lower) < min(higher) for lower, higher in pairwise(positions))
+    in_order = all(max(lower) < min(higher) for lower, higher in pairwise(positions))
+    assert in_order, f"{heading} in ARCHITECTURE.md has another order than the contract {contract!r}"
     in_source = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
     assert in_source <= set(names)
 
@@ -105,7 +107,8 @@ def test_every_file_it_names_exists() -> None:
     names = set(re.findall(r"`([\w/]+\.(?:py|lua|md))`", text)) - {"group.py"}
     assert len(names) > 60
     roots = (SOURCE, ROOT)
-    assert sorted(name for name in names if not any((root / name).is_file() for root in roots)) == []
+    missing = sorted(name for name in names if not any((root / name).is_file() for root in roots))
+    assert missing == [], "write the path from src/redstart or from the root of the project"
     in_tables = [SOURCE / folder / name for folder, names in module_tables().items() for name in names]
     assert [str(path) for path in in_tables if not path.exists()] == []
     in_cells = re.findall(r"`([\w/]+\.(?:py|lua))`", section_of("### `lua/`"))
@@ -123,7 +126,20 @@ def test_every_module_is_in_the_map() -> None:
         if path.name != "__init__.py" and not path.read_text(encoding="utf-8").startswith("# Generated")
     }
     assert len(modules) > 150
-    assert sorted(modules - listed) == []
+    assert sorted(modules - listed) == [], "add a row to the table of its folder in ARCHITECTURE.md"
+
+
+def test_where_to_add_names_each_definition_in_its_file() -> None:
+    """`_fate` in `migrations/data/page_converter.py`: that file defines it, and does not only import it."""
+    section = re.sub(r"\s+", " ", section_of("## Where to add"))
+    named = re.findall(r"`(\w+)`(?: there)?,? (?:in|of) `([\w/]+\.py)`", section)
+    assert len(named) > 10
+    wrong = []
+    for name, file in named:
+        source = next(root / file for root in (SOURCE, ROOT) if (root / file).is_file()).read_text("utf-8")
+        if not re.search(rf"^\s*(?:def|class) {name}\b|^{name}(?::.*)? = ", source, re.MULTILINE):
+            wrong.append((name, file))
+    assert wrong == []
 
 
 def test_every_script_is_named_with_the_module_that_sends_it() -> None:
@@ -194,8 +210,9 @@ def test_a_walk_has_the_figures_of_a_tracer(client: redis.Redis) -> None:
     assert found, section
     steps = files & set(steps_of(RUN))
     others = set(re.findall(r"`([\w/]+\.py)`", found[3]))
-    assert others == files - steps
-    assert (int(found[1]), int(found[2])) == (len(files), len(steps))
+    entered_too, not_entered = files - steps - others, others - (files - steps)
+    assert not (entered_too | not_entered), f"in {RUN!r}, add {entered_too}, remove {not_entered}"
+    assert (int(found[1]), int(found[2])) == (len(files), len(steps)), f"correct the figures of {RUN!r}"
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_every_option_of_run_is_on_the_page_of_options() -> None:
 
 def test_every_failure_mode_and_every_phase_has_its_row() -> None:
     modes = re.findall(r"^\| `(\w+)`", section("options.md", "Failed values"), re.MULTILINE)
-    assert sorted(modes) == sorted(FailureMode)
+    assert sorted(modes) == sorted(FailureMode), 'add a row to "Failed values" in docs/guide/options.md'
     order = section("deployment.md", "Versions and phases")
     assert set(re.findall(r"^\| `([\w ]+)`", order, re.MULTILINE)) == set(MigrationPhase)
 

@@ -124,7 +124,10 @@ class Application:
         # A run ends only when the old version pauses.
         model = self.versions[-1] if self.steps % 200 > 100 else self._random.choice(self.versions)
         if self._random.random() < 0.6:
-            value = None if self._is_json and self._random.random() < 0.2 else f"step {self.steps}"
+            # A new value, or one that the document had before: also the one that a run has converted.
+            value: Any = self._random.choice([f"step {self.steps}", f"first {pk[1:]}"])
+            if self._is_json and self._random.random() < 0.2:
+                value = None
             self._write(model, pk, value)
         for version in self.versions:
             self.check(version, pk)

@@ -66,7 +66,7 @@ def migrate_forward(
     Raises:
         MigrationError: an index is not ready, and `expand` is False; or an unmanaged index would lose documents; or see
             `require_migratable`. Nothing was written.
-        See `runner.run` and `IndexMigration.run` for others.
+        See `run` of `data.run` and `IndexMigration.run` for others.
 
     Effects: those of both. Safe to repeat.
     """

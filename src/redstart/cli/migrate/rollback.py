@@ -1,6 +1,7 @@
 """`om migrate rollback`: switch back to previous indexes."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -8,7 +9,7 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
 from redstart.cli.migrate.apply_files import file_migrations
 from redstart.cli.migrate.group import FILES
-from redstart.cli.migrate.project_files import ProjectFiles, load, look, root_of
+from redstart.cli.migrate.project_files import load, look, migrations_root, root_of
 from redstart.cli.migrate.undo_files import roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, counted, duration, line, print_json, rendered
@@ -19,6 +20,7 @@ from redstart.migrations.coordinator import rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.record import read_record
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.state import read_records
@@ -30,6 +32,7 @@ from redstart.next_steps import Command, Hint
 @click.command()
 @click.argument("migration_id", metavar="[ID]", required=False)
 @click.option("--to", metavar="ID", help="Roll back all migration files after ID, the last one first.")
+@migrations_root()
 @accept_unindexed
 @click.option(
     "--drop-created",
@@ -42,21 +45,22 @@ def rollback(
     settings: Settings,
     migration_id: str | None,
     to: str | None,
+    migrations_dir: Path | None,
     accept_unindexed: bool,
     drop_created: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Roll back the migration file ID, by default the last applied one.
+    """Roll back the migration file ID, by default the last one that was applied or started.
 
     In a project without migration files: switch back to the dual-format indexes or, after a data rollback, to the
     original ones. `om migrate-data rollback` includes this step. Each index is checked first; one that would drop
     documents from query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
     """
-    if load(root_of(None)).are_in_use:
+    if load(root_of(migrations_dir)).are_in_use:
         options = ExpansionOptions(accept_unindexed=accept_unindexed)
         with open_session(settings, writes=True, needs_models=False) as session:
-            files = look(session, root_of(None))
+            files = look(session, root_of(migrations_dir))
             ids = _files_to_roll_back(session, files, migration_id, to)
             return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)
     if migration_id is not None or to is not None:

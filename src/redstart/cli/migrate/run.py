@@ -22,7 +22,7 @@ from redstart.cli.index_report import (
     pending_indexes,
     result_report,
 )
-from redstart.cli.migrate.apply_files import apply_files
+from redstart.cli.migrate.apply_files import apply_files, typed_again
 from redstart.cli.migrate.project_files import load, root_of
 from redstart.cli.migrate.project_files import look as look_at_files
 from redstart.cli.migration_files import exit_with_files, migrations_dir, pending_files
@@ -137,7 +137,15 @@ def run(
     if load(root_of(None)).are_in_use:
         with open_session(settings, writes=not dry_run, needs_models=False) as session:
             files = look_at_files(session, root_of(None))
-            return apply_files(session, files, options, dry_run=dry_run, assume_yes=yes, as_json=as_json)
+            return apply_files(
+                session,
+                files,
+                options,
+                resume=typed_again(),
+                dry_run=dry_run,
+                assume_yes=yes,
+                as_json=as_json,
+            )
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         inspection = _inspect(session, migrations_dir, options)
         check = partial(_check, session, inspection.planned, options, accept_unreadable=accept_unreadable)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
+from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.options import Settings, common, confirm, yes
 from redstart.cli.output import Tone, line, print_json, warn
 from redstart.cli.session import Session, open_session
@@ -14,6 +14,7 @@ from redstart.effects import Op
 from redstart.errors import MigrationFileError
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectHistory
 from redstart.migrations.files.stamp import record_without_running, remove_from_record
 from redstart.migrations.holder import this_user

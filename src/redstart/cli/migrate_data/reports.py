@@ -17,6 +17,7 @@ from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
+from redstart.migrations.file_progress import FileProgress
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
@@ -185,6 +186,15 @@ def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
     }
 
 
+def file_progress_report(found: FileProgress) -> dict[str, Any]:
+    """Return the object of `progress` for a migration file."""
+    report = progress_report(found.progress.status) | {"state": found.state.value}
+    if found.lease is None:
+        return report
+    seconds = (found.lease.now_ms - found.lease.since_ms) / 1e3
+    return report | {"lease_holder": str(found.lease.holder), "lease_seconds": seconds}
+
+
 def progress_report(found: DataStatus) -> dict[str, Any]:
     """Return the object of `progress`."""
     progress = RunProgress(found)
@@ -205,6 +215,7 @@ def progress_report(found: DataStatus) -> dict[str, Any]:
         "lease_holder": str(lease.holder) if lease else None,
         "lease_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
         "failed": found.failures,
+        "migration": found.migration_id,
     }
 
 

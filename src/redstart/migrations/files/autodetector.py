@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from redstart.errors import MigrationStateError
 from redstart.mapping.value_paths import display
 from redstart.migrations.files.questions import NO_VALUE, RENAME, Question, QuestionKind
-from redstart.migrations.operations.base import Operation
+from redstart.migrations.operations.base import Kept, Operation
 from redstart.migrations.operations.conversion import ConvertField
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
@@ -23,7 +23,7 @@ from redstart.migrations.operations.models import (
     RemoveModel,
     RenameModel,
 )
-from redstart.migrations.operations.moved_fields import Kept, MoveField, RenameField
+from redstart.migrations.operations.moved_fields import MoveField, RenameField
 from redstart.migrations.operations.paths import parse_path, path_of
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.values.types import Storage

@@ -276,7 +276,7 @@ def _scalar(kind: Any, label: str) -> ValueType:
             return ValueType(name)
     raise MigrationStateError(
         f"{label} cannot be part of a migration file: nothing is known of the stored form of {name_of(kind)}.",
-        "Give the field a field_serializer, or use a type that pydantic or Python defines.",
+        "Give the field a field_serializer, or another type, such as str.",
     )
 
 
