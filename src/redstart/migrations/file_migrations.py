@@ -23,8 +23,13 @@ from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
+from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
+from redstart.migrations.steps.key_passes import count_keys
+from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.record import read_steps
+from redstart.migrations.steps.removed_models import RemovalResult, owner_of_documents
 from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
@@ -60,6 +65,25 @@ class FilesResult:
     def stopped(self) -> AppliedFile | None:
         """The file at which the run stopped; None if it is complete."""
         return next((one for one in self.files if not one.result.is_complete), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractResult:
+    """What was removed of one file.
+
+    Attributes:
+        data: values that only the version before it needs; None if there are none.
+        removed: documents of removed models.
+    """
+
+    data: RunResult | None
+    removed: tuple[RemovalResult, ...] = ()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it is not complete; None if it is."""
+        parts = (self.data, *self.removed)
+        return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,29 +215,30 @@ class FileMigrations:
 
         return (yield from self._under_lease(work))
 
-    def contract(self, options: RunOptions) -> Op[list[tuple[str, RunResult]]]:
-        """Remove the values that only versions before the applied files need, file by file.
+    def contract(self, options: RunOptions) -> Op[list[tuple[str, ContractResult]]]:
+        """Remove the values and models that only versions before the applied files need, file by file.
 
         Returns:
-            The result of each file that removes values. Only the last one may be incomplete.
+            The result of each file that removes something. Only the last one may be incomplete.
 
         Raises:
             LeaseHeldError: another run is in progress.
 
-        Effects: see `FileMigration.contract`. Safe to repeat.
+        Effects: see `FileMigration.contract` and `FileMigration.remove_models`. Safe to repeat.
         """
         self.history.require_runnable()
 
-        def work(lease: Lease) -> Op[list[tuple[str, RunResult]]]:
+        used = self._models_after_all()
+
+        def work(lease: Lease) -> Op[list[tuple[str, ContractResult]]]:
             yield from self._require_no_rollback()
-            done: list[tuple[str, RunResult]] = []
+            done: list[tuple[str, ContractResult]] = []
             for entry in self._to_contract((yield from read_ledger())):
                 migration = self.migration(entry.migration_id)
                 if not migration.removes_values:
                     continue
                 self.on_file(migration.file)
-                result = yield from renewing(lease, migration.contract(self.context, options))
-                assert result is not None
+                result = yield from renewing(lease, self._contracted(migration, options, used))
                 done.append((entry.migration_id, result))
                 if result.stopped is not None:
                     break
@@ -222,6 +247,37 @@ class FileMigrations:
             return done
 
         return (yield from self._under_lease(work))
+
+    def _models_after_all(self) -> ProjectState:
+        return state_after([item.file for item in self.history.items if item.file is not None])
+
+    def _contracted(
+        self, migration: FileMigration, options: RunOptions, used: ProjectState
+    ) -> Op[ContractResult]:
+        data = yield from migration.contract(self.context, options)
+        if data is not None and data.stopped is not None:
+            return ContractResult(data)
+        removed = yield from migration.remove_models(self.context, self._indexes(), used)
+        return ContractResult(data, removed)
+
+    def documents_to_remove(self, ids: Iterable[str]) -> Op[dict[str, int]]:
+        """Return the number of documents of each model that files remove, whether moved yet or not. Reads only."""
+        models = self._models_after_all().models.values()
+        moves = [
+            move for file in self.history.pending for move in self.migration(file.migration_id).steps.moves
+        ]
+        counts: dict[str, int] = {}
+        for model in (model for name in ids for model in self.migration(name).steps.removed):
+            if owner_of_documents(model, models) is not None:
+                continue
+            patterns = [KeyPattern.of(model)]
+            for move in reversed(moves):
+                if move.target in patterns:
+                    patterns.append(move.source)
+            counts[model.name] = 0
+            for pattern in patterns:
+                counts[model.name] += yield from count_keys(pattern, self.exclude_prefixes)
+        return counts
 
     def to_contract(self) -> list[str]:
         """Return the ids of applied files whose removals are not made."""
@@ -328,12 +384,14 @@ class FileMigrations:
                 raise MigrationFileError(one.message, one.hint)
 
     def _require_no_rollback(self) -> Op[None]:
-        """Raise RollbackInProgressError if the rollback of an applied file was interrupted. A read for each file."""
+        """Raise RollbackInProgressError if the rollback of a file was interrupted. A read for each file."""
         for item in self.history.items:
             if not item.is_begun:
                 continue
-            found = yield from read_record(StateKeys(item.migration_id))
-            if found.unfinished == "rollback" or found.cleared == "rollback":
+            keys = StateKeys(item.migration_id)
+            found = yield from read_record(keys)
+            is_rolling_back = (yield from read_steps(keys)).is_rolling_back
+            if is_rolling_back or found.unfinished == "rollback" or found.cleared == "rollback":
                 raise RollbackInProgressError(
                     f"The rollback of {printable(item.migration_id)} was interrupted and is not complete.",
                     Hint("Finish it with: ", Command("migrate rollback", item.migration_id)),

@@ -95,6 +95,16 @@ class StateKeys:
         return self._key("replaced")
 
     @property
+    def steps(self) -> str:
+        """Hash: moves of keys, removed models and functions of a migration file that were begun or done."""
+        return self._key("steps")
+
+    @property
+    def removed(self) -> str:
+        """Stream: the documents of removed models, for a rollback."""
+        return self._key("removed")
+
+    @property
     def unrestored(self) -> str:
         """Hash: originals that a rollback could not restore, by document; kept until `drop-undo-log`."""
         return self._key("unrestored")

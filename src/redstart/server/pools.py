@@ -98,6 +98,13 @@ def pool_like(client: object) -> redis.ConnectionPool:
     return made
 
 
+def new_decoding_pool(pool: redis.ConnectionPool) -> redis.ConnectionPool:
+    """Return a new pool to the same server, whose clients decode replies, as those of models do."""
+    made: redis.ConnectionPool = _new_pool(_SYNC, pool)
+    made.connection_kwargs["decode_responses"] = True
+    return made
+
+
 def new_async_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> redis.asyncio.ConnectionPool:
     """Return a new asyncio pool to the same server, with all settings that an asyncio pool can have."""
     made: redis.asyncio.ConnectionPool = _new_pool(_ASYNC, pool)

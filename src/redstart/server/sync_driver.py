@@ -1,7 +1,8 @@
 """The sync driver: performs the requests of an operation on one connection."""
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -10,6 +11,7 @@ import redis.exceptions as theirs
 
 from redstart.effects import Batch, Call, Op
 from redstart.errors import ServerError
+from redstart.server.pools import new_decoding_pool
 from redstart.server.protocol import Answer, Conversation, Receive, Send, Step
 from redstart.server.redis_errors import (
     TRANSPORT_ERRORS,
@@ -123,6 +125,15 @@ class SyncDriver:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.release(connection)
+
+    @contextmanager
+    def client(self) -> Iterator[redis.Redis]:
+        """Open a client of the same server, with connections of its own. It decodes replies, as those of models do."""
+        pool = new_decoding_pool(self._pool)
+        try:
+            yield redis.Redis(connection_pool=pool)
+        finally:
+            pool.disconnect()
 
     def close(self) -> None:
         """Drop the connection; the next request opens another."""

@@ -12,11 +12,11 @@ from redstart.effects import Op
 from redstart.errors import ConfigurationError
 from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.data.run import RunOptions, RunResult
+from redstart.migrations.data.run import RunOptions
 from redstart.migrations.date_migration import DateMigration
 from redstart.migrations.failure import FailureMode
+from redstart.migrations.file_migrations import ContractResult, FileRollbackResult, FilesResult
 from redstart.migrations.file_migrations import FileMigrations as Operations
-from redstart.migrations.file_migrations import FileRollbackResult, FilesResult
 from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
 from redstart.migrations.files.project_history import ProjectHistory
 from redstart.migrations.holder import this_process, this_user
@@ -148,7 +148,7 @@ class FileMigrations:
         options = ExpansionOptions(accept_unindexed=accept_unindexed)
         return self._perform(operations.roll_back_all(files, ids, options), writes=True)
 
-    def cleanup(self) -> list[tuple[str, RunResult]]:
+    def cleanup(self) -> list[tuple[str, ContractResult]]:
         """Remove the values that only versions before the applied files need. Unused indexes are kept.
 
         Returns:

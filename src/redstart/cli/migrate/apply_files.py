@@ -35,6 +35,7 @@ from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.holder import this_user
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.outcomes import Outcome
 from redstart.next_steps import Command, Hint
 
@@ -82,6 +83,7 @@ def apply_files(
     files.history.require_runnable()
     last = None if to is None else files.history.item(to).migration_id
     pending = file_migrations(session, files).pending(last)[:limit]
+    note_documents_to_remove(session, files, [one.file for one in pending])
     if dry_run:
         return _dry_run(session, pending, as_json=as_json)
     if pending:
@@ -137,6 +139,18 @@ def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: boo
     return Exit.DONE
 
 
+def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]) -> None:
+    """Print on stderr how many documents the models have that files remove."""
+    ids = [
+        file.migration_id for file in pending if any(isinstance(one, RemoveModel) for one in file.operations)
+    ]
+    counts = session.run(file_migrations(session, files).documents_to_remove(ids)) if ids else {}
+    for model, number in counts.items():
+        note(
+            f"{model}: {counted(number, 'document')} and the index stay until om migrate cleanup removes them"
+        )
+
+
 def _exit(result: FilesResult) -> Exit:
     if result.stopped is not None:
         return EXIT_OF_OUTCOME[result.stopped.result.outcome]
@@ -182,11 +196,11 @@ def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> No
 
 def _reason_of_stop(one: AppliedFile) -> str | None:
     """Return why a file is not complete; None if it is."""
-    outcome, data = one.result.outcome, one.result.data
+    outcome = one.result.outcome
     if outcome is Outcome.DONE:
         return None
-    if outcome is Outcome.STOPPED and data is not None:
-        return data.stopped
+    if outcome is Outcome.STOPPED:
+        return one.result.stopped
     what = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
     return f"{what}, because queries would lose documents"
 
@@ -198,6 +212,7 @@ def _summary(one: AppliedFile) -> str:
         parts.append(
             f"{counted(data.documents, 'document')} read, {counted(data.converted, 'value')} changed"
         )
+    parts += [f"{counted(move.moved, 'document')} moved to other keys" for move in one.result.moves]
     cut_over = [index for index in indexes if not index.is_refused]
     if cut_over and one.result.is_prepared:
         parts.append(f"{counted_indexes(len(cut_over))} changed")

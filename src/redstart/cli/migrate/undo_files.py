@@ -13,8 +13,8 @@ from redstart.cli.session import Session
 from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.run import RunOptions, RunResult
-from redstart.migrations.file_migrations import FileRollbackResult
+from redstart.migrations.data.run import RunOptions
+from redstart.migrations.file_migrations import ContractResult, FileRollbackResult
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
@@ -127,20 +127,30 @@ def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
     }
 
 
-def contract_files(session: Session, files: ProjectFiles) -> list[tuple[str, RunResult]]:
-    """Remove the values that only earlier versions need, and return the result of each file."""
+def contract_files(session: Session, files: ProjectFiles) -> list[tuple[str, ContractResult]]:
+    """Remove the values and models that only earlier versions need, and return the result of each file."""
     with progress_display() as show:
         migrations = file_migrations(session, files, Monitor(progress=show))
         return session.run(migrations.contract(RunOptions()))
 
 
-def draw_contracted(results: Sequence[tuple[str, RunResult]]) -> None:
+def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
     """Print what was removed."""
     for name, result in results:
         if result.stopped is not None:
             line(f"{printable(name)}: stopped: {result.stopped}. Run the command again.", Tone.WARNING)
-        else:
+            continue
+        if result.data is not None:
+            values = counted(result.data.converted, "value")
+            line(f"{printable(name)}: {values} removed that only the old version needs", Tone.DONE)
+        for one in result.removed:
+            if one.owner:
+                line(
+                    f"{printable(name)}: documents of {one.model} stay: {one.owner} has the same keys",
+                    Tone.WARNING,
+                )
+                continue
+            documents = counted(one.documents, "document")
             line(
-                f"{printable(name)}: {counted(result.converted, 'value')} removed that only the old version needs",
-                Tone.DONE,
+                f"{printable(name)}: {documents} of {one.model} removed; a rollback restores them", Tone.DONE
             )

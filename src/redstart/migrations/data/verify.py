@@ -130,6 +130,7 @@ def verify(
         stage="verifying",
         visit=visit,
         processed=processed_documents(context.keys, record.processed),
+        marks=processed_documents(context.keys, record.marks),
     )
     return Verification(found.tally, record.lossy, problems, values.recorded, unnamed)
 
