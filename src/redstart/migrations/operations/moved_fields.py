@@ -140,8 +140,7 @@ class _MovedField(DocumentChange):
     ) -> None:
         self._common, self._source, self._target, self._keep = common, source, target, keep
         self.reads = self.writes = ((*common, *source), (*common, *target))
-        # A declared `keep` decides alone: a program may have written the value again that a run has copied.
-        if keep is None and not any(isinstance(step, Each) for step in common):
+        if not any(isinstance(step, Each) for step in common):
             self.sources, self.targets = self.writes[:1], self.writes[1:]
 
     def preferring(self, kept: Kept | None) -> "_MovedField":
