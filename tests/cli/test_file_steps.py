@@ -20,7 +20,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, station: redis.Redis)
     return station
 
 
-STAY = "shop.Order: 20 documents and the index stay until om migrate cleanup removes them"
+STAY = "shop.Order: 20 documents and the index stay until you remove them with: om migrate cleanup"
 
 
 def test_files_with_steps_are_shown_applied_cleaned_up_and_rolled_back(files: redis.Redis) -> None:

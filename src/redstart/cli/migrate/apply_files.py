@@ -147,7 +147,10 @@ def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Seq
     counts = session.run(file_migrations(session, files).documents_to_remove(ids)) if ids else {}
     for model, number in counts.items():
         note(
-            f"{model}: {counted(number, 'document')} and the index stay until om migrate cleanup removes them"
+            Hint(
+                f"{model}: {counted(number, 'document')} and the index stay until you remove them with: ",
+                Command("migrate cleanup"),
+            )
         )
 
 
