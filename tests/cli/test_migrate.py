@@ -123,9 +123,15 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
     assert re.search(f"^  om migrate-data run\n.*{corrected}$", by_hand.stdout, re.M), by_hand.stdout
     required = by_hand.stdout.find("models then cannot read documents without these required fields: Visit.")
     assert (required >= 0) is (field == "arrived_at")
-    assert (by_hand.stdout.find("mode default") < by_hand.stdout.find("mode quarantine")) is (required >= 0)
-    looked = run_om("migrate", "status").stdout
-    assert "The data is converted. Cut over, or list the blocking values, with: om migrate run\n" in looked
+    assert by_hand.stdout.find("mode quarantine") < by_hand.stdout.find("mode default")
+    assert "queries then find these documents with the date 1970-01-01" in by_hand.stdout
+    values = "1 failed value; the" if bad else "The"
+    for words in (("migrate", "status"), ("migrate-data", "status"), ("migrate-data", "check-schema")):
+        looked = run_om(*words).stdout
+        assert f"{values} cutover is refused for 1 index (1 document).\n" in looked, looked
+        assert "  om migrate run --accept-unindexed\n" in looked
+        assert "om migrate run\n" not in looked
+    assert f"  blocking: {key} {field}: " in run_om("migrate-data", "status", "-v").stdout
 
     if way == "correct":
         legacy.hset(key, field, "2023-01-01T00:00:00")
@@ -272,8 +278,8 @@ def test_a_cutover_refused_for_text_names_the_conversion_and_the_list_of_all(
     assert (refused.code, " arrived_at: still text" in refused.stdout) == (3, True)
     assert "Some values are still in text format. Convert them with: om migrate-data run\n" in refused.stdout
     assert "--failure-mode" not in refused.stdout
-    assert "; list all with: om migrate run --verbose\n" in refused.stdout
-    listed = run_om("migrate", "run", "--verbose").stdout
+    assert "; list all with: om migrate-data status --verbose\n" in refused.stdout
+    listed = run_om("migrate-data", "status", "--verbose").stdout
     assert all(f"blocking: {key} " in listed for key in keys)
     assert run_om("migrate-data", "run").code == 0
 

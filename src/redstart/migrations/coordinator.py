@@ -17,8 +17,8 @@ from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.coverage import Coverage
+from redstart.migrations.indexes.build import find_built, find_index
+from redstart.migrations.indexes.coverage import Coverage, check_coverage, keep_nothing
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult, is_expanded
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
@@ -175,6 +175,27 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
                 keys, record.key_prefix, plan, changing, context.transformation
             )
     return values
+
+
+def blocking_now(
+    context: Context, plan: Plan, planned: Sequence[PlannedIndex]
+) -> Op[dict[str, list[Failure]]]:
+    """Return, by index, the values for which a cutover would be refused now. Reads only, some for each 1,000 keys.
+
+    Args:
+        planned: of converted data.
+    """
+    records = yield from read_records()
+    results = []
+    for one in planned:
+        record = records.get(one.name)
+        if record is None or record.is_cut_over:
+            continue
+        name, built = yield from find_built(one.name, one.index)
+        if built is not None:
+            coverage = yield from check_coverage(keep_nothing, name, one.name, record)
+            results.append(IndexResult(one.name, one.model, IndexOutcome.REFUSED, coverage))
+    return (yield from blocking(context, plan, results))
 
 
 def _prepare_indexes(

@@ -15,6 +15,7 @@ from redstart.migrations.blocking import rejected_by_previous
 from redstart.migrations.completion_checks import require_complete_rollback, require_complete_run
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
+    blocking_now,
     estimate_indexes,
     migrate_back,
     migrate_forward,
@@ -44,11 +45,11 @@ from redstart.migrations.data.statistics import (
 )
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.failure import FailureSummary
+from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.status import ActiveIndex, absent_among, absent_indexes, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, absent_among, absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact, require_kept
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState
@@ -345,9 +346,20 @@ class DataMigration:
         ]
         pending = {model.key_prefix for model in state.data.pending}
         following = next_command(self.keys.migration_id, state.phase, indexes, pending)
+        converted = {model.key_prefix for model in (*state.data.applied, *state.data.rewritten)}
+        refused = [one for one in indexes if one.lacking and one.planned.key_prefix in converted]
         return StatusResult(
-            state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following
+            state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following, refused
         )
+
+    def blocking(self, refused: Iterable[IndexStatus]) -> Op[dict[str, list[Failure]]]:
+        """Return, by index, the first values because of which a cutover is refused. Reads only.
+
+        Args:
+            refused: the indexes.
+        """
+        planned = [one.planned for one in refused]
+        return (yield from blocking_now(self.context, self.plan, planned))
 
     def check_schema(self) -> Op[SchemaResult]:
         """Compare the changing attributes of the active indexes with the models. Reads only, and none of documents.
@@ -358,7 +370,7 @@ class DataMigration:
             StateDamagedError: state on the server is missing or damaged.
         """
         found = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
-        return SchemaResult(found.migration_id, found.phase, found.indexes)
+        return SchemaResult(found.migration_id, found.phase, found.indexes, found.failures)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.

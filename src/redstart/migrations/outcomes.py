@@ -1,7 +1,7 @@
 """Outcomes of a data migration, and results of operations that only read it: for the command line and for programs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from redstart.errors import ConfigurationError, DataMigrationError, MigrationError
@@ -9,6 +9,7 @@ from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.verify import JournalCheck, Verification
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import IndexCheck
+from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.run_progress import RunProgress
@@ -136,10 +137,12 @@ class StatusResult(MigrationStatus):
     Attributes:
         absent: indexes of models that do not exist; queries on them raise IndexNotFoundError.
         next_command: the next command of `om`; None if nothing is left to do.
+        refused: of converted models, the indexes for which a cutover is refused.
     """
 
     absent: list[str]
     next_command: Command | None
+    refused: list[IndexStatus] = field(default_factory=list)
 
     @property
     def progress(self) -> RunProgress:

@@ -83,11 +83,13 @@ class SchemaComparison:
     Attributes:
         phase: of the whole migration.
         indexes: in the order of the models.
+        failures: number of recorded failed values.
     """
 
     migration_id: str
     phase: MigrationPhase
     indexes: list[SchemaCheck]
+    failures: int
 
     @property
     def next_command(self) -> Command | None:
@@ -164,7 +166,7 @@ def check_schema(
     statuses = yield from index_statuses(planned)
     state = yield from migration_status(transformation, plan, exempt=LISTS)
     checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
-    return SchemaComparison(transformation.migration_id, state.phase, checks)
+    return SchemaComparison(transformation.migration_id, state.phase, checks, state.data.failures)
 
 
 def schema_mismatches(

@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.index_report import counted_indexes, pending_indexes, still_filling, superseded_message
+from redstart.cli.index_report import (
+    counted_indexes,
+    cutover_is_refused,
+    draw_refused_cutover,
+    pending_indexes,
+    still_filling,
+    superseded_message,
+)
 from redstart.cli.migration_files import draw_files, files_report, look, migrations_dir, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import Settings, common
@@ -105,6 +112,8 @@ def _draw_next_step(pending: Sequence[IndexStatus], status: MigrationStatus) -> 
     elif command == CONVERT:
         what = "The new indexes are built. Convert the data and cut over" if are_built else "Resume"
         next_step(f"{what} with", CONVERT)
+    elif are_built and status.is_cutover_pending and cutover_is_refused(pending):
+        draw_refused_cutover(pending, status.data.failures)
     elif are_built:
         next_step("The data is converted. Cut over, or list the blocking values, with", MIGRATE_INDEXES)
     else:
