@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_write(
     found = run_om("migrate-data", *words, "--log-file", path)
     assert found.code == 2
     assert "--log-file" in found.stderr
-    assert "Name a file in a writable folder" in found.stderr
+    assert "Name a file in a writable directory" in found.stderr
     assert difference(before, snapshot(station)) == []
 
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import Tone, counted, duration, line, warn
+from redstart.cli.output import SHOWN_SECONDS, Tone, counted, duration, line, warn
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
 from redstart.migrations.blocking import STILL_TEXT, required_fields
 from redstart.migrations.context import Monitor
@@ -60,7 +60,8 @@ def forecast_line(estimate: IndexEstimate) -> str:
     active = f"{estimate.name}: {documents} in the active index{still_filling(estimate.filled_percent)}"
     if not estimate.to_build:
         return f"{active}; the new index is already built"
-    size = f"about {estimate.megabytes:.1f} MB, {duration(estimate.seconds)}"
+    time_needed = f", {duration(estimate.seconds)}" if estimate.seconds >= SHOWN_SECONDS else ""
+    size = f"about {estimate.megabytes:.1f} MB{time_needed}"
     return f"{active}; {counted_indexes(estimate.to_build)} to build ({size})"
 
 
@@ -94,7 +95,7 @@ def draw_unnamed_aliases(expected: Sequence[IndexEstimate], aliases: Sequence[st
     if expected and not aliases:
         line(
             "If you added aliases to these indexes (FT.ALIASADD), name each with --alias: the server cannot list "
-            "them, and the cutover removes the others."
+            "them, and the cutover removes aliases that you do not name."
         )
 
 

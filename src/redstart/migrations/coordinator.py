@@ -261,7 +261,7 @@ def migrate_back(
     can_have_indexes = yield from has_search()
     if can_have_indexes:
         # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
-        names = yield from _indexes_to_roll_back(context)
+        names = yield from indexes_to_roll_back(context)
         refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
         if refused:
             return RollbackResult(None, dict(refused), migration_id=migration_id)
@@ -302,7 +302,7 @@ class _SwitchedIndexes:
 
 def _switch_indexes(context: Context, indexes: IndexMigration) -> Op[_SwitchedIndexes]:
     lacked_before = {name: record.missing_before or 0 for name, record in (yield from read_records()).items()}
-    names = yield from _indexes_to_roll_back(context)
+    names = yield from indexes_to_roll_back(context)
     # Also if there are none: it removes the lease of a program that died.
     results = dict((yield from indexes.before_undo(names)))
     lacking = {
@@ -385,7 +385,7 @@ def rollback_indexes(
     return undone, dict(done)
 
 
-def _indexes_to_roll_back(context: Context) -> Op[list[str]]:
+def indexes_to_roll_back(context: Context) -> Op[list[str]]:
     """Return the indexes to roll back: of data to be rolled back, or already rolled back. Two reads."""
     if not context.transformation.changes_indexes:
         return []

@@ -95,12 +95,24 @@ class VerificationResult:
         return self.data.problems.count == 0
 
     @property
+    def is_pending(self) -> bool:
+        """Whether a complete run is still to come: no run has converted these models, or it was interrupted."""
+        return bool(self.data.unconverted) and (self.data.is_new or self.data.is_interrupted)
+
+    @property
     def outcome(self) -> Outcome:
         """The outcome."""
+        if self.is_pending:
+            return Outcome.PENDING
         return Outcome.DONE if self.is_ok else Outcome.PROBLEMS_FOUND
 
     def raise_for_outcome(self) -> None:
-        """Raise DataMigrationError if there are problems."""
+        """Raise DataMigrationError if there are problems, or the data is not converted."""
+        if self.outcome is Outcome.PENDING:
+            raise DataMigrationError(
+                f"The data is not converted yet ({self.data.unconverted:,} values).",
+                Hint("Convert with: ", Command("migrate-data run")),
+            )
         if self.outcome is Outcome.PROBLEMS_FOUND:
             count = self.data.problems.count
             raise DataMigrationError(

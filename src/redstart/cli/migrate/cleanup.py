@@ -46,7 +46,7 @@ def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> int:
             if will_ask(assume_yes=yes) and (unused := session.run(unused_indexes())):
                 confirm(
                     f"Drop {len(unused):,} unused {'index' if len(unused) == 1 else 'indexes'} on {session.where}? "
-                    "No document is deleted; it takes less than a second.",
+                    "No document is deleted. Do so when you no longer need to roll back.",
                     assume_yes=yes,
                 )
             names = session.run(index_migration(session.context().monitor).cleanup())

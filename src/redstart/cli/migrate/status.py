@@ -27,7 +27,7 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
-from redstart.migrations.phase import MigrationStatus, migration_status
+from redstart.migrations.phase import MigrationPhase, MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
 
 REPLACED_EXTERNALLY = (
@@ -110,7 +110,11 @@ def _draw_next_step(pending: Sequence[IndexStatus], status: MigrationStatus) -> 
     if command == roll_back(DATETIME_MIGRATION):
         draw_phase_guidance(status.phase)
     elif command == CONVERT:
-        what = "The new indexes are built. Convert the data and cut over" if are_built else "Resume"
+        what = "Build the new indexes, convert the data and cut over"
+        if status.phase is MigrationPhase.MIGRATING:
+            what = "Resume"
+        elif are_built:
+            what = "The new indexes are built. Convert the data and cut over"
         next_step(f"{what} with", CONVERT)
     elif are_built and status.is_cutover_pending and cutover_is_refused(pending):
         draw_refused_cutover(pending, status.data.failures)

@@ -18,7 +18,6 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.history import FilesStatus
-from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
 from redstart.migrations.outcomes import Refusal, StatusResult, VerificationResult
 from redstart.migrations.run_progress import RunProgress
@@ -150,8 +149,8 @@ def verify_report(result: VerificationResult) -> dict[str, Any]:
 
 def shown_problem(problem: Failure) -> Failure:
     """Return a problem; one that names a command names it as it was typed."""
-    reason = next((one for one in (NO_SUCH_INDEX, REQUIRED) if str(one) == problem.reason), None)
-    return problem if reason is None else replace(problem, reason=rendered(reason))
+    is_command = problem.reason == str(NO_SUCH_INDEX)
+    return replace(problem, reason=rendered(NO_SUCH_INDEX)) if is_command else problem
 
 
 def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _draw_failures(found: Statistics) -> None:
         return
     if not found.exact:
         line(f"Of the {found.sampled_documents:,} documents of the sample:")
-    draw_failures(failures, would=True)
+    draw_failures(failures, would=True, with_examples=False)
     draw_all_failures(failures)
 
 

@@ -259,8 +259,12 @@ def _damage_of_journal(
     keys: StateKeys, record: Record, entries: int, newest: list[StreamEntry]
 ) -> list[Damage]:
     if entries != record.journal_entries:
-        counted = f"{keys.record} counts {record.journal_entries}"
-        message = f"The undo log {keys.journal} has {entries} entries; {counted}."
+        expected = record.journal_entries
+        message = (
+            f"The undo log is damaged: {entries:,} of {expected:,} entries exist (key {keys.journal})."
+            if entries < expected
+            else f"The undo log is damaged: it has {entries:,} entries in place of {expected:,} (key {keys.journal})."
+        )
         return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
     if newest and record.journal_last and newest[0].id != record.journal_last:
         message = (

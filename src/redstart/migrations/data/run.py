@@ -256,7 +256,7 @@ class _Run:
         self._processed = record.processed
         if before_reading is not None:
             yield from before_reading()
-        stopped: str | None = "interrupted during the initial scan, before any write"
+        stopped: str | None = "interrupted during the initial scan, before any document was changed"
         if checkpoint.stage is RunStage.CONVERT or (yield from self._census(checkpoint, record)):
             stopped = yield from self._convert(checkpoint)
         return (yield from self._result(checkpoint, stopped, clock() - began))

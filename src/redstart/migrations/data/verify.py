@@ -54,6 +54,8 @@ class Verification:
         problems: unconverted values, and failed values that are not recorded.
         unnamed: models that a run has converted and that are not in the plan; their values are checked, too.
         recorded_failures: failed values that are recorded.
+        is_interrupted: whether a run was started and is not complete.
+        is_new: whether no model is recorded as converted.
     """
 
     tally: Tally
@@ -61,6 +63,13 @@ class Verification:
     problems: Problems
     recorded_failures: int
     unnamed: list[PlannedModel] = field(default_factory=list)
+    is_interrupted: bool = False
+    is_new: bool = False
+
+    @property
+    def unconverted(self) -> int:
+        """Number of values that a run would convert."""
+        return self.tally.total(Outcome.CONVERTIBLE) + self.tally.total(Outcome.LOSSY)
 
     @property
     def ok(self) -> bool:
@@ -131,7 +140,15 @@ def verify(
         visit=visit,
         processed=processed_documents(context.keys, record.processed),
     )
-    return Verification(found.tally, record.lossy, problems, values.recorded, unnamed)
+    return Verification(
+        found.tally,
+        record.lossy,
+        problems,
+        values.recorded,
+        unnamed,
+        is_interrupted=record.unfinished == "run",
+        is_new=not record.applied,
+    )
 
 
 Route = Callable[[bytes], PlannedModel | None]
