@@ -60,7 +60,7 @@ query results.
 | 0 | done, or nothing to do | |
 | 1 | failed, or refused before the first write | no connection, too little memory, a question answered with no |
 | 2 | wrong usage or configuration | an unknown option, a model that cannot be imported |
-| 3 | work is pending | `--check`, `check-schema`, `verify` before a complete run, pending migration files, a refused cutover or rollback |
+| 3 | work is pending | `--check`, `check-schema`, `verify` before a run, pending files, a refused cutover or rollback |
 | 4 | another run holds the lease | two runs at once |
 | 5 | stopped with its progress saved; the same command resumes it | Ctrl-C, `--limit-documents` |
 | 6 | problems found | `verify` finds missing, wrong or unconverted values; a rollback leaves values that it lists |

@@ -243,7 +243,7 @@ def test_a_dry_run_of_cleanup_names_what_a_cleanup_drops(station: redis.Redis, a
     done = run_om(*words)
     assert planned.code == done.code == 0
     if as_json:
-        assert planned.json == {"dropped": [], "would_drop": done.json["dropped"]}
+        assert (planned.json["dropped"], planned.json["would_drop"]) == ([], done.json["dropped"])
         assert done.json["would_drop"] == []
     else:
         assert planned.stdout.startswith("Dry run: ")
@@ -356,3 +356,17 @@ def test_without_an_index_queries_lose_no_document(station: redis.Redis) -> None
     assert "Queries do not return" not in shown
     assert run_om("migrate-data", "run").code == 0
     assert "Phase: converted (" in run_om("migrate-data", "status").stdout
+
+
+@pytest.mark.parametrize("mode", ["default", "quarantine"])
+def test_the_rows_of_a_run_that_removes_empty_strings_add_up(
+    legacy: redis.Redis, configured: str, mode: str
+) -> None:
+    found = run_om("migrate-data", "stats", "--exact", "--json").json["values"]
+    legacy.hset(first_visit(legacy), "left_at", "")
+    expected = sum(run_om("migrate-data", "stats", "--exact", "--json").json["values"].values())
+    shown = run_om("migrate-data", "run", "--failure-mode", mode).stdout
+    assert re.search(r"^empty strings removed +1$", shown, re.M), shown
+    names = "values converted|rounded|already numeric|null|empty strings removed|quarantined|replaced by 0.0|failed"
+    rows = re.findall(rf"^(?:{names}) +([\d,]+)$", shown.partition("\n\n")[0], re.M)
+    assert sum(int(row.replace(",", "")) for row in rows) == expected, (found, shown)

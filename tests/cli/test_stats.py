@@ -77,7 +77,10 @@ class TestStats:
         assert about is not None, shown
         assert float(about[1].replace(",", "")) == pytest.approx(12_000, rel=0.2)
         assert re.search(
-            r"^Estimated from a sample of [\d,]+ documents, to within \d+%\. Count all", shown, re.M
+            r"^Estimated from a sample of [\d,]+ documents; the number of documents to within \d+%\. Rare values may "
+            r"be missing\. Count all",
+            shown,
+            re.M,
         )
         assert "Values by model (estimate)\n" in shown
 

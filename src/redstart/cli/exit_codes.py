@@ -27,8 +27,9 @@ class Exit(IntEnum):
         DONE: the command has done all of its work, or there was none.
         FAILED: an error, or a refusal before the first write.
         USAGE: wrong options, settings or models.
-        PENDING: work is left: `--check` found some, `verify` found data that no complete run has converted, an index refused a cutover or a rollback because documents would
-            drop out of query results, or migration files are pending.
+        PENDING: work is left: `--check` found some, `verify` found data that no complete run has converted, an index
+            refused a cutover or a rollback because documents would drop out of query results, or migration files are
+            pending.
         LOCKED: another run holds the lease, or has taken it.
         INTERRUPTED: stopped with its progress saved; the same command resumes it.
         PROBLEMS_FOUND: a verification found problems, or a rollback left values that it reports.

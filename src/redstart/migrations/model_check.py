@@ -112,7 +112,7 @@ class ModelCheck:
         for path, rejection in reasons.items():
             is_quarantined = f"{path}{QUARANTINE_SUFFIX}" in _stored_names(declaration, stored)
             reason = REQUIRED if is_quarantined else f"not readable by its model: {rejection.reason}"
-            problems.add(failure_at(document.key, path, rejection.value, reason))
+            problems.add_in_page(failure_at(document.key, path, rejection.value, reason))
 
     def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:
         declaration = self._declarations[document.model.key_prefix]

@@ -107,6 +107,8 @@ def _draw_counts(result: RunResult, failures: FailureSummary) -> None:
         failed=result.errors,
         failures=failures,
     )
+    if result.cleared:
+        rows.append(("empty strings removed", result.cleared))
     if result.conflicts_retried:
         rows.append(("conflicts retried", result.conflicts_retried))
     rate = rate_of(result)

@@ -213,7 +213,10 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
         state = "pending" if model in found.pending else "applied"
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
-    table("Models", ["model", "key prefix", "storage", "date fields", "state", "documents"], rows)
+    columns = ["model", "key prefix", "storage", "date fields", "state", "documents"]
+    # Before the first run no documents are counted.
+    shown = len(columns) if found.record.applied else len(columns) - 1
+    table("Models", columns[:shown], [row[:shown] for row in rows])
     if failed.count:
         next_step(f"{summary_of(failed)}. List these with", Command("migrate-data errors"))
     if found.record.plan is not None:

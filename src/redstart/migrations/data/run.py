@@ -178,7 +178,8 @@ class RunResult:
         stopped: why the run stopped early, with its progress saved; None if it is complete.
         documents: scanned in the last pass, up to the one at which it stopped.
         converted, lossy: changed by this run, its interrupted parts included.
-        already_converted, null: counts of the initial scan, over all documents.
+        already_converted, null: counts of the initial scan, over all documents; without the values in `cleared`.
+        cleared: empty values that were removed, because a new index does not accept them.
         errors: failed values.
         undoable: whether there is anything to roll back.
         without_undo_log: values that were converted before the undo log was dropped, and stay converted.
@@ -200,6 +201,7 @@ class RunResult:
     without_undo_log: int
     seconds: float
     unmatched: tuple[str, ...] = ()
+    cleared: int = 0
 
 
 def run(
@@ -391,7 +393,7 @@ class _Run:
             documents=checkpoint.met,
             converted=record.converted - counts.get("converted_before", 0),
             already_converted=counts.get("already", 0),
-            null=counts.get("null", 0),
+            null=max(0, counts.get("null", 0) - counts.get("cleared", 0)),
             lossy=record.lossy - counts.get("lossy_before", 0),
             errors=errors + record.failures_not_kept,
             conflicts_retried=counts.get("retried", 0),
@@ -400,6 +402,7 @@ class _Run:
             without_undo_log=record.without_undo_log,
             seconds=seconds,
             unmatched=() if stopped is not None else _unmatched(record, self._plan),
+            cleared=counts.get("cleared", 0),
         )
 
 
