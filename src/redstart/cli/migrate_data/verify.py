@@ -124,7 +124,7 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
     for check in result.indexes:
         if check.serves:
             line(f"{check.name}: {looked_up(check)}")
-    if not result.is_pending:
+    if verbose or not result.is_pending:
         _draw_problems(result, verbose)
 
 
@@ -139,7 +139,7 @@ def _draw_problems(result: VerificationResult, verbose: bool) -> None:
     if not verbose and count > MAX_PROBLEMS:
         listed = "all" if len(problems) == count else f"the first {len(problems):,}"
         line(f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {listed}")
-    if found.unconverted:
+    if found.unconverted and not result.is_pending:
         next_step("Convert values in text format with", Command("migrate-data run"))
     if model_check is not None and model_check.unreadable:
         line(UNREADABLE)

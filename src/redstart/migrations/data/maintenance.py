@@ -68,18 +68,20 @@ def _has_written(keys: StateKeys) -> Op[bool]:
 
 
 def has_progress(keys: StateKeys) -> Op[bool]:
-    """Return whether `clear_progress` would remove anything. Two reads."""
+    """Return whether `clear_progress` would remove anything, or a run that saves its progress has the lease. Reads."""
     (unfinished,) = yield from call(hmget(keys.record, ["unfinished"]))
-    saved = yield from _any_exists(keys.checkpoint, REFERENCE_STATE.format(keys.migration_id))
+    names = (keys.checkpoint, REFERENCE_STATE.format(keys.migration_id), keys.lease.lease)
+    saved = yield from _any_exists(*names)
     return saved or unfinished is not None
 
 
 def has_state_of_runs(context: Context) -> Op[bool]:
-    """Return whether there is state that `drop_undo_log` removes, intact or damaged. Some reads."""
+    """Return whether there is state that `drop_undo_log` removes, intact or damaged, or the lease of a run. Reads."""
     keys = context.keys
     if (yield from find_data_damage(keys)):
         return True
-    if (yield from _any_exists(keys.journal, keys.census, keys.replaced, keys.unrestored, keys.checkpoint)):
+    undo_log = (keys.journal, keys.census, keys.replaced, keys.unrestored)
+    if (yield from _any_exists(*undo_log, keys.checkpoint, keys.lease.lease)):
         return True
     return (yield from read_record(keys)).plan is not None
 
