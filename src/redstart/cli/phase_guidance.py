@@ -38,7 +38,7 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
 
 CUTOVER_PENDING: tuple[str | Hint, ...] = (
     "Queries still use the dual-format indexes, so no query loses documents.",
-    Hint("Stop the old version; then cut over, or list the blocking values, with: ", MIGRATE_INDEXES),
+    Hint("Stop the old version, then cut over with: ", MIGRATE_INDEXES),
 )
 
 BEFORE_ROLLBACK = "Stop the new version first: it writes numbers."

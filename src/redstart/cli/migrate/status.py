@@ -119,7 +119,7 @@ def _draw_next_step(pending: Sequence[IndexStatus], status: MigrationStatus) -> 
     elif are_built and status.is_cutover_pending and cutover_is_refused(pending):
         draw_refused_cutover(pending, status.data.failures)
     elif are_built:
-        next_step("The data is converted. Cut over, or list the blocking values, with", MIGRATE_INDEXES)
+        next_step("The data is converted. Stop the old version, then cut over with", MIGRATE_INDEXES)
     else:
         next_step("Apply these changes with", MIGRATE_INDEXES)
 
