@@ -34,6 +34,7 @@ def test_all_is_frozen() -> None:
         "DocumentEncodeError",
         "EmbeddedJsonModel",
         "Field",
+        "FileMigrations",
         "FindQuery",
         "GeoFilter",
         "HashModel",
@@ -102,7 +103,7 @@ def test_both_colours_offer_the_same_names() -> None:
     same = {name for name in redstart.__all__ if getattr(redstart, name) is getattr(redstart.aio, name)}
     assert set(redstart.__all__) - same == {
         *("BaseMigration", "DataMigrator", "DateMigration", "Migrator", "SchemaDetector", "SchemaMigrator"),
-        *("EmbeddedJsonModel", "FindQuery", "HashModel", "JsonModel", "RedisModel"),
+        *("EmbeddedJsonModel", "FileMigrations", "FindQuery", "HashModel", "JsonModel", "RedisModel"),
         *("get_redis_connection", "has_redis_json", "has_redisearch", "redis"),
     }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from redstart.sync import DocumentEncodeError as DocumentEncodeError
     from redstart.sync import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync import Field as Field
+    from redstart.sync import FileMigrations as FileMigrations
     from redstart.sync import FindQuery as FindQuery
     from redstart.sync import GeoFilter as GeoFilter
     from redstart.sync import HashModel as HashModel
@@ -55,6 +56,7 @@ __all__ = [
     "DocumentEncodeError",
     "EmbeddedJsonModel",
     "Field",
+    "FileMigrations",
     "FindQuery",
     "GeoFilter",
     "HashModel",

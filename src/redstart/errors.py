@@ -26,7 +26,6 @@ RedstartError
  │    └── QueryNotSupportedError        the query is valid, but the index cannot answer it
  └── MigrationError                     a migration was refused or failed
       ├── UnknownMigrationError         no migration has this id
-      ├── FileMigrationNotSupportedError  this version lists migration files and does not run them
       ├── DataMigrationError            a data migration file is invalid, or a run did not finish
       ├── SchemaMigrationError          a schema migration file is invalid
       ├── MigrationStateError           an operation does not fit the models before it
@@ -389,28 +388,12 @@ class UnknownMigrationError(MigrationError):
         )
 
 
-class FileMigrationNotSupportedError(MigrationError):
-    """A migration is declared in a file of the project. This version lists such migrations and does not run them.
-
-    Args:
-        state: whether it is applied.
-        source: its file, or None.
-        reason: why the requested operation is not possible.
-    """
-
-    def __init__(
-        self, migration_id: str, state: str, source: str | None, reason: str, hint: str | Hint
-    ) -> None:
-        where = "no file declares it" if source is None else f"it is declared in {source}"
-        super().__init__(f"The data migration {shortened(migration_id)} {state}; {where}. {reason}", hint)
-
-
 class DataMigrationError(MigrationError):
-    """A data migration file of the project is invalid, or `DatetimeFieldMigration` did not finish."""
+    """A data migration file of the project is invalid or failed, or `DatetimeFieldMigration` did not finish."""
 
 
 class SchemaMigrationError(MigrationError):
-    """A schema migration file of the project is invalid."""
+    """A schema migration file of the project is invalid or failed."""
 
 
 class MigrationStateError(MigrationError):

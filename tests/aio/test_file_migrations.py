@@ -158,27 +158,183 @@ async def test_there_is_nothing_where_there_is_no_directory(tmp_path: Path) -> N
     ] == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "method", "said"),
-    [
-        ("DataMigrator", "run_migrations", "does not run them"),
-        ("DataMigrator", "run_migrations_with_monitoring", "does not run them"),
-        ("DataMigrator", "rollback_migration", "does not run them"),
-        ("DataMigrator", "create_migration_file", "does not write migration files"),
-        ("SchemaMigrator", "run", 'See "Migration files" in the documentation'),
-        ("SchemaMigrator", "rollback", "does not run them"),
-        ("SchemaMigrator", "downgrade", "does not run them"),
-        ("SchemaMigrator", "create_migration_file", "does not write migration files"),
-        ("SchemaMigrator", "runn", "'SchemaMigrator' object has no attribute 'runn'"),
-    ],
-)
-def test_a_missing_method_raises_an_error_with_a_hint(name: str, method: str, said: str) -> None:
-    migrator = getattr(redstart.aio, name)()
-    assert not hasattr(migrator, method)
-    with pytest.raises(AttributeError, match=f"'{name}' object has no attribute '{method}'") as caught:
-        getattr(migrator, method)
-    assert said in str(caught.value)
-    assert (": this version" in str(caught.value)) == (method != "runn")
+FILES = """
+from {package}.file_migrations import {base}
+
+class Change({base}):
+    migration_id = "{name}"
+    dependencies = {dependencies}
+
+    async def up(self):
+        {up}
+
+    async def down(self):
+        {down}
+"""
+PUSH = "await self.redis.rpush('done', self.migration_id)"
+POP = "await self.redis.lrem('done', 0, self.migration_id)"
+BASES = {"data": "BaseMigration", "schema": "BaseSchemaMigration"}
+
+
+def lay(root: Path, kind: str, name: str, *dependencies: str, up: str = PUSH, down: str = POP) -> None:
+    """Write a file that appends its id to a list, and removes it in `down`."""
+    text = FILES.format(
+        package=redstart.aio.__name__,
+        base=BASES[kind],
+        name=name,
+        dependencies=list(dependencies),
+        up=up,
+        down=down,
+    )
+    (root / f"{name}.py").write_text(text, encoding="utf-8")
+
+
+async def test_data_migrations_run_in_order_and_are_rolled_back(tmp_path: Path, client: redis.Redis) -> None:
+    for name, needed in (("a", ("c",)), ("b", ()), ("c", ())):
+        lay(tmp_path, "data", name, *needed)
+    migrator = redstart.aio.DataMigrator(migrations_dir=str(tmp_path))
+    assert await migrator.run_migrations(dry_run=True) == 3
+    assert not client.exists("done")
+    assert await migrator.run_migrations(limit=1) == 1
+    assert await migrator.run_migrations() == 2
+    assert await migrator.run_migrations(limit=0) == 0
+    assert client.lrange("done", 0, -1) == [b"b", b"c", b"a"]
+    assert client.smembers("redis_om:applied_migrations") == {b"a", b"b", b"c"}
+    assert await migrator.rollback_migration("b", dry_run=True)
+    assert await migrator.rollback_migration("b")
+    assert not await migrator.rollback_migration("b")
+    assert not await migrator.rollback_migration("b", dry_run=True)
+    assert client.lrange("done", 0, -1) == [b"c", b"a"]
+    assert client.smembers("redis_om:applied_migrations") == {b"a", b"c"}
+    assert not client.exists("redstart:migrations:lease")
+
+
+async def test_schema_migrations_run_by_id_and_are_downgraded(tmp_path: Path, client: redis.Redis) -> None:
+    for name in "bac":
+        lay(tmp_path, "schema", name)
+    migrator = redstart.aio.SchemaMigrator(migrations_dir=str(tmp_path))
+    assert (await migrator.run(dry_run=True), await migrator.run(limit=2), await migrator.run()) == (3, 2, 1)
+    assert client.lrange("done", 0, -1) == [b"a", b"b", b"c"]
+    assert await migrator.downgrade(steps=2, dry_run=True) == 2
+    client.sadd("redis_om:schema_applied_migrations", "gone")
+    assert await migrator.downgrade(steps=3) == 2  # one has no file
+    assert client.lrange("done", 0, -1) == [b"a"]
+    assert client.smembers("redis_om:schema_applied_migrations") == {b"a", b"gone"}
+    assert await migrator.rollback("a")
+    assert not await migrator.rollback("a")
+    with pytest.raises(SchemaMigrationError, match="was not found"):
+        await migrator.rollback("gone")
+
+
+async def test_a_failure_says_its_line_and_leaves_the_record(
+    tmp_path: Path, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, schema = tmp_path / "data", tmp_path / "schema"
+    for kind, root in (("data", data), ("schema", schema)):
+        root.mkdir()
+        lay(root, kind, "a", down="raise KeyError('x')")
+        lay(root, kind, "b", up="raise ValueError('no')")
+    migrator = redstart.aio.DataMigrator(migrations_dir=str(data))
+    schemas = redstart.aio.SchemaMigrator(migrations_dir=str(schema))
+    with pytest.raises(DataMigrationError, match=r"b\.py, line 9: ValueError: no\. It is still pending"):
+        await migrator.run_migrations()
+    with pytest.raises(
+        SchemaMigrationError, match=r"b\.py, line 9: ValueError: no\. It is still pending"
+    ) as caught:
+        await schemas.run()
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(DataMigrationError, match=r"a\.py, line 12: KeyError: 'x'\. It is still recorded"):
+        await migrator.rollback_migration("a")
+    assert not await schemas.rollback("a")
+    assert await schemas.downgrade() == 0
+    assert caplog.text.count("a.py, line 12: KeyError: 'x'") == 2
+    for key, _ in RECORDS.values():
+        assert client.smembers(key) == {b"a"}
+    assert not client.exists("redstart:migrations:lease")
+
+
+async def test_monitoring_returns_errors_and_times(tmp_path: Path, client: redis.Redis) -> None:
+    lay(tmp_path, "data", "a")
+    lay(tmp_path, "data", "b", up="raise ValueError('no')")
+    migrator = redstart.aio.DataMigrator(migrations_dir=str(tmp_path))
+    assert (await migrator.run_migrations_with_monitoring(dry_run=True))["dry_run"]
+    seen: list[tuple[int, int, str]] = []
+    found = await migrator.run_migrations_with_monitoring(progress_callback=lambda *words: seen.append(words))
+    assert seen == [(1, 2, "a")]
+    assert (found["applied_count"], found["total_migrations"], found["success_rate"]) == (1, 2, 50.0)
+    assert [one["migration_id"] for one in found["errors"]] == ["b"]
+    assert "ValueError: no" in found["errors"][0]["error"]
+    assert found["performance_stats"]["total_batches"] == 1
+    client.sadd("redis_om:applied_migrations", "b")
+    assert (await migrator.run_migrations_with_monitoring())["total_migrations"] == 0
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+async def test_verbose_prints(
+    tmp_path: Path, client: redis.Redis, capsys: pytest.CaptureFixture[str], verbose: bool
+) -> None:
+    lay(tmp_path, "data", "a")
+    await redstart.aio.DataMigrator(migrations_dir=str(tmp_path)).run_migrations(verbose=verbose)
+    await redstart.aio.DataMigrator(migrations_dir=str(tmp_path)).rollback_migration("a", verbose=verbose)
+    said = capsys.readouterr().out
+    assert ("Applied a" in said, "Rolled back a" in said) == (verbose, verbose)
+
+
+async def test_the_other_kind_of_function_is_refused(tmp_path: Path, client: redis.Redis) -> None:
+    """A plain `up` would get an asynchronous client, and do nothing; an asynchronous one would not be awaited."""
+    is_async = redstart.aio.__name__ == "redstart." + "aio"
+    other = "redstart." + ("sync" if is_async else "aio")
+    function, wait = ("def", "") if is_async else ("async " + "def", "await" + " ")
+    text = (
+        f"from {other}.file_migrations import BaseMigration\n"
+        "class Change(BaseMigration):\n    migration_id = 'a'\n"
+        f"    {function} up(self):\n        {wait}self.redis.rpush('done', 'a')\n"
+    )
+    (tmp_path / "a.py").write_text(text, encoding="utf-8")
+    with pytest.raises(DataMigrationError, match=f"`{function} up`") as caught:
+        await redstart.aio.DataMigrator(migrations_dir=str(tmp_path)).run_migrations()
+    assert "calls both" in str(caught.value.next_step)
+    assert not client.exists("done", "redis_om:applied_migrations", "redstart:migrations:lease")
+
+
+async def test_a_new_data_file_runs_when_it_is_completed(tmp_path: Path, client: redis.Redis) -> None:
+    migrator = redstart.aio.DataMigrator(migrations_dir=str(tmp_path))
+    path = Path(await migrator.create_migration_file("fill sites"))
+    assert path.parent == tmp_path
+    assert path.name.endswith("_fill_sites.py")
+    with pytest.raises(DataMigrationError, match="is not written yet"):
+        await migrator.run_migrations()
+    text = path.read_text(encoding="utf-8")
+    line = next(one for one in text.splitlines() if "is not written yet" in one)
+    path.write_text(text.replace(line.strip(), PUSH), encoding="utf-8")
+    assert await migrator.run_migrations() == 1
+    assert client.llen("done") == 1
+    assert not await migrator.rollback_migration(path.stem)  # its down() is not written
+    elsewhere = await migrator.create_migration_file("x", str(tmp_path / "other"))
+    assert Path(elsewhere).parent == tmp_path / "other"
+    with pytest.raises(ConfigurationError, match="cannot be part of a file name"):
+        await migrator.create_migration_file("../x")
+
+
+async def test_a_new_schema_file_replaces_the_index(tmp_path: Path, client: redis.Redis) -> None:
+    class Visit(redstart.aio.HashModel, index=True):
+        site: str = redstart.aio.Field(index=True)
+
+        class Meta:
+            global_key_prefix = "new"
+            model_key_prefix = "visit"
+
+    migrator = redstart.aio.SchemaMigrator(migrations_dir=str(tmp_path))
+    path = await migrator.create_migration_file("add visits")
+    assert path is not None
+    assert "'new:visit:index'" in Path(path).read_text(encoding="utf-8")
+    assert await migrator.run() == 1
+    assert b"new:visit:index" in client.execute_command("FT._LIST")
+    assert await migrator.create_migration_file("nothing") is None
+    await Visit(pk="1", site="x").save()
+    assert await Visit.find(Visit.site == "x").count() == 1
+    assert await migrator.rollback(Path(path).stem)
+    assert client.execute_command("FT._LIST") == []
 
 
 def test_a_migration_without_an_id_is_refused() -> None:

@@ -85,3 +85,28 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
         sys.modules.pop(name, None)
     base_model.model_registry.clear()
     base_model.model_registry.update(known)
+
+
+def of_kind(folder: str, text: str) -> str:
+    """A migration file's text, for the directory it is for."""
+    if folder == "data-migrations":
+        return text
+    return text.replace("migrations.data", "migrations.schema").replace("BaseM", "BaseSchemaM")
+
+
+Lay = Callable[..., Path]
+
+
+@pytest.fixture
+def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lay:
+    """Lays files, by their ids, into a directory in the current one: `lay("data-migrations", a=text)`."""
+    monkeypatch.chdir(tmp_path)
+
+    def lay(folder: str, root: str = "migrations", **texts: str) -> Path:
+        directory = tmp_path / root / folder
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (directory / f"{name}.py").write_text(of_kind(folder, text), encoding="utf-8")
+        return directory
+
+    return lay

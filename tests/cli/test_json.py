@@ -45,7 +45,8 @@ OVERLAPS = "overlapping_prefixes " + " ".join(
 RUN = (
     "status reason resumed documents converted already_numeric null empty_removed rounded failed conflicts_retried "
     "passes seconds documents_per_second unmatched_prefixes "
-    f"{INDEXES} absent_indexes {listed('blocking')} pending_files"
+    f"{INDEXES} absent_indexes {listed('blocking')} "
+    "applied_files pending_files"
 )
 
 
@@ -55,12 +56,32 @@ ROW = [
     "state",
     "description",
     "path",
+    "started",
     "dependencies",
     "applied_ms",
     "applied_by",
     "duration_ms",
 ]
 OPERATIONS = "operations operations[].text operations[].reversible"
+ESTIMATE = (
+    "estimate estimate.documents estimate.exact estimate.values estimate.failed estimate.estimated_seconds "
+    "estimate.indexes estimate.indexes[].model estimate.indexes[].index estimate.indexes[].command "
+    "estimate.indexes[].changes estimate.indexes[].documents estimate.indexes[].megabytes estimate.kept_until_cleanup "
+    "estimate.changed_in_place estimate.lost_attributes"
+)
+
+
+def of_each(keys: str) -> str:
+    """The keys of each item of `migrations`."""
+    return "migrations " + " ".join(f"migrations[].{name}" for name in keys.split())
+
+
+PLANNED = of_each(f"id description path {OPERATIONS} {ESTIMATE}")
+APPLIED = of_each(f"id status reason documents converted failed seconds {INDEXES}")
+ROLLED_BACK = of_each(
+    "id status reason restored_exactly changed_back not_reversible "
+    f"{listed('not_reversible_values')} unrestored {listed('unrestored_values')} {INDEXES}"
+)
 
 
 FROZEN = {
@@ -88,7 +109,8 @@ FROZEN = {
         "refusal"
     ),
     "`om migrate-data progress`": (
-        "state done total stage activity pass generation started_ms saved_ms lease_holder lease_seconds failed"
+        "state done total stage activity pass generation started_ms saved_ms lease_holder lease_seconds failed "
+        "migration"
     ),
     "`om migrate-data verify`": (
         f"ok documents {VALUES} {listed('problems')} problem_count recorded_failures undo_log undo_log.unchanged "
@@ -109,22 +131,28 @@ FROZEN = {
     "`om migrate-data force-unlock`": "status lease_holder",
     "`om migrate status`": (
         "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
-        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS}"
+        f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS} "
+        "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
+        "migration_files.state migration_files.rolling_back migration_files.lease_holder"
     ),
-    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase pending_files {UNMANAGED} {OVERLAPS}",
+    "`om migrate run`": f"{INDEXES} {listed('blocking')} phase applied_files pending_files {UNMANAGED} {OVERLAPS}",
     "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
     "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
+    "`om migrate downgrade`": "status rolled_back skipped",
+    "`om migrate reset`": "status removed",
     "`om migrate cleanup`": "dropped would_drop contracted would_contract",
-    "`om migrate plan`": "where migrations "
-    + " ".join(f"migrations[].{name}" for name in f"id description path {OPERATIONS}".split()),
+    "`om migrate plan`": f"where deployment refusal {PLANNED}",
+    "`om upgrade`": f"status pending {APPLIED}",
+    "`om upgrade --dry-run`": f"status refusal {PLANNED}",
+    "`om downgrade ID`": f"status {ROLLED_BACK}",
     "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
     "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "
     + " ".join(f"migrations[].{name}" for name in ROW),
     "`om migrate current`": "current heads pending",
     "`om migrate show ID`": (
         f"{' '.join(ROW)} required_by {OPERATIONS} checksum applied_checksum problem problem.path problem.line "
-        "problem.reason"
+        f"problem.reason failed {listed('failures')}"
     ),
     "`om migrate stamp ID`": "recorded removed",
     "`om migrate create NAME`": f"path id dependencies {OPERATIONS}",
@@ -183,6 +211,8 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate run --dry-run`": run_om("migrate", "run", "--dry-run", "--json").json,
         "`om migrate cleanup`": run_om("migrate", "cleanup", "--json").json,
         "`om migrate rollback`": run_om("migrate", "rollback", "--json").json,
+        "`om migrate downgrade`": run_om("migrate", "downgrade", "--json").json,
+        "`om migrate reset`": run_om("migrate", "reset", "--json").json,
         "An error": om("rollback", "other"),
     }
     found |= outputs_of_files()
@@ -198,6 +228,9 @@ def outputs_of_files() -> dict[str, dict[str, Any]]:
 
     created = om("create", "initial")
     checked, planned = om("check"), om("plan")
+    dry = run_om("upgrade", "--dry-run", "--json").json
+    upgraded = run_om("upgrade", "--json").json
+    downgraded = run_om("downgrade", "base", "--json").json
     stamped = om("stamp", created["id"])
     template = run_om("migrate-data", "create", "prices", "--json").json
     broken = Path("migrations/20990101_000000_broken.py")
@@ -206,6 +239,9 @@ def outputs_of_files() -> dict[str, dict[str, Any]]:
     broken.unlink()
     return {
         "`om migrate create NAME`": created,
+        "`om upgrade --dry-run`": dry,
+        "`om upgrade`": upgraded,
+        "`om downgrade ID`": downgraded,
         "`om migrate check`": checked,
         "`om migrate plan`": planned,
         "`om migrate stamp ID`": stamped,

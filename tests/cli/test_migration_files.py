@@ -1,10 +1,6 @@
-"""Migration files in `status` and `run`: listed, never run, never passed over in silence."""
+"""Migration files of redis-om in `status` and `run`: found, listed, and refused if they cannot be used."""
 
-import asyncio
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import pytest
 import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
+from tests.cli.conftest import Lay
 from tests.migrations.files.conftest import migration
 from tests.support.cli import Ended, run_om
 from tests.support.snapshot import every_byte
@@ -21,31 +18,6 @@ GROUPS = [("migrate", "schema-migrations", SCHEMA_RECORD), ("migrate-data", "dat
 NOTHING = {"applied": [], "pending": [], "applied_unreadable": [], "without_file": [], "problems": []}
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-def of_kind(folder: str, text: str) -> str:
-    """A migration file's text, for the directory it is for."""
-    if folder == "data-migrations":
-        return text
-    return text.replace("migrations.data", "migrations.schema").replace("BaseM", "BaseSchemaM")
-
-
-Lay = Callable[..., Path]
-
-
-@pytest.fixture
-def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lay:
-    """Lays files, by their ids, into a directory in the current one: `lay("data-migrations", a=text)`."""
-    monkeypatch.chdir(tmp_path)
-
-    def lay(folder: str, root: str = "migrations", **texts: str) -> Path:
-        directory = tmp_path / root / folder
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (directory / f"{name}.py").write_text(of_kind(folder, text), encoding="utf-8")
-        return directory
-
-    return lay
 
 
 @pytest.mark.parametrize(("group", "folder", "record"), GROUPS)
@@ -67,7 +39,7 @@ def test_status_lists_what_is_applied_and_pending(
     assert states == {"a": "pending", "b": "applied", "c": "pending", "gone": "applied"}
     assert "recorded; no file declares it" in text
     assert group == "migrate-data" or "Total migrations: 3 in files" in text
-    assert "2 migration files are pending. This version of Redstart does not run migration files." in text
+    assert "2 migration files are pending." in text
 
 
 @pytest.mark.parametrize(("group", "folder", "record"), GROUPS)
@@ -130,36 +102,12 @@ def test_a_directory_that_is_named_has_to_be_there(
         assert (found.code, name in found.stderr, "Traceback" in found.text) == (2, True, False)
 
 
-def said_on_the_way(found: Ended) -> bool:
-    return "this version of Redstart does not run them:\n  a: Fill sites\n" in found.stderr
-
-
-@pytest.mark.parametrize(("group", "folder", "record"), GROUPS)
-def test_a_run_does_its_own_work_and_names_what_it_leaves(
-    station: redis.Redis, lay: Lay, group: str, folder: str, record: str
-) -> None:
-    lay(folder, a=migration("a").replace("pass", "raise SystemExit('it was run')"))
-    words = ("run", "--accept-unindexed")
-    found = run_om(group, *words)
-    assert (found.code, said_on_the_way(found)) == (3, True)
-    assert (
-        f"Exit code 3: 1 migration file is still pending. List the files with: om {group} status"
-        in found.stderr
+def are_announced(found: Ended) -> bool:
+    files = "1 migration file of redis-om to run, in migrations/"
+    return (
+        files in found.stderr
+        and ":\n  a: Fill sites\nWhat they change is outside the undo log" in found.stderr
     )
-    assert not station.sismember(record, "a")
-    assert run_om(group, *words, "--json").json["pending_files"] == ["a"]
-    station.sadd(record, "a")
-    done = run_om(group, *words)
-    assert (done.code, said_on_the_way(done)) == (0, False)
-    assert run_om(group, *words, "--json").json["pending_files"] == []
-
-
-def test_the_work_of_a_run_is_done_beside_pending_files(station: redis.Redis, lay: Lay) -> None:
-    lay("data-migrations", a=migration("a"))
-    assert run_om("migrate-data", "run").code == 3
-    status = run_om("migrate-data", "status", "--json").json
-    assert (status["applied"], status["phase"]) == ([ID], "converted")
-    assert run_om("migrate-data", "verify").code == 0
 
 
 @pytest.mark.parametrize(
@@ -167,29 +115,33 @@ def test_the_work_of_a_run_is_done_beside_pending_files(station: redis.Redis, la
     [
         ("migrate", "schema-migrations", ["--dry-run"]),
         ("migrate-data", "data-migrations", ["--dry-run"]),
-        ("migrate-data", "data-migrations", ["--limit", "0"]),
     ],
 )
-def test_where_nothing_was_to_be_done_files_are_named_and_do_not_fail(
+def test_a_dry_run_names_the_files_and_executes_none(
     station: redis.Redis, lay: Lay, group: str, folder: str, words: list[str]
 ) -> None:
-    lay(folder, a=migration("a"))
+    lay(folder, a=migration("a").replace("pass", "raise SystemExit('it was run')"))
+    before = every_byte(station)
     found = run_om(group, "run", *words)
-    assert (found.code, said_on_the_way(found)) == (0, True)
+    assert (found.code, are_announced(found)) == (0, True)
     assert run_om(group, "run", *words, "--json").json["pending_files"] == ["a"]
+    assert every_byte(station) == before
 
 
-def test_another_exit_code_stays(station: redis.Redis, lay: Lay) -> None:
+def test_a_conversion_that_stops_is_not_followed_by_files(station: redis.Redis, lay: Lay) -> None:
     lay("data-migrations", a=migration("a"))
     assert run_om("migrate-data", "run", "--limit-documents", "5").code == 5
+    assert not station.sismember(DATA_RECORD, "a")
 
 
 def test_the_log_file_has_the_exit_code_and_the_files(station: redis.Redis, lay: Lay) -> None:
-    lay("data-migrations", a=migration("a"))
+    skipped = migration("b") + "\n    async def can_run(self):\n        return False\n"
+    lay("data-migrations", a=migration("a"), b=skipped)
     run_om("migrate-data", "run", "--log-file", "run.log")
     (last,) = Path("run.log").read_text(encoding="utf-8").splitlines()[-1:]
     assert '"exit_code": 3' in last
-    assert '"pending_files": ["a"]' in last
+    assert '"applied_files": ["a"]' in last
+    assert '"pending_files": ["b"]' in last
 
 
 @pytest.mark.parametrize(("group", "folder", "record"), GROUPS)
@@ -249,7 +201,10 @@ def test_data_migrations_of_a_module(
     name = write_module(f"{two}\nMIGRATIONS = [Other]\n".replace("aredis_om.", "redstart.aio."))
     status = run_om("migrate-data", "status", "--module", name, "--json").json["files"]
     assert (status["where"], status["pending"]) == (name, ["a"])
-    assert run_om("migrate-data", "run", "--module", name).code == 3
+    assert run_om("migrate-data", "run", "--module", name).code == 0
+    assert station.sismember(DATA_RECORD, "a")
+    assert not station.sismember(DATA_RECORD, "b")
+    assert "down()" in run_om("migrate-data", "rollback", "a", "--module", name).stderr
     both = run_om("migrate-data", "status", "--module", name, "--migrations-dir", ".")
     assert (both.code, "Give one of them" in both.stderr) == (2, True)
     wrong = run_om("migrate-data", "run", "--module", "nothing.there")
@@ -263,45 +218,7 @@ def test_hostile_ids_are_shown_as_one_line(station: redis.Redis, lay: Lay) -> No
         found = run_om("migrate-data", command)
         assert "\x1b" not in found.text
         assert "x \\x1b[2J[bold]" in found.text
-    assert run_om("migrate-data", "status", "--json").json["files"]["pending"] == ["x\n\x1b[2J[bold]"]
-
-
-@pytest.mark.parametrize("name", ["20251122_154825_add_visits", 'it\'s "mine" $HOME é'])
-def test_the_next_step_for_a_schema_file_can_be_typed(station: redis.Redis, lay: Lay, name: str) -> None:
-    lay("schema-migrations", a=migration("x").replace('"x"', repr(name)))
-    said = run_om("migrate", "run", "--accept-unindexed").stderr
-    command = re.search(r"Record a file that is no longer needed with: python (.*)", said)
-    assert command is not None
-    subprocess.run([sys.executable, *shlex.split(command[1])], check=True)
-    assert station.smembers(SCHEMA_RECORD) == {name.encode()}
-    assert run_om("migrate", "run", "--accept-unindexed").code == 0
-
-
-def test_the_lines_of_the_page_run_data_migrations(station: redis.Redis, lay: Lay) -> None:
-    """Those of docs/from-redis-om.md, to which a run points: in order, recorded, and not where can_run() says no,
-    nor what depends on such a one, or on dates that are not converted."""
-    page = (DOCS / "from-redis-om.md").read_text(encoding="utf-8")
-    (block,) = [text for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "run_pending" in text]
-    text = migration("{}", *()).replace("pass", 'await self.redis.rpush("done", self.migration_id)')
-    skipped = text.replace("{}", "c") + "\n    async def can_run(self):\n        return False\n"
-    lay(
-        "data-migrations",
-        a=text.replace("{}", "a").replace("[]", '["b"]'),
-        b=text.replace("{}", "b"),
-        c=skipped,
-        d=text.replace("{}", "d").replace("[]", '["c"]'),
-        e=text.replace("{}", "e").replace("[]", f'["b", "{ID}"]'),
-    )
-    exec(block, {"asyncio": asyncio})
-    assert station.lrange("done", 0, -1) == [b"b", b"a"]
-    assert run_om("migrate-data", "status", "--json").json["files"] == NOTHING | {
-        "where": "migrations/data-migrations",
-        "applied": ["a", "b"],
-        "pending": ["c", "d", "e"],
-    }
-    assert run_om("migrate-data", "run", "--failure-mode", "default").code == 3
-    exec(block, {"asyncio": asyncio})
-    assert station.lrange("done", 0, -1) == [b"b", b"a", b"e"]
+    assert run_om("migrate-data", "status", "--json").json["files"]["applied"] == ["x\n\x1b[2J[bold]"]
 
 
 def test_what_redis_om_recorded_of_dates_is_measured(station: redis.Redis, lay: Lay) -> None:
@@ -336,19 +253,10 @@ def test_where_redis_om_did_convert_a_run_only_records_it(station: redis.Redis, 
     assert run_om("migrate-data", "status", "--json").json["applied"] == [ID]
 
 
-@pytest.mark.parametrize("command", ["rollback", "rollback --dry-run", "drop-undo-log --yes"])
-@pytest.mark.parametrize(
-    ("state", "said"),
-    [
-        ("applied", "is recorded as applied; it is declared in migrations/data-migrations/own.py."),
-        ("pending", "is pending; it is declared in migrations/data-migrations/own.py."),
-        ("unreadable", "is recorded as applied; it is declared in migrations/data-migrations/own.py."),
-        ("gone", "is recorded as applied; no file declares it."),
-    ],
-)
+@pytest.mark.parametrize("state", ["applied", "pending", "unreadable", "gone"])
 @pytest.mark.parametrize("converted", [False, True])
-def test_a_command_answers_about_the_migration_that_was_named(
-    station: redis.Redis, lay: Lay, command: str, state: str, said: str, converted: bool
+def test_drop_undo_log_answers_about_the_migration_that_was_named(
+    station: redis.Redis, lay: Lay, state: str, converted: bool
 ) -> None:
     """Never about another one: what its hint names would be typed."""
     if converted:
@@ -358,12 +266,12 @@ def test_a_command_answers_about_the_migration_that_was_named(
     if state != "pending":
         station.sadd(DATA_RECORD, "own")
     before = every_byte(station)
-    name, *options = command.split()
-    found = run_om("migrate-data", name, "own", *options)
+    found = run_om("migrate-data", "drop-undo-log", "own", "--yes")
     assert found.code == 1
-    assert found.stderr.startswith(
-        f"Error: The data migration 'own' {said} This version of Redstart does not run"
+    where = (
+        "no file declares it" if state == "gone" else "it is declared in migrations/data-migrations/own.py"
     )
+    assert found.stderr.startswith(f"Error: The data migration own has no undo log: {where}")
     assert ID not in found.text
     assert every_byte(station) == before
 

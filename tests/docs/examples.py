@@ -1,5 +1,7 @@
 """Runs what the documents show: Python blocks by Sybil, and commands as a reader types them.
 
+A Python block that begins with a comment that is only a path, such as `# shop.py`, is that file: it is written.
+
 In a block marked `console`, a line that begins with `$ ` is a command, and every other line must be in what
 it printed, in that order; `...` stands for anything. A comment `# exit 3` behind a command is its exit code.
 """
@@ -7,13 +9,16 @@ it printed, in that order; `...` stands for anything. A comment `# exit 3` behin
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sybil import Document, Example, Sybil
+from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from redstart.demo.models import Ringer, Sighting, Visit
@@ -50,8 +55,29 @@ class Command:
 
 def parse_document(path: Path) -> Document:
     """The document with its examples, the Python ones and the commands."""
-    parsers = [PythonCodeBlockParser(), CodeBlockParser("console", evaluate_console)]
+    parsers = [_PythonParser(), CodeBlockParser("console", evaluate_console)]
     return Sybil(parsers=parsers, path=str(path.parent), pattern=path.name).parse(path)
+
+
+_FILE = re.compile(r"# ([\w/]+\.py)\n")
+
+
+class _PythonParser(PythonCodeBlockParser):
+    """Blocks of Python: most are executed, files are written."""
+
+    def __call__(self, document: Document) -> Iterable[Region]:
+        for region in super().__call__(document):
+            if isinstance(region.parsed, str) and _FILE.match(region.parsed):
+                region.evaluator = _write_file
+            yield region
+
+
+def _write_file(example: Example) -> None:
+    name = _FILE.match(example.parsed)
+    assert name is not None
+    path = example.namespace["directory"] / name[1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(example.parsed, encoding="utf-8")
 
 
 def evaluate_console(example: Example) -> None:
@@ -74,7 +100,7 @@ def evaluate_console(example: Example) -> None:
 
 def _om(words: list[str], environment: dict[str, str], directory: Path) -> tuple[int, list[str]]:
     """`om` in this process, for a page types it a dozen times. Its two outputs may stand in either order."""
-    with pytest.MonkeyPatch.context() as patch, registry_of_its_own():
+    with pytest.MonkeyPatch.context() as patch, registry_of_its_own(), _modules_of(directory):
         for model in (Ringer, Visit, Sighting):  # imported long ago, in another test's registry
             register(model)
         for name, value in environment.items():
@@ -82,6 +108,16 @@ def _om(words: list[str], environment: dict[str, str], directory: Path) -> tuple
         patch.chdir(directory)
         done = run_om(*words)
     return done.code, [done.stdout + done.stderr, done.stderr + done.stdout]
+
+
+@contextmanager
+def _modules_of(directory: Path) -> Iterator[None]:
+    """Forget the modules of a directory afterwards: a later command may find other files."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(directory)):
+            del sys.modules[name]
+    shutil.rmtree(directory / "__pycache__", ignore_errors=True)
 
 
 def _program(words: list[str], environment: dict[str, str], directory: Path) -> tuple[int, list[str]]:

@@ -28,6 +28,7 @@ from redstart.operations import (
     Index,
     IndexField,
     Model,
+    MoveField,
     Operation,
     RemoveField,
     RenameField,
@@ -412,3 +413,58 @@ def test_an_index_of_no_model_that_filters_by_a_changed_value(client: redis.Redi
     with pytest.raises(MigrationError, match="oaks"):
         do(client, forward(one))
     assert client.hget(prefix + "a1", "title") is None
+
+
+LINES = Model(
+    "shop.Basket",
+    key_prefix=PREFIX[Storage.JSON],
+    storage=Storage.JSON,
+    fields=(
+        Field(
+            "lines",
+            "list[object]",
+            fields=(
+                Field("sku", "str"),
+                Field("note", "str", default=""),
+                Field("size", "object", fields=(Field("width", "int"),)),
+            ),
+        ),
+        Field("by_day", "dict[str, list[object]]", fields=(Field("sku", "str"),)),
+    ),
+)
+IN_LISTS: dict[str, Operation] = {
+    "rename": RenameField("shop.Basket", "sku", "code", within="lines[]"),
+    "rename in a map of lists": RenameField("shop.Basket", "sku", "code", within="by_day{}[]"),
+    "rename an object": RenameField("shop.Basket", "size", "extent", within="lines[]"),
+    "remove": RemoveField("shop.Basket", "note", within="lines[]"),
+    "move out of an object": MoveField("shop.Basket", "lines[].size.width", "lines[].width"),
+}
+
+
+@pytest.mark.parametrize("name", IN_LISTS)
+def test_values_inside_lists_stay_until_the_cleanup(client: redis.Redis, name: str) -> None:
+    content = {
+        "lines": [{"sku": "a", "note": "n", "size": {"width": 1}}, {"sku": "b", "size": {"width": 2}}],
+        "by_day": {"monday": [{"sku": "c"}]},
+    }
+    key = f"{PREFIX[Storage.JSON]}a"
+    client.execute_command("JSON.SET", key, "$", json.dumps(content))
+    before = documents(client)
+    one = migration(IN_LISTS[name], before=ProjectState.of([LINES]))
+    assert do(client, forward(one)).is_complete
+    assert contains(document(client, Storage.JSON, "a"), content)
+    assert do(client, forward(one)).data.converted == 0
+    _ = do(client, contract(one))
+    assert not contains(document(client, Storage.JSON, "a"), content)
+    undone, _ = do(client, back(one))
+    assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
+    assert difference(before, documents(client)) == []
+
+
+def contains(value: Any, part: Any) -> bool:
+    """Return whether a JSON value has all members of another one, also in the objects of its lists."""
+    if isinstance(part, dict):
+        return all(name in value and contains(value[name], inside) for name, inside in part.items())
+    if isinstance(part, list):
+        return len(value) == len(part) and all(map(contains, value, part))
+    return bool(value == part)

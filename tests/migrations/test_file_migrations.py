@@ -1,6 +1,7 @@
 """The files of a project: applied in order, recorded, contracted, rolled back, one process at a time."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.errors import MigrationFileError, RollbackInProgressError
+from redstart.errors import LeaseLostError, MigrationFileError, RollbackInProgressError
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migrations import FileMigrations
 from redstart.migrations.files.ledger import read_ledger
@@ -21,6 +22,7 @@ from tests.migrations.data.test_second_migration import crash
 from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.migration import documents_of, new_context
 from tests.support.snapshot import difference
+from tests.support.soak import SOAK
 
 INITIAL = """
 from redstart.operations import *
@@ -208,3 +210,60 @@ def test_the_lease_of_the_files_is_renewed_between_requests(
 
     run(orders, root, limit=1)
     assert commits(1) > commits(0) + 3
+
+
+def test_an_interrupted_file_can_be_rolled_back(orders: redis.Redis, root: Path, url: str) -> None:
+    """Otherwise the way out of a run that cannot be completed would be closed: its file is not recorded yet."""
+    run(orders, root, limit=2)
+    before = documents(orders)
+
+    def forward() -> Op[Any]:
+        return files(orders, root).run(RunOptions(batch_documents=10), ExpansionOptions())
+
+    with CrashDriver(url) as driver:
+        driver.run(forward())
+        names = driver.names
+    rename, last = list(FILES)[1:]
+    assert do(orders, files(orders, root).roll_back(last, ExpansionOptions())).is_complete
+    with pytest.raises(MigrationFileError, match="is not applied"):
+        do(orders, files(orders, root).roll_back(last, ExpansionOptions()))
+    at = next(at for at, name in enumerate(names) if "apply" in name)
+    crash(url, forward(), at, CrashKind.AFTER)
+    assert applied(orders) == list(FILES)[:2]
+    assert difference(before, documents(orders)) != []
+    with pytest.raises(MigrationFileError, match=f"{last} depends on it"):
+        do(orders, files(orders, root).roll_back(rename, ExpansionOptions()))
+    with CrashDriver(url) as driver:
+        driver.run(files(orders, root).roll_back(last, ExpansionOptions()))
+        at = next(at for at, name in enumerate(driver.names) if "apply" in name)
+    crash(url, forward(), next(at for at, name in enumerate(names) if "apply" in name), CrashKind.AFTER)
+    crash(url, files(orders, root).roll_back(last, ExpansionOptions()), at, CrashKind.BEFORE)
+    with pytest.raises(RollbackInProgressError, match=last):
+        run(orders, root)
+    assert do(orders, files(orders, root).roll_back(last, ExpansionOptions())).is_complete
+    assert difference(before, documents(orders)) == []
+    assert run(orders, root).stopped is None
+    assert order(orders, 7)[b"price"] == b"700"
+
+
+def test_two_processes_that_run_the_same_files(orders: redis.Redis, root: Path, url: str) -> None:
+    """The other one takes over at a request, as after a long pause of the first: no document is changed twice."""
+    before = documents(orders)
+    with CrashDriver(url) as driver:
+        driver.run(files(orders, root).run(RunOptions(batch_documents=10), ExpansionOptions()))
+        names, end = driver.names, documents(orders)
+    writes = [at for at, name in enumerate(names) if "apply" in name]
+    for at in writes if SOAK else writes[::2]:
+        orders.execute_command("FLUSHALL", "SYNC")
+        for key, entry in before.items():
+            orders.hset(key, mapping=entry.content)
+        requests = itertools.count()
+
+        def take_over(_: str, at: int = at, requests: Iterator[int] = requests) -> None:
+            if next(requests) == at:
+                run(orders, root)
+
+        with CrashDriver(url, before=take_over) as driver, pytest.raises(LeaseLostError):
+            driver.run(files(orders, root).run(RunOptions(batch_documents=10), ExpansionOptions()))
+        assert difference(end, documents(orders)) == []
+        assert applied(orders) == list(FILES)

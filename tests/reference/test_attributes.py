@@ -33,11 +33,7 @@ LEFT_OUT: dict[str, set[str]] = {
     "NegatedExpression": {"expression", "left", "name", "op", "right"},
     "ExpressionProxy": {"parents"},
     "ExpressionProxy (nested)": {"parents"},
-    "SchemaMigrator": {"create_migration_file", "downgrade", "rollback", "run"},
-    "DataMigrator": {
-        *("create_migration_file", "load_builtin_migrations", "rollback_migration", "run_migrations"),
-        "run_migrations_with_monitoring",
-    },
+    "DataMigrator": {"load_builtin_migrations"},
     "Operators": {"ALL", "AND", "FALSE", "LIKE", "NOT", "OR", "TRUE"},
 }
 """What tells how redis-om does its work, or what this version does not do."""

@@ -63,6 +63,10 @@ def _scripts() -> dict[str, str]:
         },
         **{name: load(f"{name}.lua") for name in ("save_hash", "update_json")},
         **{
+            name: load("fenced.lua", f"{name}.lua")
+            for name in ("move_keys", "remove_documents", "restore_documents")
+        },
+        **{
             name: swap.fenced_script(f"{name}.lua")
             for name in ("swap", "drop", "remove_alias", "create", "mark_settled")
         },

@@ -159,27 +159,183 @@ def test_there_is_nothing_where_there_is_no_directory(tmp_path: Path) -> None:
     ] == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "method", "said"),
-    [
-        ("DataMigrator", "run_migrations", "does not run them"),
-        ("DataMigrator", "run_migrations_with_monitoring", "does not run them"),
-        ("DataMigrator", "rollback_migration", "does not run them"),
-        ("DataMigrator", "create_migration_file", "does not write migration files"),
-        ("SchemaMigrator", "run", 'See "Migration files" in the documentation'),
-        ("SchemaMigrator", "rollback", "does not run them"),
-        ("SchemaMigrator", "downgrade", "does not run them"),
-        ("SchemaMigrator", "create_migration_file", "does not write migration files"),
-        ("SchemaMigrator", "runn", "'SchemaMigrator' object has no attribute 'runn'"),
-    ],
-)
-def test_a_missing_method_raises_an_error_with_a_hint(name: str, method: str, said: str) -> None:
-    migrator = getattr(redstart.sync, name)()
-    assert not hasattr(migrator, method)
-    with pytest.raises(AttributeError, match=f"'{name}' object has no attribute '{method}'") as caught:
-        getattr(migrator, method)
-    assert said in str(caught.value)
-    assert (": this version" in str(caught.value)) == (method != "runn")
+FILES = """
+from {package}.file_migrations import {base}
+
+class Change({base}):
+    migration_id = "{name}"
+    dependencies = {dependencies}
+
+    def up(self):
+        {up}
+
+    def down(self):
+        {down}
+"""
+PUSH = "self.redis.rpush('done', self.migration_id)"
+POP = "self.redis.lrem('done', 0, self.migration_id)"
+BASES = {"data": "BaseMigration", "schema": "BaseSchemaMigration"}
+
+
+def lay(root: Path, kind: str, name: str, *dependencies: str, up: str = PUSH, down: str = POP) -> None:
+    """Write a file that appends its id to a list, and removes it in `down`."""
+    text = FILES.format(
+        package=redstart.sync.__name__,
+        base=BASES[kind],
+        name=name,
+        dependencies=list(dependencies),
+        up=up,
+        down=down,
+    )
+    (root / f"{name}.py").write_text(text, encoding="utf-8")
+
+
+def test_data_migrations_run_in_order_and_are_rolled_back(tmp_path: Path, client: redis.Redis) -> None:
+    for name, needed in (("a", ("c",)), ("b", ()), ("c", ())):
+        lay(tmp_path, "data", name, *needed)
+    migrator = redstart.sync.DataMigrator(migrations_dir=str(tmp_path))
+    assert migrator.run_migrations(dry_run=True) == 3
+    assert not client.exists("done")
+    assert migrator.run_migrations(limit=1) == 1
+    assert migrator.run_migrations() == 2
+    assert migrator.run_migrations(limit=0) == 0
+    assert client.lrange("done", 0, -1) == [b"b", b"c", b"a"]
+    assert client.smembers("redis_om:applied_migrations") == {b"a", b"b", b"c"}
+    assert migrator.rollback_migration("b", dry_run=True)
+    assert migrator.rollback_migration("b")
+    assert not migrator.rollback_migration("b")
+    assert not migrator.rollback_migration("b", dry_run=True)
+    assert client.lrange("done", 0, -1) == [b"c", b"a"]
+    assert client.smembers("redis_om:applied_migrations") == {b"a", b"c"}
+    assert not client.exists("redstart:migrations:lease")
+
+
+def test_schema_migrations_run_by_id_and_are_downgraded(tmp_path: Path, client: redis.Redis) -> None:
+    for name in "bac":
+        lay(tmp_path, "schema", name)
+    migrator = redstart.sync.SchemaMigrator(migrations_dir=str(tmp_path))
+    assert (migrator.run(dry_run=True), migrator.run(limit=2), migrator.run()) == (3, 2, 1)
+    assert client.lrange("done", 0, -1) == [b"a", b"b", b"c"]
+    assert migrator.downgrade(steps=2, dry_run=True) == 2
+    client.sadd("redis_om:schema_applied_migrations", "gone")
+    assert migrator.downgrade(steps=3) == 2  # one has no file
+    assert client.lrange("done", 0, -1) == [b"a"]
+    assert client.smembers("redis_om:schema_applied_migrations") == {b"a", b"gone"}
+    assert migrator.rollback("a")
+    assert not migrator.rollback("a")
+    with pytest.raises(SchemaMigrationError, match="was not found"):
+        migrator.rollback("gone")
+
+
+def test_a_failure_says_its_line_and_leaves_the_record(
+    tmp_path: Path, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, schema = tmp_path / "data", tmp_path / "schema"
+    for kind, root in (("data", data), ("schema", schema)):
+        root.mkdir()
+        lay(root, kind, "a", down="raise KeyError('x')")
+        lay(root, kind, "b", up="raise ValueError('no')")
+    migrator = redstart.sync.DataMigrator(migrations_dir=str(data))
+    schemas = redstart.sync.SchemaMigrator(migrations_dir=str(schema))
+    with pytest.raises(DataMigrationError, match=r"b\.py, line 9: ValueError: no\. It is still pending"):
+        migrator.run_migrations()
+    with pytest.raises(
+        SchemaMigrationError, match=r"b\.py, line 9: ValueError: no\. It is still pending"
+    ) as caught:
+        schemas.run()
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(DataMigrationError, match=r"a\.py, line 12: KeyError: 'x'\. It is still recorded"):
+        migrator.rollback_migration("a")
+    assert not schemas.rollback("a")
+    assert schemas.downgrade() == 0
+    assert caplog.text.count("a.py, line 12: KeyError: 'x'") == 2
+    for key, _ in RECORDS.values():
+        assert client.smembers(key) == {b"a"}
+    assert not client.exists("redstart:migrations:lease")
+
+
+def test_monitoring_returns_errors_and_times(tmp_path: Path, client: redis.Redis) -> None:
+    lay(tmp_path, "data", "a")
+    lay(tmp_path, "data", "b", up="raise ValueError('no')")
+    migrator = redstart.sync.DataMigrator(migrations_dir=str(tmp_path))
+    assert (migrator.run_migrations_with_monitoring(dry_run=True))["dry_run"]
+    seen: list[tuple[int, int, str]] = []
+    found = migrator.run_migrations_with_monitoring(progress_callback=lambda *words: seen.append(words))
+    assert seen == [(1, 2, "a")]
+    assert (found["applied_count"], found["total_migrations"], found["success_rate"]) == (1, 2, 50.0)
+    assert [one["migration_id"] for one in found["errors"]] == ["b"]
+    assert "ValueError: no" in found["errors"][0]["error"]
+    assert found["performance_stats"]["total_batches"] == 1
+    client.sadd("redis_om:applied_migrations", "b")
+    assert (migrator.run_migrations_with_monitoring())["total_migrations"] == 0
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_verbose_prints(
+    tmp_path: Path, client: redis.Redis, capsys: pytest.CaptureFixture[str], verbose: bool
+) -> None:
+    lay(tmp_path, "data", "a")
+    redstart.sync.DataMigrator(migrations_dir=str(tmp_path)).run_migrations(verbose=verbose)
+    redstart.sync.DataMigrator(migrations_dir=str(tmp_path)).rollback_migration("a", verbose=verbose)
+    said = capsys.readouterr().out
+    assert ("Applied a" in said, "Rolled back a" in said) == (verbose, verbose)
+
+
+def test_the_other_kind_of_function_is_refused(tmp_path: Path, client: redis.Redis) -> None:
+    """A plain `up` would get an asynchronous client, and do nothing; an asynchronous one would not be awaited."""
+    is_async = redstart.sync.__name__ == "redstart." + "aio"
+    other = "redstart." + ("sync" if is_async else "aio")
+    function, wait = ("def", "") if is_async else ("async " + "def", "await" + " ")
+    text = (
+        f"from {other}.file_migrations import BaseMigration\n"
+        "class Change(BaseMigration):\n    migration_id = 'a'\n"
+        f"    {function} up(self):\n        {wait}self.redis.rpush('done', 'a')\n"
+    )
+    (tmp_path / "a.py").write_text(text, encoding="utf-8")
+    with pytest.raises(DataMigrationError, match=f"`{function} up`") as caught:
+        redstart.sync.DataMigrator(migrations_dir=str(tmp_path)).run_migrations()
+    assert "calls both" in str(caught.value.next_step)
+    assert not client.exists("done", "redis_om:applied_migrations", "redstart:migrations:lease")
+
+
+def test_a_new_data_file_runs_when_it_is_completed(tmp_path: Path, client: redis.Redis) -> None:
+    migrator = redstart.sync.DataMigrator(migrations_dir=str(tmp_path))
+    path = Path(migrator.create_migration_file("fill sites"))
+    assert path.parent == tmp_path
+    assert path.name.endswith("_fill_sites.py")
+    with pytest.raises(DataMigrationError, match="is not written yet"):
+        migrator.run_migrations()
+    text = path.read_text(encoding="utf-8")
+    line = next(one for one in text.splitlines() if "is not written yet" in one)
+    path.write_text(text.replace(line.strip(), PUSH), encoding="utf-8")
+    assert migrator.run_migrations() == 1
+    assert client.llen("done") == 1
+    assert not migrator.rollback_migration(path.stem)  # its down() is not written
+    elsewhere = migrator.create_migration_file("x", str(tmp_path / "other"))
+    assert Path(elsewhere).parent == tmp_path / "other"
+    with pytest.raises(ConfigurationError, match="cannot be part of a file name"):
+        migrator.create_migration_file("../x")
+
+
+def test_a_new_schema_file_replaces_the_index(tmp_path: Path, client: redis.Redis) -> None:
+    class Visit(redstart.sync.HashModel, index=True):
+        site: str = redstart.sync.Field(index=True)
+
+        class Meta:
+            global_key_prefix = "new"
+            model_key_prefix = "visit"
+
+    migrator = redstart.sync.SchemaMigrator(migrations_dir=str(tmp_path))
+    path = migrator.create_migration_file("add visits")
+    assert path is not None
+    assert "'new:visit:index'" in Path(path).read_text(encoding="utf-8")
+    assert migrator.run() == 1
+    assert b"new:visit:index" in client.execute_command("FT._LIST")
+    assert migrator.create_migration_file("nothing") is None
+    Visit(pk="1", site="x").save()
+    assert Visit.find(Visit.site == "x").count() == 1
+    assert migrator.rollback(Path(path).stem)
+    assert client.execute_command("FT._LIST") == []
 
 
 def test_a_migration_without_an_id_is_refused() -> None:

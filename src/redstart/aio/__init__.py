@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from redstart.aio.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.aio.models import HashModel as HashModel
     from redstart.aio.models import JsonModel as JsonModel
+    from redstart.aio.project_migrations import FileMigrations as FileMigrations
     from redstart.aio.redis_model import RedisModel as RedisModel
     from redstart.errors import DocumentDecodeError as DocumentDecodeError
     from redstart.errors import DocumentEncodeError as DocumentEncodeError
@@ -55,6 +56,7 @@ _HOME_OF = {
     "DocumentEncodeError": "redstart.errors",
     "EmbeddedJsonModel": "redstart.aio.models",
     "Field": "redstart.mapping.fields",
+    "FileMigrations": "redstart.aio.project_migrations",
     "FindQuery": "redstart.aio.find",
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.aio.models",
@@ -91,6 +93,7 @@ __all__ = [
     "DocumentEncodeError",
     "EmbeddedJsonModel",
     "Field",
+    "FileMigrations",
     "FindQuery",
     "GeoFilter",
     "HashModel",

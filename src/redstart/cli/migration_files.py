@@ -1,33 +1,25 @@
-"""Migration files in the output of commands: their directory, their state, and that this version does not run them."""
+"""Migration files of redis-om in the output of commands: their directory and their state."""
 
 import contextlib
-import json
-import shlex
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
-from redstart.cli.exit_codes import Exit
 from redstart.cli.options import F, chosen_options
-from redstart.cli.output import command_of, line, note
+from redstart.cli.output import command_of, line
 from redstart.cli.session import Session
 from redstart.cli.tables import table
 from redstart.display import nearest, printable
-from redstart.errors import FileMigrationNotSupportedError, UnknownMigrationError
+from redstart.errors import DataMigrationError, UnknownMigrationError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
-from redstart.migrations.files.history import FilesStatus, applied_ids, files_status, refuse
-from redstart.migrations.files.loader import load_directory, load_module
+from redstart.migrations.files.declarations import DATA, Kind, Problem
+from redstart.migrations.files.history import FilesStatus, applied_ids, files_status
+from redstart.migrations.files.loader import Found, load_directory, load_module
 from redstart.next_steps import Command, Hint
 from redstart.settings import get_root_migrations_dir
-
-NEXT_STEPS = {
-    DATA: 'Call the up() of each file; the section "Migration files" of the page on redis-om shows how.',
-    SCHEMA: "Indexes are built from the models, without files. Record a file that is no longer needed with: {}",
-}
 
 
 def migrations_dir(kind: Kind) -> Callable[[F], F]:
@@ -45,8 +37,8 @@ module = click.option(
 )
 
 
-def look(session: Session, kind: Kind, directory: Path | None, module: str | None = None) -> FilesStatus:
-    """Return the state of migration files: those of a directory, or of a module.
+def find(kind: Kind, directory: Path | None, module: str | None = None) -> Found:
+    """Load the migration files of a directory, or the migrations of a module. Their output goes to stderr.
 
     Raises:
         UsageError: both are named.
@@ -57,43 +49,54 @@ def look(session: Session, kind: Kind, directory: Path | None, module: str | Non
     # Output of an executed file would break the JSON on stdout.
     with contextlib.redirect_stdout(sys.stderr):
         if module is not None:
-            found = load_module(module, kind)
-        else:
-            found = load_directory(directory or kind.directory(get_root_migrations_dir()), kind)
+            return load_module(module, kind)
+        return load_directory(directory or kind.directory(get_root_migrations_dir()), kind)
+
+
+def look(session: Session, kind: Kind, directory: Path | None, module: str | None = None) -> FilesStatus:
+    """Return the state of migration files: those of a directory, or of a module. Raises what `find` does."""
+    found = find(kind, directory, module)
     return files_status(found, session.run(applied_ids(kind)), [DATETIME_MIGRATION])
 
 
-NO_ROLLBACK = (
-    "This version of Redstart does not run or roll back migration files.",
-    'Call the down() of the migration yourself; the section "Migration files" of the page on redis-om shows how.',
-)
-NO_UNDO_LOG = (
-    "This version of Redstart does not run migration files, so there is no undo log to drop.",
-    Hint("List all migrations with: ", Command("migrate-data status")),
-)
-
-
-def require_built_in(session: Session, migration_id: str, answer: tuple[str, str | Hint]) -> None:
-    """Refuse a migration that a project declares in a file, because this version does not run files.
-
-    Args:
-        answer: the reason of the refusal, and the next step.
+def require_undo_log(session: Session, migration_id: str) -> None:
+    """Refuse a migration in a file of the project, which has no undo log.
 
     Raises:
-        FileMigrationNotSupportedError: a file declares the migration, or it is recorded as applied.
+        DataMigrationError: a file declares the migration, or it is recorded as applied.
         UnknownMigrationError: there is no such migration.
     """
     if migration_id == DATETIME_MIGRATION:
         return
     found = look(session, DATA, None)
+    source = require_known(found, DATA, migration_id)
+    where = "no file declares it" if source is None else f"it is declared in {printable(source)}"
+    raise DataMigrationError(
+        f"The data migration {printable(migration_id)} has no undo log: {where}, and migration files of redis-om have "
+        "none.",
+        Hint("List all migrations with: ", DATA.status_command),
+    )
+
+
+def require_known(found: FilesStatus, kind: Kind, migration_id: str) -> str | None:
+    """Return the file or module of a migration; None if it is recorded as applied and has none.
+
+    Raises:
+        UnknownMigrationError: there is no such migration.
+    """
     in_files = {one.migration_id: one.source for one in (*found.applied, *found.pending)}
     unreadable = {one.migration_id: one.source for one in (*found.problems, *found.applied_unreadable)}
     source = in_files.get(migration_id) or unreadable.get(migration_id)
     if source is None and migration_id not in found.recorded:
-        ids = (DATETIME_MIGRATION, *in_files, *unreadable, *found.recorded)
-        raise UnknownMigrationError(migration_id, _command_with(_meant(migration_id, ids)))
-    state = "is recorded as applied" if migration_id in found.recorded else "is pending"
-    raise FileMigrationNotSupportedError(migration_id, state, source, *answer)
+        built_in = (DATETIME_MIGRATION,) if kind is DATA else ()
+        ids = (*built_in, *in_files, *unreadable, *found.recorded)
+        raise UnknownMigrationError(
+            migration_id,
+            _command_with(_meant(migration_id, ids)),
+            noun=f"{kind.name} migration",
+            listed_by=kind.status_command,
+        )
+    return source
 
 
 def _meant(typed: str, ids: Collection[str]) -> str | None:
@@ -142,7 +145,7 @@ def draw_files(found: FilesStatus) -> None:
     for problem in found.problems:
         line(f"cannot be used: {problem}")
     if found.pending:
-        line(f"{_count(found.pending)} pending. This version of Redstart does not run migration files.")
+        line(f"{count_files(found.pending)} pending.")
 
 
 def waits(found: FilesStatus) -> bool:
@@ -150,38 +153,6 @@ def waits(found: FilesStatus) -> bool:
     return bool(found.pending or found.problems)
 
 
-def pending_files(
-    session: Session, kind: Kind, directory: Path | None, module: str | None = None
-) -> list[str]:
-    """Return the ids of migration files that a run leaves pending, and print them on stderr with the next step.
-
-    Raises:
-        DataMigrationError, SchemaMigrationError: a file that may be pending cannot be read or ordered.
-    """
-    found = look(session, kind, directory, module)
-    refuse(found.problems, found.where, kind)
-    if found.pending:
-        note(
-            f"{_count(found.pending)} pending in {printable(found.where)}; this version of Redstart does not run them:"
-        )
-        for one in found.pending:
-            note(f"  {printable(one.migration_id)}{': ' * bool(one.description)}{one.description}")
-        note(NEXT_STEPS[kind].format(_recording(found.pending[0].migration_id)))
-    return [one.migration_id for one in found.pending]
-
-
-def exit_with_files(code: Exit, pending: Sequence[str], kind: Kind) -> Exit:
-    """Return the exit code of a run: 3 if it is done and migration files are pending."""
-    if code is not Exit.DONE or not pending:
-        return code
-    note(Hint(f"Exit code 3: {_count(pending)} still pending. List the files with: ", kind.status_command))
-    return Exit.PENDING
-
-
-def _count(files: Sequence[object]) -> str:
+def count_files(files: Collection[object]) -> str:
+    """Return how many migration files there are, with the verb."""
     return "1 migration file is" if len(files) == 1 else f"{len(files):,} migration files are"
-
-
-def _recording(migration_id: str) -> str:
-    quoted = json.dumps(migration_id, ensure_ascii=False)
-    return f"python -c {shlex.quote(f'from redstart import SchemaMigrator; SchemaMigrator().mark_applied({quoted})')}"

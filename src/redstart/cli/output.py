@@ -21,8 +21,25 @@ from redstart.display import escaped, has_credentials, without_password, without
 from redstart.errors import AuthenticationError, ConfigurationError, MigrationError, RedstartError
 from redstart.next_steps import Command, Hint
 
-_FILE_COMMANDS = frozenset(("check", "create", "current", "history", "merge", "plan", "show", "stamp"))
+_FILE_COMMANDS = frozenset(
+    (
+        "downgrade",
+        "upgrade",
+        "migrate-data create",
+        "migrate check",
+        "migrate cleanup",
+        "migrate create",
+        "migrate current",
+        "migrate history",
+        "migrate merge",
+        "migrate plan",
+        "migrate rollback",
+        "migrate show",
+        "migrate stamp",
+    )
+)
 """Commands on the migration files of the project, which accept --migrations-dir for the same directory."""
+_FILE_WORDS = frozenset(name.rpartition(" ")[2] for name in _FILE_COMMANDS)
 _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "migrate create": ("--models",),
     "migrate merge": (),
@@ -30,7 +47,9 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
 }
 """Which of --url and --models are accepted by commands that do not accept both."""
 _REDIS_CLI = re.compile(r"(?<![\w-])redis-cli (?!-)")
-_OUR_COMMAND = re.compile(r"(?<![\w-])om (?=(?:migrate|migrate-data|server|demo)\b|--|\.\.\.)")
+_OUR_COMMAND = re.compile(
+    r"(?<![\w-])om (?=(?:migrate|migrate-data|upgrade|downgrade|server|demo)\b|--|\.\.\.)"
+)
 
 
 class Tone(StrEnum):
@@ -79,8 +98,12 @@ def with_server(hint: str) -> str:
 
 def _as_typed_again(command: Command) -> str:
     words = sys.argv[1:]
-    names = list(_ACCEPTED.get(command.name, ("--url", "--models"))) if " " in command.name else []
-    if command.name.partition(" ")[2] in _FILE_COMMANDS and not _FILE_COMMANDS.isdisjoint(words):
+    names = (
+        list(_ACCEPTED.get(command.name, ("--url", "--models")))
+        if command.name in _FILE_COMMANDS or " " in command.name
+        else []
+    )
+    if command.name in _FILE_COMMANDS and not _FILE_WORDS.isdisjoint(words):
         names.append("--migrations-dir")
     typed = (pair for pair in _typed_options(words, names) if pair[0] not in command.arguments)
     return command.rendered(command_name(), tuple(word for pair in typed for word in pair))

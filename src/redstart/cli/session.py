@@ -86,7 +86,7 @@ class Session:
 
     def context(self, monitor: Monitor | None = None) -> Context:
         """Return the context of one operation."""
-        return self.migration(monitor).context
+        return replace(self.migration(monitor).context, client=self.driver.client)
 
     def planned_indexes(self) -> list[PlannedIndex]:
         """Return the indexes of the models. Raises ConfigurationError if two models define one index differently."""

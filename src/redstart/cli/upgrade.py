@@ -5,18 +5,20 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.migrate.apply_files import apply_files, file_migrations
+from redstart.cli.file_execution import run_first
+from redstart.cli.migrate.apply_files import apply_files, file_migrations, typed_again
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.migrate.undo_files import BASE, roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, keep_old_index, yes
 from redstart.cli.session import open_session
 from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.files.declarations import DATA, SCHEMA
 from redstart.migrations.indexes.expand import ExpansionOptions
 
 failure_mode = click.option(
     "--failure-mode",
-    type=click.Choice([FailureMode.LOG_AND_SKIP, FailureMode.FAIL]),
-    default=FailureMode.LOG_AND_SKIP,
+    type=click.Choice([FailureMode.LOG_AND_SKIP.value, FailureMode.FAIL.value]),
+    default=FailureMode.LOG_AND_SKIP.value,
     show_default=True,
     help="A document that cannot be changed: record it and go on, or stop. Operations may have modes of their own.",
 )
@@ -24,6 +26,7 @@ failure_mode = click.option(
 
 @click.command()
 @click.option("--to", metavar="ID", help="Only ID and the pending files that it depends on.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @failure_mode
 @migrations_root()
 @accept_unindexed
@@ -33,6 +36,7 @@ failure_mode = click.option(
 def upgrade(
     settings: Settings,
     to: str | None,
+    dry_run: bool,
     failure_mode: str,
     migrations_dir: Path | None,
     accept_unindexed: bool,
@@ -42,11 +46,14 @@ def upgrade(
 ) -> Exit:
     """Apply all pending migration files, in order, while the application runs.
 
-    Each file first adds what the new version needs, then its indexes are cut over. What only the previous version needs
+    Each file first adds what the new version needs, then its indexes are cut over. What only the old version needs
     stays until `om migrate cleanup`. A file is recorded when it is complete; the same command resumes one that stopped.
+    Pending migration files of redis-om run first; they are outside the undo log.
     """
     options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old_index=keep_old_index)
-    with open_session(settings, writes=True, needs_models=False) as session:
+    with open_session(settings, writes=not dry_run, needs_models=False) as session:
+        for kind in (SCHEMA, DATA):
+            run_first(session, settings, kind, root_of(migrations_dir), dry_run=dry_run, assume_yes=yes)
         files = look(session, root_of(migrations_dir))
         return apply_files(
             session,
@@ -54,6 +61,8 @@ def upgrade(
             options,
             to=to,
             failure_mode=FailureMode(failure_mode),
+            resume=typed_again(),
+            dry_run=dry_run,
             assume_yes=yes,
             as_json=as_json,
         )
@@ -75,6 +84,7 @@ def downgrade(
 ) -> Exit:
     """Roll back all migration files that were applied after ID, the last one first. ID `base`: all files.
 
+    A file whose run was started and is not complete is rolled back first.
     Documents that are unchanged since the upgrade get their original bytes. Documents written since are changed back.
     """
     options = ExpansionOptions(accept_unindexed=accept_unindexed)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from redstart.commands.resp import KeyedCommand, integer, items, optional_bytes, raw
 from redstart.effects import Argument, Call
+
+NO_SUCH_FIELD: Final = -2
+"""The answer of the commands for the expiry of a hash field that does not exist."""
 
 
 class Condition(Enum):
@@ -81,10 +84,11 @@ def json_object_keys(key: bytes, path: str) -> Call[list[Any]]:
     return Call(("JSON.OBJKEYS", key, path), items)
 
 
-def hexpire(key: str, field: bytes, seconds: int, condition: str | None = None) -> Call[int]:
+def hexpire(key: str, names: Sequence[bytes], seconds: int, condition: str | None = None) -> Call[int]:
     """Have a field go after some seconds.
 
     Args:
+        names: those under which it is stored. The answer is that for the first one that exists.
         condition: `NX`, `XX`, `GT` or `LT`.
 
     Returns:
@@ -94,18 +98,21 @@ def hexpire(key: str, field: bytes, seconds: int, condition: str | None = None) 
     if condition is not None:
         words = (*words, condition)
     # Sent again, a condition may not hold any more, for the first time made it so.
-    return Call((*words, "FIELDS", 1, field), _of_one_field, repeatable=condition is None)
+    return Call((*words, "FIELDS", len(names), *names), _of_one_field, repeatable=condition is None)
 
 
-def httl(key: str, field: bytes) -> Call[int]:
-    """Return the seconds a field has left; -1 without such a time, -2 without such a field."""
-    return Call(("HTTL", key, "FIELDS", 1, field), _of_one_field)
+def httl(key: str, names: Sequence[bytes]) -> Call[int]:
+    """Return the seconds a field has left; -1 without such a time, -2 without such a field. Names as in `hexpire`."""
+    return Call(("HTTL", key, "FIELDS", len(names), *names), _of_one_field)
 
 
-def hpersist(key: str, field: bytes) -> Call[int]:
-    """Have a field stay: 1 done; -1 it stays anyway; -2 no such field. Repeated after a lost answer: -1."""
-    return Call(("HPERSIST", key, "FIELDS", 1, field), _of_one_field)
+def hpersist(key: str, names: Sequence[bytes]) -> Call[int]:
+    """Have a field stay: 1 done; -1 it stays anyway; -2 no such field. Repeated after a lost answer: -1.
+
+    Names as in `hexpire`.
+    """
+    return Call(("HPERSIST", key, "FIELDS", len(names), *names), _of_one_field)
 
 
 def _of_one_field(reply: Any) -> int:
-    return int(reply[0])
+    return next((int(one) for one in reply if int(one) != NO_SUCH_FIELD), NO_SUCH_FIELD)

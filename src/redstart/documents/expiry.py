@@ -8,6 +8,7 @@ from redstart.commands.keyspace import expire
 from redstart.commands.server_errors import is_wrong_type, unknown_command
 from redstart.documents.arguments import seconds_of
 from redstart.documents.projection import checked_name
+from redstart.documents.renamed_fields import names_of
 from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import Pipeline, queue
 from redstart.effects import Call, Op, call
@@ -55,7 +56,7 @@ def expire_field(
             f"expire_field() accepts only one of nx, xx, gt and lt; got {' and '.join(conditions).lower()}."
         )
     condition = conditions[0] if conditions else None
-    request = hexpire(document.key(), _stored(document, field), seconds_of("seconds", seconds), condition)
+    request = hexpire(document.key(), _names(document, field), seconds_of("seconds", seconds), condition)
     return (yield from _asked(document, request))
 
 
@@ -67,7 +68,7 @@ def field_ttl(document: RedisModel, field: str) -> Op[int]:
 
     Effects: HTTL; one round trip.
     """
-    return (yield from _asked(document, httl(document.key(), _stored(document, field))))
+    return (yield from _asked(document, httl(document.key(), _names(document, field))))
 
 
 def persist_field(document: RedisModel, field: str) -> Op[int]:
@@ -78,11 +79,11 @@ def persist_field(document: RedisModel, field: str) -> Op[int]:
 
     Effects: HPERSIST; one round trip; atomic. Safe to repeat; after a lost reply it may return -1 for what it removed.
     """
-    return (yield from _asked(document, hpersist(document.key(), _stored(document, field))))
+    return (yield from _asked(document, hpersist(document.key(), _names(document, field))))
 
 
-def _stored(document: RedisModel, field: str) -> bytes:
-    return checked_name(field).encode(document._meta.encoding)
+def _names(document: RedisModel, field: str) -> tuple[bytes, ...]:
+    return names_of(type(document), checked_name(field), document._meta.encoding)
 
 
 def _asked(document: RedisModel, request: Call[T]) -> Op[T]:

@@ -30,6 +30,7 @@ from redstart.mapping.base_model import model_name
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
+from redstart.mapping.renamed_fields import former_names_of
 from redstart.next_steps import Command, Hint
 from redstart.search.expressions import KNNExpression
 from redstart.search.query_errors import not_knn
@@ -379,19 +380,21 @@ def documents_in_reply(
 
 def _require_whole(model: type[RedisModel], key: bytes, fields: dict[bytes, bytes]) -> None:
     """Raise QuerySyntaxError for a row with some fields of a document. A whole hash has its primary key among them."""
+    key_name = model._primary_key_name
     returned = {name.decode(model._meta.encoding, "replace"): text for name, text in fields.items()}
     if model._storage is Storage.JSON:
         missing = [] if not fields or fields.get(b"$") is not None else ["the document itself, $"]
     else:
         missing = [name for name, text in returned.items() if text is None]
-        if fields and model._primary_key_name not in returned:
+        former = former_names_of(model)
+        if fields and returned.keys().isdisjoint({key_name, former.get(key_name)}):
             missing += [
                 name
                 for name, field in complete_fields(model).items()
-                if returned.keys().isdisjoint({name, *aliases_of(field)})
+                if returned.keys().isdisjoint({name, former.get(name), *aliases_of(field)})
             ]
             # Written by something else than a model, it may lack the primary key, which its key has.
-            missing = [] if missing == [model._primary_key_name] else missing
+            missing = [] if missing == [key_name] else missing
     if missing:
         raise QuerySyntaxError(
             f"The reply contains only a part of {model_name(model)} {key.decode(errors='replace')}: "

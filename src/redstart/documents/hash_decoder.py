@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from redstart.documents.errors import decode_error
 from redstart.documents.field_lookup import encoded_names
+from redstart.documents.renamed_fields import names_in_hash, take_former
 from redstart.documents.value_decoder import (
     Place,
     Read,
@@ -82,7 +83,11 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
     has_plain_values = is_plain(model)
     key_name, parses_key = model._primary_key_name, parser_of_key(model) is not None
 
-    def read(primary_key: str, stored: Mapping[bytes, bytes]) -> M:
+    renamed = reader.renamed
+
+    def read(primary_key: str, stored: dict[bytes, bytes]) -> M:
+        if renamed:
+            take_former(stored, renamed)
         values = reader.undecoded(stored) if has_plain_values and primary_key else None
         if values is not None:
             if values.get(key_name) is None or parses_key:
@@ -116,6 +121,7 @@ class HashReader:
         inner: names of those that pydantic does not read from bytes as from text, and how each is read.
         nullable: names of those whose "" stands for None.
         absent: fields without a default that may be None, which hashes keep by leaving them out.
+        renamed: the former names of renamed fields, by stored name; the methods are given documents without these.
         wants_extra: whether a field of a name that the model does not know is kept.
     """
 
@@ -126,6 +132,7 @@ class HashReader:
     inner: tuple[tuple[str, ReadBytes], ...]
     nullable: tuple[str, ...]
     absent: tuple[str, ...]
+    renamed: dict[bytes, bytes]
     wants_extra: Callable[[str], bool]
 
     def undecoded(self, stored: Mapping[bytes, bytes]) -> dict[str, Any] | None:
@@ -222,6 +229,7 @@ def _hash_reader(model: type[RedisModel], zone: NaiveTimezone, encoding: str) ->
             for name, field in complete_fields(model).items()
             if name in reader.nullable and field.is_required() and field.validation_alias is None
         ),
+        renamed=names_in_hash(model, encoding),
         wants_extra=reader.wants_extra,
     )
 

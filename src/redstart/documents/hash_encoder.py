@@ -9,6 +9,7 @@ from redstart.documents.document_dump import dump_for_storage
 from redstart.documents.errors import encode_error
 from redstart.documents.field_lookup import encoded_names
 from redstart.documents.index_constraints import limits_of
+from redstart.documents.renamed_fields import give_former, names_in_hash, names_of
 from redstart.documents.value_encoder import hash_values
 from redstart.documents.vector_codec import packed_vector, vectors_of
 from redstart.errors import ValueConversionError
@@ -43,11 +44,13 @@ class HashWriter:
         fields: those of the model, by name, without any whose name cannot be encoded.
         of_types: makes the bytes of values of exactly these types, which most values have.
         other: makes the bytes of all other values.
+        renamed: the former names of renamed fields, by stored name.
     """
 
     fields: dict[str, FieldEncoder]
     of_types: dict[type, WriteBytes]
     other: WriteBytes
+    renamed: dict[bytes, bytes]
 
 
 def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -79,6 +82,8 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
         if reason is not None:
             raise encode_error(document, name, reason)
         written[stored_name] = text
+    if writer.renamed:
+        give_former(written, empty, writer.renamed)
     return written, empty
 
 
@@ -98,6 +103,7 @@ def _hash_writer(model: type[RedisModel], zone: NaiveTimezone, encoding: str) ->
         },
         of_types=of_types,
         other=_encoded(values.text, encoding),
+        renamed=names_in_hash(model, encoding),
     )
 
 
@@ -111,6 +117,11 @@ def _vector_writer(options: VectorFieldOptions) -> WriteBytes:
 
 @cache
 def default_expiries_of(model: type[RedisModel], encoding: str) -> tuple[tuple[bytes, int], ...]:
-    """Return the fields with `Field(expire=)`, and that time in milliseconds."""
+    """Return the fields with `Field(expire=)` under all their names, and that time in milliseconds."""
     seconds = {name: field_options(field).expire for name, field in complete_fields(model).items()}
-    return tuple((name.encode(encoding), 1000 * expire) for name, expire in seconds.items() if expire)
+    return tuple(
+        (stored_name, 1000 * expire)
+        for name, expire in seconds.items()
+        if expire
+        for stored_name in names_of(model, name, encoding)
+    )

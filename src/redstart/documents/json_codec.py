@@ -10,10 +10,12 @@ from pydantic_core import from_json
 from redstart.documents.document_dump import dump_for_storage
 from redstart.documents.errors import ValueDecodeError, decode_error, encode_error, reading_error
 from redstart.documents.index_constraints import reason_against_json
+from redstart.documents.renamed_fields import give_former_inside, stored_paths, take_former_inside
 from redstart.documents.value_decoder import Read, Reader, read_places, reader_of, validated
 from redstart.documents.value_encoder import UnencodableValueError, WrittenNumber, json_values, vector_values
 from redstart.documents.vector_codec import vectors_of
 from redstart.mapping.models import RedisModel
+from redstart.mapping.renamed_fields import RenamedFields, renamed_fields_of
 from redstart.mapping.value_paths import display
 from redstart.search.json_paths import writable_member
 from redstart.values.timezones import NaiveTimezone
@@ -41,12 +43,15 @@ def json_members(
 
     Args:
         zone: what a datetime without an offset means.
-        paths: for each member, the names on the way to it.
+        paths: for each member, the names on the way to it; it is written under all its names.
 
     Raises:
         DocumentEncodeError: a value cannot be stored as JSON, or its index would not accept it.
     """
     stored = _plain(document, zone)
+    renamed = renamed_fields_of(type(document))
+    if renamed is not None:
+        paths = [one for path in paths for one in stored_paths(path, renamed)]
     words: list[bytes | str] = []
     for path in paths:
         if path[0] not in stored:
@@ -92,6 +97,9 @@ def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
     against = reason_against_json(type(document), stored)
     if against is not None:
         raise encode_error(document, *against)
+    renamed = renamed_fields_of(type(document))
+    if renamed is not None:
+        give_former_inside(stored, renamed)
     return stored
 
 
@@ -125,15 +133,17 @@ def reader_of_json(model: type[M], zone: NaiveTimezone) -> Read[M]:
 
     Args: as `reader_of_hashes`.
     """
-    reader = reader_of(model, zone)
+    reader, renamed = reader_of(model, zone), renamed_fields_of(model)
 
     def read(primary_key: str, stored: bytes) -> M:
-        return validated(model, primary_key, _json_values(model, reader, primary_key, stored))
+        return validated(model, primary_key, _json_values(model, reader, renamed, primary_key, stored))
 
     return read
 
 
-def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) -> dict[str, Any]:
+def _json_values(
+    model: type[M], reader: Reader, renamed: RenamedFields | None, primary_key: str, text: bytes
+) -> dict[str, Any]:
     """Return the members of a document that are passed to the model, by name. Raises DocumentDecodeError."""
     try:
         value = from_json(text)
@@ -141,6 +151,8 @@ def _json_values(model: type[M], reader: Reader, primary_key: str, text: bytes) 
         raise decode_error(model, primary_key, "", text, f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise decode_error(model, primary_key, "", value, "not a JSON object")
+    if renamed is not None:
+        take_former_inside(value, renamed)
     document = {name: member for name, member in value.items() if reader.wants(name)}
     try:
         read_places(document, reader.places, ())

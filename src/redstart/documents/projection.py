@@ -16,6 +16,7 @@ from redstart.documents.errors import OnUnreadable, ValueDecodeError, decode_err
 from redstart.documents.fetch import PageSizes, documents_at, primary_keys_in, shrink, stored_in
 from redstart.documents.field_lookup import holds_list, inside_list
 from redstart.documents.hash_decoder import hash_reader_of
+from redstart.documents.renamed_fields import take_former, take_former_inside
 from redstart.documents.value_decoder import Place, read_places, readable, reader_of
 from redstart.effects import Op, batch, learnt
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, ServerConnectionError
@@ -33,6 +34,7 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import decorators_of, fields_in_class, has_post_init, validator_of
+from redstart.mapping.renamed_fields import former_names_of, renamed_fields_of
 from redstart.mapping.type_tree import parts_of
 from redstart.mapping.value_paths import Segment
 from redstart.search.json_paths import member
@@ -150,11 +152,15 @@ def checked_name(name: object) -> str:
 
 
 def returned_fields(projection: Projection) -> tuple[str, ...]:
-    """Return the arguments of RETURN; empty to get whole documents, because RETURN would flatten nested JSON values."""
+    """Return the arguments of RETURN; empty to get whole documents.
+
+    RETURN would flatten nested JSON values, and give a renamed field only under one of its names.
+    """
     words: list[str] = []
+    former = former_names_of(projection.model)
     for name, path in projection.paths:
         field = query_field_named(projection.model, name)
-        if len(path) > 1 or field is None:
+        if len(path) > 1 or field is None or name in former:
             return ()
         if field.storage is Storage.HASH or (
             field.operand in PLAIN and not _has_parts(projection.model, name)
@@ -289,7 +295,10 @@ def projected_at(
     if not tops:
         documents = yield from documents_at(model, keys, zone, unreadable=unreadable)
         return [projection.of(document) for document in documents]
-    names = tuple(dict.fromkeys((*tops, model._primary_key_name)))
+    former = former_names_of(model)
+    names = tuple(
+        dict.fromkeys((*tops, *(former[name] for name in tops if name in former), model._primary_key_name))
+    )
     is_hash = model._storage is Storage.HASH
     read, values_of = _hash_command(names, model._meta.encoding) if is_hash else _json_command(names)
     part = _PartReader(model, zone, tops)
@@ -356,6 +365,7 @@ class _PartReader:
             name: place for name, place in places.items() if name in self._fields
         }
         self._document = model.model_construct()
+        self._renamed = renamed_fields_of(model)
         self._options = by_name(model)
 
     def document(self, primary_key: str, stored: dict[Any, Any]) -> RedisModel:
@@ -380,8 +390,11 @@ class _PartReader:
         """Return the stored fields as values for the model."""
         model = self._model
         if model._storage is Storage.HASH:
+            take_former(stored, self._hash_reader.renamed)
             held = self._hash_reader.values(primary_key, stored)
         else:
+            if self._renamed is not None:
+                take_former_inside(stored, self._renamed)
             held = {name: value for name, value in stored.items() if name in self._fields}
             try:
                 read_places(held, self._places, ())

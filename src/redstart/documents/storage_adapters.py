@@ -13,6 +13,7 @@ from redstart.commands.scripts import load
 from redstart.documents.hash_decoder import reader_of_hashes
 from redstart.documents.hash_encoder import default_expiries_of, hash_fields
 from redstart.documents.json_codec import json_document, json_members, reader_of_json
+from redstart.documents.renamed_fields import names_of
 from redstart.documents.value_decoder import Read
 from redstart.documents.write_requests import CommandWrite, HashWrite, Saving, ScriptWrite, Write
 from redstart.mapping.base_model import storage_of_documents
@@ -68,7 +69,8 @@ def _write_hash(document: RedisModel, zone: NaiveTimezone, saving: Saving) -> Ha
 
 
 def _change_hash(document: RedisModel, zone: NaiveTimezone, paths: Iterable[Path]) -> HashWrite:
-    names = {path[0].encode(document._meta.encoding) for path in paths}
+    model, encoding = type(document), document._meta.encoding
+    names = {name for path in paths for name in names_of(model, path[0], encoding)}
     written, empty = hash_fields(document, zone)
     return _hash_write(
         document,
@@ -89,7 +91,8 @@ def _hash_write(
         write.new_expiries = [
             (name, 1_000 * seconds)
             for field, seconds in saving.expirations.items()
-            if (name := field.encode(encoding)) in written and seconds
+            for name in names_of(type(document), field, encoding)
+            if name in written and seconds
         ]
     return write
 

@@ -24,6 +24,7 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import decorators_of, validator_of
+from redstart.mapping.renamed_fields import former_names_of
 from redstart.mapping.temporal_paths import ScalarPath, scalar_paths, temporal_paths
 from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
 from redstart.values.datetime_parser import read_temporal_text
@@ -157,7 +158,7 @@ READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _timedelta}
 def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
     """Turn stored values into datetimes, dates and the like. Changes the parsed document in place."""
     for segment, place in places.items():
-        for position in _positions(container, segment):
+        for position in positions(container, segment):
             value = container[position]
             if value is None:
                 continue
@@ -171,7 +172,7 @@ def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segme
                 read_places(value, place.inside, (*above, position))
 
 
-def _positions(container: Any, segment: Segment) -> Iterable[Any]:
+def positions(container: Any, segment: Segment) -> Iterable[Any]:
     """Return the keys or positions of a segment; none if the container is of another kind."""
     if isinstance(container, dict):
         if isinstance(segment, str):
@@ -234,7 +235,7 @@ def reader_of(model: type[RedisModel], zone: NaiveTimezone) -> Reader:
     """Return the reader of a model. Raises RedisModelError."""
     fields = complete_fields(model)
     return Reader(
-        names=names_read(model),
+        names=names_read(model).union(former_names_of(model).values()),
         nullable=frozenset(name for name, field in fields.items() if allows_none(field.annotation)),
         places=places_of(temporal_paths(model).planned, scalar_paths(model), zone),
         keeps_extra=model.model_config.get("extra") == "allow",

@@ -3,12 +3,13 @@
 -- KEYS: fence, lease, undo log, record, the name of a document while its lists are changed
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
---          Any other: {key, storage, changes, patch, guards, counts, orders, entry}
+--          Any other: {key, storage, changes, patch, guards, counts, orders, entry, marks}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer, more}; place is a hash field or a JSON path; old and new are
 --                     the exact bytes, false for "no value"; if they are equal, the value is compared and not written.
 --                     writer: 'set' (JSON.SET on the path), 'patch' (it is in the patch), or for a hash the field
---                     whose expiry a new field inherits, else ''. more: of a hash the expiry of a restored field, in
+--                     whose expiry a new field inherits, or a list of fields, of whose expiries it inherits the first,
+--                     else ''. more: of a hash the expiry of a restored field, in
 --                     milliseconds, or 0; of JSON the path of the object that loses a member, or ''
 --            patch    a JSON.MERGE document for the changes marked 'patch', or ''
 --            guards   list of {JSON path, digest or false}: with a digest, it must match before;
@@ -17,8 +18,9 @@
 --            counts   {converted, lossy, edits}: the changes after the edits are those of values set aside, and values
 --                     that are only compared
 --            entry    {key of a set, integer as text} that records the document as processed, or {}
+--            marks    list of {key of a set, integer as text} that are recorded with the changes
 --            orders   list of {JSON path of an object, {{path, name as JSON} of each member}}: the order of the members
---                     to restore, if the object has these and no others
+--                     to restore, if the object has these and no others; '' for a member that no path reads
 -- ARGV[5]  the blob of the undo log for these documents, '' for no entry (in a rollback)
 -- ARGV[6]  label of the undo log entry: "generation.pass"
 -- ARGV[7]  '1' when hash fields can expire on this server
@@ -250,7 +252,11 @@ local function write_hash(key, changes, removed)
   for index, change in ipairs(changes) do
     local at = expiry[change[1]]
     if change[3] and (at == nil or at == -2) then
-      at = expiry[change[4]]
+      local origins = type(change[4]) == 'table' and change[4] or {change[4]}
+      for _, origin in ipairs(origins) do
+        local its = expiry[origin]
+        if its and its > 0 and (at == nil or at < 0 or its < at) then at = its end
+      end
       if change[5] and change[5] > 0 then at = change[5] end
     end
     if change[3] and change[3] ~= change[2] and at and at > 0 then
@@ -285,7 +291,11 @@ local function move_back(key)
 end
 
 local function set_one(key, change)
-  if change[3] then return not failed(redis.pcall('JSON.SET', key, change[1], change[3])) end
+  if change[3] then
+    -- nil: the path has no place in this document, for example because it is not an object.
+    local reply = redis.pcall('JSON.SET', key, change[1], change[3])
+    return reply and not failed(reply)
+  end
   return not failed(redis.pcall('JSON.DEL', key, change[1]))
 end
 
@@ -313,15 +323,51 @@ local function write_json(key, changes, patch, removed)
   return ok
 end
 
+local function member_texts(text)
+  -- Return the text of each member of an object, by that of its name; both as the server prints them.
+  local found, depth, at, name, from = {}, 0, 1, nil, nil
+  while true do
+    local place, _, sign = string.find(text, '([%[%]{}":,])', at)
+    if not place then return found end
+    at = place + 1
+    if sign == '"' then
+      local escape
+      repeat
+        local last
+        last, _, escape = string.find(text, '(["\\])', at)
+        at = last + (escape == '"' and 1 or 2)
+      until escape == '"'
+      if depth == 1 and not from then name = string.sub(text, place, at - 1) end
+    elseif sign == '{' or sign == '[' then
+      depth = depth + 1
+    elseif sign == ':' then
+      if depth == 1 then from = at end
+    else
+      if depth == 1 and from then found[name], from = string.sub(text, from, place - 1), nil end
+      if sign ~= ',' then depth = depth - 1 end
+    end
+  end
+end
+
 local function restore_order(key, object, members)
   -- A member that was removed comes back at another place: write the object again, with the members in their old order.
   local names = redis.pcall('JSON.OBJLEN', key, object)
   if failed(names) or names[1] ~= #members then return end
-  local texts = {}
+  local texts, of_members = {}, nil
   for index, member in ipairs(members) do
-    local reply = redis.pcall('JSON.GET', key, member[1])
-    if failed(reply) or not reply or reply == '[]' then return end
-    texts[index] = member[2] .. ':' .. string.sub(reply, 2, -2)
+    local text
+    if member[1] ~= '' then
+      local reply = redis.pcall('JSON.GET', key, member[1])
+      text = not failed(reply) and reply and reply ~= '[]' and string.sub(reply, 2, -2)
+    else
+      if not of_members then
+        local reply = redis.pcall('JSON.GET', key, object)
+        of_members = not failed(reply) and reply and member_texts(string.sub(reply, 2, -2)) or {}
+      end
+      text = of_members[member[2]]
+    end
+    if not text then return end
+    texts[index] = member[2] .. ':' .. text
   end
   redis.pcall('JSON.SET', key, object, '{' .. table.concat(texts, ',') .. '}')
 end
@@ -383,7 +429,7 @@ for index, document in ipairs(documents) do
       codes[index] = 'f'
     end
   elseif codes[index] == 'a' then
-    local key, storage, changes, patch, guards, tally, orders, entry = unpack(document)
+    local key, storage, changes, patch, guards, tally, orders, entry, marks = unpack(document)
     local ok
     local exact, removed = tally[3], {}
     if storage == 'hash' then
@@ -407,6 +453,7 @@ for index, document in ipairs(documents) do
     end
     for _, one in ipairs(removed) do all_removed[#all_removed + 1] = {index - 1, one[1], one[2]} end
     if ok and entry and entry[1] then redis.call('SADD', entry[1], entry[2]) end
+    if ok then for _, mark in ipairs(marks or {}) do redis.call('SADD', mark[1], mark[2]) end end
     if ok then
       counts[1] = counts[1] + tally[1]
       counts[2] = counts[2] + tally[2]

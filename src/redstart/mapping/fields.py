@@ -36,6 +36,7 @@ class FieldOptions:
     vector_options: VectorFieldOptions | None = None
     expire: int | None = None
     separator: str = TAG_SEPARATOR
+    renamed_from: str | None = None
 
 
 OPTIONS: Final = {option.name: option.default for option in dataclasses.fields(FieldOptions)}
@@ -100,6 +101,7 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
     vector_options: _Option[VectorFieldOptions | None] = _Option()
     expire: _Option[int | None] = _Option()
     separator: _Option[str] = _Option()
+    renamed_from: _Option[str | None] = _Option()
 
     def __init__(self, default: Any = PydanticUndefined, **arguments: Any) -> None:
         options = FieldOptions(**_given({name: arguments.pop(name) for name in OPTIONS if name in arguments}))
@@ -155,6 +157,7 @@ def Field(  # noqa: N802 - the name in redis-om and pydantic
     vector_options: VectorFieldOptions | None = None,
     expire: int | None = None,
     separator: str = TAG_SEPARATOR,
+    renamed_from: str | None = None,
     **pydantic_field_kwargs: Any,
 ) -> Any:
     """Declare a field, with the arguments of pydantic's `Field()` and options for its storage and its index.
@@ -169,6 +172,8 @@ def Field(  # noqa: N802 - the name in redis-om and pydantic
         vector_options: index the field as a vector with these options. Implies `index`.
         expire: seconds after which the server deletes this field of a hash, counted from its first save.
         separator: the character that separates tags in a text.
+        renamed_from: the former name of the field, under which it is read and written, too, until a migration has
+            renamed it in all documents.
 
     Returns:
         A `FieldInfo`. It is typed as Any, as with pydantic, so that it can be the default of any field.
@@ -183,6 +188,7 @@ def Field(  # noqa: N802 - the name in redis-om and pydantic
         vector_options=vector_options,
         expire=expire,
         separator=separator,
+        renamed_from=renamed_from,
         **pydantic_field_kwargs,
     )
 

@@ -32,6 +32,7 @@ from redstart.mapping.primary_keys import (
     primary_key_name,
 )
 from redstart.mapping.pydantic_internals import extra_of, fields_described, is_complete, validator_of
+from redstart.mapping.renamed_fields import former_names, renamed_fields_of
 from redstart.values.types import Storage
 
 if TYPE_CHECKING:
@@ -171,12 +172,14 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
     def _check_fields(cls) -> None:
         """Raise RedisModelError for a field that cannot be stored."""
         refuse_unstorable_types(cls)
+        _ = former_names(cls)
 
     @classmethod
     def _check_index(cls) -> None:
         """Raise RedisModelError for a field that cannot be indexed; not yet, if an annotation is unresolved."""
         if is_complete(cls):
             _ = index_of(cls)
+            _ = renamed_fields_of(cls)
             keys.refuse_keys_elsewhere(cls)
 
     @field_validator("pk", mode="before", check_fields=False)

@@ -1,10 +1,12 @@
 """Dependencies of an operation: transformation, clock, run id, monitor."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redstart.effects import Op
+from redstart.errors import ConfigurationError
 from redstart.migrations.failure import Failure
 from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.lease import Lease, acquire, under_lease
@@ -68,6 +70,11 @@ class Monitor:
 T = TypeVar("T")
 
 
+def no_client() -> AbstractContextManager[Any]:
+    """Raise ConfigurationError: functions of migration files cannot be called."""
+    raise ConfigurationError("Functions of migration files need a client, and none was given.")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The dependencies of an operation.
@@ -77,6 +84,7 @@ class Context:
         token: unique for this run; it becomes the fencing token.
         clock: monotonic, in seconds.
         is_gone: whether the process of a lease holder has certainly ended.
+        client: opens a client of the server for the functions of a migration file.
     """
 
     transformation: Transformation
@@ -85,6 +93,7 @@ class Context:
     clock: Callable[[], float]
     monitor: Monitor = field(default_factory=Monitor)
     is_gone: Callable[[Holder], bool] = is_gone
+    client: Callable[[], AbstractContextManager[Any]] = no_client
 
     @property
     def keys(self) -> StateKeys:

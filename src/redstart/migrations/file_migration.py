@@ -1,10 +1,11 @@
 """One migration file on the engines: its changes of documents and of indexes, forward and back.
 
-Documents first get the values that the new version needs (expand). Then the new indexes are built and cut over. What
-only the old version needs is removed at last, by `contract`. Each step can be repeated after a stop at any point.
+Documents first get the values that the new version needs (expand). Then the new indexes are built and cut over, and
+documents move to new keys. What only the old version needs is removed at last, by `contract` and `remove_models`. Each
+step can be repeated after a stop at any point.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
@@ -26,20 +27,28 @@ from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.fields import RemoveField
-from redstart.migrations.operations.functions import RunPython
-from redstart.migrations.operations.models import ChangeKeyPrefix, ChangeStorage, RemoveModel
+from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.server_checks import has_search
+from redstart.migrations.steps.file_steps import FileSteps, with_both_prefixes
+from redstart.migrations.steps.functions import FunctionsResult, call_up
+from redstart.migrations.steps.key_moves import MoveResult, begin_move, move_keys
+from redstart.migrations.steps.removed_models import (
+    RemovalResult,
+    owner_of_documents,
+    remove_documents,
+)
 from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
 from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, schema_text
 
-NOT_RUN = (ChangeKeyPrefix, ChangeStorage, RemoveModel, RunPython)
+NOT_RUN = (ChangeStorage,)
 """Operations that can be declared, and that this version does not run."""
 
 
@@ -52,19 +61,29 @@ class FileResult:
         indexes: of its indexes.
         failures: documents that could not be changed, by reason.
         is_prepared: False if an index could not be prepared; then no document was changed.
+        moves: of documents to new keys.
+        functions: of RunPython.
     """
 
     data: RunResult | None
     indexes: tuple[IndexResult, ...] = ()
     failures: FailureSummary = field(default_factory=FailureSummary)
     is_prepared: bool = True
+    moves: tuple[MoveResult, ...] = ()
+    functions: tuple[FunctionsResult, ...] = ()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the run stopped early; None if it did not, or if a cutover was refused."""
+        parts = (self.data, *self.moves, *self.functions)
+        return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
 
     @property
     def outcome(self) -> Outcome:
         """The outcome of the file."""
         if not self.is_prepared:
             return Outcome.NOT_STARTED
-        if self.data is not None and self.data.stopped is not None:
+        if self.stopped is not None:
             return Outcome.STOPPED
         is_refused = any(one.is_refused for one in self.indexes)
         return Outcome.CUTOVER_REFUSED if is_refused else Outcome.DONE
@@ -82,6 +101,7 @@ class FileMigration:
     Attributes:
         before, after: the models.
         models: the changes of documents.
+        steps: everything else.
         exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
     """
 
@@ -89,6 +109,7 @@ class FileMigration:
     before: ProjectState
     after: ProjectState
     models: tuple[ModelChanges, ...]
+    steps: FileSteps
     exclude_prefixes: tuple[str, ...] = ()
 
     @classmethod
@@ -119,7 +140,9 @@ class FileMigration:
             for name, bound in sorted(found.items())
             if name in before.models
         )
-        return cls(file, before, state, models, tuple(exclude_prefixes))
+        excluded = tuple(exclude_prefixes)
+        steps = FileSteps.of(file.operations, before, state, names, excluded)
+        return cls(file, before, state, models, steps, excluded)
 
     @property
     def _stops_at_failures(self) -> bool:
@@ -129,9 +152,19 @@ class FileMigration:
         )
 
     @property
+    def _moves_documents(self) -> bool:
+        """Return whether documents that it changes move to other keys. Then all values are removed before the move."""
+        moved = {move.before.name for move in self.steps.moves}
+        return any(model.model.name in moved for model in self.models)
+
+    @property
     def removes_values(self) -> bool:
         """Return whether something is left to remove after a run."""
-        if not self.transformation().decided_by_shape:
+        return self._removes_fields or bool(self.steps.removed or self.steps.unused_indexes(self.after))
+
+    @property
+    def _removes_fields(self) -> bool:
+        if self._moves_documents or not self.transformation().decided_by_shape:
             return False
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
@@ -145,8 +178,15 @@ class FileMigration:
 
     def plan(self) -> Plan:
         """Return which values of which keys it reads and changes. Keys of other models are left out."""
+        return self._without_others(self.transformation().plan())
+
+    def _plan_of_steps(self, *models: ModelState) -> Plan:
+        """Return the plan of models whose documents are moved or removed as a whole."""
+        return self._without_others(Plan(tuple(ModelChanges(model, ()).planned() for model in models)))
+
+    def _without_others(self, plan: Plan) -> Plan:
         others = [model.key_prefix for state in (self.before, self.after) for model in state.models.values()]
-        return with_prefixes(self.transformation().plan(), excluded=[*others, *self.exclude_prefixes])
+        return with_prefixes(plan, excluded=[*others, *self.exclude_prefixes])
 
     def indexes(self, *, back: bool = False) -> list[PlannedIndex]:
         """Return the indexes after it that differ from those before; or, for a rollback, the reverse."""
@@ -157,22 +197,55 @@ class FileMigration:
             if model.index is not None and model.index != _index_in(old, model)
         ]
 
+    def indexes_of_move(self) -> list[PlannedIndex]:
+        """Return the indexes that contain documents while their keys change, by the old and by the new name."""
+        planned: dict[str, PlannedIndex] = {}
+        for move in self.steps.moves:
+            if move.before.index is not None:
+                model = with_both_prefixes(move, move.before)
+                planned[move.before.index.name] = planned_index(model, None)
+            if move.after.index is not None:
+                model = with_both_prefixes(move, move.after)
+                planned[move.after.index.name] = planned_index(model, move.before)
+        return list(planned.values())
+
     def context(self, base: Context, *, removes: bool = False) -> Context:
         """Return the context of its operations, from that of another data migration."""
         return replace(base, transformation=self.transformation(removes=removes))
 
     def run(
-        self, base: Context, options: RunOptions, indexes: IndexMigration, index_options: ExpansionOptions
+        self,
+        base: Context,
+        options: RunOptions,
+        indexes: IndexMigration,
+        index_options: ExpansionOptions,
+        begin: Callable[[], Op[None]] | None = None,
     ) -> Op[FileResult]:
         """Expand the documents, and cut over the indexes.
+
+        Args:
+            begin: records that the run has started; called before the first write.
 
         Raises:
             See `redstart.migrations.data.run.run` and `IndexMigration.run`.
 
         Effects: those of both. Safe to repeat.
         """
-        planned = self.indexes()
-        yield from self._require_possible(planned, index_options)
+        of_move = self.indexes_of_move()
+        moving = {one.model for one in of_move}
+        planned = self._first_indexes()
+        yield from self.require_possible(index_options)
+        if begin is not None:
+            yield from begin()
+        context = self.context(base, removes=self._moves_documents)
+        called: list[FunctionsResult] = []
+        if self.steps.first:
+            called.append((yield from call_up(context, self.steps.first)))
+            if called[-1].stopped is not None:
+                return FileResult(None, functions=tuple(called))
+        for move in self.steps.moves:
+            names = (key for name in move.index_names for key in (hash_key(name), schema_key(name)))
+            yield from begin_move(context, move, {name.encode() for name in names})
         changing = [one for one in planned if one.attributes]
         prefixes = {one.key_prefix for one in planned}
         if changing:
@@ -181,27 +254,68 @@ class FileMigration:
             )
             if any(one.is_refused for one in prepared):
                 return FileResult(None, tuple(prepared), is_prepared=False)
-        data: RunResult | None = None
-        failures = FailureSummary()
-        if self.models:
-            context = self.context(base)
-            if self._stops_at_failures:
-                options = replace(options, failure_mode=FailureMode.FAIL)
-            data = yield from run(context, self.plan(), options)
-            failures = FailureSummary((yield from FailureLog(context.keys).all()))
-            if data.stopped is not None:
-                return FileResult(data, failures=failures)
-        results: Sequence[IndexResult] = ()
-        if planned:
-            results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
-            if not any(one.is_refused for one in results):
-                yield from indexes.settle([one.name for one in results])
-        return FileResult(data, tuple(results), failures)
+        result = replace((yield from self._change(context, options)), functions=tuple(called))
+        if planned and result.is_complete:
+            result = replace(
+                result, indexes=(yield from self._cut_over(planned, prefixes, indexes, index_options))
+            )
+        if not result.is_complete:
+            return result
+        if self.steps.moves:
+            result = yield from self._move(context, result)
+            final = [one for one in self.indexes() if one.model in moving]
+            if result.is_complete and final:
+                cut_over = yield from self._cut_over(final, prefixes, indexes, index_options)
+                result = replace(result, indexes=(*result.indexes, *cut_over))
+        if result.is_complete and self.steps.last:
+            called.append((yield from call_up(context, self.steps.last)))
+            result = replace(result, functions=tuple(called))
+        return result
 
-    def _require_possible(self, planned: Sequence[PlannedIndex], options: ExpansionOptions) -> Op[None]:
+    def _change(self, context: Context, options: RunOptions) -> Op[FileResult]:
+        """Change the documents."""
+        if not self.models:
+            return FileResult(None)
+        if self._stops_at_failures:
+            options = replace(options, failure_mode=FailureMode.FAIL)
+        data = yield from run(context, self.plan(), options)
+        return FileResult(data, failures=FailureSummary((yield from FailureLog(context.keys).all())))
+
+    def _move(self, context: Context, result: FileResult) -> Op[FileResult]:
+        """Move documents to their new keys, and return the result with that of the moves."""
+        moves: list[MoveResult] = []
+        for move in self.steps.moves:
+            moves.append((yield from move_keys(context, move)))
+            result.failures.add(moves[-1].failures)
+            if moves[-1].stopped is not None:
+                break
+        return replace(result, moves=tuple(moves))
+
+    @staticmethod
+    def _cut_over(
+        planned: Sequence[PlannedIndex],
+        prefixes: set[str],
+        indexes: IndexMigration,
+        index_options: ExpansionOptions,
+    ) -> Op[tuple[IndexResult, ...]]:
+        """Cut over indexes whose documents are converted, and keep them."""
+        results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
+        if not any(one.is_refused for one in results):
+            yield from indexes.settle([one.name for one in results])
+        return tuple(results)
+
+    def _first_indexes(self) -> list[PlannedIndex]:
+        """Return the indexes to cut over before documents move to other keys."""
+        of_move = self.indexes_of_move()
+        moving = {one.model for one in of_move}
+        return [one for one in self.indexes() if one.model not in moving] + of_move
+
+    def require_possible(self, options: ExpansionOptions) -> Op[None]:
         """Raise MigrationError if documents belong to another index, or would drop out of one that has no model."""
-        plan, transformation = self.plan(), self.transformation()
+        plan, planned, transformation = self.plan(), self._first_indexes(), self.transformation()
         yield from require_own_documents(plan, transformation, None)
+        moved = self._plan_of_steps(*(move.before for move in self.steps.moves))
+        yield from require_own_documents(moved, transformation, None)
         if not options.accept_unindexed and (yield from has_search()):
             yield from require_indexes_unaffected(plan, planned, transformation, Command("upgrade"))
 
@@ -210,9 +324,37 @@ class FileMigration:
 
         Effects: those of `redstart.migrations.data.run.run`. Safe to repeat.
         """
-        if not self.removes_values:
+        if not self._removes_fields:
             return None
         return (yield from run(self.context(base, removes=True), self.plan(), options))
+
+    def remove_models(
+        self, base: Context, indexes: IndexMigration, used: ProjectState
+    ) -> Op[tuple[RemovalResult, ...]]:
+        """Remove the documents of removed models, and the indexes that only the version before it uses.
+
+        Args:
+            used: the models after all files. None of their documents is removed.
+
+        Raises:
+            MigrationError: keys with a longer key prefix belong to another model or index; none was removed.
+
+        Effects: those of `remove_documents` and `IndexMigration.remove`. Safe to repeat.
+        """
+        results: list[RemovalResult] = []
+        for model in self.steps.removed:
+            owner = owner_of_documents(model, used.models.values())
+            if owner is not None:
+                results.append(RemovalResult(model.name, 0, None, owner.name))
+                continue
+            yield from require_own_documents(self._plan_of_steps(model), self.transformation(), None)
+            results.append((yield from remove_documents(self.context(base), model, self.exclude_prefixes)))
+            if results[-1].stopped is not None:
+                return tuple(results)
+        unused = self.steps.unused_indexes(used)
+        if unused:
+            yield from indexes.remove(unused)
+        return tuple(results)
 
     def verify(self, base: Context) -> Op[Verification | None]:
         """Read every document that it changes; None if it changes none. Reads only."""
@@ -228,18 +370,35 @@ class FileMigration:
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
         """
         data: DataRollbackResult | None = None
+        context = self.context(base)
+        if self.steps:
+            yield from self.steps.begin_rollback(context)
+            yield from self.steps.undo(context, self.steps.last)
+        of_move = self.indexes_of_move()
         planned = self.indexes(back=True)
-        if self.models and not (yield from read_record(self.context(base).keys)).is_new:
-            data = yield from rollback(self.context(base))
+        prefixes = {one.key_prefix for one in (*planned, *of_move)}
+        results: tuple[IndexResult, ...] = ()
+        if of_move:
+            results = yield from self._cut_over(of_move, prefixes, indexes, index_options)
+            if any(one.is_refused for one in results):
+                return None, list(results)
+        yield from self.steps.move_back(context)
+        if self.models and not (yield from read_record(context.keys)).is_new:
+            data = yield from rollback(context)
             if data.stopped is not None:
                 return data, []
-        results: list[IndexResult] = []
         if planned:
-            prefixes = {one.key_prefix for one in planned}
-            results = yield from indexes.run(planned, lambda: _all(prefixes), index_options)
-            if not any(one.is_refused for one in results):
-                yield from indexes.settle([one.name for one in results])
-        return data, results
+            results = yield from self._cut_over(planned, prefixes, indexes, index_options)
+            if any(one.is_refused for one in results):
+                return data, list(results)
+        kept = {one.index.name for one in self.before.models.values() if one.index is not None}
+        created = [name for move in self.steps.moves for name in move.index_names if name not in kept]
+        if created:
+            yield from indexes.remove(created)
+        yield from self.steps.undo(context, self.steps.first)
+        if self.steps:
+            yield from self.steps.end_rollback(context)
+        return data, list(results)
 
 
 def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from redstart.commands.server_info import server_time
@@ -14,15 +15,21 @@ from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunOptions, RunResult
 from redstart.migrations.file_migration import FileMigration, FileResult
 from redstart.migrations.files.graph import with_dependencies
-from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove
+from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.project_history import ProjectHistory
+from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
 from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
+from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
+from redstart.migrations.steps.key_passes import count_keys
+from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.record import read_steps
+from redstart.migrations.steps.removed_models import RemovalResult, owner_of_documents
 from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
@@ -58,6 +65,25 @@ class FilesResult:
     def stopped(self) -> AppliedFile | None:
         """The file at which the run stopped; None if it is complete."""
         return next((one for one in self.files if not one.result.is_complete), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractResult:
+    """What was removed of one file.
+
+    Attributes:
+        data: values that only the version before it needs; None if there are none.
+        removed: documents of removed models.
+    """
+
+    data: RunResult | None
+    removed: tuple[RemovalResult, ...] = ()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it is not complete; None if it is."""
+        parts = (self.data, *self.removed)
+        return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +201,10 @@ class FileMigrations:
                     continue  # another process has applied it since
                 self.on_file(file)
                 began = self.context.clock()
-                result = yield from renewing(
-                    lease, migration.run(self.context, options, self._indexes(), index_options)
+                running = migration.run(
+                    self.context, options, self._indexes(), index_options, partial(start, lease, file)
                 )
+                result = yield from renewing(lease, running)
                 done.append(AppliedFile(file.migration_id, result, self.context.clock() - began))
                 if not result.is_complete:
                     break
@@ -188,29 +215,30 @@ class FileMigrations:
 
         return (yield from self._under_lease(work))
 
-    def contract(self, options: RunOptions) -> Op[list[tuple[str, RunResult]]]:
-        """Remove the values that only versions before the applied files need, file by file.
+    def contract(self, options: RunOptions) -> Op[list[tuple[str, ContractResult]]]:
+        """Remove the values and models that only versions before the applied files need, file by file.
 
         Returns:
-            The result of each file that removes values. Only the last one may be incomplete.
+            The result of each file that removes something. Only the last one may be incomplete.
 
         Raises:
             LeaseHeldError: another run is in progress.
 
-        Effects: see `FileMigration.contract`. Safe to repeat.
+        Effects: see `FileMigration.contract` and `FileMigration.remove_models`. Safe to repeat.
         """
         self.history.require_runnable()
 
-        def work(lease: Lease) -> Op[list[tuple[str, RunResult]]]:
+        used = self._models_after_all()
+
+        def work(lease: Lease) -> Op[list[tuple[str, ContractResult]]]:
             yield from self._require_no_rollback()
-            done: list[tuple[str, RunResult]] = []
+            done: list[tuple[str, ContractResult]] = []
             for entry in self._to_contract((yield from read_ledger())):
                 migration = self.migration(entry.migration_id)
                 if not migration.removes_values:
                     continue
                 self.on_file(migration.file)
-                result = yield from renewing(lease, migration.contract(self.context, options))
-                assert result is not None
+                result = yield from renewing(lease, self._contracted(migration, options, used))
                 done.append((entry.migration_id, result))
                 if result.stopped is not None:
                     break
@@ -219,6 +247,37 @@ class FileMigrations:
             return done
 
         return (yield from self._under_lease(work))
+
+    def _models_after_all(self) -> ProjectState:
+        return state_after([item.file for item in self.history.items if item.file is not None])
+
+    def _contracted(
+        self, migration: FileMigration, options: RunOptions, used: ProjectState
+    ) -> Op[ContractResult]:
+        data = yield from migration.contract(self.context, options)
+        if data is not None and data.stopped is not None:
+            return ContractResult(data)
+        removed = yield from migration.remove_models(self.context, self._indexes(), used)
+        return ContractResult(data, removed)
+
+    def documents_to_remove(self, ids: Iterable[str]) -> Op[dict[str, int]]:
+        """Return the number of documents of each model that files remove, whether moved yet or not. Reads only."""
+        models = self._models_after_all().models.values()
+        moves = [
+            move for file in self.history.pending for move in self.migration(file.migration_id).steps.moves
+        ]
+        counts: dict[str, int] = {}
+        for model in (model for name in ids for model in self.migration(name).steps.removed):
+            if owner_of_documents(model, models) is not None:
+                continue
+            patterns = [KeyPattern.of(model)]
+            for move in reversed(moves):
+                if move.target in patterns:
+                    patterns.append(move.source)
+            counts[model.name] = 0
+            for pattern in patterns:
+                counts[model.name] += yield from count_keys(pattern, self.exclude_prefixes)
+        return counts
 
     def to_contract(self) -> list[str]:
         """Return the ids of applied files whose removals are not made."""
@@ -230,20 +289,22 @@ class FileMigrations:
         ]
 
     def roll_back(self, migration_id: str, index_options: ExpansionOptions) -> Op[FileRollbackResult]:
-        """Roll back one applied file.
+        """Roll back one file that is applied, or whose run was started.
 
         Raises:
-            MigrationFileError: it is not applied, has no file, or an applied file depends on it; nothing was written.
+            MigrationFileError: it is neither of them, has no file, was edited, or another such file depends on it;
+                nothing was written.
             LeaseHeldError: another run is in progress.
             See `redstart.migrations.data.rollback.rollback` for others.
 
         Effects: see `FileMigration.roll_back`. Safe to repeat.
         """
-        self._require_last(migration_id)
+        self.require_rollback(migration_id)
         migration = self.migration(migration_id)
 
         def work(lease: Lease) -> Op[FileRollbackResult]:
             self.on_file(migration.file)
+            yield from start(lease, migration.file)
             rolling_back = migration.roll_back(self.context, self._indexes(), index_options)
             data, indexes = yield from renewing(lease, rolling_back)
             result = FileRollbackResult(migration_id, data, tuple(indexes))
@@ -253,13 +314,36 @@ class FileMigrations:
 
         return (yield from self._under_lease(work))
 
+    def roll_back_all(
+        self, files: ProjectFiles, ids: Iterable[str], index_options: ExpansionOptions
+    ) -> Op[list[FileRollbackResult]]:
+        """Roll back files in the given order, up to the first that is not complete.
+
+        Args:
+            files: those of the history.
+            ids: the last applied file first.
+
+        Raises:
+            See `roll_back`.
+
+        Effects: see `roll_back`. Safe to repeat.
+        """
+        results: list[FileRollbackResult] = []
+        for name in ids:
+            migrations = replace(self, history=files.history)
+            results.append((yield from migrations.roll_back(name, index_options)))
+            if not results[-1].is_complete:
+                break
+            files = files.without(name)
+        return results
+
     def after(self, migration_id: str | None) -> list[str]:
-        """Return the ids of applied files that come after a file, the last one first; None for all applied files.
+        """Return the ids of applied and started files that come after a file, the last one first; None for all.
 
         Raises:
             MigrationFileError: the file is not applied.
         """
-        applied = [item.migration_id for item in self.history.items if item.entry is not None]
+        applied = [item.migration_id for item in self.history.items if item.is_begun]
         if migration_id is None:
             return applied[::-1]
         if migration_id not in applied:
@@ -269,18 +353,20 @@ class FileMigrations:
             )
         return applied[: applied.index(migration_id) : -1]
 
-    def _require_last(self, migration_id: str) -> None:
+    def require_rollback(self, migration_id: str) -> None:
+        """Raise MigrationFileError if `roll_back` would be refused because of the files. Reads nothing."""
         item = self.history.item(migration_id)
-        if item.entry is None or item.file is None:
-            reason = "is not applied" if item.entry is None else "is applied, but its file is missing"
+        if not item.is_begun or item.file is None:
+            reason = "is applied, but its file is missing" if item.is_begun else "is not applied"
             raise MigrationFileError(
                 f"{printable(migration_id)} {reason}.",
                 Hint("List the files with: ", Command("migrate history")),
             )
+        self._require_unedited(migration_id)
         dependent = [
             other.migration_id
             for other in self.history.items
-            if other.entry is not None and other.file is not None and migration_id in other.file.dependencies
+            if other.is_begun and other.file is not None and migration_id in other.file.dependencies
         ]
         if dependent:
             raise MigrationFileError(
@@ -289,13 +375,23 @@ class FileMigrations:
                 Hint("Roll back the later files first: ", Command("migrate rollback", dependent[-1])),
             )
 
+    def _require_unedited(self, migration_id: str) -> None:
+        """Raise MigrationFileError if a file, or one before it, was edited: its operations are not those of the run."""
+        known = {file.migration_id: file for file in self.history.files}
+        needed = with_dependencies(migration_id, known)
+        for one in self.history.differences():
+            if one.kind is DifferenceKind.EDITED and one.migration_id in needed:
+                raise MigrationFileError(one.message, one.hint)
+
     def _require_no_rollback(self) -> Op[None]:
-        """Raise RollbackInProgressError if the rollback of an applied file was interrupted. A read for each file."""
+        """Raise RollbackInProgressError if the rollback of a file was interrupted. A read for each file."""
         for item in self.history.items:
-            if item.entry is None:
+            if not item.is_begun:
                 continue
-            found = yield from read_record(StateKeys(item.migration_id))
-            if found.unfinished == "rollback" or found.cleared == "rollback":
+            keys = StateKeys(item.migration_id)
+            found = yield from read_record(keys)
+            is_rolling_back = (yield from read_steps(keys)).is_rolling_back
+            if is_rolling_back or found.unfinished == "rollback" or found.cleared == "rollback":
                 raise RollbackInProgressError(
                     f"The rollback of {printable(item.migration_id)} was interrupted and is not complete.",
                     Hint("Finish it with: ", Command("migrate rollback", item.migration_id)),

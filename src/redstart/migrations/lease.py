@@ -196,6 +196,18 @@ class Lease:
             self._stage = activity.stage
             yield from self.commit([["HSET", self._keys.lease, "activity", activity.to_json()]])
 
+    def hold(self, milliseconds: int, activity: Activity) -> Op[None]:
+        """Renew the lease once for a longer time: for work that does not renew it, such as code of the project.
+
+        The next write ends that time: the lease is then valid for the usual time.
+        """
+        self._on_activity(activity)
+        self._stage = activity.stage
+        lease = self._keys.lease
+        _ = yield from self.commit(
+            [["HSET", lease, "activity", activity.to_json()], ["PEXPIRE", lease, milliseconds]]
+        )
+
     def release(self) -> Op[None]:
         """Release the lease."""
         yield from run_script(load("release.lua"), (self._keys.fence, self._keys.lease), (self._token,))

@@ -15,6 +15,7 @@ from redstart.effects import Op, call
 from redstart.errors import AuthenticationError, CommandError, DocumentDecodeError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
+from redstart.mapping.renamed_fields import former_names_of
 from redstart.migrations.data.edit_builder import QUARANTINE_SUFFIX
 from redstart.migrations.data.reader import read_whole
 from redstart.migrations.data.record import read_record
@@ -215,7 +216,12 @@ def unknown_fields(
         if not keys or model.model_config.get("extra") == "allow":
             continue
         replies = yield from read_whole([(declaration.storage, key) for key in keys])
-        stored_names = [set(_names_in(reply, declaration.storage)) for reply in replies if reply]
+        current = {former: name for name, former in former_names_of(model).items()}
+        stored_names = [
+            {current.get(name, name) for name in _names_in(reply, declaration.storage)}
+            for reply in replies
+            if reply
+        ]
         counts = Counter(name for names in stored_names for name in names)
         unknown = [
             name

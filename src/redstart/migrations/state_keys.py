@@ -27,6 +27,9 @@ LEDGER_COUNT = "redstart:recorded_files"
 It is not under `redstart:migrations:`, so that the loss of all those keys together is noticed.
 """
 
+STARTED_FILES = "redstart:migrations:started"
+"""Hash: the checksum of each migration file whose run or rollback has started, by id, until it is complete."""
+
 FILES_LEASE = LeaseKeys("redstart:migrations:fence", "redstart:migrations:lease")
 """The lease for changes of the ledger, and for everything that applies a migration file."""
 
@@ -90,6 +93,16 @@ class StateKeys:
     def replaced(self) -> str:
         """Hash: failed values that were replaced or quarantined; kept until a rollback."""
         return self._key("replaced")
+
+    @property
+    def steps(self) -> str:
+        """Hash: moves of keys, removed models and functions of a migration file that were begun or done."""
+        return self._key("steps")
+
+    @property
+    def removed(self) -> str:
+        """Stream: the documents of removed models, for a rollback."""
+        return self._key("removed")
 
     @property
     def unrestored(self) -> str:

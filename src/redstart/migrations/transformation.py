@@ -38,7 +38,7 @@ class Edit(NamedTuple):
         aside: the location to which quarantine moves the old bytes; `location` itself gets `new`.
         converts: whether it counts as a conversion; `lossy`: whether as a lossy one.
         restores: whether the quarantined bytes move back from `aside`, as in a rollback.
-        expiry_of: the hash field whose expiry a new field inherits.
+        expiry_of: the hash field whose expiry a new field inherits; of several fields, the first expiry.
         expires_ms: when a restored hash field expires, in milliseconds since 1970; 0 for never.
         members: names of all members of a JSON object from which one was removed, in their order, to restore it.
         group: edits of a document with the same number are undone together or not at all; None for an edit by itself.
@@ -62,10 +62,12 @@ class EditSet(NamedTuple):
 
     Attributes:
         unchanged: values on which the edits depend: compared before the edits, and not changed.
+        marks: what is recorded with them, see `redstart.migrations.data.document_marks`.
     """
 
     edits: tuple[Edit, ...] = ()
     unchanged: tuple[tuple[Location, bytes | None], ...] = ()
+    marks: tuple[bytes, ...] = ()
 
 
 class Conversion(NamedTuple):
@@ -140,6 +142,7 @@ class Transformation(ABC):
     texts: ClassVar[Texts] = Texts()
     is_known_to_redis_om: ClassVar[bool] = True
     decided_by_shape: bool = True
+    makes_marks: bool = False
     changes_indexes: ClassVar[bool] = False
 
     def as_applied(self) -> "Transformation":

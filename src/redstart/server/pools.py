@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import redis
@@ -98,13 +99,29 @@ def pool_like(client: object) -> redis.ConnectionPool:
     return made
 
 
+def new_decoding_pool(pool: redis.ConnectionPool) -> redis.ConnectionPool:
+    """Return a new pool to the same server, whose clients decode replies, as those of models do."""
+    made: redis.ConnectionPool = _new_pool(_SYNC, pool)
+    made.connection_kwargs["decode_responses"] = True
+    return made
+
+
 def new_async_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> redis.asyncio.ConnectionPool:
     """Return a new asyncio pool to the same server, with all settings that an asyncio pool can have."""
     made: redis.asyncio.ConnectionPool = _new_pool(_ASYNC, pool)
     return made
 
 
-def _new_pool(flavour: "_Flavour", pool: Any) -> Any:
+def decoding_clients(pool: redis.ConnectionPool) -> "tuple[redis.Redis, redis.asyncio.Redis]":
+    """Return a sync and an async client of the server of a pool, for code that expects decoded replies."""
+    decoding = {"decode_responses": True}
+    return (
+        redis.Redis(connection_pool=_new_pool(_SYNC, pool, decoding)),
+        redis.asyncio.Redis(connection_pool=_new_pool(_ASYNC, pool, decoding)),
+    )
+
+
+def _new_pool(flavour: "_Flavour", pool: Any, changed: Mapping[str, Any] = MappingProxyType({})) -> Any:
     kind: Any = type(pool)
     settings = {name: value for name, value in pool.connection_kwargs.items() if name != "connection_pool"}
     connection_class = pool.connection_class
@@ -119,7 +136,7 @@ def _new_pool(flavour: "_Flavour", pool: Any) -> Any:
             )
         kind, settings = flavour.pool, _shared(settings) | {"retry": flavour.no_retries()}
         connection_class = flavour.connections[connection_class]
-    settings |= {"connection_class": connection_class, "max_connections": pool.max_connections}
+    settings |= {"connection_class": connection_class, "max_connections": pool.max_connections, **changed}
     if isinstance(
         pool, redis.sentinel.SentinelConnectionPool | redis.asyncio.sentinel.SentinelConnectionPool
     ):

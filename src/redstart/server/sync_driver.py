@@ -1,7 +1,8 @@
 """The sync driver: performs the requests of an operation on one connection."""
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -10,6 +11,7 @@ import redis.exceptions as theirs
 
 from redstart.effects import Batch, Call, Op
 from redstart.errors import ServerError
+from redstart.server.pools import new_decoding_pool
 from redstart.server.protocol import Answer, Conversation, Receive, Send, Step
 from redstart.server.redis_errors import (
     TRANSPORT_ERRORS,
@@ -38,6 +40,11 @@ class SyncDriver:
         self._connection: Any = None
         self.answered = False
         self.known: dict[Any, Any] = {}
+
+    @property
+    def pool(self) -> redis.ConnectionPool:
+        """The pool of its connection."""
+        return self._pool
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
@@ -123,6 +130,15 @@ class SyncDriver:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.release(connection)
+
+    @contextmanager
+    def client(self) -> Iterator[redis.Redis]:
+        """Open a client of the same server, with connections of its own. It decodes replies, as those of models do."""
+        pool = new_decoding_pool(self._pool)
+        try:
+            yield redis.Redis(connection_pool=pool)
+        finally:
+            pool.disconnect()
 
     def close(self) -> None:
         """Drop the connection; the next request opens another."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from redstart.sync.models import EmbeddedJsonModel as EmbeddedJsonModel
     from redstart.sync.models import HashModel as HashModel
     from redstart.sync.models import JsonModel as JsonModel
+    from redstart.sync.project_migrations import FileMigrations as FileMigrations
     from redstart.sync.redis_model import RedisModel as RedisModel
 
 _HOME_OF = {
@@ -56,6 +57,7 @@ _HOME_OF = {
     "DocumentEncodeError": "redstart.errors",
     "EmbeddedJsonModel": "redstart.sync.models",
     "Field": "redstart.mapping.fields",
+    "FileMigrations": "redstart.sync.project_migrations",
     "FindQuery": "redstart.sync.find",
     "GeoFilter": "redstart.search.geo",
     "HashModel": "redstart.sync.models",
@@ -92,6 +94,7 @@ __all__ = [
     "DocumentEncodeError",
     "EmbeddedJsonModel",
     "Field",
+    "FileMigrations",
     "FindQuery",
     "GeoFilter",
     "HashModel",

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import redstart.demo.models as demo
+from redstart import EmbeddedJsonModel, Field, JsonModel
 from redstart.errors import MigrationStateError
 from redstart.mapping.model_info import declare
 from redstart.migrations.files.autodetector import Detected, detect
@@ -310,3 +311,73 @@ def test_real_models_are_created_and_changed() -> None:
     assert visit.index is not None
     before = after.with_model(visit.replaced(index=None).without_field("weather"))
     assert [type(one) for one in detect(before, after).operations] == [AddField, AlterIndex]
+
+
+class ItemBefore(EmbeddedJsonModel):
+    size: int = 0
+
+
+class ItemAfter(EmbeddedJsonModel):
+    extent: int = Field(default=0, renamed_from="size")
+
+
+class ItemLater(EmbeddedJsonModel):
+    extent: int = 0
+
+
+class OrderBefore(JsonModel, index=True):
+    code: str = Field(primary_key=True)
+    name: str = Field(index=True)
+    label: str = ""
+    items: list[ItemBefore] = Field(default_factory=list)
+    first: ItemBefore | None = None
+
+
+class OrderAfter(JsonModel, index=True):
+    number: str = Field(primary_key=True, renamed_from="code")
+    title: str = Field(index=True, renamed_from="name")
+    text: str = ""
+    items: list[ItemAfter] = Field(default_factory=list)
+    start: ItemAfter | None = Field(default=None, renamed_from="first")
+
+
+class OrderLater(JsonModel, index=True):
+    number: str = Field(primary_key=True)
+    title: str = Field(index=True)
+    text: str = ""
+    items: list[ItemLater] = Field(default_factory=list)
+    start: ItemLater | None = None
+
+
+def state_of(model: Any) -> ProjectState:
+    (state,) = state_of_models([declare(model)]).models.values()
+    return ProjectState.of([state.replaced(name=MODEL, key_prefix="orders:", index=None)])
+
+
+def test_a_declared_former_name_is_the_answer_to_the_question() -> None:
+    before, after = state_of(OrderBefore), state_of(OrderAfter)
+    found = detect(before, after)
+    assert found.questions == (Question(QuestionKind.RENAMED_FIELD, MODEL, "label", "text"),)
+    operations, questions = answered(before, after, only(NO))
+    assert len(questions) == 1  # of the field without a declaration
+    assert [one for one in operations if isinstance(one, RenameField)] == [
+        RenameField(MODEL, "code", "number", keep="old"),
+        RenameField(MODEL, "name", "title", keep="old"),
+        RenameField(MODEL, "first", "start", keep="old"),
+        RenameField(MODEL, "size", "extent", within="items[]", keep="old"),
+        RenameField(MODEL, "size", "extent", within="start", keep="old"),
+    ]
+    assert replayed(before, operations) == after
+    source = migration_source("Rename.", operations)
+    assert "renamed_from" not in source
+    assert list(executed(source).operations) == operations
+
+
+def test_a_declared_former_name_is_no_part_of_the_files() -> None:
+    after, later = state_of(OrderAfter), state_of(OrderLater)
+    assert after == later
+    for one, other in ((after, later), (later, after), (after, after)):
+        assert detect(one, other) == Detected((), ())
+    sources = [migration_source("Create.", detect(ProjectState(), one).operations) for one in (after, later)]
+    assert sources[0] == sources[1]
+    assert "renamed_from" not in sources[0]

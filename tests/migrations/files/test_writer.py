@@ -44,10 +44,10 @@ SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.floats()
+    | st.floats(allow_nan=False)
     | ANY_TEXT
     | st.binary(max_size=8)
-    | st.decimals()
+    | st.decimals(allow_nan=False)
     | st.uuids()
     | st.datetimes(timezones=st.none() | st.just(UTC) | OFFSETS)
     | st.dates()

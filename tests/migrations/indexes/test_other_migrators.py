@@ -159,7 +159,7 @@ class Intrusion:
         """Assert that `om migrate run` repairs and reports them; all documents are found, also by other queries."""
         ran = run_om("migrate", "run")
         assert ran.code == 0, ran.text
-        assert ran.stdout.count("replaced or dropped by another tool") == len(changed)
+        assert ran.stdout.count("another tool had replaced or dropped") == len(changed)
         self.is_noticed(set())
         for one in planned():
             if one.name in changed:
@@ -319,7 +319,7 @@ def test_an_index_that_another_client_dropped_is_created_again(
         for name in NAMES:
             documents.execute_command("FT.DROPINDEX", name)
         assert "absent" in run_om("migrate", "status").stdout
-        assert "replaced or dropped by another tool" in run_om("migrate", "run").stdout
+        assert "another tool had replaced or dropped" in run_om("migrate", "run").stdout
         assert_all_found(documents)
     check_end(documents)
 

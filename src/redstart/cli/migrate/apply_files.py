@@ -3,14 +3,27 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import click
+
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.failure_tables import draw_failures
 from redstart.cli.index_report import counted_indexes, draw_results, result_report
-from redstart.cli.migrate.project_files import ProjectFiles
-from redstart.cli.options import confirm
-from redstart.cli.output import Tone, counted, duration, line, note, print_json
+from redstart.cli.migrate.file_estimates import (
+    APPLY,
+    CLEAN_UP,
+    draw_deployment,
+    draw_estimate,
+    draw_failed_values,
+    draw_operations,
+    estimates_of,
+    file_report,
+    first_refusal,
+    question,
+)
+from redstart.cli.options import chosen_options, confirm, will_ask
+from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.session import Session
+from redstart.cli.session import Session, resume_hint, stop_on_signal
 from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
@@ -19,8 +32,10 @@ from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.file_migrations import AppliedFile, FileMigrations, FilesResult
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.holder import this_user
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.outcomes import Outcome
 from redstart.next_steps import Command, Hint
 
@@ -29,6 +44,12 @@ def file_migrations(session: Session, files: ProjectFiles, monitor: Monitor | No
     """Return the migration files on the server of a session."""
     excluded = session.migration().exclude_prefixes
     return FileMigrations(files.history, session.context(monitor), this_user(), _announce, excluded)
+
+
+def typed_again() -> Command:
+    """Return the present command with its options, except --yes."""
+    context = click.get_current_context()
+    return command_of(context, *chosen_options(context, omit=("yes",)))
 
 
 def _announce(file: MigrationFile) -> None:
@@ -43,6 +64,7 @@ def apply_files(
     to: str | None = None,
     limit: int | None = None,
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP,
+    resume: Command = APPLY,
     dry_run: bool = False,
     assume_yes: bool,
     as_json: bool,
@@ -52,6 +74,7 @@ def apply_files(
     Args:
         to: the id of the last file, or its beginning; by default all are applied.
         limit: how many files at most.
+        resume: the command that was typed.
         dry_run: whether to show only what would be applied.
 
     Raises:
@@ -60,41 +83,72 @@ def apply_files(
     files.history.require_runnable()
     last = None if to is None else files.history.item(to).migration_id
     pending = file_migrations(session, files).pending(last)[:limit]
+    note_documents_to_remove(session, files, [one.file for one in pending])
     if dry_run:
-        return _dry_run(pending, as_json=as_json)
+        return _dry_run(session, pending, as_json=as_json)
     if pending:
-        draw_pending(pending)
-        confirm(f"Apply {counted(len(pending), 'migration file')} on {session.where}?", assume_yes=assume_yes)
+        _ask(session, pending, assume_yes=assume_yes)
     with progress_display() as show:
-        migrations = file_migrations(session, files, Monitor(progress=show))
-        run_options = RunOptions(failure_mode=failure_mode)
-        result = session.run(migrations.run(run_options, options, to=last, limit=limit))
+        monitor = Monitor(progress=show)
+        with stop_on_signal(monitor), resume_hint(resume):
+            migrations = file_migrations(session, files, monitor)
+            run_options = RunOptions(failure_mode=failure_mode)
+            result = session.run(migrations.run(run_options, options, to=last, limit=limit))
     if as_json:
         print_json(run_report(result))
     else:
-        _draw(result, {one.file.migration_id for one in pending if one.removes_values})
+        _draw(result, {one.file.migration_id for one in pending if one.removes_values}, resume)
     return _exit(result)
 
 
-def _dry_run(pending: Sequence[FileMigration], *, as_json: bool) -> Exit:
+def _ask(session: Session, pending: Sequence[FileMigration], *, assume_yes: bool) -> None:
+    """Print on stderr what files do; on a terminal also documents and time, and ask."""
+    note(f"{counted(len(pending), 'migration file')} to apply:")
+    if not will_ask(assume_yes=assume_yes):
+        for one in pending:
+            draw_operations(note, one.file.migration_id, one.file.description, one.file.operations)
+        return
+    estimates = estimates_of(session, pending)
+    for found in estimates:
+        draw_estimate(note, found)
+    draw_deployment(note, estimates)
+    confirm(question(estimates, session.where), assume_yes=assume_yes)
+
+
+def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: bool) -> Exit:
+    estimates = estimates_of(session, pending)
     if as_json:
-        print_json({"status": Outcome.DRY_RUN.value, "pending": [one.file.migration_id for one in pending]})
+        print_json(
+            {
+                "status": Outcome.DRY_RUN.value,
+                "refusal": first_refusal(estimates),
+                "migrations": [file_report(one.migration.file, one) for one in estimates],
+            }
+        )
         return Exit.DONE
-    if pending:
-        draw_pending(pending)
-        line(f"Dry run: {counted(len(pending), 'migration file')} would be applied; nothing was written.")
-    else:
+    if not pending:
         line("Dry run: no pending migration files.", Tone.DONE)
+        return Exit.DONE
+    if (refusal := first_refusal(estimates)) is not None:
+        line(f"A run would be refused. {refusal}", Tone.WARNING)
+    else:
+        line(f"Dry run: {counted(len(pending), 'migration file')} would be applied; nothing was written.")
+    for one in estimates:
+        draw_estimate(line, one)
+        draw_failed_values(one)
     return Exit.DONE
 
 
-def draw_pending(pending: Sequence[FileMigration]) -> None:
-    """Print on stderr what files do."""
-    note(f"{counted(len(pending), 'migration file')} to apply:")
-    for one in pending:
-        note(f"{one.file.migration_id}{': ' * bool(one.file.description)}{one.file.description}")
-        for operation in one.file.operations:
-            note(f"  {operation.describe()}{'' if operation.is_reversible else ' (not reversible)'}")
+def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]) -> None:
+    """Print on stderr how many documents the models have that files remove."""
+    ids = [
+        file.migration_id for file in pending if any(isinstance(one, RemoveModel) for one in file.operations)
+    ]
+    counts = session.run(file_migrations(session, files).documents_to_remove(ids)) if ids else {}
+    for model, number in counts.items():
+        note(
+            f"{model}: {counted(number, 'document')} and the index stay until om migrate cleanup removes them"
+        )
 
 
 def _exit(result: FilesResult) -> Exit:
@@ -103,38 +157,52 @@ def _exit(result: FilesResult) -> Exit:
     return Exit.DONE
 
 
-def _draw(result: FilesResult, removing: Collection[str]) -> None:
-    """Print the result. `removing`: ids of files that leave values to remove."""
+def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> None:
+    """Print the result.
+
+    Args:
+        removing: ids of files that leave values to remove.
+        resume: the command that was typed.
+    """
     done = [one for one in result.files if one.result.is_complete]
     if not result.files:
         line("No pending migration files.", Tone.DONE)
     elif result.stopped is None:
         line(f"{counted(len(done), 'migration file')} applied.", Tone.DONE)
     else:
-        line(f"Stopped: {_reason(result.stopped)}", Tone.WARNING)
+        stopped = result.stopped
+        line(f"Stopped at {printable(stopped.migration_id)}: {_reason_of_stop(stopped)}.", Tone.WARNING)
     for one in result.files:
         line(f"  {_summary(one)}")
         if one.result.failures.count:
             draw_failures(one.result.failures)
     if result.stopped is not None:
         draw_results(result.stopped.result.indexes, {}, Plan(()), verbose=False)
-        line(Hint("Resume with: ", Command("migrate run")))
+        if result.stopped.result.outcome is Outcome.STOPPED:
+            line(Hint("Resume with: ", resume))
+        else:
+            line(Hint("Correct the documents listed above, then run again: ", resume))
+            line(Hint("Or continue without them in query results: ", resume.adding("--accept-unindexed")))
+            line(Hint("Or roll back with: ", Command("migrate rollback", result.stopped.migration_id)))
     elif any(one.migration_id in removing for one in done):
         line(
             Hint(
-                "Values that only the previous version of the application needs are kept. When it no longer runs, "
+                "Values that only the old version of the application needs are kept. When it no longer runs, "
                 "remove them with: ",
-                Command("migrate cleanup"),
+                CLEAN_UP,
             )
         )
 
 
-def _reason(one: AppliedFile) -> str:
-    outcome, data = one.result.outcome, one.result.data
-    if outcome is Outcome.STOPPED and data is not None:
-        return f"{printable(one.migration_id)}: {data.stopped}."
-    where = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
-    return f"{printable(one.migration_id)}: {where}, because queries would lose documents."
+def _reason_of_stop(one: AppliedFile) -> str | None:
+    """Return why a file is not complete; None if it is."""
+    outcome = one.result.outcome
+    if outcome is Outcome.DONE:
+        return None
+    if outcome is Outcome.STOPPED:
+        return one.result.stopped
+    what = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
+    return f"{what}, because queries would lose documents"
 
 
 def _summary(one: AppliedFile) -> str:
@@ -144,9 +212,11 @@ def _summary(one: AppliedFile) -> str:
         parts.append(
             f"{counted(data.documents, 'document')} read, {counted(data.converted, 'value')} changed"
         )
-    if indexes:
-        parts.append(f"{counted_indexes(len(indexes))} changed")
-    changed = "; ".join(parts) or "recorded"
+    parts += [f"{counted(move.moved, 'document')} moved to other keys" for move in one.result.moves]
+    cut_over = [index for index in indexes if not index.is_refused]
+    if cut_over and one.result.is_prepared:
+        parts.append(f"{counted_indexes(len(cut_over))} changed")
+    changed = "; ".join(parts) or ("recorded" if one.result.is_complete else "nothing changed")
     return f"{printable(one.migration_id)}: {changed} ({duration(one.seconds)})"
 
 
@@ -160,7 +230,8 @@ def run_report(result: FilesResult) -> dict[str, Any]:
                 "status": one.result.outcome.value,
                 "documents": one.result.data.documents if one.result.data else 0,
                 "converted": one.result.data.converted if one.result.data else 0,
-                "failures": one.result.failures.count,
+                "failed": one.result.failures.count,
+                "reason": _reason_of_stop(one),
                 "indexes": [result_report(index) for index in one.result.indexes],
                 "seconds": round(one.seconds, 3),
             }

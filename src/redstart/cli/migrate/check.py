@@ -8,7 +8,7 @@ import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.migrate.history import draw_differences
-from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
+from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, line, print_json
 from redstart.cli.session import Session, open_session
@@ -17,6 +17,7 @@ from redstart.errors import MigrationError
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.files.autodetector import detect
 from redstart.migrations.files.declarations import DATA, SCHEMA
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import Difference, DifferenceKind
 from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses

@@ -1,38 +1,47 @@
 """`om migrate cleanup`: drop unused indexes, and remove values that only earlier versions need."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import counted_indexes, index_migration
 from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.project_files import load, look, root_of
+from redstart.cli.migrate.project_files import load, look, migrations_root, root_of
 from redstart.cli.migrate.undo_files import contract_files, draw_contracted
 from redstart.cli.options import Settings, common, confirm, will_ask, yes
-from redstart.cli.output import Tone, line, print_json
+from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.session import open_session
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.file_migrations import ContractResult
 from redstart.migrations.indexes.migrator import unused_indexes
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="List what would be dropped; write nothing.")
+@migrations_root()
 @yes
 @common
-def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> int:
-    """Drop the indexes that Redstart built and no alias points to. Never deletes documents.
+def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes: bool, as_json: bool) -> int:
+    """Drop the indexes that Redstart built and no alias points to.
 
-    In a project with migration files, first remove the values that only the version before them needs. Stop all
-    processes of that version before.
+    In a project with migration files, first remove the values that only the version before them needs, and the
+    documents and indexes of removed models. Stop all processes of that version before. Other documents are never
+    deleted.
     """
-    is_with_files = load(root_of(None)).are_in_use
-    contracted: list[tuple[str, RunResult]] = []
+    is_with_files = load(root_of(migrations_dir)).are_in_use
+    contracted: list[tuple[str, ContractResult]] = []
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
-        files = look(session, root_of(None)) if is_with_files else None
+        files = look(session, root_of(migrations_dir)) if is_with_files else None
         to_contract = file_migrations(session, files).to_contract() if files is not None else []
+        if files is not None and to_contract:
+            counts = session.run(file_migrations(session, files).documents_to_remove(to_contract))
+            for model, number in counts.items():
+                note(
+                    f"{model}: {counted(number, 'document')} and the index {'would' if dry_run else 'will'} be removed"
+                )
         if files is not None and to_contract and not dry_run:
             confirm(
                 f"Remove the values that only the version before {', '.join(to_contract)} needs, on {session.where}? "
@@ -74,6 +83,6 @@ def cleanup(settings: Settings, dry_run: bool, yes: bool, as_json: bool) -> int:
     return _exit(contracted)
 
 
-def _exit(contracted: Sequence[tuple[str, RunResult]]) -> Exit:
+def _exit(contracted: Sequence[tuple[str, ContractResult]]) -> Exit:
     is_stopped = any(result.stopped is not None for _, result in contracted)
     return Exit.INTERRUPTED if is_stopped else Exit.DONE

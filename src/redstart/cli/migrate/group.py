@@ -18,20 +18,20 @@ COMMANDS = {
     "merge": (f"{_HERE}.merge:merge", "Join two branches of migration files."),
     "stamp": (f"{_HERE}.stamp:stamp", "Record a migration file as applied without running it."),
     "rollback": (f"{_HERE}.rollback:rollback", "Roll back a migration file, or the indexes."),
+    "downgrade": (
+        f"{_HERE}.redis_om_record:downgrade",
+        "Roll back the last schema migration files of redis-om.",
+    ),
+    "reset": (
+        f"{_HERE}.redis_om_record:reset",
+        "Clear the record of the schema migration files of redis-om.",
+    ),
     "cleanup": (f"{_HERE}.cleanup:cleanup", "Drop unused indexes, and values of earlier versions."),
 }
 
 
-FILES = Hint(
-    "Redstart does not run the schema migration files of redis-om; ",
-    Command("migrate status"),
-    " lists them. Create and replace indexes with: ",
-    Command("migrate run", "--models", "MODULE"),
-)
 REPLACED = {
-    "downgrade": FILES,
     **dict.fromkeys(("--module", "-m"), Hint("Use: ", Command("migrate run", "--models", "MODULE"))),
-    "reset": "To remove an ID from the record of applied files, call: SchemaMigrator().mark_unapplied(id)",
 }
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from redstart.cli.failure_tables import draw_all_failures, draw_failures
 from redstart.cli.migrate.project_files import (
-    ProjectFiles,
     Row,
     look,
     migrations_root,
@@ -21,7 +21,11 @@ from redstart.cli.output import Tone, counted, duration, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.tables import pairs, table
 from redstart.display import printable
+from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.failure import FailureSummary
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import Difference, DifferenceKind, HistoryItem
+from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint
 
 CREATE_FIRST = Hint("Write the first one with: ", Command("migrate create", "NAME"))
@@ -102,23 +106,33 @@ def current(settings: Settings, migrations_dir: Path | None, as_json: bool) -> N
 
 @click.command()
 @click.argument("migration_id", metavar="ID")
+@click.option("-v", "--verbose", is_flag=True, help="Show each value that a run could not change.")
 @migrations_root()
 @common
-def show(settings: Settings, migration_id: str, migrations_dir: Path | None, as_json: bool) -> None:
+def show(
+    settings: Settings, migration_id: str, verbose: bool, migrations_dir: Path | None, as_json: bool
+) -> None:
     """Show the migration file ID: what it changes, what it depends on, and when it was applied. Writes nothing.
 
-    The beginning of the id is enough, if no other id begins with it.
+    Values that its last run could not change are listed by reason. The beginning of the id is enough, if no other id
+    begins with it.
     """
     with open_session(settings, needs_models=False) as session:
         files = look(session, root_of(migrations_dir))
-    item = files.history.item(migration_id)
+        item = files.history.item(migration_id)
+        failures = FailureSummary(session.run(FailureLog(StateKeys(item.migration_id)).all()))
     if as_json:
-        print_json(_report(files, item))
-    else:
-        _draw(files, item)
+        print_json(_report(files, item, failures))
+        return
+    _draw(files, item)
+    if failures.count and verbose:
+        draw_all_failures(failures)
+    elif failures.count:
+        draw_failures(failures)
+        line(Hint("List each of them with: ", Command("migrate show", item.migration_id, "--verbose")))
 
 
-def _report(files: ProjectFiles, item: HistoryItem) -> dict[str, Any]:
+def _report(files: ProjectFiles, item: HistoryItem, failures: FailureSummary) -> dict[str, Any]:
     return {
         **row_of(item).report(),
         "required_by": _required_by(files, item),
@@ -126,6 +140,8 @@ def _report(files: ProjectFiles, item: HistoryItem) -> dict[str, Any]:
         "checksum": item.file.checksum if item.file else None,
         "applied_checksum": item.entry.checksum if item.entry else None,
         "problem": None if item.problem is None else problem_report(item.problem),
+        "failed": failures.count,
+        "failures": [failure.as_dict() for failure in failures.first],
     }
 
 

@@ -1,17 +1,32 @@
 """`om migrate plan`: what the pending migration files would do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from redstart.cli.migrate.apply_files import file_migrations, note_documents_to_remove
+from redstart.cli.migrate.file_estimates import (
+    deployment,
+    draw_deployment,
+    draw_estimate,
+    draw_failed_values,
+    draw_operations,
+    estimates_of,
+    file_report,
+    first_refusal,
+)
 from redstart.cli.migrate.history import CREATE_FIRST
-from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
+from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.options import Settings, common
-from redstart.cli.output import Tone, counted, line, print_json
-from redstart.cli.session import open_session
+from redstart.cli.output import Tone, counted, line, print_json, rendered
+from redstart.cli.session import Session, open_session
 from redstart.display import printable
+from redstart.errors import UnsupportedOperationError
+from redstart.migrations.file_estimate import FileEstimate
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.project import ProjectFiles
 from redstart.next_steps import Command, Hint
 
 
@@ -20,31 +35,28 @@ from redstart.next_steps import Command, Hint
 @migrations_root()
 @common
 def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_json: bool) -> None:
-    """Show what the pending migration files change, in the order in which they are applied. Writes nothing."""
+    """Show what the pending migration files change, in the order in which they are applied. Writes nothing.
+
+    Documents are counted in a sample. The commands of new indexes are shown as the server gets them.
+    """
     with open_session(settings, needs_models=False) as session:
         files = look(session, root_of(migrations_dir))
-    files.history.require_runnable()
-    pending = _chosen(files, to)
+        files.history.require_runnable()
+        pending = _chosen(files, to)
+        note_documents_to_remove(session, files, pending)
+        estimates, refusal = _estimates(session, files, pending)
     if as_json:
+        by_id = {one.migration.file.migration_id: one for one in estimates}
         print_json(
             {
                 "where": files.history.where,
-                "migrations": [
-                    {
-                        "id": file.migration_id,
-                        "description": file.description,
-                        "path": file.source,
-                        "operations": [
-                            {"text": one.describe(), "reversible": one.is_reversible}
-                            for one in file.operations
-                        ],
-                    }
-                    for file in pending
-                ],
+                "migrations": [file_report(file, by_id.get(file.migration_id)) for file in pending],
+                "deployment": [rendered(step) for step in deployment(estimates)] if estimates else [],
+                "refusal": refusal,
             }
         )
     else:
-        _draw(files, pending)
+        _draw(files, pending, estimates, refusal)
 
 
 def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
@@ -56,7 +68,28 @@ def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
     return [file for file in pending if file.migration_id in ids]
 
 
-def _draw(files: ProjectFiles, pending: list[MigrationFile]) -> None:
+def _estimates(
+    session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]
+) -> tuple[list[FileEstimate], str | None]:
+    """Return what a run would do, and why it would be refused.
+
+    Of an operation that this version does not run, nothing is known.
+    """
+    migrations = file_migrations(session, files)
+    try:
+        found = [migrations.migration(file.migration_id) for file in pending]
+    except UnsupportedOperationError as exc:
+        return [], exc.message
+    estimates = estimates_of(session, found)
+    return estimates, first_refusal(estimates)
+
+
+def _draw(
+    files: ProjectFiles,
+    pending: Sequence[MigrationFile],
+    estimates: Sequence[FileEstimate],
+    refusal: str | None,
+) -> None:
     where = printable(files.history.where)
     if not files.loaded.are_in_use:
         line(f"There are no migration files in {where}: indexes follow the models.")
@@ -66,10 +99,13 @@ def _draw(files: ProjectFiles, pending: list[MigrationFile]) -> None:
     if not pending:
         line("Nothing is pending.", Tone.DONE)
         return
+    if refusal is not None:
+        line(f"A run would be refused. {refusal}", Tone.WARNING)
     line(f"{counted(len(pending), 'migration file')} to apply, in this order:")
-    for file in pending:
-        line(f"{file.migration_id}{': ' * bool(file.description)}{file.description}")
-        for operation in file.operations:
-            line(f"  {operation.describe()}{'' if operation.is_reversible else ' (not reversible)'}")
-        if not file.operations:
-            line("  no operations")
+    for one in estimates:
+        draw_estimate(line, one)
+        draw_failed_values(one)
+    if not estimates:
+        for file in pending:
+            draw_operations(line, file.migration_id, file.description, file.operations)
+    draw_deployment(line, estimates)

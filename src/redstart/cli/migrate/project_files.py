@@ -3,24 +3,24 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from redstart.cli.migration_files import look as look_at_redis_om
 from redstart.cli.options import F
 from redstart.cli.session import Session
 from redstart.display import printable
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.files.declarations import DATA, SCHEMA, Kind, Problem
+from redstart.migrations.files.declarations import DATA, SCHEMA, Problem
 from redstart.migrations.files.history import FilesStatus
-from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger
+from redstart.migrations.files.ledger import LedgerEntry
 from redstart.migrations.files.loader import Found, load_directory
 from redstart.migrations.files.migration_file import LoadedFiles, load_files
-from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectHistory, project_history
+from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
+from redstart.migrations.files.project_history import FileState, HistoryItem
 from redstart.settings import get_root_migrations_dir
 
 
@@ -39,6 +39,12 @@ def root_of(directory: Path | None) -> Path:
     return directory or Path(get_root_migrations_dir())
 
 
+def schema_directory(root: Path) -> Path:
+    """Return the directory of redis-om's schema migration files: that in a directory, or the directory itself."""
+    inside = SCHEMA.directory(str(root))
+    return inside if inside.is_dir() else root
+
+
 def load(root: Path) -> LoadedFiles:
     """Load the migration files of a directory. Their output goes to stderr. Raises ConfigurationError."""
     with contextlib.redirect_stdout(sys.stderr):
@@ -51,36 +57,6 @@ def load_redis_om(root: Path) -> list[Found]:
         return [load_directory(kind.directory(str(root)), kind) for kind in (SCHEMA, DATA)]
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectFiles:
-    """All migration files, and what the server has recorded of them.
-
-    Attributes:
-        redis_om: the state of redis-om's files, by kind.
-    """
-
-    loaded: LoadedFiles
-    ledger: Ledger
-    redis_om: dict[str, FilesStatus]
-
-    @property
-    def history(self) -> ProjectHistory:
-        """The files of Redstart in order."""
-        return project_history(self.loaded, self.ledger, self._others)
-
-    def without(self, migration_id: str) -> "ProjectFiles":
-        """Return the files as they are after the rollback of one."""
-        entries = {name: entry for name, entry in self.ledger.entries.items() if name != migration_id}
-        return replace(self, ledger=replace(self.ledger, entries=entries))
-
-    @property
-    def _others(self) -> set[str]:
-        found = {DATETIME_MIGRATION}
-        for status in self.redis_om.values():
-            found |= {one.migration_id for one in (*status.applied, *status.pending)} | {*status.recorded}
-        return found
-
-
 def look(session: Session, root: Path, *, may_be_damaged: bool = False) -> ProjectFiles:
     """Load all migration files, and read what the server has recorded of them.
 
@@ -91,16 +67,9 @@ def look(session: Session, root: Path, *, may_be_damaged: bool = False) -> Proje
         ConfigurationError: the directory cannot be listed.
         StateDamagedError: the ledger is damaged.
     """
-    loaded = load(root)
-    redis_om = {kind.name: _redis_om(session, kind, root) for kind in (SCHEMA, DATA)}
-    ledger = session.run(read_ledger())
-    if not may_be_damaged:
-        ledger.require_intact()
-    return ProjectFiles(loaded, ledger, redis_om)
-
-
-def _redis_om(session: Session, kind: Kind, root: Path) -> FilesStatus:
-    return look_at_redis_om(session, kind, kind.directory(str(root)))
+    with contextlib.redirect_stdout(sys.stderr):
+        source = SourceFiles.load(root, (DATETIME_MIGRATION,))
+    return session.run(read_project(source, may_be_damaged=may_be_damaged))
 
 
 STATES = {
@@ -119,6 +88,7 @@ class Row:
         kind: `redstart`, or whose directory of redis-om the file is in: `redis-om schema` or `redis-om data`.
         path: the file; None if there is none.
         entry: of a file of Redstart that is recorded as applied.
+        is_started: whether its run or rollback was started and is not complete.
     """
 
     migration_id: str
@@ -129,9 +99,12 @@ class Row:
     path: str | None = None
     dependencies: tuple[str, ...] = ()
     entry: LedgerEntry | None = None
+    is_started: bool = False
 
     def state_text(self) -> str:
         """Return the state in words."""
+        if self.is_started:
+            return "rollback started, not complete" if self.is_applied else "started, not complete"
         if self.state is FileState.UNUSABLE:
             return f"{'applied' if self.is_applied else 'pending'}, cannot be used"
         return STATES[self.state]
@@ -144,6 +117,7 @@ class Row:
             "state": self.state.value,
             "description": self.description,
             "path": self.path,
+            "started": self.is_started,
             "dependencies": list(self.dependencies),
             "applied_ms": None if self.entry is None else self.entry.applied_ms,
             "applied_by": None if self.entry is None else printable(self.entry.applied_by),
@@ -171,6 +145,7 @@ def row_of(item: HistoryItem) -> Row:
         None if source is None else source.source,
         item.file.dependencies if item.file else (),
         item.entry,
+        item.started is not None,
     )
 
 

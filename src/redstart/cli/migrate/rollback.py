@@ -1,17 +1,19 @@
 """`om migrate rollback`: switch back to previous indexes."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
 from redstart.cli.exit_codes import Exit
+from redstart.cli.file_execution import roll_back_file
 from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
 from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.group import FILES
-from redstart.cli.migrate.project_files import ProjectFiles, load, look, root_of
+from redstart.cli.migrate.project_files import load, look, migrations_root, root_of, schema_directory
 from redstart.cli.migrate.undo_files import roll_back_files
-from redstart.cli.options import Settings, accept_unindexed, common, confirm, will_ask, yes
-from redstart.cli.output import Tone, counted, duration, line, print_json, rendered
+from redstart.cli.migration_files import find
+from redstart.cli.options import Settings, accept_unindexed, common, confirm, verbose, will_ask, yes
+from redstart.cli.output import Tone, counted, duration, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, open_session
 from redstart.migrations.context import Monitor
@@ -19,6 +21,8 @@ from redstart.migrations.coordinator import rollback_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.record import read_record
+from redstart.migrations.files.declarations import SCHEMA
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.state import read_records
@@ -30,45 +34,70 @@ from redstart.next_steps import Command, Hint
 @click.command()
 @click.argument("migration_id", metavar="[ID]", required=False)
 @click.option("--to", metavar="ID", help="Roll back all migration files after ID, the last one first.")
+@migrations_root()
 @accept_unindexed
 @click.option(
     "--drop-created",
     is_flag=True,
     help="After a data rollback: also drop indexes that did not exist before Redstart created them.",
 )
+@click.option("--dry-run", is_flag=True, help="With the ID of a file of redis-om: write nothing.")
+@verbose
 @yes
 @common
 def rollback(
     settings: Settings,
     migration_id: str | None,
     to: str | None,
+    migrations_dir: Path | None,
     accept_unindexed: bool,
     drop_created: bool,
+    dry_run: bool,
+    verbose: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Roll back the migration file ID, by default the last applied one.
+    """Roll back the migration file ID, by default the last one that was applied or started.
 
     In a project without migration files: switch back to the dual-format indexes or, after a data rollback, to the
     original ones. `om migrate-data rollback` includes this step. Each index is checked first; one that would drop
     documents from query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
+
+    A schema migration file of redis-om is rolled back by its own down().
     """
-    if load(root_of(None)).are_in_use:
+    are_in_use = load(root_of(migrations_dir)).are_in_use
+    if migration_id is not None and to is None:
+        directory = schema_directory(root_of(migrations_dir))
+        if not are_in_use or migration_id in find(SCHEMA, directory).migrations:
+            with open_session(settings, writes=not dry_run, needs_models=False) as session:
+                return roll_back_file(
+                    session,
+                    settings,
+                    SCHEMA,
+                    migration_id,
+                    directory,
+                    dry_run=dry_run,
+                    assume_yes=yes,
+                    verbose=verbose,
+                    as_json=as_json,
+                )
+    if dry_run:
+        raise click.UsageError("--dry-run is for a migration file of redis-om. Give its ID.")
+    if are_in_use:
         options = ExpansionOptions(accept_unindexed=accept_unindexed)
         with open_session(settings, writes=True, needs_models=False) as session:
-            files = look(session, root_of(None))
+            files = look(session, root_of(migrations_dir))
             ids = _files_to_roll_back(session, files, migration_id, to)
             return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)
-    if migration_id is not None or to is not None:
+    if to is not None:
         raise click.UsageError(
-            f"Migration file {migration_id or to!r} was not rolled back: the project has no migration files. "
-            f"{rendered(FILES)}"
+            f"Nothing was rolled back to {to!r}: the project has no migration files. For one of redis-om, give its ID."
         )
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         if will_ask(assume_yes=yes):
             confirm(_rollback_question(session), assume_yes=yes)
-        with progress_display() as show:
+        with progress_display(every_step=verbose) as show:
             context = session.context(Monitor(progress=show))
             undone, results = session.run(
                 rollback_indexes(

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import Exit
+from redstart.cli.file_execution import RedisOmFiles, draw_executed, exit_with_files, open_files, run_first
 from redstart.cli.index_report import (
     blocking_report,
     counted_indexes,
@@ -22,10 +23,10 @@ from redstart.cli.index_report import (
     pending_indexes,
     result_report,
 )
-from redstart.cli.migrate.apply_files import apply_files
+from redstart.cli.migrate.apply_files import apply_files, typed_again
 from redstart.cli.migrate.project_files import load, root_of
 from redstart.cli.migrate.project_files import look as look_at_files
-from redstart.cli.migration_files import exit_with_files, migrations_dir, pending_files
+from redstart.cli.migration_files import migrations_dir
 from redstart.cli.model_warnings import (
     find_unclaimed,
     note_unclaimed,
@@ -76,14 +77,14 @@ class _Inspection:
     """What is read before a run or dry run.
 
     Attributes:
-        files: the ids of pending migration files.
+        files: the migration files of redis-om.
         overlaps: pairs of models with overlapping key prefixes, for --json.
     """
 
     planned: list[PlannedIndex]
     estimates: list[IndexEstimate]
     statuses: list[IndexStatus]
-    files: list[str]
+    files: RedisOmFiles
     unmanaged: list[Unmanaged]
     overlaps: list[dict[str, str]]
 
@@ -92,10 +93,10 @@ class _Inspection:
         """The indexes that a run changes."""
         return pending_indexes(self.statuses)
 
-    def report(self) -> dict[str, Any]:
-        """Return the keys of --json that runs and dry runs share."""
+    def report(self, applied_files: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the keys of --json that runs and dry runs share. `applied_files`: ids of files that a run applied."""
         return {
-            "pending_files": self.files,
+            "pending_files": [name for name in self.files.ids() if name not in applied_files],
             "unmanaged": unclaimed_report(self.unmanaged),
             "overlapping_prefixes": self.overlaps,
         }
@@ -103,6 +104,7 @@ class _Inspection:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show what would be built; write nothing.")
+@click.option("--limit", type=click.IntRange(0), metavar="N", help="Apply at most N migration files.")
 @migrations_dir(SCHEMA)
 @accept_unindexed
 @accept_unreadable
@@ -114,6 +116,7 @@ class _Inspection:
 def run(
     settings: Settings,
     dry_run: bool,
+    limit: int | None,
     migrations_dir: Path | None,
     accept_unindexed: bool,
     accept_unreadable: bool,
@@ -128,23 +131,38 @@ def run(
     If dates change from TAG to NUMERIC, the new index is only built: `om migrate-data run` converts the data and
     cuts over. A cutover that would drop documents from query results is refused, with exit code 3.
 
-    In a project with migration files, apply the pending ones instead, like `om upgrade`. Those of redis-om are not run;
-    pending ones are listed, with exit code 3.
+    In a project with migration files, apply the pending ones instead, like `om upgrade`. Pending schema migration files
+    of redis-om run first, in order; they are outside the undo log.
     """
     options = ExpansionOptions(
         accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
     )
     if load(root_of(None)).are_in_use:
         with open_session(settings, writes=not dry_run, needs_models=False) as session:
+            run_first(session, settings, SCHEMA, root_of(None), dry_run=dry_run, assume_yes=yes)
             files = look_at_files(session, root_of(None))
-            return apply_files(session, files, options, dry_run=dry_run, assume_yes=yes, as_json=as_json)
+            return apply_files(
+                session,
+                files,
+                options,
+                limit=limit,
+                resume=typed_again(),
+                dry_run=dry_run,
+                assume_yes=yes,
+                as_json=as_json,
+            )
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
-        inspection = _inspect(session, migrations_dir, options)
+        redis_om = open_files(session, settings, SCHEMA, migrations_dir, verbose=verbose)
+        inspection = _inspect(session, redis_om, options)
+        chosen = redis_om.announce(limit)
         check = partial(_check, session, inspection.planned, options, accept_unreadable=accept_unreadable)
         if dry_run:
             return _dry_run(inspection, options, refusal_by(check), as_json=as_json)
         check()
-        _ask(inspection, session.where, assume_yes=yes)
+        _ask(inspection, len(chosen), session.where, assume_yes=yes)
+        executed = redis_om.run(limit)
+        if executed.error is not None:
+            raise executed.error
         phase_before = _migration_status(session).phase
         results, blocking_values = _migrate(session, inspection.planned, options)
         status = _migration_status(session)
@@ -157,8 +175,10 @@ def run(
             "blocking": blocking_report(blocking_values),
             "phase": status.phase.value,
         }
-        print_json(indexes | inspection.report())
+        applied = {"applied_files": list(executed.done)}
+        print_json(indexes | applied | inspection.report(executed.done))
     else:
+        draw_executed(executed)
         _draw_outcome(results, refused)
         draw_results(results, blocking_values, session.plan, verbose=verbose)
         is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
@@ -166,15 +186,14 @@ def run(
             draw_phase_guidance(status.phase, cut_over_to_come=status.is_cutover_pending)
             if status.phase is MigrationPhase.EXPANDED:
                 next_step("Convert and cut over with", CONVERT)
-    return exit_with_files(Exit.PENDING if refused else Exit.DONE, inspection.files, SCHEMA)
+    return exit_with_files(Exit.PENDING if refused else Exit.DONE, executed, SCHEMA)
 
 
-def _inspect(session: Session, directory: Path | None, options: ExpansionOptions) -> _Inspection:
-    """Read indexes and migration files, and print warnings."""
+def _inspect(session: Session, files: RedisOmFiles, options: ExpansionOptions) -> _Inspection:
+    """Read indexes, and print warnings."""
     session.run(require_search())
     session.require_intact(exempt=LISTS)
     overlaps = note_overlapping_prefixes(session)
-    files = pending_files(session, SCHEMA, directory)
     planned = session.planned_indexes()
     estimates = session.run(estimate_builds(planned, keep_old_index=options.keep_old_index))
     statuses = session.run(index_statuses(planned))
@@ -228,10 +247,12 @@ def _dry_run(
     return Exit.DONE
 
 
-def _ask(inspection: _Inspection, where: str, *, assume_yes: bool) -> None:
-    """Print the estimates, and ask on a terminal if indexes are to be changed."""
+def _ask(inspection: _Inspection, files: int, where: str, *, assume_yes: bool) -> None:
+    """Print the estimates, and ask on a terminal if files of redis-om are to run, or indexes to be changed."""
     for estimate in inspection.estimates:
         note(forecast_line(estimate))
+    if files:
+        confirm(f"Run {counted(files, 'migration file')} of redis-om on {where}?", assume_yes=assume_yes)
     if inspection.pending:
         confirm(_question(inspection.pending, inspection.estimates, where), assume_yes=assume_yes)
 

@@ -5,20 +5,19 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.migrate.project_files import ProjectFiles, look, migrations_root, root_of
+from redstart.cli.file_execution import files_lease
+from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.options import Settings, common, confirm, yes
 from redstart.cli.output import Tone, line, print_json, warn
-from redstart.cli.session import Session, open_session
+from redstart.cli.session import open_session
 from redstart.display import printable
-from redstart.effects import Op
 from redstart.errors import MigrationFileError
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectHistory
 from redstart.migrations.files.stamp import record_without_running, remove_from_record
 from redstart.migrations.holder import this_user
-from redstart.migrations.lease import Lease, acquire
-from redstart.migrations.state_keys import FILES_LEASE
 from redstart.next_steps import Command, Hint
 
 
@@ -68,9 +67,9 @@ def stamp(
             question = f"Remove {names} from the record" if remove else f"Record {names} as applied"
             confirm(f"{question} on {session.where}? {consequence}", assume_yes=yes)
             if remove:
-                session.run(remove_from_record(_lease(session), ids))
+                session.run(remove_from_record(files_lease(session), ids))
             else:
-                ids = session.run(record_without_running(_lease(session), chosen, this_user()))
+                ids = session.run(record_without_running(files_lease(session), chosen, this_user()))
     if as_json:
         print_json({"recorded": [] if remove else ids, "removed": ids if remove else []})
         return
@@ -80,18 +79,6 @@ def stamp(
         line(
             f"{'Removed from the record' if remove else 'Recorded as applied'}: {printable(name)}", Tone.DONE
         )
-
-
-def _lease(session: Session) -> Op[Lease]:
-    context = session.context()
-    return acquire(
-        FILES_LEASE,
-        context.token,
-        context.holder,
-        is_gone=context.is_gone,
-        clock=context.clock,
-        waiting=context.monitor.waiting,
-    )
 
 
 def _to_record(files: ProjectFiles, wanted: str) -> list[MigrationFile]:

@@ -15,6 +15,9 @@ from redstart.cli.index_report import (
     still_filling,
     superseded_message,
 )
+from redstart.cli.migrate.files_status import draw_project_status, project_status
+from redstart.cli.migrate.project_files import look as look_at_project
+from redstart.cli.migrate.project_files import root_of
 from redstart.cli.migration_files import draw_files, files_report, look, migrations_dir, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import Settings, common
@@ -29,6 +32,7 @@ from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_s
 from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
 from redstart.migrations.phase import MigrationPhase, MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
+from redstart.next_steps import Command
 
 REPLACED_EXTERNALLY = (
     "{}: another tool (for example redis-om's Migrator) replaced the active index. No data is lost, but queries may "
@@ -51,6 +55,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         overlaps = note_overlapping_prefixes(session)
         statuses = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
+        project = project_status(session, look_at_project(session, root_of(None), may_be_damaged=True))
         unmanaged = find_unclaimed(session)
         pending = pending_indexes(statuses)
         migration = (
@@ -64,19 +69,25 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "indexes": [_report(index) for index in statuses],
                 "pending": [index.planned.name for index in pending],
                 "files": files_report(files),
+                "migration_files": project.report(),
                 "unmanaged": unclaimed_report(unmanaged),
                 "overlapping_prefixes": overlaps,
             }
         )
     else:
         _draw_indexes(statuses, pending)
-        if migration is not None:
+        if project.files.loaded.are_in_use:
+            draw_project_status(project)
+            if pending and not project.is_pending:
+                next_step("Write the changes of the models to a file with", Command("migrate create", "NAME"))
+        elif migration is not None:
             _draw_next_step(pending, migration)
         draw_unclaimed(unmanaged)
         if files.total:
             line(f"Total migrations: {files.total} in files")
         draw_files(files)
-    return Exit.PENDING if check and (pending or waits(files)) else Exit.DONE
+    is_pending = bool(pending) or waits(files) or project.is_pending
+    return Exit.PENDING if check and is_pending else Exit.DONE
 
 
 def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus]) -> None:

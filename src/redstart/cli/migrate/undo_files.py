@@ -6,7 +6,6 @@ from typing import Any
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import draw_results, result_report
 from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.project_files import ProjectFiles
 from redstart.cli.options import confirm
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.progress import progress_display
@@ -14,8 +13,9 @@ from redstart.cli.session import Session
 from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.run import RunOptions, RunResult
-from redstart.migrations.file_migrations import FileRollbackResult
+from redstart.migrations.data.run import RunOptions
+from redstart.migrations.file_migrations import ContractResult, FileRollbackResult
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
 from redstart.next_steps import Command, Hint
@@ -39,21 +39,17 @@ def roll_back_files(
         ids: the last applied file first.
 
     Raises:
-        See `FileMigrations.roll_back`.
+        See `FileMigrations.roll_back`. Nothing is asked if the first rollback would be refused.
     """
     if ids:
+        file_migrations(session, files).require_rollback(ids[0])
         note(f"{counted(len(ids), 'migration file')} to roll back:")
         for name in ids:
             note(f"  {printable(name)}")
         confirm(f"Roll back {counted(len(ids), 'migration file')} on {session.where}?", assume_yes=assume_yes)
-    results: list[FileRollbackResult] = []
     with progress_display() as show:
-        for name in ids:
-            migrations = file_migrations(session, files, Monitor(progress=show))
-            results.append(session.run(migrations.roll_back(name, options)))
-            if not results[-1].is_complete:
-                break
-            files = files.without(name)
+        migrations = file_migrations(session, files, Monitor(progress=show))
+        results = session.run(migrations.roll_back_all(files, ids, options))
     outcome = _outcome(results)
     if as_json:
         print_json({"status": outcome.value, "migrations": [rollback_report(one) for one in results]})
@@ -97,10 +93,8 @@ def _draw_one(one: FileRollbackResult) -> None:
     if data is None:
         line(f"  {name}: indexes only")
     else:
-        line(
-            f"  {name}: {counted(data.restored_exactly, 'value')} restored, "
-            f"{data.reformatted:,} written since and changed back"
-        )
+        newer = f", {data.reformatted:,} written since and changed back" if data.reformatted else ""
+        line(f"  {name}: {counted(data.restored_exactly, 'value')} restored{newer}")
         if data.kept:
             line(f"  {data.kept:,} written since have no equivalent and are left unchanged:", Tone.WARNING)
             for failure in data.examples:
@@ -122,28 +116,41 @@ def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
     return {
         "id": one.migration_id,
         "status": one.outcome.value,
+        "reason": data.stopped if data else None,
         "restored_exactly": data.restored_exactly if data else 0,
-        "reformatted": data.reformatted if data else 0,
-        "kept": data.kept if data else 0,
+        "changed_back": data.reformatted if data else 0,
+        "not_reversible": data.kept if data else 0,
+        "not_reversible_values": [failure.as_dict() for failure in data.examples] if data else [],
         "unrestored": data.unrestored if data else 0,
+        "unrestored_values": [failure.as_dict() for failure in data.unrestored_examples] if data else [],
         "indexes": [result_report(index) for index in one.indexes],
     }
 
 
-def contract_files(session: Session, files: ProjectFiles) -> list[tuple[str, RunResult]]:
-    """Remove the values that only earlier versions need, and return the result of each file."""
+def contract_files(session: Session, files: ProjectFiles) -> list[tuple[str, ContractResult]]:
+    """Remove the values and models that only earlier versions need, and return the result of each file."""
     with progress_display() as show:
         migrations = file_migrations(session, files, Monitor(progress=show))
         return session.run(migrations.contract(RunOptions()))
 
 
-def draw_contracted(results: Sequence[tuple[str, RunResult]]) -> None:
+def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
     """Print what was removed."""
     for name, result in results:
         if result.stopped is not None:
             line(f"{printable(name)}: stopped: {result.stopped}. Run the command again.", Tone.WARNING)
-        else:
+            continue
+        if result.data is not None:
+            values = counted(result.data.converted, "value")
+            line(f"{printable(name)}: {values} removed that only the old version needs", Tone.DONE)
+        for one in result.removed:
+            if one.owner:
+                line(
+                    f"{printable(name)}: documents of {one.model} stay: {one.owner} has the same keys",
+                    Tone.WARNING,
+                )
+                continue
+            documents = counted(one.documents, "document")
             line(
-                f"{printable(name)}: {counted(result.converted, 'value')} removed that only the previous version needs",
-                Tone.DONE,
+                f"{printable(name)}: {documents} of {one.model} removed; a rollback restores them", Tone.DONE
             )

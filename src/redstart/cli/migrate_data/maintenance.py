@@ -2,7 +2,7 @@
 
 import click
 
-from redstart.cli.migration_files import NO_UNDO_LOG, require_built_in
+from redstart.cli.migration_files import require_undo_log
 from redstart.cli.options import Settings, common, confirm, migration_id, require_yes, yes
 from redstart.cli.output import counted, line, print_json
 from redstart.cli.session import open_session
@@ -40,7 +40,7 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
     This frees memory. The migration can no longer be rolled back.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
-        require_built_in(session, migration_id, NO_UNDO_LOG)
+        require_undo_log(session, migration_id)
         last_copies = session.run(session.migration().last_copies())
         removed = session.run(session.migration().has_undo_log())
         if removed:

@@ -17,6 +17,7 @@ from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
+from redstart.migrations.file_progress import FileProgress
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
 from redstart.migrations.outcomes import Refusal, StatusResult, VerificationResult
@@ -184,6 +185,15 @@ def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
     }
 
 
+def file_progress_report(found: FileProgress) -> dict[str, Any]:
+    """Return the object of `progress` for a migration file."""
+    report = progress_report(found.progress.status) | {"state": found.state.value}
+    if found.lease is None:
+        return report
+    seconds = (found.lease.now_ms - found.lease.since_ms) / 1e3
+    return report | {"lease_holder": str(found.lease.holder), "lease_seconds": seconds}
+
+
 def progress_report(found: DataStatus) -> dict[str, Any]:
     """Return the object of `progress`."""
     progress = RunProgress(found)
@@ -204,6 +214,7 @@ def progress_report(found: DataStatus) -> dict[str, Any]:
         "lease_holder": str(lease.holder) if lease else None,
         "lease_seconds": (lease.now_ms - lease.since_ms) / 1e3 if lease else None,
         "failed": found.failures,
+        "migration": found.migration_id,
     }
 
 
@@ -263,17 +274,26 @@ def dry_run_report(result: DryRun, pending_files: Sequence[str]) -> dict[str, An
         "failures": [failure.as_dict() for failure in found.survey.failures.first],
         "index_estimates": [forecast_report(one) for one in result.preflight.indexes],
         "refusal": refusal_text(result.refusal),
+        "applied_files": [],
         "pending_files": list(pending_files),
     }
 
 
-def run_report(found: MigrationResult, pending_files: Sequence[str]) -> dict[str, Any]:
-    """Return the object of `run`."""
+def run_report(
+    found: MigrationResult, pending_files: Sequence[str], applied_files: Sequence[str]
+) -> dict[str, Any]:
+    """Return the object of `run`.
+
+    Args:
+        pending_files: ids of the files that were pending before the run.
+        applied_files: ids of those that it applied.
+    """
     return _data_report(found) | {
         "indexes": [result_report(one) for one in found.indexes],
         "absent_indexes": found.absent,
         "blocking": blocking_report(found.blocking),
-        "pending_files": list(pending_files),
+        "applied_files": list(applied_files),
+        "pending_files": [name for name in pending_files if name not in applied_files],
     }
 
 
@@ -302,7 +322,7 @@ def _data_report(found: MigrationResult) -> dict[str, Any]:
 
 def not_run_report(pending_files: Sequence[str]) -> dict[str, Any]:
     """Return the object of `run --limit 0`."""
-    return _run_keys(status="not_run") | {"pending_files": list(pending_files)}
+    return _run_keys(status="not_run") | {"applied_files": [], "pending_files": list(pending_files)}
 
 
 def rate_of(result: RunResult) -> float | None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
+from redstart.cli.file_execution import roll_back_file
 from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import rollback_report
 from redstart.cli.migrate_data.rollback_result import REFORMATTING, ROLLBACK, draw_rollback
-from redstart.cli.migration_files import NO_ROLLBACK, require_built_in
+from redstart.cli.migration_files import migrations_dir, module
 from redstart.cli.options import (
     Settings,
     batch_size,
@@ -27,7 +28,9 @@ from redstart.cli.phase_guidance import BEFORE_ROLLBACK
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_unused_exclusions, open_session, resume_hint, stop_on_signal
 from redstart.migrations.context import Monitor
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import Plan
+from redstart.migrations.files.declarations import DATA
 from redstart.migrations.options import RollbackOptions
 
 
@@ -50,6 +53,8 @@ from redstart.migrations.options import RollbackOptions
 @exclude_prefix
 @include_prefixes
 @log_file
+@migrations_dir(DATA)
+@module
 @verbose
 @yes
 @common
@@ -62,6 +67,8 @@ def rollback(
     batch_size: int,
     include_prefixes: tuple[str, ...],
     log_file: Path | None,
+    migrations_dir: Path | None,
+    module: str | None,
     verbose: bool,
     yes: bool,
     as_json: bool,
@@ -70,13 +77,28 @@ def rollback(
 
     A value that has not changed since the run gets its original bytes; a newer value is rewritten as text. Values
     that cannot be restored are listed. Needs no backup and no models.
+
+    A migration file of redis-om is rolled back by its own down().
     """
+    if migration_id != DATETIME_MIGRATION:
+        with open_session(settings, writes=not dry_run, needs_models=False) as session:
+            return roll_back_file(
+                session,
+                settings,
+                DATA,
+                migration_id,
+                migrations_dir,
+                module,
+                dry_run=dry_run,
+                assume_yes=yes,
+                verbose=verbose,
+                as_json=as_json,
+            )
     options = RollbackOptions(reformat_preexisting, batch_size, include_prefixes, accept_unindexed)
     with (
         open_session(settings, writes=not dry_run, needs_models=False) as session,
         event_log(log_file, "rollback", session) as log,
     ):
-        require_built_in(session, migration_id, NO_ROLLBACK)
         recorded = session.run(session.migration().preflight_rollback())
         note_unused_exclusions(session)
         if not dry_run:

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
+from redstart.cli.file_execution import draw_executed, exit_with_files, open_files
 from redstart.cli.index_report import forecast_line, note_superseded
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.dry_run import run_command
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import not_run_report, run_report
 from redstart.cli.migrate_data.run_result import draw_result
-from redstart.cli.migration_files import exit_with_files, migrations_dir, module, pending_files
+from redstart.cli.migration_files import migrations_dir, module
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
     Settings,
@@ -45,6 +46,7 @@ from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.declarations import DATA
+from redstart.migrations.files.execution import Executed
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import POSSIBLE_CAUSES, RESTORE_STATE, SEE_FORMAT, recorded_elsewhere
@@ -94,7 +96,7 @@ def note_skipped(*, backup: bool) -> None:
     "--limit",
     type=click.IntRange(0),
     metavar="N",
-    help="Run at most N migrations. There is only one, so 0 runs none.",
+    help="Run at most N migration files, after the conversion of dates. 0 runs nothing, not even the conversion.",
 )
 @click.option(
     "--limit-documents", type=click.IntRange(1), metavar="N", help="Stop after N documents are changed."
@@ -137,8 +139,8 @@ def run(
     """Convert all dates of the models to numbers.
 
     Resumes an interrupted run; `om migrate-data rollback` undoes it. Documents stay readable, writable and
-    searchable: indexes with dates are prepared first and cut over at the end. Migration files are not run; pending
-    files are listed and cause exit code 3.
+    searchable: indexes with dates are prepared first and cut over at the end. Pending data migration files of redis-om
+    run afterwards, in the order of their dependencies. They are outside the undo log.
     """
     options = MigrationOptions(
         failure_mode=FailureMode(failure_mode),
@@ -153,32 +155,37 @@ def run(
     )
     with open_session(settings, writes=not dry_run) as session, event_log(log_file, "run", session) as log:
         preflight = session.run(session.migration().preflight(options))
-        files = _note_findings(session, preflight, migrations_dir, module)
+        files = open_files(session, settings, DATA, migrations_dir, module, verbose=verbose)
+        _note_findings(session, preflight)
+        _ = files.announce(limit)
         if dry_run:
             note_skipped(backup=backup)
-            return run_dry(session, options, preflight, files, log, verbose=verbose, as_json=as_json)
+            return run_dry(session, options, preflight, files.ids(), log, verbose=verbose, as_json=as_json)
         if limit == 0:
-            return _run_nothing(files, log, as_json=as_json)
+            return _run_nothing(files.ids(), log, as_json=as_json)
         _ask(session, preflight.indexes, no_expand=no_expand, assume_yes=yes)
         if backup:
             backup_before_run(session, log)
         resume_command = run_command(omit=("backup", "yes"))  # a second backup would replace a better one
         found = _run(session, options, resume_command, verbose, log)
         note_unreadable(session)
-        report = run_report(found, files)
-        code = exit_with_files(EXIT_OF_OUTCOME[found.outcome], files, DATA)
-        log.ended(report, code)
-    if as_json:
+        code = EXIT_OF_OUTCOME[found.outcome]
+        executed = files.run(limit) if code is Exit.DONE else Executed()
+        report = run_report(found, files.ids(), executed.done)
+        code = exit_with_files(code, executed, DATA)
+        log.ended(report, code if executed.error is None else Exit.FAILED)
+    if as_json and executed.error is None:
         print_json(report)
-    else:
+    elif not as_json:
         draw_result(found, session.plan, resume_command=resume_command, verbose=verbose)
+        draw_executed(executed)
+    if executed.error is not None:
+        raise executed.error
     return code
 
 
-def _note_findings(
-    session: Session, preflight: Preflight, directory: Path | None, module: str | None
-) -> list[str]:
-    """Print warnings. Return the ids of pending migration files."""
+def _note_findings(session: Session, preflight: Preflight) -> None:
+    """Print warnings."""
     note_assumed_zone(session)
     note_unused_exclusions(session)
     if preflight.is_recorded_elsewhere:
@@ -189,10 +196,8 @@ def _note_findings(
                 f". {RESTORE_STATE}",
             )
         )
-    files = pending_files(session, DATA, directory, module)
     note_unclaimed(find_unclaimed(session))
     note_superseded(preflight.superseded)
-    return files
 
 
 def _run_nothing(files: Sequence[str], log: EventLog, *, as_json: bool) -> Exit:

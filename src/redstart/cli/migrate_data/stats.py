@@ -5,7 +5,9 @@ from math import ceil, sqrt
 import click
 
 from redstart.cli.failure_tables import draw_all_failures, draw_failures
+from redstart.cli.migrate.files_status import draw_progress_of_file
 from redstart.cli.migrate_data.reports import (
+    file_progress_report,
     progress_report,
     refusal_text,
     stats_report,
@@ -38,6 +40,8 @@ from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.status import DataStatus
+from redstart.migrations.file_progress import file_progress
+from redstart.migrations.holder import is_gone
 from redstart.migrations.outcomes import StatisticsResult
 from redstart.migrations.run_progress import RunProgress, RunState
 from redstart.migrations.transformation import Outcome
@@ -173,12 +177,17 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
 @verbose
 @common
 def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
-    """Show the progress of a running or interrupted migration. Writes nothing."""
+    """Show the progress of a running or interrupted migration, of dates or of a migration file. Writes nothing."""
     with open_session(settings, needs_models=False) as session:
         found = session.run(session.migration().progress())
+        file = session.run(file_progress(is_gone)) if found.state is RunState.NONE else None
         saving = session.run(call(info("persistence"))).get("rdb_bgsave_in_progress") == "1"
     if as_json:
-        print_json(progress_report(found.status))
+        print_json(progress_report(found.status) if file is None else file_progress_report(file))
+        return
+    if file is not None:
+        draw_progress_of_file(file)
+        _draw_progress(file.progress, verbose, state=file.state)
         return
     if found.state is RunState.NONE:
         line("Nothing is running, and no progress is saved.")
@@ -232,9 +241,14 @@ _COUNTS = {
 """The counts of a checkpoint."""
 
 
-def _draw_progress(progress: RunProgress, verbose: bool) -> None:
+def _draw_progress(progress: RunProgress, verbose: bool, *, state: RunState | None = None) -> None:
+    """Print the progress.
+
+    Args:
+        state: whether it is running; by default as its lease says.
+    """
     status = progress.status
-    rows: list[tuple[str, str]] = [("state", progress.state.value)]
+    rows: list[tuple[str, str]] = [("state", (state or progress.state).value)]
     checkpoint = status.checkpoint
     if status.lease is not None:
         rows.append(("lease holder", str(status.lease)))

@@ -11,7 +11,14 @@ from redstart.effects import Op
 from redstart.mapping.value_paths import Location
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits
-from redstart.migrations.data.json_path import can_be_merged, can_be_set, in_list, merge_patch, path_text
+from redstart.migrations.data.json_path import (
+    can_be_merged,
+    can_be_read,
+    can_be_set,
+    in_list,
+    merge_patch,
+    path_text,
+)
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.undo_log import compressed, packed_entry
 from redstart.migrations.lease import Lease, SentScript
@@ -94,6 +101,7 @@ class Applier:
         under: the server's run id, if the edits are valid only for that run of the server.
         processed: gets the documents that are changed, in the same script; None if the documents themselves show it.
         skips_processed: whether documents of this set are left unchanged.
+        marks: gets the marks of the documents that are changed, in the same script.
     """
 
     def __init__(
@@ -107,7 +115,9 @@ class Applier:
         under: str = "",
         processed: ProcessedDocuments | None = None,
         skips_processed: bool = True,
+        marks: ProcessedDocuments | None = None,
     ) -> None:
+        self._marks = marks
         self._lease = lease
         self._keys = keys
         self._fields_expire = fields_expire
@@ -201,7 +211,9 @@ class Applier:
         return (yield from self._send(documents, label, is_part=self.is_cutting))
 
     def _send(self, documents: Sequence[DocumentEdits], label: str | None, *, is_part: bool) -> Op[SentChunk]:
-        wire = [document.flat or _nested_wire(document, self._processed) for document in documents]
+        wire = [
+            document.flat or _nested_wire(document, self._processed, self._marks) for document in documents
+        ]
         payload = msgpack.packb(wire, use_bin_type=False)
         script = yield from self._lease.send(
             self._script,
@@ -313,14 +325,17 @@ def _items(edits: Sequence[Edit]) -> int:
     return sum(in_list(edit.location) for edit in edits)
 
 
-def _nested_wire(document: DocumentEdits, processed: ProcessedDocuments | None) -> list[object]:
+def _nested_wire(
+    document: DocumentEdits, processed: ProcessedDocuments | None, marks: ProcessedDocuments | None
+) -> list[object]:
     """Return a document that is not plain as apply.lua takes it: changes of edits first, then quarantine targets."""
     guards = [[path, digest or False] for path, digest in document.guards]
     counts = [document.converted, document.lossy, document.count]
     entry = [] if processed is None else list(processed.part_and_member(document.key))
+    marked = [] if marks is None else [list(marks.part_and_member(mark)) for mark in document.marks]
     if document.json:
         orders = _member_orders(document)
-        return [document.key, "json", *_json_changes(document), guards, counts, orders, entry]
+        return [document.key, "json", *_json_changes(document), guards, counts, orders, entry, marked]
     changes = [
         _hash_change(edit.location, edit.old, edit.new, edit.aside or edit.expiry_of, edit.expires_ms)
         for edit in document.edits
@@ -329,23 +344,25 @@ def _nested_wire(document: DocumentEdits, processed: ProcessedDocuments | None) 
         if edit.aside is not None:
             changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
     changes += [_hash_change(place, raw, raw, None) for place, raw in document.unchanged]
-    return [document.key, "hash", changes, "", guards, counts, [], entry]
+    return [document.key, "hash", changes, "", guards, counts, [], entry, marked]
 
 
 def _hash_change(
     place: Location, old: bytes | None, new: bytes | None, twin: Location | None, expires_ms: int = 0
 ) -> list[object]:
-    return [place[0], _present(old), _present(new), "" if twin is None else twin[0], expires_ms]
+    fields: object = "" if twin is None else twin[0] if len(twin) == 1 else list(twin)
+    return [place[0], _present(old), _present(new), fields, expires_ms]
 
 
 def _member_orders(document: DocumentEdits) -> list[object]:
     """Return the paths of objects whose order is restored, each with paths and JSON text of its members' names."""
     orders = {edit.location[:-1]: edit.members for edit in document.edits if edit.members}
-    return [
-        [path_text(place), [[path_text((*place, name)), json_text(name)] for name in names]]
-        for place, names in orders.items()
-        if all(can_be_set((*place, name)) for name in names)
-    ]
+    return [[path_text(place), [_member(place, name) for name in names]] for place, names in orders.items()]
+
+
+def _member(place: Location, name: str) -> list[object]:
+    location = (*place, name)
+    return [path_text(location) if can_be_read(location) else "", json_text(name)]
 
 
 def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:

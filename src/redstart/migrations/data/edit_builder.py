@@ -159,6 +159,7 @@ def document_edits(document: StoredDocument, sets: Iterable[EditSet]) -> Documen
         [edit for one in sets for edit in one.edits],
         unchanged=[value for one in sets for value in one.unchanged],
         is_atomic=True,
+        marks=[mark for one in sets for mark in one.marks],
     )
 
 

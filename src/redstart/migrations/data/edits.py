@@ -34,9 +34,14 @@ class StoredDocument:
         fields: of a hash, the value of each path of the model, None for a missing field; None for JSON.
         large: whether the document must not be fetched as a whole.
         size: bytes of a JSON document that were read; 0 for a hash.
+        marks: marks that the server was asked for, and whether it has them; see `document_marks`. None: none was.
+        wanted: marks on which the classification depends, and that the server was not asked for.
     """
 
-    __slots__ = ("_values", "fields", "key", "large", "model", "size")
+    __slots__ = ("_values", "fields", "key", "large", "marks", "model", "size", "wanted")
+
+    marks: dict[bytes, bool] | None
+    wanted: tuple[bytes, ...]
 
     fields: Sequence[bytes | None] | None
     _values: list[StoredValue] | None
@@ -52,6 +57,7 @@ class StoredDocument:
     ) -> None:
         self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
         self.size = size
+        self.marks, self.wanted = None, ()
 
     @classmethod
     def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
@@ -59,6 +65,7 @@ class StoredDocument:
         document = cls.__new__(cls)
         document.key, document.model, document.large, document.size = key, model, False, 0
         document.fields, document._values = fields, None
+        document.marks, document.wanted = None, ()
         return document
 
     @property
@@ -87,6 +94,7 @@ class DocumentEdits:
         large: whether a guard covers just those items of a list that are edited.
         unchanged: values on which the edits depend: they are compared before the edits, and not changed.
         is_atomic: whether the edits must be applied by one script, however many there are.
+        marks: what the script records with the edits.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
     """
@@ -101,12 +109,14 @@ class DocumentEdits:
         "json",
         "key",
         "large",
+        "marks",
         "unchanged",
     )
 
     count: int
     flat: list[Any] | None
     unchanged: Sequence[tuple[Location, bytes | None]]
+    marks: Sequence[bytes]
     _edits: list[Edit] | None
 
     def __init__(
@@ -120,8 +130,10 @@ class DocumentEdits:
         large: bool = False,
         unchanged: Sequence[tuple[Location, bytes | None]] = (),
         is_atomic: bool = False,
+        marks: Sequence[bytes] = (),
     ) -> None:
         self.key = key
+        self.marks = marks
         self.json = json
         self.unchanged = unchanged
         self.is_atomic = is_atomic
@@ -144,7 +156,7 @@ class DocumentEdits:
         document.key, document.json, document.guards, document._edits = key, False, [], None
         document.guarded_bytes = 0
         document.large = document.is_atomic = False
-        document.unchanged = ()
+        document.unchanged = document.marks = ()
         document.count = number = len(names)
         document.flat = [key, b"plain", number, *names, *old, *new]
         return document

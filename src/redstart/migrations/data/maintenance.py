@@ -9,8 +9,10 @@ from redstart.migrations.data.checkpoint import RunStage, load_checkpoint
 from redstart.migrations.data.damage import LISTS, find_data_damage, require_intact_data
 from redstart.migrations.data.record import (
     CLEARED,
+    MARKS,
     OTHER_STYLE_FIELDS,
     end_progress,
+    processed_documents,
     read_record,
     remember_models,
     remove_run_number,
@@ -122,19 +124,25 @@ def drop_undo_log(context: Context) -> Op[bool]:
                 "failures_members",
                 "unrestored_members",
                 "format",
+                MARKS,
             ),
         )
+        (named,) = yield from call(hmget(keys.record, [MARKS]))
+        record_marks = "" if named is None else named.decode()
         commands: list[list[Argument]] = [
             [
                 "REMOVE",
                 *("stream", keys.journal, "set", keys.census),
-                *("hash", keys.replaced, "hash", keys.unrestored),
+                *("hash", keys.replaced, "hash", keys.unrestored, "stream", keys.removed),
             ],
             ["HDEL", keys.record, *fields],
             *end_progress(keys),
         ]
         commands += yield from _record_without_log(keys)
         is_lost = not (yield from call(hlen(keys.record)))
+        marks = processed_documents(keys, record_marks)
+        if marks is not None:  # without an undo log nothing needs them
+            yield from marks.remove(lease)
         replies = yield from lease.commit(commands)
         return any(replies[:2]) or (is_lost and bool(replies[-1]))
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from redstart.errors import NotConvertibleError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import Each, Location, ValuePath
+from redstart.migrations.data.document_marks import source_mark, target_mark
 from redstart.migrations.data.document_transformation import (
     READ,
     SUBJECT,
@@ -15,8 +16,15 @@ from redstart.migrations.data.document_transformation import (
 )
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.plan import Plan, PlannedModel
-from redstart.migrations.operations.base import DocumentChange
-from redstart.migrations.operations.document import Change, Document, changes, stored_text
+from redstart.migrations.operations.base import ChangedDocument, DocumentChange, Kept
+from redstart.migrations.operations.document import (
+    Change,
+    Document,
+    Path,
+    changes,
+    stored_text,
+    with_members_of,
+)
 from redstart.migrations.operations.paths import Segments
 from redstart.migrations.operations.state import ModelState
 from redstart.migrations.transformation import Conversion, Edit, EditSet, Outcome
@@ -33,6 +41,8 @@ class BoundChange:
         subject: the path at which the change is counted and reported: the last one that it writes.
         location: the location of the subject; that of the list or map on the way, if there is one.
         reads: the locations of the values that it reads.
+        sources, targets: those of the values that it moves, and of the ones that it makes of them.
+        is_in_items: whether it changes members of the items of lists, or of the values of maps.
     """
 
     change: DocumentChange
@@ -40,11 +50,22 @@ class BoundChange:
     subject: Segments = field(init=False)
     location: tuple[str, ...] = field(init=False)
     reads: tuple[tuple[str, ...], ...] = field(init=False)
+    sources: tuple[tuple[str, ...], ...] = field(init=False)
+    targets: tuple[tuple[str, ...], ...] = field(init=False)
+    is_in_items: bool = field(init=False)
 
     def __post_init__(self) -> None:
         subject = tuple(self.change.writes[-1])
         reads = tuple(dict.fromkeys(_location(path) for path in self.change.reads))
-        for name, value in (("subject", subject), ("location", _location(subject)), ("reads", reads)):
+        found = {
+            "subject": subject,
+            "location": _location(subject),
+            "reads": reads,
+            "sources": tuple(map(_location, self.change.sources)),
+            "targets": tuple(map(_location, self.change.targets)),
+            "is_in_items": any(isinstance(step, Each) for path in self.change.writes for step in path),
+        }
+        for name, value in found.items():
             object.__setattr__(self, name, value)
 
 
@@ -99,6 +120,7 @@ class OperationTransformation(DocumentTransformation):
         "_removes",
         "decided_by_shape",
         "has_backward",
+        "makes_marks",
         "migration_id",
         "title",
     )
@@ -120,6 +142,7 @@ class OperationTransformation(DocumentTransformation):
         bound = [one.change for model in self._changes.values() for one in model.changes]
         self.decided_by_shape = all(change.decided_by_shape for change in bound)
         self.has_backward = all(change.has_backward for change in bound)
+        self.makes_marks = not self.decided_by_shape or any(change.targets for change in bound)
 
     def as_applied(self) -> "OperationTransformation":
         """Return the migration for documents in which each change is made that they do not show."""
@@ -142,7 +165,7 @@ class OperationTransformation(DocumentTransformation):
         steps: list[Step] = []
         for number, one in enumerate(self._changes[stored.model.key_prefix].changes):
             try:
-                found = self._next(document, one)
+                found = self._next(stored, document, number, one)
             except NotConvertibleError as error:
                 # The document stays unchanged, so nothing of it is pending.
                 return [*classified, (value_at(stored, original, one), _failed(error))]
@@ -157,7 +180,10 @@ class OperationTransformation(DocumentTransformation):
                 steps.append(Step(number, one, made))
         if not steps:
             return classified
-        edits: EditSet | None = edit_set(original, document, steps, is_one_group=not self.decided_by_shape)
+        marks = [mark for step in steps for mark in self._marks_of(stored, original, document, step)]
+        edits: EditSet | None = edit_set(
+            original, document, steps, is_one_group=not self.decided_by_shape
+        )._replace(marks=tuple(marks))
         for step in steps:
             conversion = Conversion(Outcome.CONVERTIBLE, _text_at(document, step.bound.location), edits=edits)
             classified.append((value_at(stored, original, step.bound), conversion))
@@ -165,7 +191,7 @@ class OperationTransformation(DocumentTransformation):
         return classified
 
     def _next(
-        self, document: Document, one: BoundChange
+        self, stored: StoredDocument, document: Document, number: int, one: BoundChange
     ) -> tuple[Document, list[Change], Sequence[NotConvertibleError]] | bool:
         """Return the document after a change, and what changed; if it is not pending, whether it is made already."""
         change = one.change
@@ -173,16 +199,54 @@ class OperationTransformation(DocumentTransformation):
             return has_value(document, one.subject)
         if not change.is_pending(document):
             return one.is_removal or has_value(document, one.subject)
-        after, failures = change.change(document)
+        after, failures = self._changed(stored, document, number, one)
         made = changes(document, after)
         if self._removes or not self.decided_by_shape or failures:
             return after, made, failures
+        in_place = {(str(path[0]),) for path in one.change.in_place}
+        if any(item.path[:1] in in_place for item in made):
+            return after, made, failures
+        if one.is_in_items:
+            for item in made:
+                if item.old is not None and item.new is not None:
+                    after.set(item.path, with_members_of(document.get(item.path), after.get(item.path)))
+            made = changes(document, after)
         kept = [item for item in made if item.new is not None]
         if len(kept) < len(made):
             for item in made:
                 if item.new is None:
                     after.set(item.path, document.get(item.path))
         return (after, kept, ()) if kept else not one.is_removal
+
+    def _changed(
+        self, stored: StoredDocument, document: Document, number: int, one: BoundChange
+    ) -> ChangedDocument:
+        """Return the result of a change. If old and new values do not fit, those stay that were written since."""
+        if not any(document.has(path) for path in one.targets):
+            return one.change.change(document)
+        try:
+            return one.change.preferring(None).change(document)
+        except NotConvertibleError:
+            kept: Kept | None = None
+            if _is_marked(stored, source_mark(stored.key, number, _texts_at(document, one.sources))):
+                kept = "new"
+            elif _is_marked(stored, target_mark(stored.key, number, _texts_at(document, one.targets))):
+                kept = "old"
+            change = one.change if kept is None else one.change.preferring(kept)
+            return change.change(document)
+
+    def _marks_of(
+        self, stored: StoredDocument, before: Document, after: Document, step: "Step"
+    ) -> tuple[bytes, ...]:
+        """Return the marks of a change that has written new values."""
+        one = step.bound
+        if not (self.decided_by_shape and one.targets) or all(change.new is None for change in step.made):
+            return ()
+        sources = after if all(after.has(path) for path in one.sources) else before
+        return (
+            source_mark(stored.key, step.number, _texts_at(sources, one.sources)),
+            target_mark(stored.key, step.number, _texts_at(after, one.targets)),
+        )
 
     def revert_document(self, stored: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         """Return the edits that make the changes of some subjects backward, the last change first."""
@@ -193,12 +257,35 @@ class OperationTransformation(DocumentTransformation):
             if one.location not in wanted:
                 continue
             try:
-                before = one.change.backward(document)
+                before = self._backward(stored, document, number, one)
             except NotConvertibleError as error:
                 return f"{error.path}: {error.reason}"
             steps.append(Step(number, one, changes(document, before)))
             document = before
         return edit_set(original, document, steps)
+
+    def _backward(
+        self, stored: StoredDocument, document: Document, number: int, one: BoundChange
+    ) -> Document:
+        """Return the document before a change. If old and new values do not fit, the new ones written since stay."""
+        change = one.change
+        if stored.marks and any(document.has(path) for path in one.sources):
+            mark = source_mark(stored.key, number, _texts_at(document, one.sources))
+            if stored.marks.get(mark, False):
+                change = change.preferring("new")
+        return change.backward(document)
+
+
+def _is_marked(stored: StoredDocument, mark: bytes) -> bool:
+    """Return whether the server has a mark; False, and noted as wanted, if it was not asked."""
+    known = stored.marks or {}
+    if mark not in known:
+        stored.wanted = (*stored.wanted, mark)
+    return known.get(mark, False)
+
+
+def _texts_at(document: Document, paths: Sequence[tuple[str, ...]]) -> list[bytes | None]:
+    return [stored_text(document.get(path)) if document.has(path) else None for path in paths]
 
 
 _ALREADY, _NO_EDITS = Conversion(Outcome.ALREADY), EditSet()
@@ -275,14 +362,14 @@ def edit_set(
     edited = [change.path for change in final]
     read = dict.fromkeys(location for step in steps for location in step.bound.reads)
     unchanged = dict(value for location in read for value in _unchanged(before, location, edited))
-    is_hash = before.storage is Storage.HASH
+    heirs = _heirs(before, final, steps, unchanged) if before.storage is Storage.HASH else {}
     edits = tuple(
         Edit(
             change.path,
             change.old,
             change.new,
             converts=True,
-            expiry_of=_twin(change, group, final, groups, unchanged) if is_hash else None,
+            expiry_of=heirs.get(change.path),
             group=group,
         )
         for change, group in zip(final, groups, strict=True)
@@ -309,26 +396,48 @@ def _groups(paths: Sequence[tuple[str, ...]], steps: Sequence[Step]) -> list[int
     return [root(numbers[0]) for numbers in touching]
 
 
-def _twin(
-    change: Change,
-    group: int,
+def _heirs(
+    before: Document,
     final: Sequence[Change],
-    groups: Sequence[int],
+    steps: Sequence[Step],
     unchanged: Mapping[Location, bytes | None],
-) -> Location | None:
-    """Return the hash field from which a new field inherits its expiry, or to which a removed one gives it.
+) -> dict[Location, Location]:
+    """Return for each new field of a hash those from which it inherits its expiry, the earliest one.
 
-    It is a field of the same group, or one that was read, with the same bytes; or the only one that was removed.
+    They are the fields of which the same step has made it. And for a removed field, the new one that has its bytes and
+    its expiry.
     """
-    if change.old is not None and change.new is not None:
-        return None
-    others = [other for other, number in zip(final, groups, strict=True) if number == group]
-    if change.new is None:
-        return next((other.path for other in others if other.old is None and other.new == change.old), None)
-    removed = [other for other in others if other.new is None]
-    same: list[Location] = [other.path for other in removed if other.old == change.new]
-    same += [location for location, raw in unchanged.items() if raw == change.new]
-    return same[0] if same else removed[0].path if len(removed) == 1 else None
+    added = [change for change in final if change.old is None]
+    heirs: dict[Location, Location] = {
+        change.path: found
+        for change in added
+        if (found := tuple(dict.fromkeys(_origins(before, change, steps, unchanged))))
+    }
+    back = {heirs[change.path]: change for change in added if len(heirs.get(change.path, ())) == 1}
+    for change in final:
+        heir = back.get(change.path)
+        if change.new is None and heir is not None and heir.new == change.old:
+            heirs[change.path] = heir.path
+    return heirs
+
+
+def _origins(
+    before: Document, change: Change, steps: Sequence[Step], unchanged: Mapping[Location, bytes | None]
+) -> Iterator[str]:
+    """Yield the fields of which the steps have made a new field."""
+    numbered = [(at, one) for at, step in enumerate(steps) for one in step.made if one.path == change.path]
+    if not numbered:
+        return
+    at, made = numbered[0]
+    step = steps[at]
+    sources: Sequence[Path] = step.bound.sources or [one.path for one in step.made if one.new is None]
+    if not sources:
+        sources = [path for path in step.bound.reads if unchanged.get(path) == made.new is not None][:1]
+    for path in sources:
+        if before.has(path):
+            yield str(path[0])
+        else:  # made by an earlier step
+            yield from _origins(before, Change(path, None, None), steps[:at], unchanged)
 
 
 def _overlap(one: Location, other: Location) -> bool:

@@ -9,13 +9,13 @@ from redstart.mapping.value_paths import Location, display
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applied, Applier
 from redstart.migrations.data.conflicts import ConflictRetrier
+from redstart.migrations.data.document_marks import classify_with_marks, mark_left
 from redstart.migrations.data.document_transformation import ClassifiedValue
 from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
     ClassifiedDocument,
     FailureMode,
     PlainHashes,
-    classify,
     edits_for,
 )
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
@@ -172,7 +172,9 @@ class PageConverter:
         allowance: Allowance,
         clearing: Collection[tuple[str, str]] = (),
         processed: ProcessedDocuments | None = None,
+        marks: ProcessedDocuments | None = None,
     ) -> None:
+        self._marks = marks
         self._context = context
         self._lease = lease
         self._applier = applier
@@ -191,7 +193,7 @@ class PageConverter:
             known = yield from self._processed.contained([document.key for document in documents])
             documents = [document for document in documents if document.key not in known]
         plain, others = self._plain(documents)
-        judged = self._judged(others)
+        judged = yield from self._judged(others)
         new = yield from self._log.unknown(failures_in(judged))
         taken = list(self._within_allowance(judged, {failure.name for failure in new}, outcome))
         first = documents if self._is_unlimited() else [document for document, _ in taken]
@@ -207,6 +209,9 @@ class PageConverter:
             # Recorded first: a default or a quarantine leaves nothing that would show the failure afterwards.
             failures = failures_with_fates(judged, made, not_free)
             recorded[:] = yield from self._update_record(failures, recorded, judged, outcome)
+            if self._marks is not None and not self._context.transformation.decided_by_shape:
+                left = [document for (document, _), one in zip(judged, made, strict=True) if not one.count]
+                yield from mark_left(self._lease, self._marks, left)
             yield from self._lease.keep()
             return [*certain, *made]
 
@@ -241,8 +246,8 @@ class PageConverter:
     def _is_unlimited(self) -> bool:
         return self._allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL
 
-    def _judged(self, documents: Iterable[StoredDocument]) -> list[ClassifiedDocument]:
-        return [(document, classify(document, self._context.transformation)) for document in documents]
+    def _judged(self, documents: Sequence[StoredDocument]) -> Op[list[ClassifiedDocument]]:
+        return classify_with_marks(documents, self._context.transformation, self._marks)
 
     def _edits_of(self, document: StoredDocument, classified: list[ClassifiedValue]) -> DocumentEdits:
         return edits_for(document, classified, self._mode, self._context.transformation, self._clearing)
@@ -251,7 +256,7 @@ class PageConverter:
         self, documents: Sequence[StoredDocument], outcome: PageOutcome
     ) -> Op[list[ClassifiedDocument]]:
         """Classify documents that another client has changed: the new values may be failed values, too."""
-        judged = self._judged(documents)
+        judged = yield from self._judged(documents)
         failures = failures_in(judged)
         if failures and self._mode is FailureMode.FAIL:
             _stop_at(failures[0], outcome)

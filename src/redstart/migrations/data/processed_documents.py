@@ -60,10 +60,12 @@ class ConvertedDocuments:
     Attributes:
         processed: those that an incomplete run has converted; None after a complete run, which converts all.
         reverted: those that the rollback has reverted; None before it has begun.
+        marks: the marks of documents.
     """
 
     processed: ProcessedDocuments | None = None
     reverted: ProcessedDocuments | None = None
+    marks: ProcessedDocuments | None = None
 
     def keys_among(self, keys: Sequence[bytes]) -> Op[set[bytes]]:
         """Return the keys of documents that are still converted. One or two reads if there is a set."""

@@ -28,7 +28,7 @@ documents."""
 CLEARED = "cleared"
 """Field of the record: a run or rollback wrote documents, its progress was cleared, and none was completed since."""
 
-PROCESSED, REVERTED = "processed", "reverted"
+PROCESSED, REVERTED, MARKS = "processed", "reverted", "marks"
 """Fields of the record: sets of documents, as `token.bits`; see `processed_documents`."""
 
 REPLAYED = "replayed"
@@ -84,6 +84,7 @@ class Record:
             "run" after a rollback of the runs since the undo log was dropped.
         processed: the token and the size of the set of documents that an unfinished run has processed; "" without one.
         reverted: the same for a rollback.
+        marks: the same for the marks of documents, which stay until the rollback or until the undo log is dropped.
         lost: missing fields that must exist next to the existing ones.
     """
 
@@ -110,6 +111,7 @@ class Record:
     cleared: str = ""
     processed: str = ""
     reverted: str = ""
+    marks: str = ""
     lost: tuple[str, ...] = ()
 
     @property
@@ -191,6 +193,7 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             fields.get(CLEARED.encode(), b"").decode(),
             fields.get(PROCESSED.encode(), b"").decode(),
             fields.get(REVERTED.encode(), b"").decode(),
+            fields.get(MARKS.encode(), b"").decode(),
             _lost(fields, written),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

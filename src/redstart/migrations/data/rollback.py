@@ -234,7 +234,7 @@ class _Rollback:
                 end_rollback(self._keys, record, self._plan.settings, has_unrestored=left.count > 0),
                 under=checkpoint.run_id,
             )
-            for stored in (record.processed, record.reverted):
+            for stored in (record.processed, record.reverted, record.marks):
                 documents = processed_documents(self._keys, stored)
                 if documents is not None:
                     yield from documents.remove(self._lease)
@@ -270,7 +270,11 @@ class _Rollback:
             transformation,
             self._record.other_style_fields,
             left,
-            ConvertedDocuments(processed_documents(self._keys, self._record.processed), reverted),
+            ConvertedDocuments(
+                processed_documents(self._keys, self._record.processed),
+                reverted,
+                processed_documents(self._keys, self._record.marks),
+            ),
             reformat_preexisting=self._reformat_preexisting,
         )
 
@@ -396,15 +400,18 @@ def _start_checkpoint(
             ["HSET", context.keys.record, "unfinished", "rollback"],
             count_undone_anew(context.keys),
             *mark_not_applied(context.keys, record),
-            *_reverted_set(context, checkpoint.counts["to_sweep"]),
+            *_reverted_set(context, record, checkpoint.counts["to_sweep"]),
         ]
     )
     return checkpoint
 
 
-def _reverted_set(context: Context, documents: int) -> list[list[Argument]]:
-    """Return the command that names the set of reverted documents, if the documents do not show it themselves."""
-    if context.transformation.decided_by_shape:
+def _reverted_set(context: Context, record: Record, documents: int) -> list[list[Argument]]:
+    """Return the command that names the set of reverted documents, if the documents do not show it themselves.
+
+    A rollback whose progress was cleared has one: its documents must not be reverted again.
+    """
+    if context.transformation.decided_by_shape or record.reverted:
         return []
     return [["HSET", context.keys.record, REVERTED, f"{context.token}.{bits_for(documents)}"]]
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from redstart.effects import Op
 from redstart.mapping.value_paths import Location
 from redstart.migrations.context import Context, Progress
+from redstart.migrations.data.document_marks import without_left
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.failures import place_name
 from redstart.migrations.data.originals import Restoring, Unrestored
@@ -168,16 +169,24 @@ class _Preview:
         converted = ConvertedDocuments(
             processed_documents(self._keys, record.processed),
             processed_documents(self._keys, record.reverted),
+            processed_documents(self._keys, record.marks),
         )
         while True:
             page = yield from scanner.page(cursor)
             keys = yield from converted.keys_among([document.key for document in page.documents])
             found = yield from newer_values(
                 self._keys,
-                [document for document in page.documents if document.key in keys],
+                (
+                    yield from without_left(
+                        [document for document in page.documents if document.key in keys],
+                        self._transformation,
+                        converted.marks,
+                    )
+                ),
                 self._transformation,
                 self.preexisting,
                 reformat_preexisting=self._reformat_preexisting,
+                marks=converted.marks,
             )
             for document, values in found:
                 newer += len(values)

@@ -7,10 +7,10 @@ from redstart.effects import Op
 from redstart.mapping.value_paths import display
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.conflicts import ConflictRetrier
+from redstart.migrations.data.document_marks import classify_with_marks, without_left
 from redstart.migrations.data.document_transformation import DocumentTransformation
 from redstart.migrations.data.edit_builder import (
     cannot_be_written,
-    classify,
     document_edits,
     quarantine_location,
 )
@@ -18,7 +18,7 @@ from redstart.migrations.data.edits import DocumentEdits, StoredDocument, Stored
 from redstart.migrations.data.failures import failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.plan import Plan, PlannedModel, router
-from redstart.migrations.data.processed_documents import ConvertedDocuments
+from redstart.migrations.data.processed_documents import ConvertedDocuments, ProcessedDocuments
 from redstart.migrations.data.reader import read_documents, texts_at
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.data.survey import preexisting_values
@@ -100,13 +100,18 @@ class PageReverter:
     def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:
         counted = PreexistingValues() if again else self.preexisting
         keys = yield from self._converted.keys_among([document.key for document in documents])
-        documents = [document for document in documents if document.key in keys]
+        documents = yield from without_left(
+            [document for document in documents if document.key in keys],
+            self._transformation,
+            self._converted.marks,
+        )
         newer = yield from newer_values(
             self._keys,
             documents,
             self._transformation,
             counted,
             reformat_preexisting=self._reformat_preexisting,
+            marks=self._converted.marks,
         )
         aside = yield from still_aside(documents, self._unrestored.moved, self._transformation)
         for failure in aside:
@@ -216,18 +221,21 @@ def newer_values(
     preexisting: PreexistingValues,
     *,
     reformat_preexisting: bool,
+    marks: ProcessedDocuments | None = None,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
     """Return for each document its converted values that are not in the census; `preexisting` gets the others.
 
     Args:
         reformat_preexisting: return all converted values, without a look at the census.
+        marks: the marks of documents.
 
-    Effects: one read.
+    Effects: one read, and one for marks.
     """
+    judged = yield from classify_with_marks(list(documents), transformation, marks)
     candidates = [
         (document, value)
-        for document in documents
-        for value, conversion in classify(document, transformation)
+        for document, classified in judged
+        for value, conversion in classified
         if conversion.outcome is Outcome.ALREADY
     ]
     known = [False] * len(candidates)

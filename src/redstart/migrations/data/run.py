@@ -18,6 +18,7 @@ from redstart.migrations.data.plan import Plan, merged, require_json
 from redstart.migrations.data.processed_documents import bits_for
 from redstart.migrations.data.record import (
     CLEARED,
+    MARKS,
     PROCESSED,
     Record,
     census_taken,
@@ -243,7 +244,7 @@ class _Run:
         self._lease = lease
         self._facts = facts
         self._resumed = False
-        self._processed = ""
+        self._processed = self._marks = ""
 
     def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
         clock = self._context.clock
@@ -255,7 +256,7 @@ class _Run:
             complete = Checkpoint(RunStage.CONVERT, self._plan.hash, record.generation, counts=counts)
             return (yield from self._result(complete, None, clock() - began))
         checkpoint = yield from self._start(record)
-        self._processed = record.processed
+        self._processed, self._marks = record.processed, record.marks
         if before_reading is not None:
             yield from before_reading()
         stopped: str | None = "interrupted during the initial scan, before any document was changed"
@@ -320,6 +321,7 @@ class _Run:
             stage="initial scan",
             visit=recorder.visit,
             processed=processed_documents(self._keys, record.processed),
+            marks=processed_documents(self._keys, record.marks),
         )
         if not found.complete:
             return False
@@ -331,6 +333,9 @@ class _Run:
         plan = merged(record.plan, self._plan, self._context.transformation)
         if not self._context.transformation.decided_by_shape and not record.processed:
             self._processed = f"{self._context.token}.{bits_for(tally.total_documents)}"
+        if self._context.transformation.makes_marks and not record.marks:
+            # Two for each document that keeps the values of both versions.
+            self._marks = f"{self._context.token}-marks.{bits_for(2 * tally.total_documents)}"
         other_style_fields = record.other_style_fields | _other_style_fields(tally, self._plan)
         values = yield from call(scard(self._keys.census))
         yield from self._lease.commit(
@@ -340,6 +345,7 @@ class _Run:
                 ),  # a server that was restarted may have lost it
                 save_census(self._keys, plan, other_style_fields, values),
                 *([["HSET", self._keys.record, PROCESSED, self._processed]] if self._processed else []),
+                *([["HSET", self._keys.record, MARKS, self._marks]] if self._marks else []),
                 milestone(self._keys, census_taken(checkpoint.generation)),
                 checkpoint.command(self._keys),
             ]
@@ -354,6 +360,7 @@ class _Run:
         """Run all passes. Return the reason for an early stop, or None."""
         options = self._options
         processed = processed_documents(self._keys, self._processed)
+        marks = processed_documents(self._keys, self._marks)
         converter = PageConverter(
             self._context,
             self._lease,
@@ -363,11 +370,13 @@ class _Run:
                 fields_expire=self._facts.fields_expire,
                 after=census_taken(checkpoint.generation),
                 processed=processed,
+                marks=marks,
             ),
             options.failure_mode,
             Allowance(options.max_errors, options.limit_documents),
             options.clearing,
             processed,
+            marks,
         )
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)

@@ -11,6 +11,7 @@ from redstart.effects import Argument, Op, call
 from redstart.errors import UnsafeServerError
 from redstart.mapping.value_paths import Each
 from redstart.migrations.context import Monitor, Progress
+from redstart.migrations.data.document_marks import classify_with_marks
 from redstart.migrations.data.edit_builder import ClassifiedDocument, classify
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_of
@@ -121,6 +122,7 @@ def survey(
     most_documents: int | None = None,
     most_pages: int | None = None,
     processed: ProcessedDocuments | None = None,
+    marks: ProcessedDocuments | None = None,
 ) -> Op[Survey]:
     """Read and classify every planned value.
 
@@ -129,6 +131,7 @@ def survey(
         most_documents: stop after the page that reaches this many documents;
         most_pages: or after this many pages.
         processed: documents that are converted, where they do not show it themselves.
+        marks: the marks of documents.
 
     Effects: SCAN and reads, a page at a time; no writes, unless `visit` writes. If the server is restarted during
     the pass, the pass is repeated: its cursor was void, and it may have missed keys.
@@ -139,7 +142,7 @@ def survey(
     run_id = yield from server_run_id()
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
-        judged = yield from classify_page(page.documents, transformation, processed)
+        judged = yield from classify_page(page.documents, transformation, processed, marks)
         count_page(result, page, judged)
         if find_failures is not None:
             result.failures.add((yield from find_failures(judged)))
@@ -168,11 +171,14 @@ def survey(
 
 
 def classify_page(
-    documents: Sequence[StoredDocument], transformation: Transformation, processed: ProcessedDocuments | None
+    documents: Sequence[StoredDocument],
+    transformation: Transformation,
+    processed: ProcessedDocuments | None,
+    marks: ProcessedDocuments | None = None,
 ) -> Op[list[ClassifiedDocument]]:
     """Return documents with their classified values. A read if there is a set of processed documents."""
     if processed is None:
-        return [(document, classify(document, transformation)) for document in documents]
+        return (yield from classify_with_marks(documents, transformation, marks))
     known = yield from processed.contained([document.key for document in documents])
     applied = transformation.as_applied()
     return [

@@ -151,6 +151,7 @@ def verify(
         stage="verifying",
         visit=visit,
         processed=processed_documents(context.keys, record.processed),
+        marks=processed_documents(context.keys, record.marks),
     )
     return Verification(
         found.tally,

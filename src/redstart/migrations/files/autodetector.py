@@ -1,6 +1,7 @@
 """The operations that lead from the models after the last migration file to those of the application.
 
-What two states do not show, such as a rename, is a `Question`. Without an answer there are no operations.
+What two states do not show is a `Question`, such as a rename that no model declares with `renamed_from`. Without an
+answer there are no operations.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 from redstart.errors import MigrationStateError
 from redstart.mapping.value_paths import display
 from redstart.migrations.files.questions import NO_VALUE, RENAME, Question, QuestionKind
-from redstart.migrations.operations.base import Operation
+from redstart.migrations.operations.base import Kept, Operation
 from redstart.migrations.operations.conversion import ConvertField
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
@@ -257,6 +258,10 @@ class _Model:
         """Find renamed, added and removed fields of an embedded model, and of those inside it."""
         old = {one.name: one for one in self._current.fields_within(within)}
         new = {one.name: one for one in new_fields}
+        for name, one in new.items():
+            if name not in old and one.renamed_from in old.keys() - new.keys():
+                # Only programs of the version before write the former name alone.
+                self._rename(within, old, one.renamed_from, name, keep="old")
         gone = [name for name in old if name not in new]
         come = [name for name in new if name not in old]
         questions = {
@@ -268,8 +273,7 @@ class _Model:
         gone.sort(key=lambda former: all(old[former].type != new[name].type for name in come))
         renamed = _matched(gone, come, self._asked, questions)
         for former, name in renamed.items():
-            self._emit(RenameField(self._name, former, name, within=within))
-            old[name] = old.pop(former).renamed(name)
+            self._rename(within, old, former, name)
         self._added += [_Place(within, one) for name, one in new.items() if name not in old]
         self._removed += [_Place(within, one) for name, one in old.items() if name not in new]
         for name in [name for name in new if name in old]:
@@ -277,6 +281,13 @@ class _Model:
             steps = new[name].value_type.steps_to_object()
             if steps is not None and old[name].type == new[name].type:
                 self._walk(display((*parse_path(path_of(name, within)), *steps)), new[name].fields)
+
+    def _rename(
+        self, within: str, fields: dict[str, FieldState], former: str, name: str, keep: Kept | None = None
+    ) -> None:
+        """Rename one of the fields of an embedded model."""
+        self._emit(RenameField(self._name, former, name, within=within, keep=keep))
+        fields[name] = fields.pop(former).renamed(name)
 
     def _moved_fields(self) -> dict[str, _Place]:
         """Return the new place of each moved field, by its old path."""

@@ -1,9 +1,10 @@
 """One migration as declared by its class, and the problem of a class that cannot be read."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from redstart.display import printable
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
@@ -28,6 +29,11 @@ class Declared:
     dependencies: tuple[str, ...]
     source: str
     declaration: type[Any]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its `up` is asynchronous."""
+        return inspect.iscoroutinefunction(getattr(self.declaration, "up", None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ class Kind:
         record: the key of the set of applied ids.
         error: the class of error for invalid migrations.
         status_command: the command that lists them.
+        has_checks: whether `can_run` is called before `up`.
     """
 
     name: str
@@ -91,6 +98,7 @@ class Kind:
     record: str
     error: type[MigrationError]
     status_command: Command
+    has_checks: bool
 
     def directory(self, root: str) -> Path:
         """Return the directory of its files, given the directory of all migration files."""
@@ -111,6 +119,7 @@ DATA: Final = Kind(
     APPLIED_MIGRATIONS,
     DataMigrationError,
     Command("migrate-data status"),
+    has_checks=True,
 )
 SCHEMA: Final = Kind(
     "schema",
@@ -119,25 +128,5 @@ SCHEMA: Final = Kind(
     APPLIED_SCHEMA_MIGRATIONS,
     SchemaMigrationError,
     Command("migrate status"),
+    has_checks=False,
 )
-
-
-_RUNNING: Final = (
-    "this version of Redstart lists migration files and does not run them. "
-    'See "Migration files" in the documentation.'
-)
-_LEFT_OUT: Final = {
-    **dict.fromkeys(("run", "rollback", "downgrade"), _RUNNING),
-    **dict.fromkeys(("run_migrations", "run_migrations_with_monitoring", "rollback_migration"), _RUNNING),
-    "create_migration_file": "this version of Redstart does not write migration files of redis-om.",
-}
-
-
-class ListsOnly:
-    """A migrator without the methods of redis-om that run migrations or write migration files."""
-
-    if not TYPE_CHECKING:  # type checkers report missing names by themselves
-
-        def __getattr__(self, name: str) -> object:
-            why = f": {_LEFT_OUT[name]}" if name in _LEFT_OUT else ""
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{why}")

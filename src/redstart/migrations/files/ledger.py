@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from redstart.commands.keyspace import get, hgetall
@@ -10,9 +10,9 @@ from redstart.display import printable
 from redstart.effects import Argument, Op, call, pause
 from redstart.errors import StateDamagedError, StateVersionError
 from redstart.migrations.damage import Damage, of_other_types, require_none
-from redstart.migrations.files.migration_file import is_valid_id
+from redstart.migrations.files.migration_file import MigrationFile, is_valid_id
 from redstart.migrations.lease import Lease
-from redstart.migrations.state_keys import LEDGER, LEDGER_COUNT
+from redstart.migrations.state_keys import LEDGER, LEDGER_COUNT, STARTED_FILES
 from redstart.next_steps import Command, Hint
 
 FORMAT: Final = 1
@@ -56,11 +56,13 @@ class Ledger:
         entries: by id.
         damaged: the damage of the entries that cannot be read, by id.
         lost: how many entries are missing.
+        started: the checksums of files whose run or rollback was started and is not complete, by id.
     """
 
     entries: Mapping[str, LedgerEntry]
     damaged: Mapping[str, Damage]
     lost: int = 0
+    started: Mapping[str, str] = field(default_factory=dict)
 
     def require_intact(self, *, exempt: Collection[str] = (), may_be_lost: bool = False) -> None:
         """Raise StateDamagedError if an entry cannot be read, or if entries are missing.
@@ -93,12 +95,16 @@ class Ledger:
 
 
 def read_ledger() -> Op[Ledger]:
-    """Return the ledger. Three reads; five if entries seem to be missing.
+    """Return the ledger. Four reads; seven if entries seem to be missing.
 
     Raises:
         StateDamagedError: one of the keys has another type, or the number of entries cannot be read.
     """
-    kinds = [("ledger", LEDGER, "hash"), ("ledger count", LEDGER_COUNT, "string")]
+    kinds = [
+        ("ledger", LEDGER, "hash"),
+        ("ledger count", LEDGER_COUNT, "string"),
+        ("started files", STARTED_FILES, "hash"),
+    ]
     require_none((yield from of_other_types(kinds)))
     ledger = yield from _read()
     if ledger.lost:
@@ -111,16 +117,26 @@ def read_ledger() -> Op[Ledger]:
 def _read() -> Op[Ledger]:
     expected = _number((yield from call(get(LEDGER_COUNT))))
     fields = yield from call(hgetall(LEDGER))
+    started = yield from call(hgetall(STARTED_FILES))
     entries: dict[str, LedgerEntry] = {}
     damaged: dict[str, Damage] = {}
     for name, data in sorted(fields.items()):
-        migration_id = name.decode(errors="backslashreplace")
+        migration_id = _text(name)
         found = _entry(migration_id, data)
         if isinstance(found, LedgerEntry):
             entries[migration_id] = found
         else:
             damaged[migration_id] = found
-    return Ledger(entries, damaged, max(0, expected - len(fields)))
+    return Ledger(
+        entries,
+        damaged,
+        max(0, expected - len(fields)),
+        {_text(name): _text(data) for name, data in started.items()},
+    )
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")
 
 
 def _number(data: bytes | None) -> int:
@@ -184,22 +200,39 @@ def _texts(stored: Mapping[str, Any]) -> Iterable[str]:
         yield text
 
 
+def start(lease: Lease, file: MigrationFile) -> Op[None]:
+    """Record that the run or rollback of a file has started, before its first write. Safe to repeat.
+
+    Raises:
+        See `Lease.commit`.
+    """
+    yield from lease.commit([["HSET", STARTED_FILES, file.migration_id, file.checksum]])
+
+
 def record(lease: Lease, entries: Iterable[LedgerEntry]) -> Op[None]:
     """Record files as applied, all in one step. Replaces their entries. Safe to repeat.
 
     Raises:
         See `Lease.commit`.
     """
-    yield from lease.commit([*(entry.save() for entry in entries), _RECOUNT])
+    recorded = list(entries)
+    saved = [entry.save() for entry in recorded]
+    yield from lease.commit([*saved, *_not_started(entry.migration_id for entry in recorded), _RECOUNT])
 
 
 def remove(lease: Lease, ids: Iterable[str]) -> Op[None]:
-    """Remove files from the ledger, all in one step. Safe to repeat.
+    """Remove files from the ledger, all in one step; a started one is not started any more. Safe to repeat.
 
     Raises:
         See `Lease.commit`.
     """
-    yield from lease.commit([*(["HDEL", LEDGER, name] for name in ids), _RECOUNT])
+    removed = list(ids)
+    entries: list[list[Argument]] = [["HDEL", LEDGER, name] for name in removed]
+    yield from lease.commit([*entries, *_not_started(removed), _RECOUNT])
+
+
+def _not_started(ids: Iterable[str]) -> list[list[Argument]]:
+    return [["HDEL", STARTED_FILES, name] for name in ids]
 
 
 _RECOUNT: list[Argument] = ["LENGTH", LEDGER_COUNT, LEDGER]

@@ -76,6 +76,8 @@ def user_frame(error: BaseException, source: str) -> int | None:
     if isinstance(error, SyntaxError) and error.filename == source:
         return error.lineno
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+    if not lines and error.__cause__ is not None:  # Python replaces a StopIteration that leaves a coroutine
+        return user_frame(error.__cause__, source)
     return lines[-1] if lines else None
 
 

@@ -39,12 +39,19 @@ class HistoryItem:
         file: None if there is none, or if it cannot be used.
         entry: its entry in the ledger; None if it is not recorded as applied.
         problem: why the file cannot be used; None if it can.
+        started: the checksum of the file when its run or rollback was started; None if that is complete.
     """
 
     migration_id: str
     file: MigrationFile | None
     entry: LedgerEntry | None
     problem: Problem | None = None
+    started: str | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Return whether the server has changes of it: it is applied, or its run was started."""
+        return self.entry is not None or self.started is not None
 
     @property
     def state(self) -> FileState:
@@ -113,6 +120,11 @@ class ProjectHistory:
         return [item.file for item in self.items if item.file and item.state is FileState.PENDING]
 
     @property
+    def started(self) -> list[str]:
+        """Ids of the files whose run or rollback was started and is not complete, in order."""
+        return [item.migration_id for item in self.items if item.started is not None]
+
+    @property
     def current(self) -> tuple[str, ...]:
         """Ids of the applied migrations on which no other applied one depends."""
         applied = [item for item in self.items if item.entry is not None]
@@ -162,18 +174,20 @@ class ProjectHistory:
         for item in self.items:
             yield from self._difference(item)
         for file in self.pending:
-            yield Difference(
-                DifferenceKind.PENDING,
-                file.migration_id,
-                f"{file.migration_id} is pending.",
-                Hint("See what it changes with: ", Command("migrate plan")),
-            )
+            hint = Hint("See what it changes with: ", Command("migrate plan"))
+            message = f"{file.migration_id} is pending."
+            if file.migration_id in self.started:
+                message = f"{file.migration_id} is pending: a run of it was started and is not complete."
+                hint = Hint("Resume with: ", Command("upgrade"))
+            yield Difference(DifferenceKind.PENDING, file.migration_id, message, hint)
 
     def _difference(self, item: HistoryItem) -> Iterator[Difference]:
         """Yield the difference between an applied migration and its file, and between the order and the record."""
-        if item.entry is None:
-            return
         name, shown = item.migration_id, printable(item.migration_id)
+        if item.entry is None:
+            if item.started is not None and item.problem is None:
+                yield from self._difference_of_started(item)
+            return
         if item.state is FileState.EDITED:
             yield Difference(
                 DifferenceKind.EDITED,
@@ -203,6 +217,18 @@ class ProjectHistory:
                 f"{shown} is recorded as applied, but {', '.join(missing)}, on which it depends, is not.",
                 Hint("If it is applied, record it with: ", Command("migrate stamp", missing[0])),
             )
+
+    def _difference_of_started(self, item: HistoryItem) -> Iterator[Difference]:
+        """Yield the difference between a file whose run is not complete and the file as the run has started it."""
+        shown = printable(item.migration_id)
+        back = Hint("Restore the file from version control. To change it, first roll back with: ")
+        hint = Hint(back, Command("migrate rollback", shown))
+        if item.file is None:
+            message = f"A run of {shown} is not complete, and {printable(self.where)} has no such file."
+            yield Difference(DifferenceKind.WITHOUT_FILE, item.migration_id, message, hint)
+        elif item.started != item.file.checksum:
+            message = f"{shown} was edited after a run of it was started, and the run is not complete."
+            yield Difference(DifferenceKind.EDITED, item.migration_id, message, hint)
 
     def require_runnable(self) -> None:
         """Raise MigrationFileError for the first difference other than pending files."""
@@ -239,13 +265,19 @@ def project_history(loaded: LoadedFiles, ledger: Ledger, others: Collection[str]
             file,
             ledger.entries.get(file.migration_id),
             unordered.get(file.migration_id),
+            ledger.started.get(file.migration_id),
         )
         for file in ordered
     ]
     for problem in loaded.problems:
         name = problem.migration_id
-        items.append(HistoryItem(name, None, ledger.entries.get(name), problem))
+        items.append(HistoryItem(name, None, ledger.entries.get(name), problem, ledger.started.get(name)))
     listed = {item.migration_id for item in items}
     items += [HistoryItem(name, None, entry) for name, entry in ledger.entries.items() if name not in listed]
+    items += [
+        HistoryItem(name, None, None, started=checksum)
+        for name, checksum in ledger.started.items()
+        if name not in listed
+    ]
     problems = (*loaded.problems, *without_place)
     return ProjectHistory(loaded.where, tuple(items), () if problems else heads(loaded.files), problems)

@@ -22,7 +22,7 @@ from redstart.migrations.indexes.preflight import (
 from redstart.migrations.indexes.record_writer import write_record
 from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records, shown
-from redstart.migrations.indexes.swap import CutoverResult, create_index
+from redstart.migrations.indexes.swap import CutoverResult, create_index, drop, remove_alias
 from redstart.migrations.lease import Lease, ServerRestartedError, acquire, under_lease
 from redstart.migrations.server_checks import require_search, require_server, server_facts
 from redstart.next_steps import Command, Hint
@@ -240,6 +240,24 @@ class IndexMigration:
             return dropped
 
         return (yield from self._leased(work))
+
+    def remove(self, names: Collection[str]) -> Op[None]:
+        """Drop the indexes of these names, also those that another tool created. Safe to repeat.
+
+        Effects: a script for each index, which leaves its documents.
+        """
+        yield from _require_fit()
+
+        def work(lease: Lease) -> Op[None]:
+            records = yield from read_records()
+            for name in names:
+                if name in records:
+                    _ = yield from remove_created(lease, records[name])
+                else:
+                    _ = yield from remove_alias(lease, name)
+                _ = yield from drop(lease, name, ())  # a real index of this name
+
+        yield from self._leased(work)
 
     def settle(self, names: Collection[str]) -> Op[None]:
         """Keep the active indexes of these names, without a rollback to the previous ones. Safe to repeat."""

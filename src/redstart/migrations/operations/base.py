@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from redstart.errors import NotConvertibleError
 from redstart.mapping.value_paths import Location, display
 from redstart.migrations.operations.document import Document, StoredValue, shown
 from redstart.migrations.operations.paths import Segments
 from redstart.migrations.operations.state import ModelState, ProjectState
+
+Kept: TypeAlias = Literal["old", "new"]
+"""Which of two values stays: that of the version before an operation, or that of the version after it."""
 
 
 class Operation(ABC):
@@ -60,12 +63,23 @@ class DocumentChange(ABC):
         writes: paths whose values change; the last one is that of a new value, if there is any.
         decided_by_shape: whether a document alone shows that the change is pending. If not, `is_pending` returns
             whether the change can be made, and only the record of the run distinguishes a changed document.
+        sources, targets: paths of the values that it moves, and of those that it makes of them, if a document can have
+            both with contents that do not fit each other.
+        in_place: paths of values that change together with values that are removed. A document in which one of them
+            has changed must lose the removed values at once: otherwise it would seem to be pending.
     """
 
     reads: Sequence[Segments] = ()
     writes: Sequence[Segments] = ()
     decided_by_shape: bool = True
     has_backward: bool = True
+    sources: Sequence[Segments] = ()
+    targets: Sequence[Segments] = ()
+    in_place: Sequence[Segments] = ()
+
+    def preferring(self, kept: Kept | None) -> "DocumentChange":  # noqa: ARG002 - most have only one place
+        """Return the change that keeps one of two values where a document has both; None: that is a failure."""
+        return self
 
     @abstractmethod
     def is_pending(self, document: Document) -> bool:

@@ -34,6 +34,7 @@ from redstart.mapping.field_checks import is_storable
 from redstart.mapping.fields import field_options
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import decorators_of
+from redstart.mapping.renamed_fields import former_names
 from redstart.mapping.type_tree import elements_of, name_of, temporal_kind
 from redstart.mapping.value_paths import Each
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState, frozen_value
@@ -116,19 +117,25 @@ class _Reader:
 
     def fields(self, kind: Any, owner: str) -> tuple[FieldState, ...]:
         """Return the fields of a model, dataclass or TypedDict that are stored."""
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return tuple(self._fields_of_model(kind, owner))
-        defaults = _defaults(kind)
+        former = former_names(kind)
         return tuple(
-            self.field(
+            one.with_former_name(former[one.name]) if one.name in former else one
+            for one in self._fields(kind, owner)
+        )
+
+    def _fields(self, kind: Any, owner: str) -> Iterator[FieldState]:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from self._fields_of_model(kind, owner)
+            return
+        defaults = _defaults(kind)
+        for name, annotation in (fields_of(kind) or {}).items():
+            yield self.field(
                 name,
                 annotation,
                 f"{owner}.{name}",
                 default=defaults.get(name, NO_DEFAULT),
                 is_generated=name in _not_required(kind),
             )
-            for name, annotation in (fields_of(kind) or {}).items()
-        )
 
     def field(
         self, name: str, annotation: Any, label: str, *, default: Any = NO_DEFAULT, is_generated: bool = False

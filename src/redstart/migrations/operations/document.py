@@ -151,6 +151,19 @@ def copy_value(value: Any) -> Any:
     return [copy_value(item) for item in value] if isinstance(value, list) else value
 
 
+def with_members_of(old: Any, new: Any) -> Any:
+    """Return a new value with all members that its objects, and those in its lists, had before."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        kept = {name: value for name, value in old.items() if name not in new}
+        changed = {
+            name: with_members_of(old[name], value) if name in old else value for name, value in new.items()
+        }
+        return changed | kept
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [with_members_of(*pair) for pair in zip(old, new, strict=True)]
+    return new
+
+
 def is_same(one: Any, other: Any) -> bool:
     """Return whether two stored values are stored as the same bytes, whatever the order of members."""
     if isinstance(one, dict):

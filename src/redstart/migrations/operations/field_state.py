@@ -65,6 +65,8 @@ class FieldState:
     is_optional: bool = field(default=False, kw_only=True)
     is_generated: bool = field(default=False, kw_only=True)
     fields: Sequence["FieldState"] = field(default=(), kw_only=True, compare=False)
+    renamed_from: str | None = field(init=False, default=None, repr=False, compare=False)
+    """The former name that the model declares. Migration files do not contain it."""
     members: Mapping[str, "FieldState"] = field(init=False, repr=False)
     _default_key: object = field(init=False, repr=False)
 
@@ -101,6 +103,12 @@ class FieldState:
     def renamed(self, name: str) -> "FieldState":
         """Return the field with another name."""
         return self.replaced(name=name)
+
+    def with_former_name(self, former: str) -> "FieldState":
+        """Return the field with the former name that the model declares."""
+        declared = self.replaced()
+        object.__setattr__(declared, "renamed_from", former)
+        return declared
 
     def replaced(self, **changes: Any) -> "FieldState":
         """Return the field with other arguments."""

@@ -16,6 +16,7 @@ from redstart.mapping.value_paths import display
 from redstart.migrations.operations.base import (
     DocumentChange,
     DocumentOperation,
+    Kept,
     Operation,
     model_title,
     not_convertible,
@@ -171,8 +172,15 @@ class _Transformed(DocumentChange):
     """Documents that a function changes."""
 
     def __init__(
-        self, operation: Transform, before: Shape, after: Shape, old: ModelState, new: ModelState
+        self,
+        operation: Transform,
+        before: Shape,
+        after: Shape,
+        old: ModelState,
+        new: ModelState,
+        keep: Kept | None = None,
     ) -> None:
+        self._keep = keep
         self._operation, self._before, self._after = operation, before, after
         self._old, self._new = old, new
         self.reads = tuple((name,) for name in before.fields)
@@ -181,6 +189,13 @@ class _Transformed(DocumentChange):
         self._added = [name for name in after.fields if name not in before.fields and after.is_required(name)]
         self.decided_by_shape = bool(self._removed or self._added)
         self.has_backward = operation.backward is not None
+        if self._removed:
+            self.sources = tuple((name,) for name in self._removed)
+            self.targets = tuple((name,) for name in after.fields if name not in before.fields)
+            self.in_place = tuple((name,) for name in after.fields if name in before.fields)
+
+    def preferring(self, kept: Kept | None) -> "_Transformed":
+        return _Transformed(self._operation, self._before, self._after, self._old, self._new, kept)
 
     def is_pending(self, document: Document) -> bool:
         if self._removed:
@@ -192,17 +207,38 @@ class _Transformed(DocumentChange):
     def forward(self, document: Document) -> Document:
         if self.decided_by_shape and not self.is_pending(document):
             return document
-        return self._call(self._operation.forward, document, self._before, self._after, self._old)
+        return self._call(
+            self._operation.forward,
+            document,
+            self._before,
+            self._after,
+            self._old,
+            overwrites=self._keep == "old",
+        )
 
     def backward(self, document: Document) -> Document:
         if self._operation.backward is None:
             raise not_reversible(", ".join(self._after.fields))
-        if self.decided_by_shape and self.is_pending(document):
+        if self.decided_by_shape and self.is_pending(document) and self._keep != "new":
             return document  # an old version wrote it
-        return self._call(self._operation.backward, document, self._after, self._before, self._new)
+        return self._call(
+            self._operation.backward,
+            document,
+            self._after,
+            self._before,
+            self._new,
+            overwrites=self._keep == "new",
+        )
 
     def _call(
-        self, function: Function, document: Document, source: Shape, target: Shape, model: ModelState
+        self,
+        function: Function,
+        document: Document,
+        source: Shape,
+        target: Shape,
+        model: ModelState,
+        *,
+        overwrites: bool,
     ) -> Document:
         given = source.validated(_values_of(document, source, model), strict=False)
         result = target.validated(_result_of(function, given, source), strict=True)
@@ -211,14 +247,10 @@ class _Transformed(DocumentChange):
             if name not in target.fields:
                 _ = changed.root.pop(name, None)
         for name, one in target.fields.items():
-            _store(
-                changed,
-                one,
-                result.get(name),
-                model,
-                is_new=name not in source.fields,
-                is_given=name in result,
-            )
+            is_new = name not in source.fields and not overwrites
+            if is_new and self._keep is not None and name in changed.root:
+                continue
+            _store(changed, one, result.get(name), model, is_new=is_new, is_given=name in result)
         return changed
 
 
@@ -250,7 +282,10 @@ def _result_of(function: Function, given: Values, source: Shape) -> Values:
     names = ", ".join(source.fields)
     try:
         result = function(given)
-    except Exception as error:  # it is not known what it raises
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # it is not known what it raises; sys.exit(0) would look like success
         raise NotConvertibleError(
             names, shortened(original), f"{_name(function)}() raised {type(error).__name__}: {error}"
         ) from error

@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from redstart.errors import MigrationStateError
 from redstart.mapping.value_paths import Each, Location, display
 from redstart.migrations.operations.base import (
     DocumentChange,
     DocumentOperation,
+    Kept,
     model_title,
     not_convertible,
 )
@@ -17,9 +17,6 @@ from redstart.migrations.operations.document import Document, Holder, is_same
 from redstart.migrations.operations.paths import Segments, parse_path, path_of
 from redstart.migrations.operations.state import ProjectState
 from redstart.values.types import Storage
-
-Kept: TypeAlias = Literal["old", "new"]
-"""Which of two values stays."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +140,11 @@ class _MovedField(DocumentChange):
     ) -> None:
         self._common, self._source, self._target, self._keep = common, source, target, keep
         self.reads = self.writes = ((*common, *source), (*common, *target))
+        if not any(isinstance(step, Each) for step in common):
+            self.sources, self.targets = self.writes[:1], self.writes[1:]
+
+    def preferring(self, kept: Kept | None) -> "_MovedField":
+        return _MovedField(self._common, self._source, self._target, kept)
 
     def is_pending(self, document: Document) -> bool:
         return any(True for _ in self._places(document, self._source))

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from redstart.errors import MigrationStateError, NotConvertibleError, ValueConversionError
-from redstart.mapping.value_paths import Location, display
+from redstart.mapping.value_paths import Each, Location, display
 from redstart.migrations.operations.base import (
     DocumentChange,
     DocumentOperation,
+    Kept,
     model_title,
     not_convertible,
 )
@@ -172,11 +173,18 @@ class _Parts(DocumentChange):
         operation: the separator, and where the fields are.
         whole: the name of the field with the whole text.
         parts: the names of those with the parts.
+        keep: which values stay where a document has both, with different contents; None: that is a failure.
     """
 
     def __init__(
-        self, operation: SplitField | MergeFields, model: ModelState, whole: str, parts: Sequence[str]
+        self,
+        operation: SplitField | MergeFields,
+        model: ModelState,
+        whole: str,
+        parts: Sequence[str],
+        keep: Kept | None = None,
     ) -> None:
+        self._operation, self._model, self._keep = operation, model, keep
         self._within: Segments = parse_path(operation.within)
         self._separator, self._at = operation.separator, operation.at
         self._whole, self._parts = whole, tuple(parts)
@@ -184,19 +192,29 @@ class _Parts(DocumentChange):
         self._keeps_null = model.storage is Storage.JSON
         names = (whole, *parts) if isinstance(operation, SplitField) else (*parts, whole)
         self.reads = self.writes = tuple((*self._within, name) for name in names)
+        count = 1 if isinstance(operation, SplitField) else len(self._parts)
+        if not any(isinstance(step, Each) for step in self._within):
+            self.sources, self.targets = self.writes[:count], self.writes[count:]
+
+    def preferring(self, kept: Kept | None) -> "_Parts":
+        return type(self)(self._operation, self._model, self._whole, self._parts, kept)
+
+    @property
+    def _keep_backward(self) -> Kept | None:
+        """Which values stay when the change is made backward: there the old ones are the new ones."""
+        return None if self._keep is None else "new" if self._keep == "old" else "old"
 
     def _has(self, document: Document, names: Sequence[str]) -> bool:
         return any(name in holder for _, holder in document.holders(self._within) for name in names)
 
-    def _split(self, document: Document) -> Document:
+    def _split(self, document: Document, keep: Kept | None) -> Document:
         changed = document.copy()
         for location, holder in changed.holders(self._within):
             if self._whole in holder:
                 whole = holder.pop(self._whole)
                 place = (*location, self._whole)
-                self._store(
-                    place, whole, holder, dict(zip(self._parts, self._split_value(place, whole), strict=True))
-                )
+                parts = dict(zip(self._parts, self._split_value(place, whole), strict=True))
+                self._store(place, whole, holder, parts, keep)
         return changed
 
     def _split_value(self, place: Location, stored: StoredValue) -> Sequence[StoredValue]:
@@ -216,7 +234,7 @@ class _Parts(DocumentChange):
             text.split(self._separator, count) if self._at == "first" else text.rsplit(self._separator, count)
         )
 
-    def _merge(self, document: Document) -> Document:
+    def _merge(self, document: Document, keep: Kept | None) -> Document:
         changed = document.copy()
         for location, holder in changed.holders(self._within):
             present = [name for name in self._parts if name in holder]
@@ -224,7 +242,8 @@ class _Parts(DocumentChange):
                 continue
             stored = [holder.pop(name, None) for name in self._parts]
             place = (*location, self._whole)
-            self._store(place, stored[0], holder, {self._whole: self._merged_value(location, stored)})
+            merged = {self._whole: self._merged_value(location, stored)}
+            self._store(place, stored[0], holder, merged, keep)
         return changed
 
     def _merged_value(self, location: Location, stored: Sequence[StoredValue]) -> StoredValue:
@@ -246,10 +265,17 @@ class _Parts(DocumentChange):
         return self._codec.write(merged)
 
     def _store(
-        self, place: Location, old: StoredValue, holder: Holder, values: dict[str, StoredValue]
+        self,
+        place: Location,
+        old: StoredValue,
+        holder: Holder,
+        values: dict[str, StoredValue],
+        keep: Kept | None,
     ) -> None:
         for name, value in values.items():
-            if name in holder and not is_same(holder[name], value):
+            if name in holder and keep == "new":
+                continue
+            if name in holder and keep is None and not is_same(holder[name], value):
                 raise not_convertible(place, old, f"{name} exists, too, and has another value")
             if value is not None or self._keeps_null:
                 holder[name] = value
@@ -267,10 +293,10 @@ class _Split(_Parts):
         return self._has(document, (self._whole,))
 
     def forward(self, document: Document) -> Document:
-        return self._split(document)
+        return self._split(document, self._keep)
 
     def backward(self, document: Document) -> Document:
-        return self._merge(document)
+        return self._merge(document, self._keep_backward)
 
 
 class _Merge(_Parts):
@@ -278,7 +304,7 @@ class _Merge(_Parts):
         return self._has(document, self._parts)
 
     def forward(self, document: Document) -> Document:
-        return self._merge(document)
+        return self._merge(document, self._keep)
 
     def backward(self, document: Document) -> Document:
-        return self._split(document)
+        return self._split(document, self._keep_backward)

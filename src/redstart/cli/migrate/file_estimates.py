@@ -1,0 +1,186 @@
+"""Estimates of pending migration files: what a run changes, how long it takes, and in which order to deploy."""
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Any
+
+from redstart.cli.failure_tables import draw_failures
+from redstart.cli.output import counted, duration, error_text, rounded
+from redstart.cli.session import Session
+from redstart.display import escaped, printable
+from redstart.migrations.file_estimate import FileEstimate, IndexBuild, documents_of_all, estimate_files
+from redstart.migrations.file_migration import FileMigration
+from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.operations.base import Operation
+from redstart.next_steps import Command, Hint
+
+APPLY = Command("upgrade")
+CLEAN_UP = Command("migrate cleanup")
+
+Write = Callable[[str | Hint], None]
+"""Prints a line: `line` on stdout, or `note` on stderr."""
+
+
+def estimates_of(session: Session, migrations: Sequence[FileMigration]) -> list[FileEstimate]:
+    """Return what a run of pending files would do. Reads a sample of the documents."""
+    return session.run(estimate_files(migrations, session.context(), Random()))
+
+
+def draw_operations(write: Write, title: str, description: str, operations: Sequence[Operation]) -> None:
+    """Print a file and its operations. A description that repeats the only operation is left out."""
+    texts = [one.describe() for one in operations]
+    shown = "" if texts == [description] else description
+    write(f"{printable(title)}{': ' * bool(shown)}{shown}")
+    for one, text in zip(operations, texts, strict=True):
+        write(f"  {text}{'' if one.is_reversible else ' (not reversible)'}")
+    if not operations:
+        write("  no operations")
+
+
+def draw_estimate(write: Write, one: FileEstimate) -> None:
+    """Print a pending file with its operations, and what a run of it would do."""
+    file = one.migration.file
+    draw_operations(write, file.migration_id, file.description, file.operations)
+    if one.migration.models:
+        about = "" if one.is_exact else "about "
+        number = sum(one.documents.values())
+        keys = ", ".join(f"{prefix}*" for prefix in one.documents)
+        failed = f"; {one.failed if one.is_exact else rounded(one.failed):,} cannot be changed" * bool(
+            one.failed
+        )
+        values = counted(one.values if one.is_exact else rounded(one.values), "value")
+        documents = f"{number if one.is_exact else rounded(number):,}"
+        write(f"  Documents: {about}{documents} with keys {escaped(keys)}; {values} to change{failed}")
+    for index in one.indexes:
+        _draw_index(write, index)
+    write(f"  Time: {_expected(one.seconds)}")
+    if one.removed_by_cleanup:
+        write(Hint(f"  Kept until cleanup: {', '.join(one.removed_by_cleanup)}"))
+    if one.not_reversible:
+        write(
+            "  Not reversible: a rollback restores the documents that the run changed, and leaves those that are "
+            "written since as they are."
+        )
+
+
+def draw_failed_values(one: FileEstimate) -> None:
+    """Print the values that cannot be changed, as far as they were read."""
+    if one.failures.count:
+        draw_failures(one.failures, would=True)
+
+
+def _draw_index(write: Write, index: IndexBuild) -> None:
+    what = "to create"
+    if index.changes:
+        documents = counted(index.documents, "document")
+        what = f"to build next to the active one: {documents}, about {index.megabytes:.1f} MB"
+    write(f"  Index {escaped(index.name)}, {what}")
+    write(f"    {escaped(shlex.join(index.command))}")
+
+
+def draw_deployment(write: Write, estimates: Sequence[FileEstimate]) -> None:
+    """Print the order in which to deploy these files and the versions of the application."""
+    if not estimates:
+        return
+    write("Deployment:")
+    for number, step in enumerate(deployment(estimates), start=1):
+        write(Hint(f"  {number}. ", *((step,) if isinstance(step, str) else step.parts)))
+
+
+def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
+    """Return the steps of a deployment of pending files and of the version of the application that needs them."""
+    in_place = _all(one.changed_in_place for one in estimates)
+    lost = _all(one.lost_attributes for one in estimates)
+    kept = _all(one.removed_by_cleanup for one in estimates)
+    steps: list[str | Hint] = []
+    if in_place:
+        names = ", ".join(in_place)
+        steps.append(
+            f"Stop the old version: it may not read the new values of {names}, which replace the old ones."
+        )
+    elif lost:
+        steps.append(
+            f"Stop what queries {', '.join(lost)}: these queries of the old version fail after the cutover."
+        )
+    apply = "Apply the files" if len(estimates) > 1 else "Apply the file"
+    steps.append(Hint(f"{apply}{'' if in_place else ' while the old version runs'}: ", APPLY))
+    if in_place:
+        steps.append("Start the new version.")
+    else:
+        steps.append("Start the new version, and stop the old one.")
+    if kept:
+        late = "" if in_place else " It also changes documents that the old version has written since."
+        steps.append(
+            Hint(
+                "When you no longer need the old version, remove what only it needs: ",
+                CLEAN_UP,
+                f".{late}" if late else "",
+            )
+        )
+    return steps
+
+
+def _all(found: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in found for name in names))
+
+
+def question(estimates: Sequence[FileEstimate], where: str) -> str:
+    """Return the prompt, with documents and time."""
+    number = documents_of_all(estimates)
+    is_exact = all(one.is_exact for one in estimates)
+    documents = counted(number, "document") if is_exact else f"about {counted(rounded(number), 'document')}"
+    size = _expected(sum(one.seconds for one in estimates))
+    if any(one.migration.models for one in estimates):
+        size = f"{documents}, {size}"
+    return f"Apply {counted(len(estimates), 'migration file')} on {where} ({size})?"
+
+
+def first_refusal(estimates: Sequence[FileEstimate]) -> str | None:
+    """Return why a run of these files would be refused; None if it would start."""
+    return next((error_text(one.refusal) for one in estimates if one.refusal is not None), None)
+
+
+def _expected(seconds: float) -> str:
+    """Return an expected duration: a fraction of a second would look exact."""
+    return "less than 1 s" if seconds < 1 else f"about {duration(seconds)}"
+
+
+def estimate_report(one: FileEstimate) -> dict[str, Any]:
+    """Return what a run of a file would do, for --json."""
+    return {
+        "documents": sum(one.documents.values()),
+        "exact": one.is_exact,
+        "values": one.values,
+        "failed": one.failed,
+        "estimated_seconds": round(one.seconds, 3),
+        "indexes": [
+            {
+                "model": index.model,
+                "index": index.name,
+                "command": list(index.command),
+                "changes": [str(change) for change in index.changes],
+                "documents": index.documents,
+                "megabytes": round(index.megabytes, 1),
+            }
+            for index in one.indexes
+        ],
+        "kept_until_cleanup": one.removed_by_cleanup,
+        "changed_in_place": one.changed_in_place,
+        "lost_attributes": one.lost_attributes,
+    }
+
+
+def file_report(file: MigrationFile, found: FileEstimate | None) -> dict[str, Any]:
+    """Return a pending file for --json.
+
+    Args:
+        found: what a run of it would do; None if this version of Redstart does not run it.
+    """
+    return {
+        "id": file.migration_id,
+        "description": file.description,
+        "path": file.source,
+        "operations": [{"text": one.describe(), "reversible": one.is_reversible} for one in file.operations],
+        "estimate": None if found is None else estimate_report(found),
+    }

@@ -1,0 +1,152 @@
+"""The steps of one migration file: its moves of keys, the models that it removes, and its functions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from redstart.effects import Op
+from redstart.errors import MigrationError, MigrationStateError
+from redstart.migrations.context import Context
+from redstart.migrations.lease import Lease
+from redstart.migrations.operations.base import Operation
+from redstart.migrations.operations.functions import RunPython
+from redstart.migrations.operations.models import RemoveModel
+from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.migrations.steps.functions import FunctionCall, call_down, require_undoable
+from redstart.migrations.steps.key_moves import KeyMove, key_moves, move_keys
+from redstart.migrations.steps.record import ROLLBACK, mark, read_steps
+from redstart.migrations.steps.removed_models import restore_documents
+from redstart.next_steps import Command, Hint
+
+
+@dataclass(frozen=True, slots=True)
+class FileSteps:
+    """The steps of one file.
+
+    Attributes:
+        moves: of the keys of models.
+        removed: models that it removes.
+        first, last: functions that are called before, and after, everything else.
+    """
+
+    moves: tuple[KeyMove, ...] = ()
+    removed: tuple[ModelState, ...] = ()
+    first: tuple[FunctionCall, ...] = ()
+    last: tuple[FunctionCall, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        operations: Sequence[Operation],
+        before: ProjectState,
+        after: ProjectState,
+        original: Mapping[str, str],
+        exclude_prefixes: tuple[str, ...] = (),
+    ) -> "FileSteps":
+        """Return the steps of the operations of a file.
+
+        Args:
+            original: for each name of a model its name before the file.
+            exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
+
+        Raises:
+            MigrationStateError: the keys of a move cannot be told apart, or a function stands between other operations.
+        """
+        removed = [original.get(one.model, one.model) for one in operations if isinstance(one, RemoveModel)]
+        models = tuple(before.models[name] for name in removed if name in before.models)
+        return cls(key_moves(before, after, original, exclude_prefixes), models, *_functions(operations))
+
+    def __bool__(self) -> bool:
+        return bool(self.moves or self.removed or self.first or self.last)
+
+    def unused_indexes(self, used: ProjectState) -> list[str]:
+        """Return the names of indexes that only the version before the file uses.
+
+        Args:
+            used: the models after all files.
+        """
+        names = {one.index.name for one in used.models.values() if one.index is not None}
+        former = (*self.removed, *(move.before for move in self.moves))
+        return [one.index.name for one in former if one.index is not None and one.index.name not in names]
+
+    def begin_rollback(self, context: Context) -> Op[None]:
+        """Record that a rollback has begun, unless a function cannot be undone.
+
+        Raises:
+            UnsupportedOperationError: see `require_undoable`.
+
+        Effects: writes one field. Safe to repeat.
+        """
+
+        def work(lease: Lease) -> Op[None]:
+            require_undoable((*self.first, *self.last), (yield from read_steps(context.keys)))
+            yield from lease.commit([mark(context.keys, ROLLBACK, "begun")])
+
+        yield from context.under_lease(work)
+
+    def end_rollback(self, context: Context) -> Op[None]:
+        """Remove the record of the steps. Safe to repeat."""
+
+        def work(lease: Lease) -> Op[None]:
+            yield from lease.commit([["REMOVE", "hash", context.keys.steps]])
+
+        yield from context.under_lease(work)
+
+    def undo(self, context: Context, calls: Sequence[FunctionCall]) -> Op[None]:
+        """Undo functions. Raises MigrationError if one fails."""
+        if calls:
+            _require_done(context, (yield from call_down(context, calls)).stopped)
+
+    def move_back(self, context: Context) -> Op[None]:
+        """Move all documents back, also those created since, and restore removed ones.
+
+        Raises:
+            MigrationError: not all documents could be moved or restored.
+        """
+        for move in reversed(self.moves):
+            result = yield from move_keys(context, move.back())
+            _require_done(context, result.stopped, [str(failure) for failure in result.failures])
+        if self.removed:
+            restored = yield from restore_documents(context)
+            _require_done(context, restored.stopped, [str(failure) for failure in restored.failures])
+
+
+_MAX_SHOWN = 3
+
+
+def _require_done(context: Context, stopped: str | None, details: Sequence[str] = ()) -> None:
+    if stopped is not None:
+        shown = "".join(f"\n  {line}" for line in details[:_MAX_SHOWN])
+        raise MigrationError(
+            f"The rollback stopped: {stopped}.{shown}",
+            Hint("Continue it with: ", Command("migrate rollback", context.keys.migration_id)),
+        )
+
+
+def _functions(
+    operations: Sequence[Operation],
+) -> tuple[tuple[FunctionCall, ...], tuple[FunctionCall, ...]]:
+    """Return the functions before and after all other operations."""
+    calls = [FunctionCall(number, one) for number, one in enumerate(operations) if isinstance(one, RunPython)]
+    others = [number for number, one in enumerate(operations) if not isinstance(one, RunPython)]
+    if not others:
+        return tuple(calls), ()
+    first = tuple(one for one in calls if one.number < others[0])
+    last = tuple(one for one in calls if one.number > others[-1])
+    if len(first) + len(last) < len(calls):
+        raise MigrationStateError(
+            "RunPython stands between other operations, which are executed together.",
+            "Move it to the beginning or to the end of the file, or to a file of its own.",
+        )
+    return first, last
+
+
+def with_both_prefixes(move: KeyMove, model: ModelState) -> ModelState:
+    """Return a model whose index contains documents with old and with new keys."""
+    assert model.index is not None
+    every = {model.index.prefixes, *(one.index.prefixes for one in (move.before, move.after) if one.index)}
+    prefixes = {prefix for some in every for prefix in some} | {
+        move.before.key_prefix,
+        move.after.key_prefix,
+    }
+    outer = (one for one in prefixes if not one.startswith(tuple(prefixes - {one})))
+    return model.replaced(index=replace(model.index, prefixes=tuple(sorted(outer))))

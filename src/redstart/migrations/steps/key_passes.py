@@ -1,0 +1,111 @@
+"""Passes over the keys of a pattern, until a whole pass on an unchanged server finds none that is left to handle."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from redstart.commands.keyspace import scan_type
+from redstart.effects import Op, call
+from redstart.migrations.context import Context, Progress
+from redstart.migrations.data.scan_passes import MAX_PASSES
+from redstart.migrations.data.scanner import scanned_share, server_run_id
+from redstart.migrations.lease import Lease
+from redstart.migrations.lease_state import Activity
+from redstart.migrations.steps.key_pattern import KeyPattern
+
+SCANNED_KEYS = 1_000
+"""Keys for each step of a scan."""
+
+PAGE_KEYS = 500
+"""Keys for each script."""
+
+Left = Mapping[bytes, str]
+"""Keys that cannot be handled, with the reason of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassesResult:
+    """The result of all passes.
+
+    Attributes:
+        stopped: why they ended before all keys were handled; None if they are.
+        left: the keys that could not be handled.
+    """
+
+    stopped: str | None
+    left: Left
+
+
+def handle_keys(
+    context: Context,
+    lease: Lease,
+    pattern: KeyPattern,
+    stage: str,
+    handle: Callable[[Sequence[bytes]], Op[Left]],
+    is_wanted: Callable[[bytes], bool] = lambda _: True,
+) -> Op[PassesResult]:
+    """Handle the keys of a pattern, in passes. There is no checkpoint: keys that are handled are not found again.
+
+    Args:
+        stage: what is being done, for the progress display.
+        handle: handles a page of keys, so that a scan does not find them again; returns those that it could not handle.
+        is_wanted: which keys of the pattern are handled.
+
+    Effects: a SCAN for each 1,000 keys of the keyspace, and those of `handle`.
+    """
+    number, done = 0, 0
+    while True:
+        number += 1
+        run_id = yield from server_run_id()
+        left: dict[bytes, str] = {}
+        found, cursor = 0, -1
+        while cursor:
+            scanning = scan_type(
+                max(cursor, 0),
+                prefix=pattern.prefix,
+                suffix=pattern.suffix,
+                kind=pattern.storage.key_type,
+                count=SCANNED_KEYS,
+            )
+            cursor, keys = yield from call(scanning)
+            wanted = [key for key in dict.fromkeys(keys) if pattern.matches(key) and is_wanted(key)]
+            for start in range(0, len(wanted), PAGE_KEYS):
+                page = wanted[start : start + PAGE_KEYS]
+                refused = yield from handle(page)
+                left |= refused
+                found += len(page) - len(refused)
+            yield from lease.keep(Activity(stage, done + found))
+            share = scanned_share(cursor)
+            context.monitor.progress(Progress(stage, number, done + found, 0, len(left), share=share))
+            if context.monitor.stop_requested():
+                return PassesResult("interrupted", left)
+        done += found
+        if not found and (yield from server_run_id()) == run_id:
+            return PassesResult(None, left)
+        if number >= MAX_PASSES:
+            return PassesResult(
+                f"keys {pattern} still appear after {MAX_PASSES} passes; is an old version still writing?",
+                left,
+            )
+
+
+def count_keys(pattern: KeyPattern, exclude_prefixes: tuple[str, ...]) -> Op[int]:
+    """Return the number of documents of a pattern, without those of some longer key prefixes.
+
+    Effects: reads only, one for each 1,000 keys of the keyspace.
+    """
+    found: set[bytes] = set()
+    cursor = -1
+    while cursor:
+        cursor, keys = yield from call(
+            scan_type(
+                max(cursor, 0),
+                prefix=pattern.prefix,
+                suffix=pattern.suffix,
+                kind=pattern.storage.key_type,
+                count=SCANNED_KEYS,
+            )
+        )
+        found.update(
+            key for key in keys if pattern.matches(key) and not pattern.leaves_out(key, exclude_prefixes)
+        )
+    return len(found)

@@ -1,0 +1,249 @@
+"""Both versions of an application write beside a migration file: between its steps, and between its requests."""
+
+import json
+import random
+import uuid
+from typing import Any
+
+import pytest
+import redis
+from typing_extensions import TypedDict
+
+from redstart.effects import Op
+from redstart.operations import (
+    AddField,
+    ConvertField,
+    Field,
+    MergeFields,
+    Operation,
+    RenameField,
+    SplitField,
+    Storage,
+    Transform,
+)
+from tests.migrations.test_file_migration import (
+    NAMES,
+    PREFIX,
+    as_stored,
+    back,
+    base,
+    contract,
+    do,
+    document,
+    documents,
+    forward,
+    load,
+    migration,
+)
+from tests.support.crash_driver import CrashDriver
+from tests.support.migration import small_pieces
+from tests.support.snapshot import difference
+from tests.support.soak import SOAK
+
+Values = dict[str, Any]
+
+
+class Whole(TypedDict):
+    full_name: str
+
+
+class Parts(TypedDict):
+    first: str
+    last: str
+
+
+def parts_of(old: Any) -> Any:
+    first, last = old["full_name"].split(" ")
+    return {"first": first, "last": last}
+
+
+def whole_of(new: Any) -> Any:
+    return {"full_name": f"{new['first']} {new['last']}"}
+
+
+def operations(kind: str, storage: Storage) -> list[Operation]:
+    name = NAMES[storage]
+    found: dict[str, list[Operation]] = {
+        "rename": [RenameField(name, "name", "title")],
+        "rename, the old value wins": [RenameField(name, "name", "title", keep="old")],
+        "rename, the new value wins": [RenameField(name, "name", "title", keep="new")],
+        "split": [SplitField(name, "full_name", [Field("first", "str"), Field("last", "str")])],
+        "merge": [MergeFields(name, ["name", "price"], Field("label", "str"))],
+        "rename and convert": [
+            RenameField(name, "price", "cost"),
+            ConvertField(name, Field("cost", "str"), Field("cost", "int")),
+        ],
+        "transform": [Transform(name, parts_of, whole_of, before=Whole, after=Parts)],
+    }
+    return found[kind]
+
+
+WRITTEN: dict[str, tuple[Values, Values, Values, Values]] = {
+    "rename": ({"title": "new"}, {"name": "new"}, {"name": "old"}, {"title": "old"}),
+    "rename, the old value wins": ({"title": "new"}, {"name": "new"}, {"name": "old"}, {"title": "old"}),
+    "rename, the new value wins": ({"title": "new"}, {"name": "new"}, {"name": "old"}, {"title": "old"}),
+    "split": (
+        {"first": "Bob"},
+        {"full_name": "Bob Lovelace"},
+        {"full_name": "Carl Orff"},
+        {"first": "Carl", "last": "Orff"},
+    ),
+    "transform": (
+        {"first": "Bob"},
+        {"full_name": "Bob Lovelace"},
+        {"full_name": "Carl Orff"},
+        {"first": "Carl", "last": "Orff"},
+    ),
+    "merge": ({"label": "yew 9"}, {"name": "yew", "price": "9"}, {"price": "5"}, {"label": "oak 5"}),
+    "rename and convert": ({"cost": 55}, {"price": "55"}, {"price": "44"}, {"cost": 44}),
+}
+"""What the new version writes, how the old one reads it; what the old version writes, how the new one reads it."""
+
+
+def write(client: redis.Redis, storage: Storage, pk: str, values: Values) -> None:
+    key = PREFIX[storage] + pk
+    if storage is Storage.HASH:
+        client.hset(key, mapping=as_stored(values, storage))
+        return
+    for name, value in values.items():
+        client.execute_command("JSON.SET", key, f"$.{name}", json.dumps(value))
+
+
+def has(client: redis.Redis, storage: Storage, pk: str, values: Values) -> bool:
+    return as_stored(values, storage).items() <= document(client, storage, pk).items()
+
+
+@pytest.mark.parametrize("written", ["before contraction", "after contraction", "not contracted"])
+@pytest.mark.parametrize("storage", Storage)
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_what_the_new_version_writes_stays(
+    client: redis.Redis, kind: str, storage: Storage, written: str
+) -> None:
+    """It writes only its own fields: those of the old version are left behind, or come back from the undo log."""
+    before = load(client)
+    of_new, for_old, _, _ = WRITTEN[kind]
+    one = migration(*operations(kind, storage))
+    do(client, forward(one))
+    if written == "after contraction":
+        do(client, contract(one))
+    write(client, storage, "a1", of_new)
+    assert do(client, one.verify(base())).problems.first == []
+    assert do(client, forward(one)).data.errors == 0
+    if written == "before contraction":
+        assert do(client, contract(one)).errors == 0
+    assert has(client, storage, "a1", of_new)
+    undone, _ = do(client, back(one))
+    assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
+    assert has(client, storage, "a1", for_old)
+    assert document(client, storage, "a1").keys() == document(client, storage, "a2").keys()
+    key = f"{PREFIX[storage]}a1".encode()
+    others = [found for found in (before, documents(client)) if found.pop(key)]
+    assert difference(*others) == []
+    assert [key for key in client.scan_iter(match="redstart:2026*") if b":fence" not in key] == []
+
+
+@pytest.mark.parametrize("storage", Storage)
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_what_the_old_version_writes_reaches_the_new_one(
+    client: redis.Redis, kind: str, storage: Storage
+) -> None:
+    before = load(client)
+    _, _, of_old, for_new = WRITTEN[kind]
+    one = migration(*operations(kind, storage))
+    do(client, forward(one))
+    write(client, storage, "a1", of_old)
+    write(client, storage, "a2", of_old)
+    assert do(client, forward(one)).data.errors == 0
+    assert has(client, storage, "a1", for_new)
+    write(client, storage, "a2", {name: before_value(before, storage, "a2", name) for name in of_old})
+    assert do(client, contract(one)).errors == 0
+    assert has(client, storage, "a1", for_new)
+    undone, _ = do(client, back(one))
+    assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
+    assert has(client, storage, "a1", of_old)
+    key = f"{PREFIX[storage]}a1".encode()
+    others = [found for found in (before, documents(client)) if found.pop(key)]
+    assert difference(*others) == []
+
+
+def before_value(before: Any, storage: Storage, pk: str, name: str) -> str:
+    content = before[f"{PREFIX[storage]}{pk}".encode()].content
+    found = json.loads(content)[name] if storage is Storage.JSON else content[name.encode()].decode()
+    return str(found)
+
+
+def test_values_that_both_versions_write_are_a_failure_and_stay(client: redis.Redis) -> None:
+    load(client)
+    one = migration(*operations("rename", Storage.HASH))
+    do(client, forward(one))
+    write(client, Storage.HASH, "a1", {"name": "old", "title": "new"})
+    assert do(client, forward(one)).data.errors == 1
+    assert do(client, contract(one)).errors == 1
+    assert has(client, Storage.HASH, "a1", {"name": "old", "title": "new"})
+
+
+class Writers:
+    """Writes a random document between requests; before one of them, remembers what it has written last.
+
+    Args:
+        old: whether the old version writes.
+    """
+
+    def __init__(self, client: redis.Redis, storage: Storage, *, old: bool) -> None:
+        self._client, self._storage, self._old = client, storage, old
+        self._random = random.Random(uuid.uuid4().int)
+        self._number = 0
+        self.names: dict[str, str] = {}
+
+    def __call__(self, _name: str) -> None:
+        self._number += 1
+        pk, text = f"{self._random.choice('abd')}{self._random.randrange(8)}", f"w{self._number}"
+        if self._random.random() < 0.2:
+            pk = f"new{self._number}"
+        self.names[pk] = text
+        key = PREFIX[self._storage] + pk
+        name = "name" if self._old else "title"
+        if self._storage is Storage.HASH:
+            self._client.hset(key, name, text)
+        elif self._client.exists(key):
+            self._client.execute_command("JSON.SET", key, f"$.{name}", json.dumps(text))
+        else:
+            self._client.execute_command("JSON.SET", key, "$", json.dumps({name: text}))
+
+
+@pytest.mark.parametrize("storage", Storage)
+def test_writers_between_requests_lose_nothing(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, storage: Storage
+) -> None:
+    """The old version writes during the run, the new one during contraction and rollback."""
+    small_pieces(monkeypatch)
+    one = migration(
+        RenameField(NAMES[storage], "name", "title"), AddField(NAMES[storage], Field("n", "int", default=1))
+    )
+    for _ in range(20 if SOAK else 2):
+        load(client)
+        written = during(url, forward(one), old := Writers(client, storage, old=True))
+        do(client, forward(one))  # what was written during the last pass
+        assert {pk: document(client, storage, pk)["title"] for pk in written} == written
+        later = during(url, contract(one), Writers(client, storage, old=False))
+        assert do(client, contract(one)).errors == 0
+        written |= later
+        assert {pk: document(client, storage, pk)["title"] for pk in written} == written
+        assert not any("name" in document(client, storage, pk) for pk in written)
+        assert old.names
+        written |= during(url, back(one), Writers(client, storage, old=False))
+        do(client, back(one))
+        assert {pk: name_of(client, storage, pk) for pk in written} == written
+
+
+def name_of(client: redis.Redis, storage: Storage, pk: str) -> str:
+    """Return the name of a document that is rolled back; or of one that was written after its last pass."""
+    found = document(client, storage, pk)
+    return str(found.get("title", found.get("name")))
+
+
+def during(url: str, operation: Op[Any], writers: Writers) -> dict[str, str]:
+    """Run an operation with writers between its requests. Return what they have written."""
+    with CrashDriver(url, before=writers) as driver:
+        driver.run(operation)
+    return writers.names
