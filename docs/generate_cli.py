@@ -36,9 +36,9 @@ and everything else on stderr. Commands ask for confirmation only on a terminal;
 
 An option takes precedence over the environment, and the environment over pyproject.toml. `--url` also takes precedence
 over `Meta.database` of a model; `REDIS_OM_URL` and `url` do not. `--models` and `REDSTART_MODELS` accept several
-modules, separated by commas. If you name a package, `om` uses the models of all its modules, including subfolders with
-an `__init__.py`. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`. `om` warns of environment variables
-whose names are similar to these; applications [log](errors.md#logging) them once.
+modules, separated by commas. If you name a package, `om` uses the models of all its modules, including
+subdirectories with an `__init__.py`. A time zone is `UTC`, `local` or a name such as `Europe/Berlin`. `om` warns of
+environment variables whose names are similar to these; applications [log](errors.md#logging) them once.
 
 `om` imports modules only to read their models. If a module calls `Migrator().run()` of Redstart or redis-om when it is
 imported, `om` skips this call, and reports it on stderr.
@@ -60,7 +60,7 @@ query results.
 | 0 | done, or nothing to do | |
 | 1 | failed, or refused before the first write | no connection, too little memory, a question answered with no |
 | 2 | wrong usage or configuration | an unknown option, a model that cannot be imported |
-| 3 | work is pending | `--check` and `check-schema`, pending migration files, a refused cutover or rollback |
+| 3 | work is pending | `--check`, `check-schema`, `verify` before a run, pending files, a refused cutover or rollback |
 | 4 | another run holds the lease | two runs at once |
 | 5 | stopped with its progress saved; the same command resumes it | Ctrl-C, `--limit-documents` |
 | 6 | problems found | `verify` finds missing, wrong or unconverted values; a rollback leaves values that it lists |

@@ -60,7 +60,7 @@ def new_indexes(no_index: redis.Redis) -> redis.Redis:
 def test_the_old_indexes_take_text(legacy: redis.Redis, configured: str) -> None:
     before = snapshot(legacy)
     code, found = check()
-    assert (code, found["recommendation"], found["total_affected_models"]) == (3, INDEX, 3)
+    assert (code, found["recommendation"], found["total_affected_models"]) == (3, DATA, 3)
     assert states(found) == {"Ringer": {"text"}, "Sighting": {"text"}, "Visit": {"text"}}
     listed: dict[str, set[str]] = {name: set() for name in DATES}
     for one in found["mismatches"]:
@@ -79,7 +79,7 @@ def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
     step("migrate", "run")
     code, found = check()
     assert (code, found["recommendation"]) == (3, DATA)
-    assert states(found) == {"Ringer": {"text"}, "Sighting": {"dual-format"}, "Visit": {"text"}}
+    assert states(found) == {"Ringer": {"dual-format"}, "Sighting": {"dual-format"}, "Visit": {"dual-format"}}
 
     step("migrate-data", "run")
     nothing = {
@@ -98,12 +98,12 @@ def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
 
 
 STEPS = {
-    "": INDEX,
+    "": DATA,
     "migrate run": DATA,
     "migrate-data run --limit-documents 5": DATA,
     "migrate-data run": None,
     "migrate rollback": BACK,
-    f"migrate-data rollback {ID}": INDEX,
+    f"migrate-data rollback {ID}": DATA,
 }
 """For each step, the next command."""
 
@@ -137,7 +137,7 @@ def test_a_cut_over_that_was_refused_is_pending(legacy: redis.Redis, configured:
     assert run_om("migrate-data", "run").code == 3
     code, found = check()
     assert (code, found["recommendation"], found["unconverted_models"]) == (3, INDEX, [])
-    assert states(found) == {"Visit": {"text"}}
+    assert states(found) == {"Visit": {"dual-format"}}
 
 
 def test_no_index_at_all(no_index: redis.Redis) -> None:
@@ -154,7 +154,7 @@ def test_a_date_that_one_index_lacks(new_indexes: redis.Redis) -> None:
     new_indexes.execute_command("FT.DROPINDEX", index.name)
     new_indexes.execute_command("FT.CREATE", *fields[:at], *fields[at + 2 :])
     code, found = check()
-    assert (code, found["recommendation"], found["total_affected_models"]) == (3, INDEX, 1)
+    assert (code, found["recommendation"], found["total_affected_models"]) == (3, DATA, 1)
     assert [(one["field"], one["state"]) for one in found["mismatches"]] == [("left_at", "missing")]
 
 
@@ -193,7 +193,7 @@ def test_people_see_every_date_and_the_next_command(legacy: redis.Redis, configu
     rows = [text.split() for text in found.stdout.splitlines() if text.endswith("NUMERIC")]
     assert [row[2] for row in rows] == ["text"] * sum(map(len, DATES.values()))
     assert all(name in found.stdout.partition("Data not converted yet: ")[2] for name in DATES)
-    assert found.stdout.endswith(f"Next: {INDEX}\n")
+    assert found.stdout.endswith(f"Next: {DATA}\n")
 
 
 def test_only_the_models_that_are_named(new_indexes: redis.Redis, write_module: Callable[[str], str]) -> None:

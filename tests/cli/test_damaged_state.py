@@ -178,12 +178,12 @@ def _cases() -> Iterator[Any]:
         set(),
     )
     yield "migrated", KEYS.record, ("newer",), ("format 99", "Use the version"), set()
-    yield "migrated", KEYS.record, ("another type",), ("is a list, not a hash", "redis-cli RENAME"), set()
+    yield "migrated", KEYS.record, ("another type",), ("is a list, not a hash", " RENAME"), set()
     yield "migrated", KEYS.journal, ("missing", "cut", "unreadable", "earlier"), forget_or_restore, set()
     yield "migrated", KEYS.journal, ("newer",), ("has format", "Use the version"), set()
-    yield "migrated", KEYS.journal, ("another type",), ("is a list, not a stream", "redis-cli RENAME"), set()
+    yield "migrated", KEYS.journal, ("another type",), ("is a list, not a stream", " RENAME"), set()
     yield "migrated", KEYS.census, ("missing", "cut"), forget_or_restore, set()
-    yield "migrated", KEYS.census, ("another type",), ("is a list, not a set", "redis-cli RENAME"), set()
+    yield "migrated", KEYS.census, ("another type",), ("is a list, not a set", " RENAME"), set()
     yield (
         "migrated",
         KEYS.replaced,
@@ -191,7 +191,7 @@ def _cases() -> Iterator[Any]:
         ("om migrate-data rollback",),
         NOT_FOR_LISTS,
     )
-    yield "migrated", KEYS.replaced, ("another type",), ("is a list, not a hash", "redis-cli RENAME"), set()
+    yield "migrated", KEYS.replaced, ("another type",), ("is a list, not a hash", " RENAME"), set()
     yield (
         "migrated",
         KEYS.failures,
@@ -199,7 +199,7 @@ def _cases() -> Iterator[Any]:
         ("om migrate-data run",),
         NOT_FOR_LISTS | set(RUN),
     )
-    yield "migrated", KEYS.failures, ("another type",), ("is a list, not a hash", "redis-cli RENAME"), set()
+    yield "migrated", KEYS.failures, ("another type",), ("is a list, not a hash", " RENAME"), set()
     yield (
         "interrupted",
         KEYS.checkpoint,
@@ -207,48 +207,48 @@ def _cases() -> Iterator[Any]:
         ("om migrate-data clear-progress",),
         {"clear-progress"},
     )
-    yield "interrupted", KEYS.checkpoint, ("another type",), ("redis-cli RENAME",), set()
+    yield "interrupted", KEYS.checkpoint, ("another type",), (" RENAME",), set()
     yield (
         "migrated",
         APPLIED_MIGRATIONS,
         ("another type",),
-        ("is a list, not a set", "redis-cli RENAME"),
+        ("is a list, not a set", " RENAME"),
         set(),
     )
     schema_record = "redis_om:schema_applied_migrations"
-    yield "migrated", schema_record, ("another type",), ("is a list, not a set", "redis-cli RENAME"), set()
+    yield "migrated", schema_record, ("another type",), ("is a list, not a set", " RENAME"), set()
     yield (
         "migrated",
         KEYS.lease.fence,
         ("another type",),
-        ("is a list, not a string", "redis-cli RENAME"),
+        ("is a list, not a string", " RENAME"),
         set(),
     )
     yield (
         "migrated",
         KEYS.lease.lease,
         ("another type",),
-        ("is a list, not a hash", "redis-cli RENAME"),
+        ("is a list, not a hash", " RENAME"),
         set(),
     )
     yield (
         "migrated",
         INDEX_LEASE.fence,
         ("another type",),
-        ("is a list, not a string", "redis-cli RENAME"),
+        ("is a list, not a string", " RENAME"),
         set(),
     )
     yield (
         "migrated",
         INDEX_LEASE.lease,
         ("another type",),
-        ("is a list, not a hash", "redis-cli RENAME"),
+        ("is a list, not a hash", " RENAME"),
         set(),
     )
     yield "migrated", RECORDS, ("missing", "cut"), ("has no record of", *forget_or_restore), set()
-    yield "migrated", RECORDS, ("unreadable",), ("cannot be read", "redis-cli HGETALL"), set()
+    yield "migrated", RECORDS, ("unreadable",), ("cannot be read", " HGETALL"), set()
     yield "migrated", RECORDS, ("newer",), ("has format 99", "Use the version"), set()
-    yield "migrated", RECORDS, ("another type",), ("is a list, not a hash", "redis-cli RENAME"), set()
+    yield "migrated", RECORDS, ("another type",), ("is a list, not a hash", " RENAME"), set()
 
 
 def _sweep(prepared: Prepared, state: str, step: int) -> None:

@@ -220,7 +220,7 @@ def piped(line: str) -> Ended:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("migrate-data verify", 6),
+        ("migrate-data verify", 3),
         ("migrate-data status --check --detailed", 3),
         ("migrate-data run --dry-run", 0),
         ("migrate-data errors --json", 0),

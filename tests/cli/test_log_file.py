@@ -104,10 +104,10 @@ def test_progress_says_stage_and_how_far(station: redis.Redis, file: Path, every
 
 
 def test_what_verify_found_is_said(station: redis.Redis, file: Path) -> None:
-    assert om(file, "verify").code == 6
+    assert om(file, "verify").code == 3
     assert {name: lines(file)[-1][name] for name in ("event", "exit_code")} == {
         "event": "completed",
-        "exit_code": 6,
+        "exit_code": 3,
     }
 
 
@@ -198,7 +198,7 @@ def test_whatever_ends_it_leaves_whole_lines(
 
 def test_half_a_line_is_not_made_longer(station: redis.Redis, file: Path) -> None:
     file.write_text('{"time": "2026-')
-    assert om(file, "verify").code == 6
+    assert om(file, "verify").code == 3
     half, *whole = file.read_text().splitlines()
     assert half == '{"time": "2026-'
     assert [json.loads(line)["event"] for line in whole][:: len(whole) - 1] == ["started", "completed"]
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_write(
     found = run_om("migrate-data", *words, "--log-file", path)
     assert found.code == 2
     assert "--log-file" in found.stderr
-    assert "Name a file in a writable folder" in found.stderr
+    assert "Name a file in a writable directory" in found.stderr
     assert difference(before, snapshot(station)) == []
 
 

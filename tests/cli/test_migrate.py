@@ -123,9 +123,15 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
     assert re.search(f"^  om migrate-data run\n.*{corrected}$", by_hand.stdout, re.M), by_hand.stdout
     required = by_hand.stdout.find("models then cannot read documents without these required fields: Visit.")
     assert (required >= 0) is (field == "arrived_at")
-    assert (by_hand.stdout.find("mode default") < by_hand.stdout.find("mode quarantine")) is (required >= 0)
-    looked = run_om("migrate", "status").stdout
-    assert "The data is converted. Cut over, or list the blocking values, with: om migrate run\n" in looked
+    assert by_hand.stdout.find("mode quarantine") < by_hand.stdout.find("mode default")
+    assert "queries then find these documents with the date 1970-01-01" in by_hand.stdout
+    values = "1 failed value; the" if bad else "The"
+    for words in (("migrate", "status"), ("migrate-data", "status"), ("migrate-data", "check-schema")):
+        looked = run_om(*words).stdout
+        assert f"{values} cutover is refused for 1 index (1 document).\n" in looked, looked
+        assert "  om migrate run --accept-unindexed\n" in looked
+        assert "om migrate run\n" not in looked
+    assert f"  blocking: {key} {field}: " in run_om("migrate-data", "status", "-v").stdout
 
     if way == "correct":
         legacy.hset(key, field, "2023-01-01T00:00:00")
@@ -273,8 +279,8 @@ def test_a_cutover_refused_for_text_names_the_conversion_and_the_list_of_all(
     assert (refused.code, " arrived_at: still text" in refused.stdout) == (3, True)
     assert "Some values are still in text format. Convert them with: om migrate-data run\n" in refused.stdout
     assert "--failure-mode" not in refused.stdout
-    assert "; list all with: om migrate run --verbose\n" in refused.stdout
-    listed = run_om("migrate", "run", "--verbose").stdout
+    assert "; list all with: om migrate-data status --verbose\n" in refused.stdout
+    listed = run_om("migrate-data", "status", "--verbose").stdout
     assert all(f"blocking: {key} " in listed for key in keys)
     assert run_om("migrate-data", "run").code == 0
 
@@ -351,3 +357,17 @@ def test_without_an_index_queries_lose_no_document(station: redis.Redis) -> None
     assert "Queries do not return" not in shown
     assert run_om("migrate-data", "run").code == 0
     assert "Phase: converted (" in run_om("migrate-data", "status").stdout
+
+
+@pytest.mark.parametrize("mode", ["default", "quarantine"])
+def test_the_rows_of_a_run_that_removes_empty_strings_add_up(
+    legacy: redis.Redis, configured: str, mode: str
+) -> None:
+    found = run_om("migrate-data", "stats", "--exact", "--json").json["values"]
+    legacy.hset(first_visit(legacy), "left_at", "")
+    expected = sum(run_om("migrate-data", "stats", "--exact", "--json").json["values"].values())
+    shown = run_om("migrate-data", "run", "--failure-mode", mode).stdout
+    assert re.search(r"^empty strings removed +1$", shown, re.M), shown
+    names = "values converted|rounded|already numeric|null|empty strings removed|quarantined|replaced by 0.0|failed"
+    rows = re.findall(rf"^(?:{names}) +([\d,]+)$", shown.partition("\n\n")[0], re.M)
+    assert sum(int(row.replace(",", "")) for row in rows) == expected, (found, shown)

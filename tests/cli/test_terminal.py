@@ -1,11 +1,17 @@
 """On a terminal: questions, the progress bar, and 80 columns."""
 
+import os
 import re
+import time
 
 import pytest
 import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
+from redstart.migrations.holder import this_process
+from redstart.migrations.lease import acquire
+from redstart.migrations.state_keys import StateKeys
+from redstart.server.clients import open_sync
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.cli import om_on_terminal, run_om
 from tests.support.screen import screen
@@ -62,7 +68,7 @@ def test_yes_answers(station: redis.Redis) -> None:
         ),
         (
             ("migrate", "cleanup"),
-            r"Drop \d unused index(es)? on \S+\? No document is deleted; it takes less than",
+            r"Drop \d unused index(es)? on \S+\? No document is deleted\. Do so when you no longer need",
         ),
     ],
 )
@@ -87,10 +93,12 @@ def test_a_question_has_the_number_of_documents_and_the_time(
         (("force-unlock",), "Remove the lease"),
     ],
 )
-def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: str) -> None:
+def test_what_else_asks(station: redis.Redis, url: str, words: tuple[str, ...], question: str) -> None:
     # The undo log of an unfinished run cannot be dropped.
     limit = () if words[0] == "drop-undo-log" else ("--limit-documents", "5")
     assert run_om(*RUN, *limit).code == (5 if limit else 0)
+    if words[0] == "force-unlock":
+        hold_lease(url)
     before = snapshot_of_state(station)
     refused = om_on_terminal("migrate-data", *words, answer="n")
     assert refused.code == 1
@@ -104,8 +112,50 @@ def test_what_else_asks(station: redis.Redis, words: tuple[str, ...], question: 
 
 @pytest.mark.parametrize(("answer", "code"), [("maybe\ny", 0), ("\xe9\nYES", 0), ("maybe\nno", 1)])
 def test_another_answer_is_asked_for_again(station: redis.Redis, answer: str, code: int) -> None:
+    assert run_om(*RUN, "--limit-documents", "5").code == 5
     found = om_on_terminal("migrate-data", "clear-progress", answer=answer)
     assert (found.code, found.shown.count("[y/N]:"), found.shown.count("Type y or n.")) == (code, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("rollback", ID), "There is nothing to roll back."),
+        (("clear-progress",), "No progress is saved; nothing was deleted."),
+        (("drop-undo-log", ID), "There is no undo log; nothing was dropped."),
+        (("force-unlock",), "No run holds a lease; nothing was removed."),
+    ],
+)
+def test_nothing_is_asked_if_there_is_nothing_to_do(
+    station: redis.Redis, words: tuple[str, ...], answer: str
+) -> None:
+    found = om_on_terminal("migrate-data", *words)
+    assert (found.code, "[y/N]" in found.shown, answer in found.shown) == (0, False, True), found.shown
+    assert run_om("migrate-data", *words).code == 0
+
+
+def test_the_lease_holder_is_in_the_question(station: redis.Redis, url: str) -> None:
+    hold_lease(url)
+    asked = om_on_terminal("migrate-data", "force-unlock", answer="n")
+    assert asked.code == 1
+    assert f"The lease holder is process {os.getpid()}" in " ".join(asked.shown.split())
+
+
+def test_the_new_version_is_named_before_a_rollback(station: redis.Redis) -> None:
+    assert run_om(*RUN).code == 0
+    first = "Stop the new version first: it writes numbers."
+    assert first in run_om("migrate-data", "rollback", ID, "--dry-run").stdout
+    asked = " ".join(om_on_terminal("migrate-data", "rollback", ID, answer="n").shown.split())
+    assert 0 <= asked.find(first) < asked.find("[y/N]")
+
+
+def hold_lease(url: str) -> None:
+    """Acquire the lease of the data, and keep it."""
+    taking = acquire(
+        StateKeys(ID).lease, "held", this_process(), is_gone=lambda _: False, clock=time.monotonic
+    )
+    with open_sync(url) as server:
+        _ = server.run(taking)
 
 
 def snapshot_of_state(client: redis.Redis) -> set[bytes]:

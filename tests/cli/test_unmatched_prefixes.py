@@ -69,7 +69,10 @@ def test_it_is_said_and_hides_no_document(
     ended = om(there, models, "run")
     assert ended.code == 0
     told = f"0 documents matched the prefixes {prefix}:log:, {prefix}:note:."
-    assert ended.stdout.splitlines()[0] == f"Conversion complete. {told}"
+    assert ended.stdout.splitlines()[0] == (
+        f"No documents found under {prefix}:log:, {prefix}:note:. Nothing was converted; the models of this database "
+        "are applied."
+    )
     assert om(there, models, "run", "--json").json["unmatched_prefixes"] == [
         f"{prefix}:log:",
         f"{prefix}:note:",

@@ -11,11 +11,13 @@ from redstart.migrations.phase import MigrationPhase
 from redstart.next_steps import Command
 
 ID = "002_other"
-UP_TO_DATE, EXPANDED = ActiveIndex.UP_TO_DATE, ActiveIndex.EXPANDED
-TO_BUILD = [active for active in ActiveIndex if active not in {UP_TO_DATE, EXPANDED}]
+UP_TO_DATE, EXPANDED, OUTDATED = ActiveIndex.UP_TO_DATE, ActiveIndex.EXPANDED, ActiveIndex.OUTDATED
+TO_BUILD = [active for active in ActiveIndex if active not in {UP_TO_DATE, EXPANDED, OUTDATED}]
 CASES = {
     **{(active, True): MIGRATE_INDEXES for active in TO_BUILD},
     **{(active, False): MIGRATE_INDEXES for active in TO_BUILD},
+    (OUTDATED, True): CONVERT,  # the run builds the index first
+    (OUTDATED, False): MIGRATE_INDEXES,
     (EXPANDED, True): CONVERT,
     (EXPANDED, False): MIGRATE_INDEXES,  # the cutover
     (UP_TO_DATE, True): CONVERT,
@@ -35,7 +37,7 @@ def test_each_state_has_a_case() -> None:
 
 
 @pytest.mark.parametrize(("active", "is_pending"), CASES)
-def test_the_index_comes_before_the_data(active: ActiveIndex, is_pending: bool) -> None:
+def test_a_run_builds_what_it_needs_and_nothing_else(active: ActiveIndex, is_pending: bool) -> None:
     expected = CASES[active, is_pending]
     assert following(MigrationPhase.PENDING, active, is_pending=is_pending) == expected
 

@@ -6,7 +6,16 @@ from enum import IntEnum
 
 import click
 
-from redstart.cli.output import Tone, command_of, concealed, note, print_json, rendered, shown_message
+from redstart.cli.output import (
+    Tone,
+    command_of,
+    concealed,
+    note,
+    print_json,
+    rendered,
+    shown_message,
+    with_server,
+)
 from redstart.errors import ConfigurationError, LeaseHeldError, LeaseLostError, RedisModelError, RedstartError
 from redstart.next_steps import Hint
 
@@ -18,8 +27,9 @@ class Exit(IntEnum):
         DONE: the command has done all of its work, or there was none.
         FAILED: an error, or a refusal before the first write.
         USAGE: wrong options, settings or models.
-        PENDING: work is left: `--check` found some, an index refused a cutover or a rollback because documents would
-            drop out of query results, or migration files are pending.
+        PENDING: work is left: `--check` found some, `verify` found data that no complete run has converted, an index
+            refused a cutover or a rollback because documents would drop out of query results, or migration files are
+            pending.
         LOCKED: another run holds the lease, or has taken it.
         INTERRUPTED: stopped with its progress saved; the same command resumes it.
         PROBLEMS_FOUND: a verification found problems, or a rollback left values that it reports.
@@ -70,13 +80,13 @@ def report_usage(error: click.ClickException) -> Exit:
         note(error.format_message())
         return Exit.USAGE
     hint = Hint("See the options with: ", command_of(context, "--help")) if context is not None else None
-    return report(error.format_message(), hint, Exit.USAGE)
+    return report(error.format_message().replace("a valid integer range", "an integer"), hint, Exit.USAGE)
 
 
 def report(message: str, hint: str | Hint | None, code: Exit) -> Exit:
     """Print an error on stderr and, with --json, as the one object on stdout; return its exit code."""
     message = shown_message(message)
-    hint = None if hint is None else concealed(rendered(hint))
+    hint = None if hint is None else concealed(with_server(rendered(hint)))
     note(f"Error: {message}", Tone.ERROR)
     if hint is not None:
         note(hint)

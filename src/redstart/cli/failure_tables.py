@@ -17,11 +17,12 @@ EXAMPLE_LINES = 9
 """Examples of failures, of all reasons together, but at least one for each."""
 
 
-def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
+def draw_failures(found: FailureSummary, *, would: bool = False, with_examples: bool = True) -> None:
     """Print how many values failed for each reason, with the first of them.
 
     Args:
         would: whether this is a prediction.
+        with_examples: False if all of them are listed.
     """
     for fate, (_, what) in FATES.items():
         if not found.fates[fate]:
@@ -33,7 +34,7 @@ def draw_failures(found: FailureSummary, *, would: bool = False) -> None:
         for group in groups:
             margin = " " * (digits + 4)
             line(f"  {group.count:>{digits},}  {group.cause}")
-            for failure in group.examples[:examples]:
+            for failure in group.examples[:examples] if with_examples else ():
                 line(f"{margin}{_place_and_value(failure)}")
         line("")
 

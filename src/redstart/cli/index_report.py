@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import Tone, counted, duration, line, warn
+from redstart.cli.output import SHOWN_SECONDS, Tone, counted, duration, line, warn
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
 from redstart.migrations.blocking import STILL_TEXT, required_fields
 from redstart.migrations.context import Monitor
@@ -28,7 +28,14 @@ RESULTS = {
     IndexOutcome.CUT_OVER: "cut over: now serving queries",
     IndexOutcome.REFUSED: "cutover refused",
 }
-LIST_BLOCKING = Command("migrate run", "--verbose")
+LIST_BLOCKING = Command("migrate-data status", "--verbose")
+ACCEPT = Command("migrate run", "--accept-unindexed")
+ACCEPT_EFFECT = "cuts over; these documents drop out of query results"
+CORRECTED_EFFECT = "once you have corrected the values (text or numeric format); converts them"
+QUARANTINE_EFFECT = "moves failed values to <field>__invalid"
+DEFAULT_EFFECT = (
+    "stores 0.0 instead of failed values; queries then find these documents with the date 1970-01-01"
+)
 DROP_OUT = "would drop out of query results"
 
 
@@ -53,7 +60,8 @@ def forecast_line(estimate: IndexEstimate) -> str:
     active = f"{estimate.name}: {documents} in the active index{still_filling(estimate.filled_percent)}"
     if not estimate.to_build:
         return f"{active}; the new index is already built"
-    size = f"about {estimate.megabytes:.1f} MB, {duration(estimate.seconds)}"
+    time_needed = f", {duration(estimate.seconds)}" if estimate.seconds >= SHOWN_SECONDS else ""
+    size = f"about {estimate.megabytes:.1f} MB{time_needed}"
     return f"{active}; {counted_indexes(estimate.to_build)} to build ({size})"
 
 
@@ -87,7 +95,7 @@ def draw_unnamed_aliases(expected: Sequence[IndexEstimate], aliases: Sequence[st
     if expected and not aliases:
         line(
             "If you added aliases to these indexes (FT.ALIASADD), name each with --alias: the server cannot list "
-            "them, and the cutover removes the others."
+            "them, and the cutover removes aliases that you do not name."
         )
 
 
@@ -187,37 +195,65 @@ def _options(
 ) -> Iterator[tuple[Command, str]]:
     then = " and cuts over" if refused else ""
     if values:
-        effect = "once you have corrected the values (text or numeric format); converts them"
-        yield Command("migrate-data run"), effect + then
+        yield Command("migrate-data run"), CORRECTED_EFFECT + then
     else:
         yield Command("migrate run"), "once you have corrected the documents"
     if any(failure.reason != STILL_TEXT for failure in values):
         yield from _failure_modes(values, plan, failure_mode)
     if refused:
-        yield (
-            Command("migrate run", "--accept-unindexed"),
-            "cuts over; these documents drop out of query results",
-        )
+        yield ACCEPT, ACCEPT_EFFECT
 
 
 def _failure_modes(
     values: Sequence[Failure], plan: Plan, failure_mode: FailureMode | None
 ) -> list[tuple[Command, str]]:
-    """Return the failure modes that index these documents; first the one after which models can read them."""
+    """Return the failure modes that index these documents."""
     required = required_fields(values, plan)
-    effect = "moves failed values to <field>__invalid"
+    effect = QUARANTINE_EFFECT
     if required:
         effect += f"; models then cannot read documents without these required fields: {', '.join(required)}"
-    modes = {
-        FailureMode.QUARANTINE: effect,
-        FailureMode.DEFAULT: "stores 0.0 (1970-01-01) instead of failed values",
-    }
-    options = [
+    modes = {FailureMode.QUARANTINE: effect, FailureMode.DEFAULT: DEFAULT_EFFECT}
+    return [
         (Command("migrate-data run", "--failure-mode", mode), text)
         for mode, text in modes.items()
         if mode is not failure_mode
     ]
-    return options[::-1] if required else options
+
+
+def cutover_is_refused(statuses: Sequence[IndexStatus]) -> bool:
+    """Return whether a cutover of converted data would be refused for one of these indexes."""
+    return any(one.lacking for one in statuses)
+
+
+def draw_refused_cutover(
+    statuses: Sequence[IndexStatus], failed: int, blocking: Mapping[str, Sequence[Failure]] | None = None
+) -> None:
+    """Print for how many indexes a cutover is refused, and the options to continue.
+
+    Args:
+        statuses: of the indexes of converted data.
+        failed: number of failed values.
+        blocking: the blocking values of each index, if they are to be listed.
+    """
+    refused = [one for one in statuses if one.lacking]
+    values = f"{counted(failed, 'failed value')}; the" if failed else "The"
+    documents = counted(sum(one.lacking for one in refused), "document")
+    line(f"{values} cutover is refused for {counted_indexes(len(refused))} ({documents}).", Tone.WARNING)
+    for failures in (blocking or {}).values():
+        for failure in failures:
+            line(f"  blocking: {failure}")
+    if blocking is None:
+        line(Hint("List the blocking values with: ", LIST_BLOCKING))
+    line("Queries still use the dual-format indexes, so no query loses documents.")
+    line("To finish the cutover, stop the old version, then do one of:")
+    modes = {FailureMode.QUARANTINE: QUARANTINE_EFFECT, FailureMode.DEFAULT: DEFAULT_EFFECT}
+    for command, effect in (
+        (Command("migrate-data run"), f"{CORRECTED_EFFECT} and cuts over"),
+        *((Command("migrate-data run", "--failure-mode", mode), text) for mode, text in modes.items()),
+        (ACCEPT, ACCEPT_EFFECT),
+    ):
+        line(Hint("  ", command))
+        line(f"      {effect}")
 
 
 def draw_absent(names: Sequence[str]) -> None:

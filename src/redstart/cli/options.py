@@ -232,7 +232,11 @@ def confirm(question: str, *, assume_yes: bool) -> None:
 def _typed_answer(question: str) -> bool | None:
     """Ask, and return the answer; None if it is neither yes nor no."""
     prompt = fitted(sys.stderr, f"{escaped(question)} [y/N]:")
-    typed: str = click.prompt(prompt, prompt_suffix=" ", default="", show_default=False, err=True)
+    try:
+        typed: str = click.prompt(prompt, prompt_suffix=" ", default="", show_default=False, err=True)
+    except click.Abort:
+        note("")  # the terminal has shown ^C at the end of the question
+        raise
     return _ANSWERS.get(typed.strip().lower())
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 import click
 
@@ -44,6 +46,7 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "migrate-data create": (),
 }
 """Which of --url and --models are accepted by commands that do not accept both."""
+_REDIS_CLI = re.compile(r"(?<![\w-])redis-cli (?!-)")
 _OUR_COMMAND = re.compile(
     r"(?<![\w-])om (?=(?:migrate|migrate-data|upgrade|downgrade|server|demo)\b|--|\.\.\.)"
 )
@@ -77,7 +80,20 @@ def rendered(text: str | Hint | Command) -> str:
     """
     if isinstance(text, Command):
         return _as_typed_again(text)
-    return text if isinstance(text, str) else text.rendered(_as_typed_again)
+    return text if isinstance(text, str) else with_server(text.rendered(_as_typed_again))
+
+
+def with_server(hint: str) -> str:
+    """Return a hint in which each `redis-cli` names the server of the present command."""
+    urls = [value for _, value in _typed_options(sys.argv[1:], ["--url"])]
+    url = urls[-1] if urls else os.environ.get("REDIS_OM_URL", "")
+    if not url:
+        return hint
+    # A URL without its password cannot be pasted.
+    server = "-u URL" if has_credentials(url) else f"-u {shlex.quote(url)}"
+    if url.startswith("unix://"):  # which redis-cli does not accept as a URL
+        server = f"-s {shlex.quote(urlsplit(url).path)}"
+    return _REDIS_CLI.sub(lambda _: f"redis-cli {server} ", hint)
 
 
 def _as_typed_again(command: Command) -> str:
@@ -188,7 +204,11 @@ def note_from_signal(text: str) -> None:
 
 def error_text(error: RedstartError) -> str:
     """Return the message of an error and, on a second line, its hint."""
-    return error.message if error.next_step is None else f"{error.message}\n{rendered(error.next_step)}"
+    return (
+        error.message
+        if error.next_step is None
+        else f"{error.message}\n{with_server(rendered(error.next_step))}"
+    )
 
 
 def refusal_by(check: Callable[[], object]) -> str | None:
@@ -223,6 +243,10 @@ def _write(stream: TextIO, text: str) -> None:
         discard(stream)
 
 
+SHOWN_SECONDS = 0.05
+"""A shorter duration would be shown as 0.0 s."""
+
+
 def duration(seconds: float) -> str:
     """Return seconds in a readable unit."""
     if seconds < 90:
@@ -245,7 +269,16 @@ def rounded(number: int) -> int:
 
 def ago(then_ms: int) -> str:
     """Return how long ago a moment of the server's clock was, by the clock of this machine."""
-    return f"{duration(max(0.0, time.time() - then_ms / 1_000))} ago"
+    return f"{_whole(max(0.0, time.time() - then_ms / 1_000))} ago"
+
+
+def _whole(seconds: float) -> str:
+    """Return seconds in a readable unit, without decimals."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5_400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.0f} h"
 
 
 def size(number: int) -> str:

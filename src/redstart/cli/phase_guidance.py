@@ -30,7 +30,7 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
         "The new version may filter and sort by date. The old version must not write: its dates are not indexed.",
     ),
     MigrationPhase.ROLLING_BACK: (
-        "Stop queries by date now, and the new version before the rollback is complete.",
+        "Disable queries by date now. Stop the new version before the rollback ends.",
         Hint("Resume with: ", roll_back(DATETIME_MIGRATION)),
     ),
 }
@@ -38,12 +38,12 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
 
 CUTOVER_PENDING: tuple[str | Hint, ...] = (
     "Queries still use the dual-format indexes, so no query loses documents.",
-    Hint("Stop the old version; then cut over, or list the blocking values, with: ", MIGRATE_INDEXES),
+    Hint("Stop the old version, then cut over with: ", MIGRATE_INDEXES),
 )
 
-AFTER_ROLLBACK = (
-    "You can start the old version now. The new version must be stopped, because it writes numbers.",
-)
+BEFORE_ROLLBACK = "Stop the new version first: it writes numbers."
+
+AFTER_ROLLBACK = "You can start the old version now."
 
 
 EMBEDDED_KEYS = (

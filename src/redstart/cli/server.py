@@ -26,7 +26,7 @@ def server(port: int, directory: Path | None) -> None:
 
     Its data is deleted at the end, unless --directory is given.
 
-    Requires: pip install 'redstart[server]'
+    Requires: pip install -e '.[server]', in a checkout
     """
 
     def announce(url: str) -> None:

@@ -17,8 +17,8 @@ from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
 from redstart.migrations.excluded_documents import require_excluded_documents_fit
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
-from redstart.migrations.indexes.build import find_index
-from redstart.migrations.indexes.coverage import Coverage
+from redstart.migrations.indexes.build import find_built, find_index
+from redstart.migrations.indexes.coverage import Coverage, check_coverage, keep_nothing
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult, is_expanded
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
@@ -177,6 +177,27 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
     return values
 
 
+def blocking_now(
+    context: Context, plan: Plan, planned: Sequence[PlannedIndex]
+) -> Op[dict[str, list[Failure]]]:
+    """Return, by index, the values for which a cutover would be refused now. Reads only, some for each 1,000 keys.
+
+    Args:
+        planned: of converted data.
+    """
+    records = yield from read_records()
+    results = []
+    for one in planned:
+        record = records.get(one.name)
+        if record is None or record.is_cut_over:
+            continue
+        name, built = yield from find_built(one.name, one.index)
+        if built is not None:
+            coverage = yield from check_coverage(keep_nothing, name, one.name, record)
+            results.append(IndexResult(one.name, one.model, IndexOutcome.REFUSED, coverage))
+    return (yield from blocking(context, plan, results))
+
+
 def _prepare_indexes(
     concerned: Sequence[PlannedIndex], indexes: IndexMigration, options: ExpansionOptions
 ) -> Op[list[IndexResult]]:
@@ -240,7 +261,7 @@ def migrate_back(
     can_have_indexes = yield from has_search()
     if can_have_indexes:
         # Before data or names change: indexes are only built and compared, and a refusal leaves all as it is.
-        names = yield from _indexes_to_roll_back(context)
+        names = yield from indexes_to_roll_back(context)
         refused = (yield from indexes.before_undo(names, check_only=True)) if names else []
         if refused:
             return RollbackResult(None, dict(refused), migration_id=migration_id)
@@ -281,7 +302,7 @@ class _SwitchedIndexes:
 
 def _switch_indexes(context: Context, indexes: IndexMigration) -> Op[_SwitchedIndexes]:
     lacked_before = {name: record.missing_before or 0 for name, record in (yield from read_records()).items()}
-    names = yield from _indexes_to_roll_back(context)
+    names = yield from indexes_to_roll_back(context)
     # Also if there are none: it removes the lease of a program that died.
     results = dict((yield from indexes.before_undo(names)))
     lacking = {
@@ -364,7 +385,7 @@ def rollback_indexes(
     return undone, dict(done)
 
 
-def _indexes_to_roll_back(context: Context) -> Op[list[str]]:
+def indexes_to_roll_back(context: Context) -> Op[list[str]]:
     """Return the indexes to roll back: of data to be rolled back, or already rolled back. Two reads."""
     if not context.transformation.changes_indexes:
         return []

@@ -15,7 +15,9 @@ from redstart.migrations.blocking import rejected_by_previous
 from redstart.migrations.completion_checks import require_complete_rollback, require_complete_run
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
+    blocking_now,
     estimate_indexes,
+    indexes_to_roll_back,
     migrate_back,
     migrate_forward,
     preview_back,
@@ -24,7 +26,7 @@ from redstart.migrations.coordinator import (
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.maintenance import clear_progress, last_copies
+from redstart.migrations.data.maintenance import clear_progress, has_progress, last_copies
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.plan import (
     Plan,
@@ -44,15 +46,21 @@ from redstart.migrations.data.statistics import (
 )
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.failure import FailureSummary
+from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.status import ActiveIndex, absent_among, absent_indexes, index_statuses
+from redstart.migrations.indexes.status import (
+    ActiveIndex,
+    IndexStatus,
+    absent_among,
+    absent_indexes,
+    index_statuses,
+)
 from redstart.migrations.integrity import require_intact, require_kept
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState
-from redstart.migrations.maintenance import drop_undo_log, force_unlock
+from redstart.migrations.maintenance import drop_undo_log, force_unlock, has_undo_log, held_leases
 from redstart.migrations.next_command import next_command
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
@@ -147,10 +155,14 @@ class DataMigration:
         """Return the plan without the keys that the recorded runs have left out, too. One read."""
         return with_recorded_exclusions(self.plan, (yield from read_record(self.keys)).plan)
 
+    def _key_prefixes(self) -> Op[list[str]]:
+        """Return the key prefixes of the models, given or recorded. One read."""
+        recorded = (yield from read_record(self.keys)).known_models
+        return sorted({*recorded, *(one.key_prefix for one in self.declarations)})
+
     def unused_prefixes(self, prefixes: Iterable[str]) -> Op[list[str]]:
         """Return those prefixes that are longer than the key prefix of no model, given or recorded. One read."""
-        recorded = (yield from read_record(self.keys)).known_models
-        known = {*recorded, *(one.key_prefix for one in self.declarations)}
+        known = yield from self._key_prefixes()
         return [
             one
             for one in dict.fromkeys(prefixes)
@@ -179,8 +191,8 @@ class DataMigration:
             for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():
                 raise ConfigurationError(
                     f"{option} {shortened(prefix)} has no effect: it does not begin with the key prefix of a model.",
-                    "Give a prefix that is longer than the key prefix of a model and begins with it. "
-                    "To select models, name their modules with --models",
+                    f"The key prefixes are: {', '.join((yield from self._key_prefixes()))}. Give a longer prefix that "
+                    "begins with one of them. To select models, name their modules with --models",
                 )
 
     def stats(self, *, exact: bool = False, batch_size: int = 1_000) -> Op[StatisticsResult]:
@@ -345,9 +357,20 @@ class DataMigration:
         ]
         pending = {model.key_prefix for model in state.data.pending}
         following = next_command(self.keys.migration_id, state.phase, indexes, pending)
+        converted = {model.key_prefix for model in (*state.data.applied, *state.data.rewritten)}
+        refused = [one for one in indexes if one.lacking and one.planned.key_prefix in converted]
         return StatusResult(
-            state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following
+            state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following, refused
         )
+
+    def blocking(self, refused: Iterable[IndexStatus]) -> Op[dict[str, list[Failure]]]:
+        """Return, by index, the first values because of which a cutover is refused. Reads only.
+
+        Args:
+            refused: the indexes.
+        """
+        planned = [one.planned for one in refused]
+        return (yield from blocking_now(self.context, self.plan, planned))
 
     def check_schema(self) -> Op[SchemaResult]:
         """Compare the changing attributes of the active indexes with the models. Reads only, and none of documents.
@@ -358,7 +381,7 @@ class DataMigration:
             StateDamagedError: state on the server is missing or damaged.
         """
         found = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
-        return SchemaResult(found.migration_id, found.phase, found.indexes)
+        return SchemaResult(found.migration_id, found.phase, found.indexes, found.failures)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.
@@ -435,9 +458,14 @@ class DataMigration:
         rejected = yield from rejected_by_previous(refused, is_converted=result.data is None)
         return replace(result, rejected=rejected)
 
-    def preflight_clear_progress(self) -> Op[None]:
-        """Raise StateDamagedError if state other than the progress is missing or damaged. Reads only."""
+    def preflight_clear_progress(self) -> Op[bool]:
+        """Return whether there is progress to remove. Reads only.
+
+        Raises:
+            StateDamagedError: state other than the progress is missing or damaged.
+        """
         yield from require_intact(self.keys, exempt=("checkpoint", *LISTS))
+        return (yield from has_progress(self.keys))
 
     def clear_progress(self) -> Op[bool]:
         """Remove the progress of an interrupted run or rollback: the next one starts from the beginning.
@@ -451,7 +479,7 @@ class DataMigration:
 
         Effects: see `redstart.migrations.data.maintenance.clear_progress`. Safe to repeat.
         """
-        yield from self.preflight_clear_progress()
+        _ = yield from self.preflight_clear_progress()
         return (yield from clear_progress(self.context))
 
     def last_copies(self) -> Op[int]:
@@ -476,6 +504,22 @@ class DataMigration:
         Effects: see `redstart.migrations.maintenance.drop_undo_log`. Safe to repeat.
         """
         return (yield from drop_undo_log(self.context, self._index_migration()))
+
+    def has_undo_log(self) -> Op[bool]:
+        """Return whether there is an undo log, or other state that `drop_undo_log` removes. Some reads."""
+        return (yield from has_undo_log(self.context, has_indexes=(yield from has_search())))
+
+    def held_leases(self) -> Op[list[LeaseState | StateDamagedError]]:
+        """Return the leases that `force_unlock` would remove. Some reads."""
+        return (yield from held_leases(self.context))
+
+    def has_rollback_work(self) -> Op[bool]:
+        """Return whether there is anything to roll back, or a rollback to complete. Some reads."""
+        if (yield from read_record(self.keys)).plan is not None:
+            return True
+        if (yield from load_checkpoint(self.keys)) is not None:
+            return True
+        return (yield from has_search()) and bool((yield from indexes_to_roll_back(self.context)))
 
     def force_unlock(self) -> Op[list[LeaseState | StateDamagedError]]:
         """Remove the leases of data and indexes; their holders stop before the next write.

@@ -76,9 +76,9 @@ _BEHIND: dict[ScriptErrorCode | None, type[UnsafeServerError]] = {
 
 
 _LOST: dict[ScriptErrorCode | None, str] = {
-    ScriptErrorCode.FENCED: "another run acquired it",
-    ScriptErrorCode.UNFENCED: "it was removed by force-unlock, or with other keys (FLUSHALL, SWAPDB, "
-    "DEL); or the server restarted or was replaced without it; or another run acquired it and has ended",
+    ScriptErrorCode.FENCED: "Another run acquired it.",
+    ScriptErrorCode.UNFENCED: "Possible reasons: it was removed by force-unlock, or with other keys (FLUSHALL, SWAPDB, "
+    "DEL); the server restarted or was replaced without it; another run acquired it and has ended.",
 }
 """Why a lease is lost, by the code of the error of a script."""
 
@@ -101,6 +101,7 @@ class Lease:
         self._keys = keys
         self._token = token
         self._holder = holder.to_json()
+        self._what = "rollback" if "rollback" in holder.command.split() else "run"
         self._clock = clock
         self._on_activity = on_activity
         self._renewed_at = clock()
@@ -144,7 +145,7 @@ class Lease:
                 raise
             logger.warning("The lease %s was lost.", self._keys.lease)
             raise LeaseLostError(
-                f"This run lost its lease: {_LOST[code]}. It stopped before its next write.",
+                f"This {self._what} lost its lease and stopped before its next write. {_LOST[code]}",
                 Hint(
                     "See the progress with: ",
                     Command("migrate-data progress"),
@@ -316,8 +317,8 @@ class _Wait:
         if self._seconds >= _SILENT_SECONDS and not self._is_reported:
             self._is_reported = True
             self._report(
-                f"Waiting for the lease of {state}. It is not being renewed and expires "
-                f"within {LEASE_MS / 1000 - self._seconds:.0f} s."
+                f"Waited {self._seconds:.0f} s for {state}; its lease expires in at most "
+                f"{LEASE_MS / 1000 - self._seconds:.0f} s."
             )
         self._seconds += _POLL_SECONDS
 

@@ -4,6 +4,7 @@ from redstart.effects import Op
 from redstart.errors import StateDamagedError
 from redstart.migrations.context import Context
 from redstart.migrations.data.maintenance import drop_undo_log as drop_data_undo_log
+from redstart.migrations.data.maintenance import has_state_of_runs
 from redstart.migrations.indexes.damage import unrecorded
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.state import LEASE
@@ -29,6 +30,33 @@ def drop_undo_log(context: Context, indexes: IndexMigration) -> Op[bool]:
     return is_dropped
 
 
+def has_undo_log(context: Context, *, has_indexes: bool) -> Op[bool]:
+    """Return whether `drop_undo_log` would remove anything. Some reads."""
+    if (yield from has_state_of_runs(context)):
+        return True
+    return has_indexes and bool((yield from unrecorded()))
+
+
+def held_leases(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
+    """Return the leases of data, indexes and files; for an unreadable lease, the error. Some reads.
+
+    Raises:
+        StateDamagedError: another program has written a fence or a lease.
+    """
+    leases = (context.keys.lease, LEASE, FILES_LEASE)
+    for keys in leases:
+        yield from require_own_types(keys)
+    held: list[LeaseState | StateDamagedError] = []
+    for keys in leases:
+        lease: LeaseState | StateDamagedError | None
+        try:
+            lease = yield from current(keys)
+        except StateDamagedError as exc:
+            lease = exc
+        held += [] if lease is None else [lease]
+    return held
+
+
 def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
     """Break the leases of data and indexes; their holders stop before the next write.
 
@@ -38,15 +66,7 @@ def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
     Raises:
         StateDamagedError: another program has written a fence or a lease; nothing was removed.
     """
+    held = yield from held_leases(context)
     for keys in (context.keys.lease, LEASE, FILES_LEASE):
-        yield from require_own_types(keys)
-    broken: list[LeaseState | StateDamagedError] = []
-    for keys in (context.keys.lease, LEASE, FILES_LEASE):
-        lease: LeaseState | StateDamagedError | None
-        try:
-            lease = yield from current(keys)
-        except StateDamagedError as exc:
-            lease = exc
         yield from break_lease(keys)
-        broken += [] if lease is None else [lease]
-    return broken
+    return held

@@ -22,11 +22,10 @@ from redstart.migrations.data.reader import read_whole
 from redstart.migrations.data.verify import Problems
 from redstart.migrations.rejections import Rejection, rejections
 from redstart.migrations.transformation import Transformation
-from redstart.next_steps import Command, Hint
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage
 
-REQUIRED = Hint("required, but quarantined; see ", Command("migrate-data errors"))
+REQUIRED = "is null (quarantined), but required"
 """A problem that a verification reports."""
 
 
@@ -112,8 +111,8 @@ class ModelCheck:
         self.unreadable += bool(reasons)
         for path, rejection in reasons.items():
             is_quarantined = f"{path}{QUARANTINE_SUFFIX}" in _stored_names(declaration, stored)
-            reason = str(REQUIRED) if is_quarantined else f"not readable by its model: {rejection.reason}"
-            problems.add(failure_at(document.key, path, rejection.value, reason))
+            reason = REQUIRED if is_quarantined else f"not readable by its model: {rejection.reason}"
+            problems.add_in_page(failure_at(document.key, path, rejection.value, reason))
 
     def _count_undeclared(self, document: StoredDocument, stored: Any, problems: Problems) -> None:
         declaration = self._declarations[document.model.key_prefix]

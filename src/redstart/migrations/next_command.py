@@ -1,4 +1,4 @@
-"""The next command of a migration. Indexes are built, then data is converted, then indexes are cut over."""
+"""The next command of a migration. A run builds the new indexes, converts the data, and cuts the indexes over."""
 
 from collections.abc import Collection, Iterable
 
@@ -26,8 +26,10 @@ def next_command(
     """
     if phase is MigrationPhase.ROLLING_BACK:
         return roll_back(migration_id)
-    # A resumed run builds the indexes that it needs. They are cut over after it.
-    ready = {ActiveIndex.EXPANDED} if phase is not MigrationPhase.MIGRATING else set(ActiveIndex)
+    # A run builds the indexes that it needs. It does not create absent ones; one that was replaced is repaired first.
+    ready = {ActiveIndex.EXPANDED, ActiveIndex.OUTDATED}
+    if phase is MigrationPhase.MIGRATING:
+        ready = set(ActiveIndex)
     for one in indexes:
         is_ready = one.planned.key_prefix in pending and one.active in ready
         if one.active is not ActiveIndex.UP_TO_DATE and not is_ready:

@@ -1,7 +1,7 @@
 """Outcomes of a data migration, and results of operations that only read it: for the command line and for programs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from redstart.errors import ConfigurationError, DataMigrationError, MigrationError
@@ -9,6 +9,7 @@ from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.verify import JournalCheck, Verification
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import IndexCheck
+from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.model_check import ModelCheck
 from redstart.migrations.phase import MigrationStatus
 from redstart.migrations.run_progress import RunProgress
@@ -94,12 +95,24 @@ class VerificationResult:
         return self.data.problems.count == 0
 
     @property
+    def is_pending(self) -> bool:
+        """Whether a complete run is still to come: no run has converted these models, or it was interrupted."""
+        return bool(self.data.unconverted) and (self.data.is_new or self.data.is_interrupted)
+
+    @property
     def outcome(self) -> Outcome:
         """The outcome."""
+        if self.is_pending:
+            return Outcome.PENDING
         return Outcome.DONE if self.is_ok else Outcome.PROBLEMS_FOUND
 
     def raise_for_outcome(self) -> None:
-        """Raise DataMigrationError if there are problems."""
+        """Raise DataMigrationError if there are problems, or the data is not converted."""
+        if self.outcome is Outcome.PENDING:
+            raise DataMigrationError(
+                f"The data is not converted yet ({self.data.unconverted:,} values).",
+                Hint("Convert with: ", Command("migrate-data run")),
+            )
         if self.outcome is Outcome.PROBLEMS_FOUND:
             count = self.data.problems.count
             raise DataMigrationError(
@@ -136,10 +149,12 @@ class StatusResult(MigrationStatus):
     Attributes:
         absent: indexes of models that do not exist; queries on them raise IndexNotFoundError.
         next_command: the next command of `om`; None if nothing is left to do.
+        refused: of converted models, the indexes for which a cutover is refused.
     """
 
     absent: list[str]
     next_command: Command | None
+    refused: list[IndexStatus] = field(default_factory=list)
 
     @property
     def progress(self) -> RunProgress:

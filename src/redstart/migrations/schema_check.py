@@ -13,7 +13,7 @@ from redstart.migrations.data.plan import Plan, plan_for_indexes, with_index_att
 from redstart.migrations.data.record import Record
 from redstart.migrations.indexes.dual_format import filtered_index
 from redstart.migrations.indexes.plan import PlannedIndex, path_of, planned_indexes
-from redstart.migrations.indexes.status import IndexStatus, index_statuses
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.next_command import next_command
 from redstart.migrations.phase import MigrationPhase, migration_status
@@ -23,6 +23,7 @@ from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, IndexField
 from redstart.search.schema_diff import FieldAdded, FieldChanged
+from redstart.values.types import Storage
 
 
 class FieldFormat(StrEnum):
@@ -83,11 +84,13 @@ class SchemaComparison:
     Attributes:
         phase: of the whole migration.
         indexes: in the order of the models.
+        failures: number of recorded failed values.
     """
 
     migration_id: str
     phase: MigrationPhase
     indexes: list[SchemaCheck]
+    failures: int
 
     @property
     def next_command(self) -> Command | None:
@@ -146,7 +149,11 @@ def _format(active: IndexField, wanted: IndexField, status: IndexStatus) -> Fiel
     dual = filtered_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
     if dual is not None and active.identifier == dual.identifier:
         return FieldFormat.DUAL_FORMAT
-    return FieldFormat.TEXT if has_same_path else FieldFormat.OTHER
+    if not has_same_path:
+        return FieldFormat.OTHER
+    # In a hash, a TAG accepts both formats; it is meant to from the expansion to the cutover.
+    is_expanded = status.active is ActiveIndex.EXPANDED and status.planned.index.storage is Storage.HASH
+    return FieldFormat.DUAL_FORMAT if is_expanded else FieldFormat.TEXT
 
 
 def check_schema(
@@ -164,7 +171,7 @@ def check_schema(
     statuses = yield from index_statuses(planned)
     state = yield from migration_status(transformation, plan, exempt=LISTS)
     checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
-    return SchemaComparison(transformation.migration_id, state.phase, checks)
+    return SchemaComparison(transformation.migration_id, state.phase, checks, state.data.failures)
 
 
 def schema_mismatches(

@@ -46,7 +46,7 @@ class StateKeys:
     def restore_hint(self) -> Hint:
         """Return the hint for damage of a key that a rollback needs."""
         return Hint(
-            "Restore it from a backup. To give up the undo log: ",
+            "Restore it from a backup. To drop the undo log (a rollback is then impossible): ",
             Command("migrate-data drop-undo-log", self.migration_id),
         )
 

@@ -55,7 +55,7 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
             if will_ask(assume_yes=yes) and (unused := session.run(unused_indexes())):
                 confirm(
                     f"Drop {len(unused):,} unused {'index' if len(unused) == 1 else 'indexes'} on {session.where}? "
-                    "No document is deleted; it takes less than a second.",
+                    "No document is deleted. Do so when you no longer need to roll back.",
                     assume_yes=yes,
                 )
             names = session.run(index_migration(session.context().monitor).cleanup())

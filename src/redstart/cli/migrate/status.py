@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.index_report import counted_indexes, pending_indexes, still_filling, superseded_message
+from redstart.cli.index_report import (
+    counted_indexes,
+    cutover_is_refused,
+    draw_refused_cutover,
+    pending_indexes,
+    still_filling,
+    superseded_message,
+)
 from redstart.cli.migrate.files_status import draw_project_status, project_status
 from redstart.cli.migrate.project_files import look as look_at_project
 from redstart.cli.migrate.project_files import root_of
@@ -23,7 +30,7 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
-from redstart.migrations.phase import MigrationStatus, migration_status
+from redstart.migrations.phase import MigrationPhase, MigrationStatus, migration_status
 from redstart.migrations.server_checks import require_search
 from redstart.next_steps import Command
 
@@ -114,10 +121,16 @@ def _draw_next_step(pending: Sequence[IndexStatus], status: MigrationStatus) -> 
     if command == roll_back(DATETIME_MIGRATION):
         draw_phase_guidance(status.phase)
     elif command == CONVERT:
-        what = "The new indexes are built. Convert the data and cut over" if are_built else "Resume"
+        what = "Build the new indexes, convert the data and cut over"
+        if status.phase is MigrationPhase.MIGRATING:
+            what = "Resume"
+        elif are_built:
+            what = "The new indexes are built. Convert the data and cut over"
         next_step(f"{what} with", CONVERT)
+    elif are_built and status.is_cutover_pending and cutover_is_refused(pending):
+        draw_refused_cutover(pending, status.data.failures)
     elif are_built:
-        next_step("The data is converted. Cut over, or list the blocking values, with", MIGRATE_INDEXES)
+        next_step("The data is converted. Stop the old version, then cut over with", MIGRATE_INDEXES)
     else:
         next_step("Apply these changes with", MIGRATE_INDEXES)
 

@@ -132,6 +132,6 @@ def _draw_failures(found: Statistics, failure_mode: FailureMode, *, verbose: boo
         return
     if failure_mode is FailureMode.FAIL:
         line("A run stops at the first failed value (--failure-mode fail).")
-    draw_failures(failures, would=True)
+    draw_failures(failures, would=True, with_examples=not verbose)
     if verbose:
         draw_all_failures(failures)

@@ -12,7 +12,7 @@ from typing import Any, Self
 import click
 
 from redstart.cli.exit_codes import Exit, exit_of
-from redstart.cli.output import concealed, json_text, note, rendered, shown_message
+from redstart.cli.output import concealed, json_text, note, rendered, shown_message, with_server
 from redstart.cli.session import Session
 from redstart.errors import ConfigurationError, RedstartError
 from redstart.migrations.context import Monitor, Progress
@@ -47,7 +47,7 @@ class EventLog:
     """A context manager around the work of a command. It also logs an error that ends the work.
 
     Args:
-        path: the file, which is created if its folder exists; None for no log.
+        path: the file, which is created if its directory exists; None for no log.
         about: keys and values of each line.
 
     Raises:
@@ -68,7 +68,7 @@ class EventLog:
             self._append("started", {})
         except OSError as exc:
             self._close()
-            hint = "Name a file in a writable folder."
+            hint = "Name a file in a writable directory."
             raise ConfigurationError(f"--log-file {self._path}: {exc.strerror}.", hint) from exc
         return self
 
@@ -147,7 +147,7 @@ def _what_failed(error: BaseException) -> dict[str, object]:
     if isinstance(error, RedstartError):
         return {
             "error": shown_message(error.message),
-            "hint": None if error.next_step is None else concealed(rendered(error.next_step)),
+            "hint": None if error.next_step is None else concealed(with_server(rendered(error.next_step))),
             "exit_code": exit_of(error),
         }
     text, code = _ENDS.get(type(error), (str(error) or type(error).__name__, Exit.FAILED))

@@ -18,9 +18,10 @@ def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:
     Converted values and the undo log are kept.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
-        session.run(session.migration().preflight_clear_progress())
-        confirm("Delete the saved progress? Converted values and the undo log are kept.", assume_yes=yes)
-        removed = session.run(session.migration().clear_progress())
+        removed = session.run(session.migration().preflight_clear_progress())
+        if removed:
+            confirm("Delete the saved progress? Converted values and the undo log are kept.", assume_yes=yes)
+            removed = session.run(session.migration().clear_progress())
     if as_json:
         print_json({"status": "cleared" if removed else "nothing_to_do"})
     elif removed:
@@ -41,15 +42,17 @@ def drop_undo_log(settings: Settings, migration_id: str, yes: bool, as_json: boo
     with open_session(settings, writes=True, needs_models=False) as session:
         require_undo_log(session, migration_id)
         last_copies = session.run(session.migration().last_copies())
-        copies = counted(last_copies, "original")
-        lost = f" The undo log has the only copy of {copies}." if last_copies else ""
-        require_yes(
-            "Drop the undo log?",
-            consequence=f"Without its undo log, {migration_id} cannot be rolled back.{lost}",
-            how="To drop it, add --yes.",
-            assume_yes=yes,
-        )
-        removed = session.run(session.migration().drop_undo_log())
+        removed = session.run(session.migration().has_undo_log())
+        if removed:
+            copies = counted(last_copies, "original")
+            lost = f" The undo log has the only copy of {copies}." if last_copies else ""
+            require_yes(
+                "Drop the undo log?",
+                consequence=f"Without its undo log, {migration_id} cannot be rolled back.{lost}",
+                how="To drop it, add --yes.",
+                assume_yes=yes,
+            )
+            removed = session.run(session.migration().drop_undo_log())
     if as_json:
         print_json({"status": "dropped" if removed else "nothing_to_do"})
     else:
@@ -65,13 +68,19 @@ def force_unlock(settings: Settings, yes: bool, as_json: bool) -> None:
     If the process is still alive, it stops before its next write.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
-        require_yes(
-            "Remove the lease?",
-            consequence="The run that holds the lease will stop before its next write.",
-            how="To remove the lease, add --yes.",
-            assume_yes=yes,
-        )
-        leases = session.run(session.migration().force_unlock())
+        leases = session.run(session.migration().held_leases())
+        if leases:
+            holders = " ".join(
+                lease.message if isinstance(lease, StateDamagedError) else f"The lease holder is {lease}."
+                for lease in leases
+            )
+            require_yes(
+                "Remove the lease?",
+                consequence=f"{holders} The lease holder will stop before its next write.",
+                how="To remove the lease, add --yes.",
+                assume_yes=yes,
+            )
+            leases = session.run(session.migration().force_unlock())
     broken = [lease.message if isinstance(lease, StateDamagedError) else str(lease) for lease in leases]
     if as_json:
         print_json(

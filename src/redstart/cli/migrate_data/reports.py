@@ -19,7 +19,6 @@ from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
 from redstart.migrations.file_progress import FileProgress
 from redstart.migrations.files.history import FilesStatus
-from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
 from redstart.migrations.outcomes import Refusal, StatusResult, VerificationResult
 from redstart.migrations.run_progress import RunProgress
@@ -151,8 +150,8 @@ def verify_report(result: VerificationResult) -> dict[str, Any]:
 
 def shown_problem(problem: Failure) -> Failure:
     """Return a problem; one that names a command names it as it was typed."""
-    reason = next((one for one in (NO_SUCH_INDEX, REQUIRED) if str(one) == problem.reason), None)
-    return problem if reason is None else replace(problem, reason=rendered(reason))
+    is_command = problem.reason == str(NO_SUCH_INDEX)
+    return replace(problem, reason=rendered(NO_SUCH_INDEX)) if is_command else problem
 
 
 def status_report(status: StatusResult, files: FilesStatus) -> dict[str, Any]:
@@ -310,6 +309,7 @@ def _data_report(found: MigrationResult) -> dict[str, Any]:
         converted=result.converted - result.lossy,
         already_numeric=result.already_converted,
         null=result.null,
+        empty_removed=result.cleared,
         rounded=result.lossy,
         failed=result.errors,
         conflicts_retried=result.conflicts_retried,
@@ -341,6 +341,7 @@ def _run_keys(
     converted: int = 0,
     already_numeric: int = 0,
     null: int = 0,
+    empty_removed: int = 0,
     rounded: int = 0,
     failed: int = 0,
     conflicts_retried: int = 0,
@@ -359,6 +360,7 @@ def _run_keys(
         "converted": converted,
         "already_numeric": already_numeric,
         "null": null,
+        "empty_removed": empty_removed,
         "rounded": rounded,
         "failed": failed,
         "conflicts_retried": conflicts_retried,

@@ -23,7 +23,8 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import counted, duration, print_json, rounded
+from redstart.cli.output import counted, duration, note, print_json, rounded
+from redstart.cli.phase_guidance import BEFORE_ROLLBACK
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_unused_exclusions, open_session, resume_hint, stop_on_signal
 from redstart.migrations.context import Monitor
@@ -127,6 +128,9 @@ def _ask(session: Session, migration_id: str, recorded: Plan | None, *, assume_y
     Args:
         recorded: the plan of the runs to roll back, if there are any.
     """
+    if not session.run(session.migration().has_rollback_work()):
+        return
+    note(BEFORE_ROLLBACK)
     if not will_ask(assume_yes=assume_yes):
         return
     question = f"Roll back {migration_id} on {session.where}?"

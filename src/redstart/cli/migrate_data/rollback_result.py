@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from redstart.cli.index_report import DROP_OUT, draw_lacking, draw_switched
-from redstart.cli.output import Tone, counted, duration, line
-from redstart.cli.phase_guidance import AFTER_ROLLBACK, EMBEDDED_KEYS
+from redstart.cli.output import SHOWN_SECONDS, Tone, counted, duration, line
+from redstart.cli.phase_guidance import AFTER_ROLLBACK, BEFORE_ROLLBACK, EMBEDDED_KEYS
 from redstart.cli.tables import pairs
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key, whole_line
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, legacy_text
@@ -118,7 +118,8 @@ def _draw_data(data: DataRollbackResult, verbose: bool, *, is_preview: bool) -> 
         ("values converted before the undo log was dropped", data.without_undo_log),
         ("pre-existing numbers left unchanged", data.preexisting_numbers),
     ]
-    pairs([*(row for row in counts if row[1]), ("elapsed", duration(data.seconds))])
+    elapsed = [("elapsed", duration(data.seconds))] if data.seconds >= SHOWN_SECONDS else []
+    pairs([*(row for row in counts if row[1]), *elapsed])
     _draw_list((f"not reversible: {failure}" for failure in data.examples), data.kept, verbose)
     if not data.unrestored:
         return
@@ -201,6 +202,8 @@ def _next_steps(result: RollbackResult, command: Command) -> Iterator[str | Hint
     elif data.stopped is not None:
         yield Hint("Resume with: ", command)
     elif result.is_preview:
+        if not data.nothing_to_do:
+            yield BEFORE_ROLLBACK
         if data.preexisting_numbers:
             yield REFORMAT
     else:
@@ -208,7 +211,7 @@ def _next_steps(result: RollbackResult, command: Command) -> Iterator[str | Hint
         if result.refused:
             yield from _after_refusal(data)
         elif result.indexes and data.documents:
-            yield from AFTER_ROLLBACK
+            yield AFTER_ROLLBACK
 
 
 def _after_refusal(data: DataRollbackResult) -> Iterator[str | Hint]:

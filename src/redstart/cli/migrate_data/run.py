@@ -30,7 +30,7 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import counted, duration, line, note, print_json, rounded, warn
+from redstart.cli.output import counted, duration, line, note, print_json, rounded, warn, with_server
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
 from redstart.cli.session import (
@@ -64,10 +64,10 @@ def backup_before_run(session: Session, log: EventLog) -> None:
         saved_at = session.run(back_up(log.watching(Monitor(progress=show))))
     log.write("saved", {"saved_ms": saved_at * 1_000})
     note(f"The server saved its data at {datetime.fromtimestamp(saved_at, UTC):%Y-%m-%d %H:%M:%S} UTC.")
-    note(
-        "The dump is a file on the machine of the server. Find it with: redis-cli CONFIG GET dir; redis-cli CONFIG GET "
-        "dbfilename. Copy it to another place: the next save replaces it."
-    )
+    note("The dump is a file on the machine of the server. Find it with:")
+    for setting in ("dir", "dbfilename"):
+        note(with_server(f"  redis-cli CONFIG GET {setting}"))
+    note("Copy it to another place: the next save replaces it.")
 
 
 def note_skipped(*, backup: bool) -> None:

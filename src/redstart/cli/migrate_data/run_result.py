@@ -8,7 +8,7 @@ from redstart.cli.migrate_data.tables import (
     count_rows,
     nothing_found_message,
 )
-from redstart.cli.output import Tone, duration, line, note, warn
+from redstart.cli.output import SHOWN_SECONDS, Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
@@ -76,10 +76,18 @@ def _outcome(found: MigrationResult, plan: Plan) -> tuple[str, Tone]:
         indexes = "1 index" if refused == 1 else f"{refused} indexes"
         return f"Conversion complete; cutover refused for {indexes}.", Tone.WARNING
     if not found.data.documents:
-        return f"Conversion complete. {nothing_found_message(plan.models)}", Tone.WARNING
+        return _nothing_converted(plan), Tone.WARNING
     if found.absent:
         return f"Conversion complete; {indexes_are(len(found.absent), 'absent')}.", Tone.WARNING
     return "Conversion complete.", Tone.DONE
+
+
+def _nothing_converted(plan: Plan) -> str:
+    """Return the outcome of a run without documents. It is recorded: a new deployment begins with an empty database."""
+    if not plan.models:
+        return f"Conversion complete. {nothing_found_message(plan.models)}"
+    prefixes = ", ".join(model.key_prefix for model in plan.models)
+    return f"No documents found under {prefixes}. Nothing was converted; the models of this database are applied."
 
 
 def _warn_of_unmatched(result: RunResult) -> None:
@@ -99,15 +107,18 @@ def _draw_counts(result: RunResult, failures: FailureSummary) -> None:
         failed=result.errors,
         failures=failures,
     )
+    if result.cleared:
+        rows.append(("empty strings removed", result.cleared))
     if result.conflicts_retried:
         rows.append(("conflicts retried", result.conflicts_retried))
     rate = rate_of(result)
+    elapsed = duration(result.seconds) + ("" if rate is None else f" ({rate:,.0f} documents/s)")
     pairs(
         [
             ("documents scanned" + _in_pass(result), result.documents),
             ("values converted", result.converted - result.lossy),
             *rows,
-            ("elapsed", duration(result.seconds) + ("" if rate is None else f" ({rate:,.0f} documents/s)")),
+            *([("elapsed", elapsed)] if result.seconds >= SHOWN_SECONDS else []),
         ]
     )
 

@@ -78,8 +78,8 @@ def _draw_documents(found: Statistics, session: Session) -> None:
     else:
         line(f"About {rounded(found.documents):,} documents with dates on {session.where}")
         line(
-            f"Estimated from a sample of {found.sampled_documents:,} documents, to within {_bound_percent(found)}%. "
-            "Count all with --exact."
+            f"Estimated from a sample of {found.sampled_documents:,} documents; the number of documents to within "
+            f"{_bound_percent(found)}%. Rare values may be missing. Count all with --exact."
         )
 
 
@@ -144,7 +144,7 @@ def _draw_failures(found: Statistics) -> None:
         return
     if not found.exact:
         line(f"Of the {found.sampled_documents:,} documents of the sample:")
-    draw_failures(failures, would=True)
+    draw_failures(failures, would=True, with_examples=False)
     draw_all_failures(failures)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.index_report import draw_absent, indexes_are
+from redstart.cli.index_report import cutover_is_refused, draw_absent, draw_refused_cutover, indexes_are
 from redstart.cli.migrate_data.reports import status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
@@ -81,6 +81,7 @@ def status(
         found = session.run(migration.status())
         files = look(session, DATA, migrations_dir, module)
         failed = session.run(migration.failures()) if detailed and not as_json else None
+        blocking = session.run(migration.blocking(found.refused)) if detailed and not as_json else None
         rest = find_unclaimed(session)
         note_unknown_fields(session)
     if as_json:
@@ -88,7 +89,10 @@ def status(
     else:
         _draw_status(found, failed)
         draw_unclaimed(rest)
-        draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
+        if found.refused and (found.is_cutover_pending or blocking):
+            draw_refused_cutover(found.refused, found.data.failures, blocking)
+        else:
+            draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
         draw_files(files)
     outcome = found.outcome
     if outcome is Outcome.DONE and waits(files):
@@ -209,7 +213,10 @@ def _draw_models(found: DataStatus, failed: RecordedFailures) -> None:
         state = "pending" if model in found.pending else "applied"
         documents = f"{entry.documents:,}" if entry else "-"
         rows.append([model.name, model.key_prefix, model.storage.value, len(model.paths), state, documents])
-    table("Models", ["model", "key prefix", "storage", "date fields", "state", "documents"], rows)
+    columns = ["model", "key prefix", "storage", "date fields", "state", "documents"]
+    # Before the first run no documents are counted.
+    shown = len(columns) if found.record.applied else len(columns) - 1
+    table("Models", columns[:shown], [row[:shown] for row in rows])
     if failed.count:
         next_step(f"{summary_of(failed)}. List these with", Command("migrate-data errors"))
     if found.record.plan is not None:
@@ -241,8 +248,12 @@ def check_schema(settings: Settings, as_json: bool) -> int:
         note_assumed_zone(session)
         found = session.run(session.migration().check_schema())
     advice = found.next_command
+    statuses = [one.status for one in found.indexes if one.is_converted]
     if as_json:
         print_json(_report(found.indexes, advice))
+    elif advice == MIGRATE_INDEXES and cutover_is_refused(statuses):
+        _draw(found.indexes, None)
+        draw_refused_cutover(statuses, found.failures)
     else:
         _draw(found.indexes, advice)
     return EXIT_OF_OUTCOME[found.outcome]

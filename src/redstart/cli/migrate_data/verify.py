@@ -19,6 +19,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.failure import Failure, FailureSummary, Fate
 from redstart.migrations.indexes.coverage import IndexCheck
+from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import (
     POSSIBLE_CAUSES,
     RECORD_HERE,
@@ -59,7 +60,8 @@ def verify(
 ) -> int:
     """Read every value again and, after the cutover, look up every document in its index.
 
-    Exits with 6 if a value is missing, wrong or unconverted. Recorded failures are not problems, unless
+    Exits with 3 if no run has converted the data yet, or a run was interrupted; with 6 if a value is missing, wrong
+    or unconverted. Recorded failures are not problems, unless
     --check-data finds documents that their model cannot read. Writes nothing.
     """
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
@@ -89,11 +91,13 @@ def verify(
 
 def _draw(result: VerificationResult, verbose: bool) -> None:
     found, journal, model_check = result.data, result.undo_log, result.models
-    problems = [shown_problem(problem) for problem in found.problems.first]
     total = found.tally.total
-    unconverted = total(Outcome.CONVERTIBLE) + total(Outcome.LOSSY)
+    unconverted = found.unconverted
     count = found.problems.count
-    if result.is_ok:
+    if result.is_pending:
+        line(f"The data is not converted yet ({counted(unconverted, 'value')}).", Tone.WARNING)
+        next_step("Resume with" if found.is_interrupted else "Convert with", Command("migrate-data run"))
+    elif result.is_ok:
         recorded = found.recorded_failures
         but = f", except {recorded:,} recorded failed value{'s' * (recorded != 1)}" if recorded else ""
         line(f"Verification passed: no value is missing, wrong or unconverted{but}.", Tone.DONE)
@@ -120,16 +124,27 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
     for check in result.indexes:
         if check.serves:
             line(f"{check.name}: {looked_up(check)}")
+    if verbose or not result.is_pending:
+        _draw_problems(result, verbose)
+
+
+def _draw_problems(result: VerificationResult, verbose: bool) -> None:
+    """Print problems by reason, the first of them, and what to do about them."""
+    found, model_check = result.data, result.models
+    problems = [shown_problem(problem) for problem in found.problems.first]
+    count = found.problems.count
     _draw_reasons("Problems by reason", problems, count)
     for problem in problems if verbose else problems[:MAX_PROBLEMS]:
         line(f"problem: {problem}")
     if not verbose and count > MAX_PROBLEMS:
         listed = "all" if len(problems) == count else f"the first {len(problems):,}"
         line(f"... and {count - MAX_PROBLEMS:,} more; --verbose lists {listed}")
-    if unconverted:
+    if found.unconverted and not result.is_pending:
         next_step("Convert values in text format with", Command("migrate-data run"))
     if model_check is not None and model_check.unreadable:
         line(UNREADABLE)
+    if any(problem.reason == REQUIRED for problem in problems):
+        next_step("List quarantined values with", Command("migrate-data errors"))
 
 
 def _is_recorded_elsewhere(session: Session) -> bool:

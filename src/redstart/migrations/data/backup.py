@@ -48,7 +48,9 @@ def back_up(monitor: Monitor) -> Op[int]:
     Safe to repeat: it saves again.
     """
     before = yield from _begin(monitor)
+    total = 0
     while (now := (yield from _look())).saving and now.run_id == before.run_id:
+        total = max(total, now.keys_total)
         monitor.progress(Progress("backup", 0, now.keys_done, now.keys_total, 0, "keys"))
         yield from pause(_POLL_SECONDS)
     if now.run_id != before.run_id:
@@ -59,6 +61,8 @@ def back_up(monitor: Monitor) -> Op[int]:
         )
     if now.saved_at == before.saved_at:
         raise _failed("another client ended the save, for example with FLUSHALL")
+    if total:
+        monitor.progress(Progress("backup", 0, total, total, 0, "keys"))
     return now.saved_at
 
 

@@ -25,7 +25,7 @@ from redstart.errors import (
 from redstart.migrations.damage import Damage, confirmed, foreign_type, require_none
 from redstart.migrations.data.checkpoint import START_OVER, checkpoint_from
 from redstart.migrations.data.record import Record, record_from
-from redstart.migrations.data.undo_log import check_entries
+from redstart.migrations.data.undo_log import check_entries, wrong_number_of_entries
 from redstart.migrations.data.unrestored import unrestored_page
 from redstart.migrations.lease_state import lease_damage
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
@@ -259,8 +259,7 @@ def _damage_of_journal(
     keys: StateKeys, record: Record, entries: int, newest: list[StreamEntry]
 ) -> list[Damage]:
     if entries != record.journal_entries:
-        counted = f"{keys.record} counts {record.journal_entries}"
-        message = f"The undo log {keys.journal} has {entries} entries; {counted}."
+        message = wrong_number_of_entries(keys, entries, record.journal_entries)
         return [Damage("journal", message, keys.restore_hint(), UndoLogCorruptError)]
     if newest and record.journal_last and newest[0].id != record.journal_last:
         message = (

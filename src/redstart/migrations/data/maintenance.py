@@ -1,7 +1,7 @@
 """Removal of state on request: the checkpoint, the undo log."""
 
-from redstart.commands.keyspace import hlen, hmget
-from redstart.effects import Argument, Op, call
+from redstart.commands.keyspace import hlen, hmget, key_type
+from redstart.effects import Argument, Op, batch, call, gather
 from redstart.errors import MigrationError, RollbackInProgressError, StateDamagedError, StateVersionError
 from redstart.migrations.context import Context
 from redstart.migrations.damage import require_none
@@ -67,6 +67,30 @@ def _has_written(keys: StateKeys) -> Op[bool]:
     except StateDamagedError:
         return True
     return found is None or found.stage is not RunStage.CENSUS
+
+
+def has_progress(keys: StateKeys) -> Op[bool]:
+    """Return whether `clear_progress` would remove anything, or a run that saves its progress has the lease. Reads."""
+    (unfinished,) = yield from call(hmget(keys.record, ["unfinished"]))
+    names = (keys.checkpoint, REFERENCE_STATE.format(keys.migration_id), keys.lease.lease)
+    saved = yield from _any_exists(*names)
+    return saved or unfinished is not None
+
+
+def has_state_of_runs(context: Context) -> Op[bool]:
+    """Return whether there is state that `drop_undo_log` removes, intact or damaged, or the lease of a run. Reads."""
+    keys = context.keys
+    if (yield from find_data_damage(keys)):
+        return True
+    undo_log = (keys.journal, keys.census, keys.replaced, keys.unrestored)
+    if (yield from _any_exists(*undo_log, keys.checkpoint, keys.lease.lease)):
+        return True
+    return (yield from read_record(keys)).plan is not None
+
+
+def _any_exists(*names: str) -> Op[bool]:
+    kinds = yield from batch(gather([key_type(name.encode()) for name in names]))
+    return any(kind != b"none" for kind in kinds)
 
 
 def drop_undo_log(context: Context) -> Op[bool]:

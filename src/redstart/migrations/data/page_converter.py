@@ -228,6 +228,8 @@ class PageConverter:
         yield from self._record(refused + stopped_by, outcome)
         outcome.changed, outcome.values = written.documents, written.values
         outcome.retried = written.retried
+        if self._mode in CLEARING_MODES and self._clearing:
+            outcome.cleared = sum(_cleared(document) for one in written.applied for document in one.changed)
         return outcome
 
     def _plain(
@@ -316,6 +318,11 @@ class PageConverter:
         if self._mode is not FailureMode.SKIP:
             for failure in new:
                 self._context.monitor.failure(failure)
+
+
+def _cleared(document: DocumentEdits) -> int:
+    """Return how many empty values were removed from a document."""
+    return sum(edit.new is None and edit.aside is None and not edit.converts for edit in document.edits)
 
 
 def _stop_at(failure: Failure, outcome: PageOutcome) -> None:

@@ -179,7 +179,8 @@ class RunResult:
         stopped: why the run stopped early, with its progress saved; None if it is complete.
         documents: scanned in the last pass, up to the one at which it stopped.
         converted, lossy: changed by this run, its interrupted parts included.
-        already_converted, null: counts of the initial scan, over all documents.
+        already_converted, null: counts of the initial scan, over all documents; without the values in `cleared`.
+        cleared: empty values that were removed, because a new index does not accept them.
         errors: failed values.
         undoable: whether there is anything to roll back.
         without_undo_log: values that were converted before the undo log was dropped, and stay converted.
@@ -201,6 +202,7 @@ class RunResult:
     without_undo_log: int
     seconds: float
     unmatched: tuple[str, ...] = ()
+    cleared: int = 0
 
 
 def run(
@@ -257,7 +259,7 @@ class _Run:
         self._processed, self._marks = record.processed, record.marks
         if before_reading is not None:
             yield from before_reading()
-        stopped: str | None = "interrupted during the initial scan, before any write"
+        stopped: str | None = "interrupted during the initial scan, before any document was changed"
         if checkpoint.stage is RunStage.CONVERT or (yield from self._census(checkpoint, record)):
             stopped = yield from self._convert(checkpoint)
         return (yield from self._result(checkpoint, stopped, clock() - began))
@@ -400,7 +402,7 @@ class _Run:
             documents=checkpoint.met,
             converted=record.converted - counts.get("converted_before", 0),
             already_converted=counts.get("already", 0),
-            null=counts.get("null", 0),
+            null=max(0, counts.get("null", 0) - counts.get("cleared", 0)),
             lossy=record.lossy - counts.get("lossy_before", 0),
             errors=errors + record.failures_not_kept,
             conflicts_retried=counts.get("retried", 0),
@@ -409,6 +411,7 @@ class _Run:
             without_undo_log=record.without_undo_log,
             seconds=seconds,
             unmatched=() if stopped is not None else _unmatched(record, self._plan),
+            cleared=counts.get("cleared", 0),
         )
 
 

@@ -28,6 +28,7 @@ class PageOutcome:
 
     Attributes:
         changed, values: documents and values written.
+        cleared: of these values, empty ones that were removed.
         retried: documents read again because another client changed them between read and write.
         failures: failed values that were not recorded before.
         stopped: why the rest of the page was not processed, or None.
@@ -37,6 +38,7 @@ class PageOutcome:
 
     changed: int = 0
     values: int = 0
+    cleared: int = 0
     retried: int = 0
     failures: int = 0
     stopped: str | None = None
@@ -149,6 +151,8 @@ class Passes:
         # Conflicts count as changes, too: also if our own reply was lost, and nothing was left to change.
         checkpoint.changed += outcome.changed + outcome.retried
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
+        if outcome.cleared:
+            checkpoint.add(cleared=outcome.cleared)
         if outcome.stopped_by is not None:
             checkpoint.stopped_by = outcome.stopped_by.name.hex()
         if outcome.stopped is None:

@@ -153,10 +153,17 @@ def check_journal(keys: StateKeys) -> Op[int]:
     (written,) = yield from call(hmget(keys.record, [b"journal_entries"]))
     if found != int(written or 0):
         raise UndoLogCorruptError(
-            f"The undo log {keys.journal} has {found} entries; {keys.record} counts {int(written or 0)}.",
+            wrong_number_of_entries(keys, found, int(written or 0)),
             keys.restore_hint(),
         )
     return found
+
+
+def wrong_number_of_entries(keys: StateKeys, found: int, written: int) -> str:
+    """Return the message that the undo log has lost entries, or has some of another time."""
+    if found < written:
+        return f"The undo log is damaged: {found:,} of {written:,} entries exist (key {keys.journal})."
+    return f"The undo log is damaged: it has {found:,} entries in place of {written:,} (key {keys.journal})."
 
 
 def _nested_form(document: DocumentEdits) -> list[object]:

@@ -25,10 +25,21 @@ from redstart.migrations.transformation import Edit, Outcome, Transformation
 
 @dataclass(slots=True)
 class Problems:
-    """The first problems, and their number."""
+    """The first problems, and their number. Several problems of one value in a page count once."""
 
     first: list[Failure] = field(default_factory=list)
     count: int = 0
+    _in_page: set[bytes] = field(default_factory=set)
+
+    def begin_page(self) -> None:
+        """Forget the values of the previous page."""
+        self._in_page.clear()
+
+    def add_in_page(self, problem: Failure) -> None:
+        """Add one, unless the page has a problem of the same value already."""
+        if problem.name not in self._in_page:
+            self._in_page.add(problem.name)
+            self.add(problem)
 
     def add(self, problem: Failure) -> None:
         """Add one."""
@@ -54,6 +65,8 @@ class Verification:
         problems: unconverted values, and failed values that are not recorded.
         unnamed: models that a run has converted and that are not in the plan; their values are checked, too.
         recorded_failures: failed values that are recorded.
+        is_interrupted: whether a run was started and is not complete.
+        is_new: whether no model is recorded as converted.
     """
 
     tally: Tally
@@ -61,6 +74,13 @@ class Verification:
     problems: Problems
     recorded_failures: int
     unnamed: list[PlannedModel] = field(default_factory=list)
+    is_interrupted: bool = False
+    is_new: bool = False
+
+    @property
+    def unconverted(self) -> int:
+        """Number of values that a run would convert."""
+        return self.tally.total(Outcome.CONVERTIBLE) + self.tally.total(Outcome.LOSSY)
 
     @property
     def ok(self) -> bool:
@@ -86,7 +106,7 @@ class _ValueCheck:
         for document, items in page:
             for value, conversion in items:
                 if conversion.new is not None:
-                    problems.add(failure_of(document, value, self._unconverted))
+                    problems.add_in_page(failure_of(document, value, self._unconverted))
                 elif conversion.outcome is Outcome.UNCONVERTIBLE:
                     failures.append(failure_of(document, value, conversion.reason or ""))
         recorded = yield from self._log.recorded(failures)
@@ -95,7 +115,7 @@ class _ValueCheck:
                 self.recorded += 1
             else:
                 why = "not recorded by the run" if known is None else "the run recorded another value"
-                problems.add(replace(failure, reason=f"{failure.reason}; {why}"))
+                problems.add_in_page(replace(failure, reason=f"{failure.reason}; {why}"))
 
 
 def verify(
@@ -117,6 +137,7 @@ def verify(
     values = _ValueCheck(FailureLog(context.keys), context.transformation)
 
     def visit(page: list[ClassifiedDocument]) -> Op[None]:
+        problems.begin_page()
         for check in (values, *checks):
             yield from check.visit(page, problems)
 
@@ -132,7 +153,15 @@ def verify(
         processed=processed_documents(context.keys, record.processed),
         marks=processed_documents(context.keys, record.marks),
     )
-    return Verification(found.tally, record.lossy, problems, values.recorded, unnamed)
+    return Verification(
+        found.tally,
+        record.lossy,
+        problems,
+        values.recorded,
+        unnamed,
+        is_interrupted=record.unfinished == "run",
+        is_new=not record.applied,
+    )
 
 
 Route = Callable[[bytes], PlannedModel | None]

@@ -155,13 +155,13 @@ def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> 
     for alias in aliases:
         found = yield from find_index(alias)
         if found is None or found.name not in indexes:
-            place = (
-                "to nothing"
+            what = (
+                "does not exist"
                 if found is None
-                else f"to the index {shown(found.name)}, which belongs to no given model"
+                else f"points to the index {shown(found.name)}, which belongs to no given model"
             )
             raise MigrationError(
-                f"The alias {shown(alias)} points {place}.",
+                f"The alias {shown(alias)} {what}.",
                 "Give aliases of the indexes of these models, or omit --alias.",
             )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from redstart.effects import Op
-from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.build import find_built, find_index
 from redstart.migrations.indexes.drift import has_more, is_replaced_externally, is_superseded
 from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.plan import PlannedIndex, with_options_of
@@ -37,6 +37,8 @@ class IndexStatus:
         pending: the differences from the model.
         has_more: whether this index, or the one in preparation, has more than the model requires.
         is_superseded: whether the index had the definition of the model, and has a later one.
+        lacking: if the new index is built and not active, the number of documents by which it has fewer than the active
+            one. Of converted data, a cutover is refused for these.
     """
 
     planned: PlannedIndex
@@ -47,6 +49,7 @@ class IndexStatus:
     has_more: bool = False
     filled_percent: float | None = None
     is_superseded: bool = False
+    lacking: int = 0
 
     @property
     def is_newer(self) -> bool:
@@ -55,7 +58,7 @@ class IndexStatus:
 
 
 def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
-    """Return the state of the index of each model. A read for each, and one."""
+    """Return the state of the index of each model. A few reads for each, and one."""
     records = yield from read_records()
     result = []
     for declared in planned:
@@ -66,19 +69,29 @@ def index_statuses(planned: Iterable[PlannedIndex]) -> Op[list[IndexStatus]]:
             result.append(IndexStatus(planned_index, ActiveIndex.ABSENT, None, 0, None))
             continue
         pending = difference(info.index, planned_index.index)
+        active = _active_index(record, info, pending)
         result.append(
             IndexStatus(
                 planned_index,
-                _active_index(record, info, pending),
+                active,
                 info.name,
                 info.documents,
                 pending,
                 has_more=has_more(record, info, planned_index),
                 filled_percent=info.filled_percent,
                 is_superseded=is_superseded(record, info, planned_index),
+                lacking=(yield from _lacking(planned_index, info)) if active is ActiveIndex.EXPANDED else 0,
             )
         )
     return result
+
+
+def _lacking(planned: PlannedIndex, active: IndexInfo) -> Op[int]:
+    """Return by how many documents the new index has fewer than the active one; 0 while one of them is filled."""
+    _, built = yield from find_built(planned.name, planned.index)
+    if built is None or built.indexing or active.indexing:
+        return 0
+    return max(0, active.documents - built.documents)
 
 
 def absent_indexes(planned: Sequence[PlannedIndex]) -> Op[list[str]]:
