@@ -7,9 +7,8 @@ from functools import partial
 from random import Random
 from typing import Self
 
-from redstart.display import shortened
 from redstart.effects import Op
-from redstart.errors import ConfigurationError, StateDamagedError
+from redstart.errors import StateDamagedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.blocking import rejected_by_previous
 from redstart.migrations.completion_checks import require_complete_rollback, require_complete_run
@@ -30,10 +29,8 @@ from redstart.migrations.data.maintenance import clear_progress, has_progress, l
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.plan import (
     Plan,
-    longer_than,
     make_plan,
     plan_for_indexes,
-    with_index_attributes,
     with_recorded_exclusions,
 )
 from redstart.migrations.data.record import is_recorded_without_state, read_record
@@ -47,13 +44,12 @@ from redstart.migrations.data.statistics import (
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import Failure, FailureSummary
+from redstart.migrations.full_status import read_full_status
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.status import (
-    ActiveIndex,
     IndexStatus,
-    absent_among,
     absent_indexes,
     index_statuses,
 )
@@ -61,7 +57,6 @@ from redstart.migrations.integrity import require_intact, require_kept
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState
 from redstart.migrations.maintenance import drop_undo_log, force_unlock, has_undo_log, held_leases
-from redstart.migrations.next_command import next_command
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
     RecordedFailures,
@@ -70,7 +65,8 @@ from redstart.migrations.outcomes import (
     StatusResult,
     VerificationResult,
 )
-from redstart.migrations.phase import migration_status, with_index_lease
+from redstart.migrations.phase import with_index_lease
+from redstart.migrations.prefix_checks import PrefixChecks
 from redstart.migrations.refusals import first_refusal
 from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import (
@@ -80,7 +76,7 @@ from redstart.migrations.run_results import (
     RollbackEstimate,
     RollbackResult,
 )
-from redstart.migrations.schema_check import check_schema, compare, mismatching
+from redstart.migrations.schema_check import check_schema
 from redstart.migrations.server_checks import has_search, require_safe_undo
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.verification import ModelReading, verify_all
@@ -155,29 +151,14 @@ class DataMigration:
         """Return the plan without the keys that the recorded runs have left out, too. One read."""
         return with_recorded_exclusions(self.plan, (yield from read_record(self.keys)).plan)
 
-    def _key_prefixes(self) -> Op[list[str]]:
-        """Return the key prefixes of the models, given or recorded. One read."""
-        recorded = (yield from read_record(self.keys)).known_models
-        return sorted({*recorded, *(one.key_prefix for one in self.declarations)})
-
-    def unused_prefixes(self, prefixes: Iterable[str]) -> Op[list[str]]:
-        """Return those prefixes that are longer than the key prefix of no model, given or recorded. One read."""
-        known = yield from self._key_prefixes()
-        return [
-            one
-            for one in dict.fromkeys(prefixes)
-            if known and not any(longer_than(each, [one]) for each in known)
-        ]
+    def _prefixes(self) -> PrefixChecks:
+        return PrefixChecks(self.keys, self.declarations)
 
     def unused_exclusions(self) -> Op[list[str]]:
         """Return a warning for each exclusion in the settings that concerns no keys. One read, if there are any."""
         if not self.exclusions_are_settings or not self.exclude_prefixes:
             return []
-        return [
-            f"exclude_prefixes in pyproject.toml has {prefix!r}, which has no effect: it does not begin with the key "
-            "prefix of one of these models."
-            for prefix in (yield from self.unused_prefixes(self.exclude_prefixes))
-        ]
+        return (yield from self._prefixes().warnings(self.exclude_prefixes))
 
     def _require_used_prefixes(self, included: Iterable[str] = ()) -> Op[None]:
         """Raise ConfigurationError if a given exclusion or inclusion concerns no keys. Up to two reads.
@@ -187,13 +168,8 @@ class DataMigration:
         for text in (yield from self.unused_exclusions()):
             logger.warning("%s", text)
         given = () if self.exclusions_are_settings else self.exclude_prefixes
-        for option, prefixes in (("--exclude-prefix", given), ("--include-prefix", included)):
-            for prefix in (yield from self.unused_prefixes(prefixes)) if prefixes else ():
-                raise ConfigurationError(
-                    f"{option} {shortened(prefix)} has no effect: it does not begin with the key prefix of a model.",
-                    f"The key prefixes are: {', '.join((yield from self._key_prefixes()))}. Give a longer prefix that "
-                    "begins with one of them. To select models, name their modules with --models",
-                )
+        yield from self._prefixes().require_used("--exclude-prefix", given)
+        yield from self._prefixes().require_used("--include-prefix", included)
 
     def stats(self, *, exact: bool = False, batch_size: int = 1_000) -> Op[StatisticsResult]:
         """Count documents and values by kind, and estimate the duration of a run. Reads only.
@@ -342,26 +318,7 @@ class DataMigration:
         """
         yield from require_intact(self.keys)
         plan = yield from self._known_exclusions()
-        transformation = self.context.transformation
-        state = yield from migration_status(
-            transformation, plan, sample_documents=True, is_gone=self.context.is_gone
-        )
-        statuses = (yield from index_statuses(self.planned_indexes())) if (yield from has_search()) else []
-        absent = yield from absent_among(statuses)
-        checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
-        indexes = [
-            status
-            for status in mismatching(checks)
-            # Without any index the application does not search its documents.
-            if status.active is not ActiveIndex.ABSENT or status.planned.name in absent
-        ]
-        pending = {model.key_prefix for model in state.data.pending}
-        following = next_command(self.keys.migration_id, state.phase, indexes, pending)
-        converted = {model.key_prefix for model in (*state.data.applied, *state.data.rewritten)}
-        refused = [one for one in indexes if one.lacking and one.planned.key_prefix in converted]
-        return StatusResult(
-            state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following, refused
-        )
+        return (yield from read_full_status(self.context, plan, self.planned_indexes()))
 
     def blocking(self, refused: Iterable[IndexStatus]) -> Op[dict[str, list[Failure]]]:
         """Return, by index, the first values because of which a cutover is refused. Reads only.
