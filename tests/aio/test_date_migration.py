@@ -119,7 +119,7 @@ class Case:
 
 
 def of_run(found: Any) -> dict[str, Any]:
-    return run_report(found, [])
+    return run_report(found, [], [])
 
 
 def of_status(found: Any) -> dict[str, Any]:
@@ -430,7 +430,7 @@ def test_the_schema_is_checked(flavour: Any, station: redis.Redis) -> None:
     dates = flavour.DateMigration()
     found, expected = result(dates.check_schema()), om("check-schema")
     assert (found.outcome, expected.code) == (Outcome.PENDING, 3)
-    assert str(found.next_command) == expected.json["recommendation"] == "om migrate run"
+    assert str(found.next_command) == expected.json["recommendation"] == "om migrate-data run"
     assert [str(field.path) for one in found.indexes for field in one.mismatches] == [
         one["field"] for one in expected.json["mismatches"]
     ]

@@ -281,10 +281,10 @@ async def test_verbose_prints(
 
 
 async def test_the_other_kind_of_function_is_refused(tmp_path: Path, client: redis.Redis) -> None:
-    """A plain `up` would get an asynchronous client, and do nothing; an asynchronous one would not be awaited."""
+    """A plain `up` would get an asynchronous client, and an asynchronous one would never be executed."""
     is_async = redstart.aio.__name__ == "redstart." + "aio"
     other = "redstart." + ("sync" if is_async else "aio")
-    function, wait = ("def", "") if is_async else ("async " + "def", "await" + " ")
+    function, wait = ("def", "") if is_async else ("async " + "def", "aw" + "ait ")
     text = (
         f"from {other}.file_migrations import BaseMigration\n"
         "class Change(BaseMigration):\n    migration_id = 'a'\n"

@@ -57,7 +57,7 @@ def test_files_are_applied_cleaned_up_and_rolled_back(shop: redis.Redis, url: st
     assert (found.stopped, found.pending, applied(url)) == (None, (CENTS,), [INITIAL, TITLE])
     assert any(one.done == 20 for one in seen)
     ((name, removed),) = result(files.cleanup())
-    assert (name, removed.converted) == (TITLE, 20)
+    assert (name, removed.data.converted) == (TITLE, 20)
     assert b"name" not in order(shop)
     assert result(files.upgrade()).pending == ()
     assert [item.state.value for item in result(files.status()).items] == ["applied"] * 3

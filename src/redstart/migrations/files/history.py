@@ -7,6 +7,7 @@ from typing import Any
 from redstart.commands.keyspace import sadd, smembers, srem
 from redstart.display import printable
 from redstart.effects import Op, call
+from redstart.migrations.damage import of_other_types, require_none
 from redstart.migrations.files.declarations import Declared, Kind, Problem
 from redstart.migrations.files.graph import in_order
 from redstart.migrations.files.loader import Found
@@ -14,7 +15,12 @@ from redstart.next_steps import Hint
 
 
 def applied_ids(kind: Kind) -> Op[set[str]]:
-    """Return the ids that are recorded as applied, by any program. One read."""
+    """Return the ids that are recorded as applied, by any program. Two reads.
+
+    Raises:
+        StateDamagedError: the record has another type.
+    """
+    require_none((yield from of_other_types([(f"{kind.name} record", kind.record, "set")])))
     found = yield from call(smembers(kind.record))
     return {member.decode(errors="backslashreplace") for member in found}
 
