@@ -60,7 +60,7 @@ def test_from_text_to_numbers_and_back(built_in: Any, legacy: redis.Redis, check
         assert set(one) == {"model", "field", "current_type", "expected_type", "index_name"}
         assert (one["current_type"], one["expected_type"]) == ("TAG", "NUMERIC")
         assert one["index_name"] in {model._meta.index_name for model in MODELS}
-    assert "om migrate run" in found["recommendation"]
+    assert "om migrate-data run" in found["recommendation"]
     assert snapshot(legacy) == before
 
     assert run_om("migrate", "run", "--yes").code == 0
@@ -85,7 +85,7 @@ def test_only_the_models_that_are_named(legacy: redis.Redis, check: Any) -> None
         "expected_type": "NUMERIC",
         "index_name": "station:visit:index",
     }
-    assert found["recommendation"].endswith("om migrate run (station:visit:index)")
+    assert found["recommendation"].endswith("om migrate-data run (station:visit:index)")
 
 
 def test_a_missing_index_is_not_a_mismatch(client: redis.Redis, check: Any) -> None:

@@ -103,7 +103,7 @@ def test_each_command_names_both_causes_and_what_decides(
     text = " ".join(ended.text.split())
     for words in ("redis-om", "state of Redstart", "lost", APPLIED_MIGRATIONS, ID, *COMMANDS[command]):
         assert words in text, text
-    assert "not converted yet" not in text
+    assert command.startswith("verify") or "not converted yet" not in text  # only a verification knows
     if command != "run --yes":
         assert every_byte(client) == before
 
@@ -112,7 +112,7 @@ def test_each_command_names_both_causes_and_what_decides(
 def test_verify_decides_and_run_records(apply: Apply, cause: str) -> None:
     apply(cause)
     left = 3 if cause == "redis-om, nothing converted" else 0
-    assert run_om("migrate-data", "verify").code == (6 if left else 0)
+    assert run_om("migrate-data", "verify").code == (3 if left else 0)
     status = run_om("migrate-data", "status", "--json")
     assert (status.code, status.json["recorded_elsewhere"], status.json["pending"]) == (3, True, [ID])
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from redstart.cli.output import SHOWN_SECONDS, Tone, counted, duration, line, warn
+from redstart.cli.output import Tone, counted, duration, line, warn
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
 from redstart.migrations.blocking import STILL_TEXT, required_fields
 from redstart.migrations.context import Monitor
@@ -60,8 +60,7 @@ def forecast_line(estimate: IndexEstimate) -> str:
     active = f"{estimate.name}: {documents} in the active index{still_filling(estimate.filled_percent)}"
     if not estimate.to_build:
         return f"{active}; the new index is already built"
-    time_needed = f", {duration(estimate.seconds)}" if estimate.seconds >= SHOWN_SECONDS else ""
-    size = f"about {estimate.megabytes:.1f} MB{time_needed}"
+    size = f"about {estimate.megabytes:.1f} MB, {duration(estimate.seconds)}"
     return f"{active}; {counted_indexes(estimate.to_build)} to build ({size})"
 
 

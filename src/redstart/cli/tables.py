@@ -103,7 +103,7 @@ def show_cursor() -> None:
 
 def pairs(rows: Sequence[tuple[str, object]]) -> None:
     """Print names and values below each other on stdout; numbers to the right."""
-    width = max(len(name) for name, _ in rows)
+    width = max((len(name) for name, _ in rows), default=0)
     digits = max((len(f"{value:,}") for _, value in rows if isinstance(value, int)), default=0)
     for name, value in rows:
         line(f"{name:<{width}}  {f'{value:>{digits},}' if isinstance(value, int) else value}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.errors import CommandError, DataMigrationError, SchemaMigrationError
+from redstart.errors import DataMigrationError, SchemaMigrationError, StateDamagedError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind
 from redstart.migrations.files.history import (
@@ -105,5 +105,5 @@ def test_the_record(url: str, client: redis.Redis, kind: Kind) -> None:
         assert driver.run(applied_ids(kind)) == {"20250101_000000_é", "\\xff"}
         client.delete(kind.record)
         client.set(kind.record, "text")
-        with pytest.raises(CommandError, match="WRONGTYPE"):
+        with pytest.raises(StateDamagedError, match="not a set"):
             driver.run(applied_ids(kind))

@@ -71,7 +71,7 @@ def test_an_alias_of_something_else_is_left_alone(legacy: redis.Redis, configure
     with nothing_written(legacy):
         refused = run_om("migrate", "run")
         foreseen(refused)
-    assert (refused.code, f"redis-cli FT.ALIASDEL {VISITS}" in refused.stderr) == (1, True)
+    assert (refused.code, f" FT.ALIASDEL {VISITS}" in refused.stderr) == (1, True)
     legacy.execute_command("FT.ALIASDEL", VISITS)
     assert run_om("migrate", "run").code == 0
 
@@ -144,7 +144,7 @@ def test_on_a_server_that_may_evict_keys_of_a_rollback(legacy: redis.Redis, conf
         refused = run_om("migrate", "run")
         foreseen(refused)
     assert (refused.code, "maxmemory-policy is allkeys-lru" in refused.stderr) == (1, True)
-    assert refused.stderr.splitlines()[-1].endswith("redis-cli CONFIG SET maxmemory-policy noeviction")
+    assert refused.stderr.splitlines()[-1].endswith(" CONFIG SET maxmemory-policy noeviction")
     assert run_om("migrate", "run").code == 0
     assert "A run would be refused" not in run_om("migrate", "run", "--dry-run").text
 

@@ -130,9 +130,9 @@ def _ask(session: Session, migration_id: str, recorded: Plan | None, *, assume_y
     """
     if not session.run(session.migration().has_rollback_work()):
         return
-    note(BEFORE_ROLLBACK)
     if not will_ask(assume_yes=assume_yes):
         return
+    note(BEFORE_ROLLBACK)
     question = f"Roll back {migration_id} on {session.where}?"
     if recorded is not None:
         found = session.run(session.migration().estimate_rollback(recorded))

@@ -100,7 +100,7 @@ def _walk(
             return cursor
 
 
-PACE_DOCUMENTS = 10_000
+PACE_DOCUMENTS = 3_000
 PACE_PAGES = 200
 _BATCH_DOCUMENTS = 500
 
