@@ -17,6 +17,7 @@ from redstart.errors import (
     SchemaMigrationError,
 )
 from tests.migrations.files.conftest import migration
+from tests.support.models import registry_of_its_own
 
 RECORDS = {
     "DataMigrator": ("redis_om:applied_migrations", "data-migrations"),
@@ -317,24 +318,26 @@ async def test_a_new_data_file_runs_when_it_is_completed(tmp_path: Path, client:
 
 
 async def test_a_new_schema_file_replaces_the_index(tmp_path: Path, client: redis.Redis) -> None:
-    class Visit(redstart.aio.HashModel, index=True):
-        site: str = redstart.aio.Field(index=True)
+    with registry_of_its_own():
 
-        class Meta:
-            global_key_prefix = "new"
-            model_key_prefix = "visit"
+        class Visit(redstart.aio.HashModel, index=True):
+            site: str = redstart.aio.Field(index=True)
 
-    migrator = redstart.aio.SchemaMigrator(migrations_dir=str(tmp_path))
-    path = await migrator.create_migration_file("add visits")
-    assert path is not None
-    assert "'new:visit:index'" in Path(path).read_text(encoding="utf-8")
-    assert await migrator.run() == 1
-    assert b"new:visit:index" in client.execute_command("FT._LIST")
-    assert await migrator.create_migration_file("nothing") is None
-    await Visit(pk="1", site="x").save()
-    assert await Visit.find(Visit.site == "x").count() == 1
-    assert await migrator.rollback(Path(path).stem)
-    assert client.execute_command("FT._LIST") == []
+            class Meta:
+                global_key_prefix = "new"
+                model_key_prefix = "visit"
+
+        migrator = redstart.aio.SchemaMigrator(migrations_dir=str(tmp_path))
+        path = await migrator.create_migration_file("add visits")
+        assert path is not None
+        assert "'new:visit:index'" in Path(path).read_text(encoding="utf-8")
+        assert await migrator.run() == 1
+        assert b"new:visit:index" in client.execute_command("FT._LIST")
+        assert await migrator.create_migration_file("nothing") is None
+        await Visit(pk="1", site="x").save()
+        assert await Visit.find(Visit.site == "x").count() == 1
+        assert await migrator.rollback(Path(path).stem)
+        assert client.execute_command("FT._LIST") == []
 
 
 def test_a_migration_without_an_id_is_refused() -> None:

@@ -18,6 +18,7 @@ from redstart.errors import (
 )
 from redstart.sync.file_migrations import BaseMigration, BaseSchemaMigration
 from tests.migrations.files.conftest import migration
+from tests.support.models import registry_of_its_own
 
 RECORDS = {
     "DataMigrator": ("redis_om:applied_migrations", "data-migrations"),
@@ -318,24 +319,26 @@ def test_a_new_data_file_runs_when_it_is_completed(tmp_path: Path, client: redis
 
 
 def test_a_new_schema_file_replaces_the_index(tmp_path: Path, client: redis.Redis) -> None:
-    class Visit(redstart.sync.HashModel, index=True):
-        site: str = redstart.sync.Field(index=True)
+    with registry_of_its_own():
 
-        class Meta:
-            global_key_prefix = "new"
-            model_key_prefix = "visit"
+        class Visit(redstart.sync.HashModel, index=True):
+            site: str = redstart.sync.Field(index=True)
 
-    migrator = redstart.sync.SchemaMigrator(migrations_dir=str(tmp_path))
-    path = migrator.create_migration_file("add visits")
-    assert path is not None
-    assert "'new:visit:index'" in Path(path).read_text(encoding="utf-8")
-    assert migrator.run() == 1
-    assert b"new:visit:index" in client.execute_command("FT._LIST")
-    assert migrator.create_migration_file("nothing") is None
-    Visit(pk="1", site="x").save()
-    assert Visit.find(Visit.site == "x").count() == 1
-    assert migrator.rollback(Path(path).stem)
-    assert client.execute_command("FT._LIST") == []
+            class Meta:
+                global_key_prefix = "new"
+                model_key_prefix = "visit"
+
+        migrator = redstart.sync.SchemaMigrator(migrations_dir=str(tmp_path))
+        path = migrator.create_migration_file("add visits")
+        assert path is not None
+        assert "'new:visit:index'" in Path(path).read_text(encoding="utf-8")
+        assert migrator.run() == 1
+        assert b"new:visit:index" in client.execute_command("FT._LIST")
+        assert migrator.create_migration_file("nothing") is None
+        Visit(pk="1", site="x").save()
+        assert Visit.find(Visit.site == "x").count() == 1
+        assert migrator.rollback(Path(path).stem)
+        assert client.execute_command("FT._LIST") == []
 
 
 def test_a_migration_without_an_id_is_refused() -> None:

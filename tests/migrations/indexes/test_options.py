@@ -318,7 +318,7 @@ def test_an_alias_that_points_elsewhere_is_refused(documents: redis.Redis, url: 
     _ = make_index(documents, Letter)
     if target == "another index":
         documents.execute_command("FT.ALIASADD", "theirs", other_index(documents))
-    with pytest.raises(MigrationError, match="The alias theirs (points to|does not exist)"):
+    with pytest.raises(MigrationError, match=r"The alias theirs (points to|does not exist)"):
         perform(url, require_aliases(("theirs",), planned_indexes([declare(Letter)])))
 
 
