@@ -10,7 +10,7 @@ WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint style types calls imports format soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
+.PHONY: demo test test-minimum coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +18,12 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' # the first with --group
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server]' --group dev
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --group docs
 	@touch $@
 
 # redis-om 0.3.5, which stores dates as text: tests check that it reads documents after a rollback.
@@ -36,7 +41,7 @@ $(ONE)/.installed:
 demo: $(VENV)/.installed
 	$(BIN)/om demo
 
-lint: style types calls imports
+lint: style types calls imports spelling
 
 style: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -51,10 +56,39 @@ calls: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	PYTHONPATH=src $(BIN)/lint-imports
 
+spelling: $(VENV)/.installed-dev
+	$(BIN)/codespell src docs/*.md docs/*/*.md examples tools .github *.md
+
 # Each checker uses one core: run two at a time.
 test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	$(MAKE) -j 2 lint
 	$(BIN)/python -m pytest $(WORKERS)
+
+# The oldest promised versions of the dependencies, with the tests that depend on them most.
+.venv-minimum/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-minimum
+	.venv-minimum/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-minimum/bin/pip install --quiet --disable-pip-version-check -e '.[server]' --group minimum
+	@touch $@
+
+test-minimum: .venv-minimum/.installed
+	.venv-minimum/bin/python -m pytest $(WORKERS) tests/mapping tests/values tests/search tests/commands tests/documents \
+		tests/server tests/cli/test_start.py tests/cli/test_docs.py tests/cli/test_upgrade.py
+
+# Branches of the source that the tests execute; commands in processes of their own are measured, too.
+coverage: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
+	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/coverage run -m pytest $(WORKERS) --timeout 3600
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# Every page, with the API reference; a link without a target or an undocumented public name is an error.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
+
+dist: $(VENV)/.installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --quiet
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
@@ -83,4 +117,4 @@ bench-neighbour: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.neighbour
 
 clean:
-	rm -rf $(VENV) $(OLD) $(ONE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLD) $(ONE) .venv-minimum build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,7 +6,8 @@ Names are resolved on first use, so that importing the package (and starting `om
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0.dev0"
+if TYPE_CHECKING:
+    __version__: str
 
 # Generated: change tools/public_names.py, then `python -m tools.generate_names`.
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name == "errors":
         return import_module("redstart.errors")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("redstart")
     if name not in __all__:
         from redstart.unavailable_names import MODULES, attribute_of  # noqa: PLC0415 - the package alone loads nothing else
 

@@ -79,7 +79,7 @@ class FileMigrations:
         """Return the ids of the pending files, in the order in which they are applied.
 
         Raises:
-            See `status`.
+            ConfigurationError, MigrationError, ServerError: as for `status`.
 
         Effects: reads only.
         """
@@ -156,7 +156,7 @@ class FileMigrations:
             The result of each file that removes values. Only the last one may be incomplete.
 
         Raises:
-            See `upgrade`.
+            ConfigurationError, MigrationError, ServerError: as for `upgrade`.
 
         Effects: those of `om migrate cleanup` on documents. Safe to repeat. Does nothing while `om` imports the calling
             module.

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import click
 
-from redstart import __version__
 from redstart.cli.exit_codes import Exit, report, report_error, report_usage
 from redstart.cli.output import command_name, named_as_typed, prepare_streams, rendered
 from redstart.display import did_you_mean
@@ -137,7 +136,7 @@ REPLACED = {"index": Hint("Create and replace indexes with: ", Command("migrate 
     metavar="MODULE",
     help="Module or package with models. Default: REDSTART_MODELS, then pyproject.toml.",
 )
-@click.version_option(__version__)
+@click.version_option(package_name="redstart")
 @click.pass_context
 def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
     """Redstart: migrations of Redis documents and their indexes, with rollback.

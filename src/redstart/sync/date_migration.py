@@ -104,13 +104,18 @@ class DateMigration:
         """Read and classify every value, as `om migrate-data run --dry-run`.
 
         Args:
-            failure_mode, batch_size, accept_unindexed, keep_old_index, aliases, include_prefixes: see `run`.
+            failure_mode: as for `run`.
+            batch_size: as for `run`.
+            accept_unindexed: as for `run`.
+            keep_old_index: as for `run`.
+            aliases: as for `run`.
+            include_prefixes: as for `run`.
 
         Returns:
             What a run would do; `refusal` is the error that it would raise.
 
         Raises:
-            See `stats`.
+            ConfigurationError, MigrationError, ServerError: as for `stats`.
 
         Effects: reads only.
         """
@@ -188,7 +193,7 @@ class DateMigration:
             batch_size: keys scanned per batch.
 
         Raises:
-            See `stats`.
+            ConfigurationError, MigrationError, ServerError: as for `stats`.
 
         Effects: reads only.
         """
@@ -198,7 +203,7 @@ class DateMigration:
         """Return the phase, and the models that are applied or pending, as `om migrate-data status`.
 
         Raises:
-            See `stats`.
+            ConfigurationError, MigrationError, ServerError: as for `stats`.
 
         Effects: reads only, at most 1,000 documents of each model.
         """
@@ -209,7 +214,7 @@ class DateMigration:
 
         Raises:
             UnsupportedServerError: the server has no search module.
-            See `stats` for others.
+            MigrationError, ServerError: as for `stats`.
 
         Effects: a few reads, and none of documents.
         """
@@ -246,7 +251,9 @@ class DateMigration:
         """Count the values that a rollback would restore and rewrite, as `om migrate-data rollback --dry-run`.
 
         Args:
-            reformat_preexisting, batch_size, include_prefixes: see `rollback`.
+            reformat_preexisting: as for `rollback`.
+            batch_size: as for `rollback`.
+            include_prefixes: as for `rollback`.
 
         Raises:
             MigrationError, ServerError: see `redstart.errors`.

@@ -123,14 +123,16 @@ class DataMigrator(FileMigrator):
         """Apply pending migrations, and return how long they took. A failed one ends the run; it is not raised.
 
         Args:
-            dry_run, limit, verbose: as of `run_migrations`.
+            dry_run: as for `run_migrations`.
+            limit: as for `run_migrations`.
+            verbose: as for `run_migrations`.
             progress_callback: called after each migration with the number of applied ones, that of all, and the id.
 
         Returns:
             `applied_count`, `total_migrations`, `performance_stats`, `errors`, and `success_rate` or `dry_run`.
 
         Raises:
-            See `run_migrations`, but not for a migration that failed.
+            MigrationError, ServerError: as for `run_migrations`, but not for a migration that failed.
         """
         total = len(self.get_pending_migrations())
         total = min(total, limit) if limit else total

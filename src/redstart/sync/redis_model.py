@@ -243,7 +243,7 @@ class RedisModel(models.RedisModel, abc.ABC):
             QuerySyntaxError: a field does not exist, or the primary key would change.
             ValidationError (pydantic), DocumentEncodeError, WrongKeyTypeError: see `save`.
 
-            After any of these errors, this object is unchanged.
+        After any of these errors, this object is unchanged.
 
         Effects: one round trip; atomic. Times to live are kept. Safe to repeat.
         """

@@ -28,7 +28,8 @@ class ConvertField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before, after: the field.
+        before: the field as it was.
+        after: the field as it becomes.
         within: the path of the embedded model that has it; "" for the model itself.
         on_failure: what to do with a value that cannot be converted. `fail` stops the run.
         default: what replaces such a value in the mode `default`; by default the default of the field.

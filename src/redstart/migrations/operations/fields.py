@@ -199,7 +199,8 @@ class AlterField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before, after: the field.
+        before: the field as it was.
+        after: the field as it becomes.
         within: the path of the embedded model that has it; "" for the model itself.
         fill: the value of documents in which it is absent or None.
     """

@@ -100,7 +100,8 @@ class Transform(DocumentOperation):
         model: the name of the model.
         forward: the function.
         backward: its inverse; None if there is none.
-        before, after: the two shapes, as classes derived from TypedDict. `after` is by default the same as `before`.
+        before: the shape of a document before it, as a class derived from TypedDict.
+        after: its shape after it; by default the same as `before`.
     """
 
     model: str

@@ -15,7 +15,8 @@ class AlterIndex(Operation):
 
     Args:
         model: the name of the model.
-        before, after: the index; None without one.
+        before: the index as it was; None without one.
+        after: the index as it becomes; None without one.
     """
 
     model: str

@@ -77,7 +77,8 @@ class RenameModel(Operation):
     """Rename a model class, or move it to another module. Its keys stay the same; see ChangeKeyPrefix.
 
     Args:
-        old, new: its names, as `package.module.Class`.
+        old: its name as it was, as `package.module.Class`.
+        new: its name as it becomes.
     """
 
     old: str
@@ -106,8 +107,10 @@ class ChangeKeyPrefix(Operation):
 
     Args:
         model: the name of the model.
-        before, after: the beginning of its keys, up to the primary key.
-        suffix_before, suffix_after: the end of its keys, after the primary key.
+        before: the beginning of its keys, up to the primary key, as it was.
+        after: the same beginning as it becomes.
+        suffix_before: the end of its keys, after the primary key, as it was.
+        suffix_after: the same end as it becomes.
     """
 
     model: str
@@ -152,7 +155,8 @@ class ChangeStorage(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before, after: hash or JSON.
+        before: the storage as it was: hash or JSON.
+        after: the storage as it becomes.
     """
 
     model: str

@@ -25,7 +25,8 @@ class RenameField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        old, new: its names.
+        old: its name as it was.
+        new: its name as it becomes.
         within: the path of the embedded model that has it; "" for the model itself.
         keep: which value stays where a document has both, with different values. None: such a document is a failure.
     """
@@ -68,7 +69,8 @@ class MoveField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        source, target: its paths, as `street` and `address.street`. Both are in the same item of a list.
+        source: its path as it was, as `street`.
+        target: its path as it becomes, as `address.street`. Both are in the same item of a list.
         keep: as of RenameField.
     """
 

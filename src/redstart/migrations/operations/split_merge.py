@@ -97,7 +97,9 @@ class MergeFields(DocumentOperation):
         model: the name of the model.
         sources: the fields; their type is `str`.
         into: the new field, of the type `str`.
-        separator, at, within: as of SplitField.
+        separator: as for SplitField.
+        at: as for SplitField.
+        within: as for SplitField.
     """
 
     model: str
