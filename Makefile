@@ -22,10 +22,6 @@ $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server]' --group dev
 	@touch $@
 
-$(VENV)/.installed-docs: $(VENV)/.installed-dev pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --group docs
-	@touch $@
-
 # redis-om 0.3.5, which stores dates as text: tests check that it reads documents after a rollback.
 $(OLD)/.installed:
 	$(PYTHON) -m venv $(OLD)
@@ -82,9 +78,9 @@ coverage: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	$(BIN)/coverage report
 
 # Every page, with the API reference; a link without a target or an undocumented public name is an error.
-docs: $(VENV)/.installed-docs
+docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "build/site/index.html"
+	@echo "built: build/site (to read it: python3 -m http.server --directory build/site)"
 
 dist: $(VENV)/.installed-dev
 	rm -rf dist
