@@ -1,9 +1,15 @@
 """Runs what the documents show: Python blocks by Sybil, and commands as a reader types them.
 
-A Python block that begins with a comment that is only a path, such as `# shop.py`, is that file: it is written.
+A Python block that begins with a comment that is only a path, such as `# shop.py`, is that file: it is written. One
+that begins with `# migrations/..._name.py` shows lines of a file that a command has written. A block marked `diff`
+edits such a file.
 
 In a block marked `console`, a line that begins with `$ ` is a command, and every other line must be in what
-it printed, in that order; `...` stands for anything. A comment `# exit 3` behind a command is its exit code.
+it printed, in that order; `...` stands for anything. A comment `# exit 3` behind a command is its exit code. In a
+command, `..._name` is the id of the migration file with this name.
+
+`python FILE LABEL &` is a process that runs until `pkill -f "FILE LABEL"`, and must not end before; the line below it
+is the first that it prints. `export NAME=VALUE` is for the commands after it.
 """
 
 import os
@@ -33,6 +39,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "docs/*.md",
     "docs/guide/*.md",
+    "docs/operations/*.md",
     "examples/*/README.md",
 )
 GUIDE = ROOT / "docs" / "guide"
@@ -40,6 +47,7 @@ GUIDE = ROOT / "docs" / "guide"
 PROGRAMS = {
     "om": [sys.executable, "-m", "redstart.cli.main"],
     "redis-cli": [sys.executable, str(ROOT / "tests" / "support" / "redis_cli.py")],
+    "python": [sys.executable],
 }
 """Programs that commands may name. What else a document shows belongs into a block marked `sh`."""
 
@@ -55,11 +63,16 @@ class Command:
 
 def parse_document(path: Path) -> Document:
     """The document with its examples, the Python ones and the commands."""
-    parsers = [_PythonParser(), CodeBlockParser("console", evaluate_console)]
+    parsers = [
+        _PythonParser(),
+        CodeBlockParser("console", evaluate_console),
+        CodeBlockParser("diff", _edit_file),
+    ]
     return Sybil(parsers=parsers, path=str(path.parent), pattern=path.name).parse(path)
 
 
 _FILE = re.compile(r"# ([\w/]+\.py)\n")
+_SHOWN_FILE = re.compile(r"# migrations/(\.\.\._\w+)\.py\n")
 
 
 class _PythonParser(PythonCodeBlockParser):
@@ -69,6 +82,8 @@ class _PythonParser(PythonCodeBlockParser):
         for region in super().__call__(document):
             if isinstance(region.parsed, str) and _FILE.match(region.parsed):
                 region.evaluator = _write_file
+            if isinstance(region.parsed, str) and _SHOWN_FILE.match(region.parsed):
+                region.evaluator = _compare_file
             yield region
 
 
@@ -80,18 +95,65 @@ def _write_file(example: Example) -> None:
     path.write_text(example.parsed, encoding="utf-8")
 
 
+def _compare_file(example: Example) -> None:
+    """Look for the lines of a block in the migration file that it shows."""
+    name = _SHOWN_FILE.match(example.parsed)
+    assert name is not None
+    text = _migration_file(name[1], example.namespace["directory"]).read_text(encoding="utf-8")
+    shown = [line for line in example.parsed.splitlines()[1:] if line]
+    assert first_missing(shown, text) is None, f"no line {first_missing(shown, text)!r} in order in:\n{text}"
+
+
+def _edit_file(example: Example) -> None:
+    """Replace lines of a migration file, as the hunks of a diff say."""
+    header, *hunks = re.split(r"^@@\n", example.parsed, flags=re.MULTILINE)
+    path = _migration_file(
+        header.removeprefix("--- migrations/").strip().removesuffix(".py"), example.namespace["directory"]
+    )
+    text = path.read_text(encoding="utf-8")
+    for hunk in hunks:
+        lines = hunk.splitlines(keepends=True)
+        old, new = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
+        assert text.count(old) == 1, f"not exactly one time in {path.name}:\n{old}\n{text}"
+        text = text.replace(old, new)
+    _ = path.write_text(text, encoding="utf-8")
+
+
+def _migration_file(word: str, directory: Path) -> Path:
+    return directory / "migrations" / f"{_migration_id(word, directory)}.py"
+
+
+def _migration_id(word: str, directory: Path) -> str:
+    """Return the id of a migration file for a word such as `..._name`, and any other word as it is."""
+    if not word.startswith("..._"):
+        return word
+    (path,) = directory.glob(f"migrations/*{word[3:]}.py")
+    return path.stem
+
+
 def evaluate_console(example: Example) -> None:
     """Type the commands of one block, under the settings in the namespace's `environment`."""
-    environment = os.environ | example.namespace["environment"]
-    environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
+    directory = example.namespace["directory"]
+    processes = example.namespace.setdefault("processes", {})
     for command in commands_of(example.parsed):
-        program, *arguments = command.words
+        environment = os.environ | example.namespace["environment"]
+        environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
+        program, *arguments = (_migration_id(word, directory) for word in command.words)
+        if program == "export":
+            example.namespace["environment"] |= dict([arguments[0].split("=", 1)])
+            continue
+        if arguments[-1:] == ["&"]:
+            label = " ".join(arguments[:-1])
+            processes[label] = _started(PROGRAMS[program] + arguments[:-1], environment, directory)
+            assert first_missing(command.lines, processes[label].stdout.readline()) is None, label
+            continue
+        if program == "pkill":
+            _stop(processes.pop(arguments[-1]))
+            continue
         if program == "om":
-            code, outputs = _om(arguments, environment, example.namespace["directory"])
+            code, outputs = _om(arguments, environment, directory)
         else:
-            code, outputs = _program(
-                PROGRAMS[program] + arguments, environment, example.namespace["directory"]
-            )
+            code, outputs = _program(PROGRAMS[program] + arguments, environment, directory)
         said = f"{shlex.join(command.words)} ended with {code}:\n{outputs[0]}"
         assert code == command.exit_code, said
         missing = [first_missing(command.lines, output) for output in outputs]
@@ -118,6 +180,32 @@ def _modules_of(directory: Path) -> Iterator[None]:
         if (getattr(module, "__file__", None) or "").startswith(str(directory)):
             del sys.modules[name]
     shutil.rmtree(directory / "__pycache__", ignore_errors=True)
+
+
+def _started(words: list[str], environment: dict[str, str], directory: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        words,
+        env=environment,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """End a process, which must not have ended by itself."""
+    is_running = process.poll() is None
+    process.kill()
+    output, _ = process.communicate()
+    assert is_running, output
+
+
+def stop_all(document: Document) -> None:
+    """End the processes that a page has started, also after a failure."""
+    for process in document.namespace.get("processes", {}).values():
+        _stop(process)
 
 
 def _program(words: list[str], environment: dict[str, str], directory: Path) -> tuple[int, list[str]]:

@@ -11,7 +11,16 @@ from redstart.demo.checker import load_sample
 from redstart.demo.sample import generate
 from redstart.migrations.data.json_path import path_text
 from redstart.server.clients import open_sync
-from tests.docs.examples import DOCUMENTS, GUIDE, ROOT, Command, commands_of, first_missing, parse_document
+from tests.docs.examples import (
+    DOCUMENTS,
+    GUIDE,
+    ROOT,
+    Command,
+    commands_of,
+    first_missing,
+    parse_document,
+    stop_all,
+)
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.models import registry_of_its_own
 
@@ -59,7 +68,10 @@ def test_examples(path: Path, environment: dict[str, str], client: redis.Redis, 
         for example in document.examples():
             example.evaluate()
     finally:
-        drop_all(client)
+        try:
+            stop_all(document)
+        finally:
+            drop_all(client)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=name_of)
