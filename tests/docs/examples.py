@@ -12,16 +12,19 @@ command, `..._name` is the id of the migration file with this name.
 is the first that it prints. `export NAME=VALUE` is for the commands after it.
 """
 
+import io
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sybil import Document, Example, Region, Sybil
@@ -29,7 +32,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.mapping.base_model import register
-from tests.support.cli import run_om
+from tests.support.cli import Ended, run_om
 from tests.support.models import registry_of_its_own
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +46,8 @@ DOCUMENTS = (
     "examples/*/README.md",
 )
 GUIDE = ROOT / "docs" / "guide"
+OPERATIONS = ROOT / "docs" / "operations"
+"""Pages of operations, which begin with the files and documents of `example`."""
 
 PROGRAMS = {
     "om": [sys.executable, "-m", "redstart.cli.main"],
@@ -132,15 +137,20 @@ def _migration_id(word: str, directory: Path) -> str:
 
 
 def evaluate_console(example: Example) -> None:
-    """Type the commands of one block, under the settings in the namespace's `environment`."""
-    directory = example.namespace["directory"]
-    processes = example.namespace.setdefault("processes", {})
-    for command in commands_of(example.parsed):
-        environment = os.environ | example.namespace["environment"]
+    """Type the commands of one block."""
+    type_commands(example.parsed, example.namespace)
+
+
+def type_commands(block: str, namespace: dict[str, Any]) -> None:
+    """Type commands in the namespace's `directory`, under the settings in its `environment`."""
+    directory = namespace["directory"]
+    processes = namespace.setdefault("processes", {})
+    for command in commands_of(block):
+        environment = os.environ | namespace["environment"]
         environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
         program, *arguments = (_migration_id(word, directory) for word in command.words)
         if program == "export":
-            example.namespace["environment"] |= dict([arguments[0].split("=", 1)])
+            namespace["environment"] |= dict([arguments[0].split("=", 1)])
             continue
         if arguments[-1:] == ["&"]:
             label = " ".join(arguments[:-1])
@@ -150,8 +160,9 @@ def evaluate_console(example: Example) -> None:
         if program == "pkill":
             _stop(processes.pop(arguments[-1]))
             continue
-        if program == "om":
-            code, outputs = _om(arguments, environment, directory)
+        if program in ("om", "python"):
+            run = run_om if program == "om" else _python
+            code, outputs = _in_this_process(run, arguments, environment, directory)
         else:
             code, outputs = _program(PROGRAMS[program] + arguments, environment, directory)
         said = f"{shlex.join(command.words)} ended with {code}:\n{outputs[0]}"
@@ -160,16 +171,32 @@ def evaluate_console(example: Example) -> None:
         assert None in missing, f"no line {missing[0]!r} in order in what follows.\n{said}"
 
 
-def _om(words: list[str], environment: dict[str, str], directory: Path) -> tuple[int, list[str]]:
-    """`om` in this process, for a page types it a dozen times. Its two outputs may stand in either order."""
+def _in_this_process(
+    run: Callable[..., Ended], words: list[str], environment: dict[str, str], directory: Path
+) -> tuple[int, list[str]]:
+    """Run a command in this process, for a page types it a dozen times. Its outputs may stand in either order."""
     with pytest.MonkeyPatch.context() as patch, registry_of_its_own(), _modules_of(directory):
         for model in (Ringer, Visit, Sighting):  # imported long ago, in another test's registry
             register(model)
         for name, value in environment.items():
             patch.setenv(name, value)
         patch.chdir(directory)
-        done = run_om(*words)
+        done = run(*words)
     return done.code, [done.stdout + done.stderr, done.stderr + done.stdout]
+
+
+def _python(*words: str) -> Ended:
+    """Run a file, or the code after `-c`, as `python` does."""
+    stdout = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout):
+        patch.syspath_prepend(str(Path.cwd()))
+        if words[0] == "-c":
+            patch.setattr(sys, "argv", ["-c", *words[2:]])
+            exec(words[1], {"__name__": "__main__"})
+        else:
+            patch.setattr(sys, "argv", list(words))
+            _ = runpy.run_path(words[0], run_name="__main__")
+    return Ended(0, stdout.getvalue(), "")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Every example of every document does what the document says."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from redstart.server.clients import open_sync
 from tests.docs.examples import (
     DOCUMENTS,
     GUIDE,
+    OPERATIONS,
     ROOT,
     Command,
     commands_of,
     first_missing,
     parse_document,
     stop_all,
+    type_commands,
 )
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.models import registry_of_its_own
@@ -64,6 +67,10 @@ def test_examples(path: Path, environment: dict[str, str], client: redis.Redis, 
     }
     if path.parent == GUIDE:
         make_legacy_indexes(client)
+    if path.parent == OPERATIONS:
+        _ = shutil.copytree(OPERATIONS / "example", tmp_path, dirs_exist_ok=True)
+        environment["REDSTART_MODELS"] = ""
+        type_commands("$ om upgrade --yes\n$ python seed.py\n", document.namespace)
     try:
         for example in document.examples():
             example.evaluate()
