@@ -94,7 +94,7 @@ def test_the_names_of_migration_files_are_frozen() -> None:
         "Transform",
         "TypedDict",
         "VectorSettings",
-    ], "add a new name here, and a row for an operation in docs/operations.md"
+    ], "add a new name here, and a row and a page for an operation in docs/operations"
     assert all(hasattr(redstart.operations, name) for name in redstart.operations.__all__)
 
 

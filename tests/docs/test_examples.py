@@ -1,6 +1,7 @@
 """Every example of every document does what the document says."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,18 @@ from redstart.demo.checker import load_sample
 from redstart.demo.sample import generate
 from redstart.migrations.data.json_path import path_text
 from redstart.server.clients import open_sync
-from tests.docs.examples import DOCUMENTS, GUIDE, ROOT, Command, commands_of, first_missing, parse_document
+from tests.docs.examples import (
+    DOCUMENTS,
+    GUIDE,
+    OPERATIONS,
+    ROOT,
+    Command,
+    commands_of,
+    first_missing,
+    parse_document,
+    stop_all,
+    type_commands,
+)
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.models import registry_of_its_own
 
@@ -55,11 +67,18 @@ def test_examples(path: Path, environment: dict[str, str], client: redis.Redis, 
     }
     if path.parent == GUIDE:
         make_legacy_indexes(client)
+    if path.parent == OPERATIONS:
+        _ = shutil.copytree(OPERATIONS / "example", tmp_path, dirs_exist_ok=True)
+        environment["REDSTART_MODELS"] = ""
+        type_commands("$ om upgrade --yes\n$ python seed.py\n", document.namespace)
     try:
         for example in document.examples():
             example.evaluate()
     finally:
-        drop_all(client)
+        try:
+            stop_all(document)
+        finally:
+            drop_all(client)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=name_of)
