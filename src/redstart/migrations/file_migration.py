@@ -152,7 +152,7 @@ class FileMigration:
         )
 
     @property
-    def _moves_documents(self) -> bool:
+    def moves_documents(self) -> bool:
         """Return whether documents that it changes move to other keys. Then all values are removed before the move."""
         moved = {move.before.name for move in self.steps.moves}
         return any(model.model.name in moved for model in self.models)
@@ -164,7 +164,7 @@ class FileMigration:
 
     @property
     def _removes_fields(self) -> bool:
-        if self._moves_documents or not self.transformation().decided_by_shape:
+        if self.moves_documents or not self.transformation().decided_by_shape:
             return False
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
@@ -237,7 +237,7 @@ class FileMigration:
         yield from self.require_possible(index_options)
         if begin is not None:
             yield from begin()
-        context = self.context(base, removes=self._moves_documents)
+        context = self.context(base, removes=self.moves_documents)
         called: list[FunctionsResult] = []
         if self.steps.first:
             called.append((yield from call_up(context, self.steps.first)))

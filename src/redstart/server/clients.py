@@ -1,6 +1,8 @@
 """Drivers and clients of a URL."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -46,6 +48,13 @@ def open_sync(url: str) -> SyncDriver:
     )
     bound_handshake(pool)
     return SyncDriver(pool, without_password(url))
+
+
+@contextmanager
+def decoding_client(url: str) -> Iterator[redis.Redis]:
+    """Open a client of a URL that decodes replies. Raises ConfigurationError."""
+    with open_sync(url) as driver, driver.client() as client:
+        yield client
 
 
 def open_async(url: str) -> AsyncDriver:
