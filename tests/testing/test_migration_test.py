@@ -191,6 +191,10 @@ def test_the_check_refuses_what_it_would_delete(root: Path, url: str, client: re
     with pytest.raises(ConfigurationError, match=r"not empty \(db0: keys=1"):
         MigrationTest("20260102", root).check(DOCUMENTS, url)
     assert client.get("mine") == b"1"
+    client.delete("mine")
+    client.execute_command("FT.CREATE", "mine", "SCHEMA", "a", "TAG")
+    with pytest.raises(ConfigurationError, match=r"not empty \(1 search index"):
+        MigrationTest("20260102", root).check(DOCUMENTS, url)
     with pytest.raises(ConfigurationError, match="shop:visit:1 belongs to no model"):
         MigrationTest("20260102", root).check({"shop:visit:1": {}}, url)
 

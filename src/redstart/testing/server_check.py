@@ -170,7 +170,7 @@ def require_empty() -> Op[None]:
     indexes = (yield from call(ft_list())) if (yield from call(command_known("FT._LIST"))) else []
     found = [f"{name}: {counts}" for name, counts in sorted(keyspace.items())]
     if indexes:
-        found.append(f"{len(indexes)} search indexes")
+        found.append("1 search index" if len(indexes) == 1 else f"{len(indexes)} search indexes")
     if found:
         raise ConfigurationError(
             f"The server is not empty ({'; '.join(found)}). Tests would delete everything on it.",
