@@ -15,7 +15,8 @@ from redstart.errors import (
     UnknownMigrationError,
 )
 from redstart.testing import MigrationTest
-from redstart.testing.server_check import ServerCheck, spread
+from redstart.testing.interruptions import Interruption
+from redstart.testing.server_check import ServerCheck, points
 
 INITIAL = """
 from redstart.operations import *
@@ -233,6 +234,8 @@ def test_a_rollback_that_restores_other_bytes_fails_the_check(
 
 
 def test_interruptions_are_spread_over_all_requests() -> None:
-    assert spread(3, None) == spread(3, 5) == [0, 1, 2]
-    assert spread(10, 3) == [0, 3, 6]
-    assert spread(0, 3) == spread(3, 0) == []
+    kinds = list(Interruption)
+    assert points(2, None) == [(at, how) for at in range(2) for how in kinds]
+    assert points(3, 5) == list(enumerate(kinds))
+    assert [at for at, _ in points(10, 3)] == [0, 3, 6]
+    assert points(0, 3) == points(3, 0) == points(0, None) == []

@@ -41,7 +41,7 @@ class CheckOptions:
     """Options of a check.
 
     Attributes:
-        interruptions: at how many requests of each step; None: at all of them.
+        interruptions: at how many requests of each step; None: at all of them, in each way.
         rolls_back: whether the file is rolled back.
         allows_failures: whether values may stay that cannot be changed.
     """
@@ -87,9 +87,7 @@ class ServerCheck:
                 _require_equal(before, found, "The rollback does not restore the documents")
             else:
                 after = found
-            kinds = list(Interruption)
-            for count, at in enumerate(spread(len(requests), self.options.interruptions)):
-                how = kinds[count % len(kinds)]
+            for at, how in points(len(requests), self.options.interruptions):
                 yield from self._load_and(steps[:number])
                 _ = yield from interrupted(work(), at, how)
                 yield from work()
@@ -197,11 +195,16 @@ def write_commands(
     yield ("PEXPIREAT", key, EXPIRES_AT_MS)
 
 
-def spread(count: int, limit: int | None) -> list[int]:
-    """Return up to `limit` numbers below `count`, evenly spread; None: all."""
-    if limit is None or limit >= count:
-        return list(range(count))
-    return [number * count // limit for number in range(limit)]
+def points(count: int, limit: int | None) -> list[tuple[int, Interruption]]:
+    """Return up to `limit` of some requests, evenly spread, each with another kind of interruption.
+
+    None: all requests, each with all kinds.
+    """
+    kinds = list(Interruption)
+    if limit is None:
+        return [(at, how) for at in range(count) for how in kinds]
+    chosen = range(count) if limit >= count else [number * count // limit for number in range(limit)]
+    return [(at, kinds[number % len(kinds)]) for number, at in enumerate(chosen)]
 
 
 def _documents() -> Op[Snapshot]:
