@@ -19,10 +19,11 @@ INTRODUCTION = """\
 
 This page is generated from the commands by `python docs/generate_cli.py`. Do not edit it.
 
-`redstart` is another name of the command `om`, for environments with another `om`. If you type `redstart`, messages
-name commands as `redstart ...`. A next command in a message has the `--url` and `--models` that you typed. Every
-command except `om server` and `om demo` has the option `--json`: it prints one object on stdout ([json.md](json.md)),
-and everything else on stderr. Commands ask for confirmation only on a terminal; `--yes` skips the question.
+`redstart` and `python -m redstart` are other names of the command `om`, for environments with another `om`. If you
+type `redstart`, messages name commands as `redstart ...`. A next command in a message has the `--url` and `--models`
+that you typed. Every command except `om server`, `om demo` and `om completion` has the option `--json`: it prints one
+object on stdout ([json.md](json.md)), and everything else on stderr. Commands ask for confirmation only on a terminal;
+`--yes` skips the question.
 [acl.md](acl.md) lists the permissions that a run needs.
 
 ## Settings

@@ -468,3 +468,50 @@ def contains(value: Any, part: Any) -> bool:
     if isinstance(part, list):
         return len(value) == len(part) and all(map(contains, value, part))
     return bool(value == part)
+
+
+REUSED: dict[str, tuple[list[Operation], dict[str, Any]]] = {
+    "another type": (
+        [RemoveField(name, "price") for name in NAMES.values()]
+        + both(AddField, Field("price", "UUID"), fill=uuid.UUID(int=1)),
+        {"price": str(uuid.UUID(int=1)), "name": "oak"},
+    ),
+    "another field": (
+        both(RemoveField, "name") + both(RenameField, "legacy", "name"),
+        {"name": "x", "price": "12"},
+    ),
+    "the name of a renamed field": (
+        both(RenameField, "name", "title") + both(AddField, Field("name", "str", default="new")),
+        {"title": "oak", "name": "new", "price": "12"},
+    ),
+    "swapped names": (
+        both(RenameField, "name", "swap")
+        + both(RenameField, "legacy", "name")
+        + both(RenameField, "swap", "legacy"),
+        {"name": "x", "legacy": "oak", "price": "12"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REUSED)
+def test_a_name_is_used_again_for_another_field(client: redis.Redis, name: str) -> None:
+    """The values of the new field survive the cleanup, and those of the old one are restored."""
+    operations, expected = REUSED[name]
+    before = load(client)
+    one = migration(*operations)
+    result = do(client, forward(one))
+    assert (result.is_complete, result.failures.count) == (True, 0)
+    for storage in Storage:
+        found = document(client, storage, "a1")
+        assert {field: found.get(field) for field in expected} == expected
+        assert set(found) <= {*expected, "pk", "name", "legacy", "full_name", "price"}
+    assert do(client, one.verify(base())).problems.first == []
+    key = f"{PREFIX[Storage.HASH]}b1"
+    value = client.hget(key, "name")
+    client.hset(key, "name", "of the new version")
+    _ = do(client, contract(one))
+    assert client.hget(key, "name") == b"of the new version"
+    client.hset(key, "name", value)
+    undone, _ = do(client, back(one))
+    assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
+    assert difference(before, documents(client)) == []

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import redis
 
-from redstart.demo.snapshot import NO_EXPIRY, STATE_PREFIXES, Entry, Snapshot, difference, read_snapshot
 from redstart.server.clients import open_like
+from redstart.testing.snapshot import NO_EXPIRY, STATE_PREFIXES, Entry, Snapshot, difference, read_snapshot
 
 __all__ = ["NO_EXPIRY", "STATE_PREFIXES", "Entry", "Snapshot", "difference", "every_byte", "snapshot"]
 
 
 def snapshot(client: redis.Redis, *, exclude_prefixes: Sequence[bytes] = ()) -> Snapshot:
-    """Every key of the database, as it is now; see redstart.demo.snapshot.read_snapshot.
+    """Every key of the database, as it is now; see redstart.testing.snapshot.read_snapshot.
 
     Args:
         client: any; its decoding does not matter.

@@ -7,6 +7,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 import click
+from click.shell_completion import CompletionItem
 
 from redstart.cli.exit_codes import Exit, report, report_error, report_usage
 from redstart.cli.output import command_name, named_as_typed, prepare_streams, rendered
@@ -67,8 +68,17 @@ class LazyGroup(click.Group):
             self._refuse_replaced(ctx, "option", error.option_name)
             raise
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin with a text, without importing any command."""
+        found = [
+            CompletionItem(name, help=named_as_typed(help_line))
+            for name, (_, help_line) in self._lazy.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def _refuse_replaced(self, ctx: click.Context, kind: str, name: str) -> None:
-        if name in self._replaced:
+        if name in self._replaced and not ctx.resilient_parsing:
             typed = f"{ctx.command_path} {name}"
             ctx.fail(f"Redstart has no {kind} {typed!r}. {rendered(self._replaced[name])}")
 
@@ -77,7 +87,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command. An unknown name is an error that suggests the nearest command."""
         name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
+        is_unknown = not name.startswith("-") and self.get_command(ctx, name) is None
+        if is_unknown and not ctx.resilient_parsing:
             ctx.fail(f"No such command {name!r}. {did_you_mean(name, self.list_commands(ctx))}".rstrip())
         return super().resolve_command(ctx, args)
 
@@ -112,7 +123,19 @@ COMMANDS = {
     "downgrade": ("redstart.cli.upgrade:downgrade", "Roll back migration files."),
     "server": ("redstart.cli.server:server", "Run a development server with JSON and search."),
     "demo": ("redstart.cli.demo:demo", "Watch a migration of 20,000 sample documents."),
+    "completion": (
+        "redstart.cli.completion:completion",
+        "Print the script that completes commands in a shell.",
+    ),
 }
+
+
+def _show_versions(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
+    if is_given and not ctx.resilient_parsing:
+        from redstart.cli.versions import show_versions  # noqa: PLC0415 - it loads redis-py, and help does not
+
+        show_versions(ctx.params.get("url"))
+        ctx.exit()
 
 
 REPLACED = {"index": Hint("Create and replace indexes with: ", Command("migrate run", "--models", "MODULE"))}
@@ -128,6 +151,7 @@ REPLACED = {"index": Hint("Create and replace indexes with: ", Command("migrate 
 @click.option(
     "--url",
     metavar="URL",
+    is_eager=True,  # before --version, which shows that of the server
     help="Server: redis://user:password@host:6379/0. Default: REDIS_OM_URL, then pyproject.toml.",
 )
 @click.option(
@@ -136,7 +160,14 @@ REPLACED = {"index": Hint("Create and replace indexes with: ", Command("migrate 
     metavar="MODULE",
     help="Module or package with models. Default: REDSTART_MODELS, then pyproject.toml.",
 )
-@click.version_option(package_name="redstart")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of the program, its libraries and the server, if it replies quickly, and exit.",
+)
 @click.pass_context
 def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
     """Redstart: migrations of Redis documents and their indexes, with rollback.

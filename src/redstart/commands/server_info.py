@@ -1,5 +1,6 @@
 """Commands on the server itself: its properties, and saving its data."""
 
+import re
 from typing import Any
 
 from redstart.commands.resp import ignored, text
@@ -9,6 +10,19 @@ from redstart.effects import Call
 def info(*sections: str) -> Call[dict[str, str]]:
     """`INFO` as one flat dict of its fields."""
     return Call(("INFO", *sections), _info_fields)
+
+
+def modules() -> Call[dict[str, str]]:
+    """`INFO modules`: the version of each module, by its name."""
+    return Call(("INFO", "modules"), lambda reply: dict(map(_module, _MODULE.findall(text(reply)))))
+
+
+_MODULE = re.compile(r"^module:name=([^,]+),ver=(\d+)", re.MULTILINE)
+
+
+def _module(found: tuple[str, str]) -> tuple[str, str]:
+    number = int(found[1])
+    return found[0], f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
 
 
 def command_known(name: str) -> Call[bool]:

@@ -19,10 +19,10 @@ from redstart.demo.dirty_values import DIRTY_CLASSES
 from redstart.demo.live_reader import CODE, Driver, LiveReader, count_all, expected_answers
 from redstart.demo.load import FOREIGN_KEYS, make_old_indexes, station_indexes
 from redstart.demo.sample import SampleDocument, generate
-from redstart.demo.snapshot import STATE_PREFIXES, Snapshot, difference, read_snapshot
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.state_keys import StateKeys
+from redstart.testing.snapshot import STATE_PREFIXES, Snapshot, difference, read_snapshot
 
 
 class Narrator(Protocol):

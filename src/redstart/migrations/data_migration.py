@@ -145,7 +145,7 @@ class DataMigration:
 
     def _index_migration(self) -> IndexMigration:
         context = self.context
-        return IndexMigration(context.holder, context.token, context.clock, context.monitor)
+        return IndexMigration(context.holder, context.token, context.clock, context.monitor, context.is_gone)
 
     def _known_exclusions(self) -> Op[Plan]:
         """Return the plan without the keys that the recorded runs have left out, too. One read."""

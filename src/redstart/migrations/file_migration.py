@@ -5,7 +5,7 @@ documents move to new keys. What only the old version needs is removed at last, 
 step can be repeated after a stop at any point.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
@@ -31,6 +31,7 @@ from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
+from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -124,10 +125,13 @@ class FileMigration:
         """
         state, names = before, {name: name for name in before.models}
         found: dict[str, list[BoundChange]] = {}
-        for operation in file.operations:
+        at_once = operations_on_reused_paths(file.operations, before)
+        for number, operation in enumerate(file.operations):
             _require_supported(file, operation)
             if isinstance(operation, DocumentOperation):
                 change = operation.bind(state)
+                if number in at_once:
+                    change.decided_by_shape = False
                 if not isinstance(change, Unchanged):
                     bound = BoundChange(change, isinstance(operation, RemoveField))
                     found.setdefault(names.get(operation.model, operation.model), []).append(bound)
@@ -152,7 +156,7 @@ class FileMigration:
         )
 
     @property
-    def _moves_documents(self) -> bool:
+    def moves_documents(self) -> bool:
         """Return whether documents that it changes move to other keys. Then all values are removed before the move."""
         moved = {move.before.name for move in self.steps.moves}
         return any(model.model.name in moved for model in self.models)
@@ -164,7 +168,7 @@ class FileMigration:
 
     @property
     def _removes_fields(self) -> bool:
-        if self._moves_documents or not self.transformation().decided_by_shape:
+        if self.moves_documents or not self.transformation().decided_by_shape:
             return False
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
@@ -237,7 +241,7 @@ class FileMigration:
         yield from self.require_possible(index_options)
         if begin is not None:
             yield from begin()
-        context = self.context(base, removes=self._moves_documents)
+        context = self.context(base, removes=self.moves_documents)
         called: list[FunctionsResult] = []
         if self.steps.first:
             called.append((yield from call_up(context, self.steps.first)))
@@ -399,6 +403,46 @@ class FileMigration:
         if self.steps:
             yield from self.steps.end_rollback(context)
         return data, list(results)
+
+
+def operations_on_reused_paths(operations: Sequence[Operation], before: ProjectState) -> set[int]:
+    """Return the positions of operations that remove a field, or move it, and of later ones that add it again.
+
+    Documents do not show whether a value at its path is the old or the new one. So they are changed at once.
+    """
+    removed_by: dict[tuple[str, ...], int] = {}
+    found: set[int] = set()
+    for number, (gone, come) in enumerate(removed_and_added_paths(operations, before)):
+        for path in come & removed_by.keys():
+            found |= {removed_by[path], number}
+        removed_by |= dict.fromkeys(gone, number)
+    return found
+
+
+def removed_and_added_paths(
+    operations: Iterable[Operation], before: ProjectState
+) -> Iterator[tuple[set[tuple[str, ...]], set[tuple[str, ...]]]]:
+    """Yield for each operation the paths of fields that it removes, and of those that it adds.
+
+    A path begins with the key prefix of its model.
+    """
+    old = set(_field_paths(before))
+    for operation in operations:
+        before = operation.apply(before)
+        new = set(_field_paths(before))
+        yield old - new, new - old
+        old = new
+
+
+def _field_paths(state: ProjectState) -> Iterator[tuple[str, ...]]:
+    for model in state.models.values():
+        yield from _paths_in(model.fields, (model.key_prefix,))
+
+
+def _paths_in(fields: Sequence[FieldState], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for one in fields:
+        yield (*above, one.name)
+        yield from _paths_in(one.fields, (*above, one.name))
 
 
 def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:

@@ -115,6 +115,15 @@ class FileRollbackResult:
         return self.outcome in (Outcome.DONE, Outcome.PROBLEMS_FOUND)
 
 
+def migration_in(
+    history: ProjectHistory, migration_id: str, exclude_prefixes: Iterable[str] = ()
+) -> FileMigration:
+    """Return a file between the models before and after it. Raises as `FileMigrations.migration`."""
+    files = history.files
+    at = next(number for number, file in enumerate(files) if file.migration_id == migration_id)
+    return FileMigration.of(files[at], state_after(files[:at]), exclude_prefixes=exclude_prefixes)
+
+
 @dataclass(frozen=True, slots=True)
 class FileMigrations:
     """The migration files of a project on one server.
@@ -140,10 +149,7 @@ class FileMigrations:
             MigrationFileError, MigrationStateError: an operation does not fit the files before it.
             UnsupportedOperationError: this version does not run one of its operations.
         """
-        files = [item.file for item in self.history.items if item.file is not None]
-        at = next(number for number, file in enumerate(files) if file.migration_id == migration_id)
-        before = state_after(files[:at])
-        return FileMigration.of(files[at], before, exclude_prefixes=self.exclude_prefixes)
+        return migration_in(self.history, migration_id, self.exclude_prefixes)
 
     def pending(self, to: str | None = None) -> list[FileMigration]:
         """Return the pending files, in order.
@@ -412,7 +418,7 @@ class FileMigrations:
 
     def _indexes(self) -> IndexMigration:
         context = self.context
-        return IndexMigration(context.holder, context.token, context.clock, context.monitor)
+        return IndexMigration(context.holder, context.token, context.clock, context.monitor, context.is_gone)
 
     def _under_lease(self, work: Callable[[Lease], Op[T]]) -> Op[T]:
         context = self.context

@@ -1,6 +1,8 @@
 """Drivers and clients of a URL."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -38,14 +40,29 @@ _DATABASES = 2**31
 _DATABASE = re.compile(r"/?\d*/?", re.ASCII)
 
 
-def open_sync(url: str) -> SyncDriver:
-    """Return a driver on its own pool. Raises ConfigurationError for a URL redis-py does not understand."""
+def open_sync(url: str, *, timeout_seconds: float | None = None) -> SyncDriver:
+    """Return a driver on its own pool.
+
+    Args:
+        timeout_seconds: of connecting, and of each request; by default the usual ones.
+
+    Raises:
+        ConfigurationError: redis-py does not understand the URL.
+    """
     _require_good(url)
-    pool = redis.ConnectionPool.from_url(
-        url, retry=Retry(NoBackoff(), 0), socket_timeout=ANSWER_TIMEOUT_SECONDS, **_options(url)
-    )
+    options = _options(url) | {"socket_timeout": timeout_seconds or ANSWER_TIMEOUT_SECONDS}
+    if timeout_seconds is not None and "socket_connect_timeout" in options:
+        options["socket_connect_timeout"] = timeout_seconds
+    pool = redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **options)
     bound_handshake(pool)
     return SyncDriver(pool, without_password(url))
+
+
+@contextmanager
+def decoding_client(url: str) -> Iterator[redis.Redis]:
+    """Open a client of a URL that decodes replies. Raises ConfigurationError."""
+    with open_sync(url) as driver, driver.client() as client:
+        yield client
 
 
 def open_async(url: str) -> AsyncDriver:

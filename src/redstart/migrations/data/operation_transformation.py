@@ -190,6 +190,26 @@ class OperationTransformation(DocumentTransformation):
             edits = _NO_EDITS  # the first one has those of all
         return classified
 
+    def changed_document(self, stored: StoredDocument) -> Document:
+        """Return the planned fields of a document after a run. Raises NotConvertibleError for the first failure."""
+        document = document_of(stored)
+        for number, one in enumerate(self._changes[stored.model.key_prefix].changes):
+            found = self._next(stored, document, number, one)
+            if not isinstance(found, bool):
+                document = found[0]
+        return document
+
+    def reverted_document(self, stored: StoredDocument) -> Document:
+        """Return the planned fields of a document that was written after a run, after a rollback.
+
+        Raises:
+            NotConvertibleError: a value cannot be changed back, or an operation has no inverse.
+        """
+        document = document_of(stored)
+        for number, one in reversed(list(enumerate(self._changes[stored.model.key_prefix].changes))):
+            document = self._backward(stored, document, number, one)
+        return document
+
     def _next(
         self, stored: StoredDocument, document: Document, number: int, one: BoundChange
     ) -> tuple[Document, list[Change], Sequence[NotConvertibleError]] | bool:

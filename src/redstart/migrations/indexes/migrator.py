@@ -67,6 +67,7 @@ class IndexMigration:
         token: unique for this process' work; becomes the fence.
         clock: seconds, monotonic.
         monitor: receives each build, each coverage check, and a message about a lease that is waited for.
+        is_gone: whether the process of a lease holder has certainly ended.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class IndexMigration:
         token: str,
         clock: Callable[[], float],
         monitor: Monitor,
+        is_gone: Callable[[Holder], bool] = is_gone,
     ) -> None:
         self._holder = holder
         self._token = token
         self._clock = clock
         self._monitor = monitor
+        self._is_gone = is_gone
 
     def run(
         self,
@@ -287,7 +290,7 @@ class IndexMigration:
                 LEASE,
                 self._token,
                 self._holder,
-                is_gone=is_gone,
+                is_gone=self._is_gone,
                 clock=self._clock,
                 waiting=self._monitor.waiting,
                 on_activity=self._monitor.show_activity,
