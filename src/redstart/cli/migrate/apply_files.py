@@ -47,7 +47,7 @@ def file_migrations(session: Session, files: ProjectFiles, monitor: Monitor | No
 
 
 def typed_again(*omit: str) -> Command:
-    """Return the present command with its options, except --yes.
+    """Return the present command with its arguments and options, except --yes.
 
     Args:
         omit: names of other parameters to leave out.
