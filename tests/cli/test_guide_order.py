@@ -172,11 +172,9 @@ def test_a_dry_run_names_the_option(deployed: redis.Redis) -> None:
 def test_the_command_to_resume_has_the_option(deployed: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(rollback_command, "stop_on_signal", stopping_at_once)
-        found = run_om(*ROLLBACK, REFORMATTING)
-    assert (found.code, f"Resume with: om migrate-data rollback {ID} {REFORMATTING}" in found.stdout) == (
-        5,
-        True,
-    )
+        found = run_om(*ROLLBACK, REFORMATTING, "--batch-size", "7", "--yes")
+    resume = f"Resume with: om migrate-data rollback {ID} {REFORMATTING} --batch-size 7\n"
+    assert (found.code, resume in found.stdout) == (5, True), found.stdout
     whole(deployed, run_om(*ROLLBACK, REFORMATTING))
 
 

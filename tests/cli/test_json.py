@@ -84,6 +84,7 @@ ROLLED_BACK = of_each(
 )
 
 
+BLOCKED = "blocked_documents blocked_documents[].index blocked_documents[].documents"
 FROZEN = {
     "`om migrate-data stats`": (
         f"documents exact sampled_documents {VALUES} estimated_seconds estimated_seconds.low "
@@ -106,7 +107,7 @@ FROZEN = {
     "`om migrate-data run --dry-run`": (
         f"{RUN} {MODELS} models[].fields[].samples models[].fields[].samples[].key "
         f"models[].fields[].samples[].before models[].fields[].samples[].after {listed('failures')} {INDEX_ESTIMATES} "
-        "refusal"
+        f"refusal {BLOCKED}"
     ),
     "`om migrate-data progress`": (
         "state done total stage activity pass generation started_ms saved_ms lease_holder lease_seconds failed "
@@ -136,7 +137,9 @@ FROZEN = {
         "migration_files.state migration_files.rolling_back migration_files.lease_holder"
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase applied_files pending_files {UNMANAGED} {OVERLAPS}",
-    "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
+    "`om migrate run --dry-run`": (
+        f"{INDEX_ESTIMATES} pending_files refusal {BLOCKED} {listed('blocking')} {UNMANAGED} {OVERLAPS}"
+    ),
     "`om migrate rollback`": "swapped refused indexes "
     + " ".join(f"indexes[].{name}" for name in ["index", "done", "documents", "missing", "examples"]),
     "`om migrate downgrade`": "status rolled_back skipped",

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from redstart.cli.migrate import undo_files
 from redstart.migrations.files.ledger import read_ledger
 from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import FILES_LEASE, STARTED_FILES
 from redstart.server.clients import open_sync
+from tests.cli.test_guide_order import stopping_at_once
 from tests.support.cli import Ended, ended, om_on_terminal, refused, run_om, started_om
 from tests.support.snapshot import every_byte
 
@@ -509,6 +511,28 @@ def test_a_killed_run_is_rolled_back(shop: redis.Redis, url: str) -> None:
     om("migrate", "rollback")
     assert documents(shop) == before
     assert applied(url) == [INITIAL]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("downgrade", "base", "--accept-unindexed"),
+        ("migrate", "rollback", "--to", INITIAL, "--accept-unindexed"),
+        ("migrate", "rollback", TITLE),
+    ],
+)
+def test_a_stopped_rollback_names_the_command_that_was_typed(
+    shop: redis.Redis, url: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    om("upgrade", "--to", TITLE)
+    before = applied(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(undo_files, "stop_on_signal", stopping_at_once)
+        stopped = om(*words, "--yes", code=5)
+    assert stopped.stdout.startswith(f"Rollback of {TITLE} stopped; its progress is saved.\n")
+    assert stopped.stdout.endswith(f"\nResume with: om {' '.join(words)}\n")
+    assert om(*words).stdout.startswith("1" if TITLE in words or INITIAL in words else "2")
+    assert applied(url) == ([] if "base" in words else [INITIAL]) != before
 
 
 def test_an_interrupted_run_saves_its_progress(shop: redis.Redis, url: str) -> None:

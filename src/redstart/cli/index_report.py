@@ -2,12 +2,12 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redstart.cli.output import Tone, counted, duration, line, warn
+from redstart.cli.refused_cutover import DROP_OUT, LIST_BLOCKING, draw_blocking, draw_options
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key
-from redstart.migrations.blocking import STILL_TEXT, required_fields
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
@@ -25,23 +25,14 @@ RESULTS = {
     IndexOutcome.UP_TO_DATE: "up to date",
     IndexOutcome.CREATED: "created; the alias points to it",
     IndexOutcome.EXPANDED: "the new index is ready; the cutover follows the conversion",
-    IndexOutcome.CUT_OVER: "cut over: now serving queries",
+    IndexOutcome.CUT_OVER: "cut over; the alias points to the new index",
     IndexOutcome.REFUSED: "cutover refused",
 }
-LIST_BLOCKING = Command("migrate-data status", "--verbose")
-ACCEPT = Command("migrate run", "--accept-unindexed")
-ACCEPT_EFFECT = "cuts over; these documents drop out of query results"
-CORRECTED_EFFECT = "once you have corrected the values (text or numeric format); converts them"
-QUARANTINE_EFFECT = "moves failed values to <field>__invalid"
-DEFAULT_EFFECT = (
-    "stores 0.0 instead of failed values; queries then find these documents with the date 1970-01-01"
-)
-DROP_OUT = "would drop out of query results"
 
 
 def counted_indexes(count: int) -> str:
     """Return a number of indexes, as `2 indexes`."""
-    return "1 index" if count == 1 else f"{count:,} indexes"
+    return counted(count, "index", "indexes")
 
 
 def pending_indexes(statuses: Sequence[IndexStatus]) -> list[IndexStatus]:
@@ -136,7 +127,7 @@ def draw_results(
     refused = any(result.is_refused for result in results)
     if blocking:
         line("")
-        _draw_options(blocking, plan, refused=refused, failure_mode=failure_mode)
+        draw_options(blocking, plan, refused=refused, failure_mode=failure_mode)
 
 
 def _draw_result(result: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
@@ -155,104 +146,11 @@ def _draw_result(result: IndexResult, blocking: Sequence[Failure], *, verbose: b
     if coverage.missing_from_both:
         documents = counted(coverage.missing_from_both, "document")
         line(f"  missing from both the original and the new index: {documents}")
-    shown = blocking if verbose else blocking[:MAX_EXAMPLES_SHOWN]
-    for failure in shown:
-        line(f"  blocking: {failure}")
     if result.is_refused and not blocking:
         _draw_examples(coverage)
-    elif shown and coverage.missing > (named := len({failure.key for failure in shown})):
-        more = f"  ... and {counted(coverage.missing - named, 'more document')}"
-        line(more if verbose or not result.is_refused else Hint(more, "; list all with: ", LIST_BLOCKING))
-
-
-def _draw_options(
-    blocking: Mapping[str, Sequence[Failure]],
-    plan: Plan,
-    *,
-    refused: bool,
-    failure_mode: FailureMode | None,
-) -> None:
-    """Print what can be done about blocking values: each command, and below it what it does."""
-    values = [failure for failures in blocking.values() for failure in failures if failure.path]
-    if refused:
-        line("The active indexes are unchanged, so no query loses documents.")
-    if any(failure.reason == STILL_TEXT for failure in values):
-        line(Hint("Some values are still in text format. Convert them with: ", Command("migrate-data run")))
-    if refused:
-        line("To finish the cutover, stop the old version, then do one of:")
     else:
-        line("To index these documents, do one of:")
-    for command, effect in _options(values, plan, failure_mode, refused=refused):
-        line(Hint("  ", command))
-        line(f"      {effect}")
-    if not refused:
-        line("Or leave these documents unindexed; nothing else is needed.")
-
-
-def _options(
-    values: Sequence[Failure], plan: Plan, failure_mode: FailureMode | None, *, refused: bool
-) -> Iterator[tuple[Command, str]]:
-    then = " and cuts over" if refused else ""
-    if values:
-        yield Command("migrate-data run"), CORRECTED_EFFECT + then
-    else:
-        yield Command("migrate run"), "once you have corrected the documents"
-    if any(failure.reason != STILL_TEXT for failure in values):
-        yield from _failure_modes(values, plan, failure_mode)
-    if refused:
-        yield ACCEPT, ACCEPT_EFFECT
-
-
-def _failure_modes(
-    values: Sequence[Failure], plan: Plan, failure_mode: FailureMode | None
-) -> list[tuple[Command, str]]:
-    """Return the failure modes that index these documents."""
-    required = required_fields(values, plan)
-    effect = QUARANTINE_EFFECT
-    if required:
-        effect += f"; models then cannot read documents without these required fields: {', '.join(required)}"
-    modes = {FailureMode.QUARANTINE: effect, FailureMode.DEFAULT: DEFAULT_EFFECT}
-    return [
-        (Command("migrate-data run", "--failure-mode", mode), text)
-        for mode, text in modes.items()
-        if mode is not failure_mode
-    ]
-
-
-def cutover_is_refused(statuses: Sequence[IndexStatus]) -> bool:
-    """Return whether a cutover of converted data would be refused for one of these indexes."""
-    return any(one.lacking for one in statuses)
-
-
-def draw_refused_cutover(
-    statuses: Sequence[IndexStatus], failed: int, blocking: Mapping[str, Sequence[Failure]] | None = None
-) -> None:
-    """Print for how many indexes a cutover is refused, and the options to continue.
-
-    Args:
-        statuses: of the indexes of converted data.
-        failed: number of failed values.
-        blocking: the blocking values of each index, if they are to be listed.
-    """
-    refused = [one for one in statuses if one.lacking]
-    values = f"{counted(failed, 'failed value')}; the" if failed else "The"
-    documents = counted(sum(one.lacking for one in refused), "document")
-    line(f"{values} cutover is refused for {counted_indexes(len(refused))} ({documents}).", Tone.WARNING)
-    for failures in (blocking or {}).values():
-        for failure in failures:
-            line(f"  blocking: {failure}")
-    if blocking is None:
-        line(Hint("List the blocking values with: ", LIST_BLOCKING))
-    line("Queries still use the dual-format indexes, so no query loses documents.")
-    line("To finish the cutover, stop the old version, then do one of:")
-    modes = {FailureMode.QUARANTINE: QUARANTINE_EFFECT, FailureMode.DEFAULT: DEFAULT_EFFECT}
-    for command, effect in (
-        (Command("migrate-data run"), f"{CORRECTED_EFFECT} and cuts over"),
-        *((Command("migrate-data run", "--failure-mode", mode), text) for mode, text in modes.items()),
-        (ACCEPT, ACCEPT_EFFECT),
-    ):
-        line(Hint("  ", command))
-        line(f"      {effect}")
+        list_all = LIST_BLOCKING if result.is_refused else None
+        draw_blocking(coverage.missing, blocking, verbose=verbose, list_all=list_all)
 
 
 def draw_absent(names: Sequence[str]) -> None:
@@ -263,14 +161,14 @@ def draw_absent(names: Sequence[str]) -> None:
         line(Hint(f"Create {'it' if len(names) == 1 else 'them'} with: ", Command("migrate run")))
 
 
+def are_ready(count: int) -> str:
+    """Return that new indexes are built and wait for the conversion, as `2 new indexes are ready`."""
+    return f"{counted(count, 'new index is', 'new indexes are')} ready; the cutover follows the conversion"
+
+
 def indexes_are(count: int, state: str) -> str:
     """Return a number of indexes and their state, as `2 indexes are absent`."""
     return f"{counted_indexes(count)} {'is' if count == 1 else 'are'} {state}"
-
-
-def blocking_report(blocking: Mapping[str, Sequence[Failure]]) -> list[dict[str, str]]:
-    """Return the blocking values of refused cutovers, for --json."""
-    return [failure.as_dict() for failures in blocking.values() for failure in failures]
 
 
 def draw_switched(name: str, switched: CutoverResult, result: str, *, accepted: bool = False) -> None:

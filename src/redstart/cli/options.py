@@ -196,7 +196,7 @@ batch_size = click.option(
 
 
 def chosen_options(ctx: click.Context, *, omit: Collection[str]) -> list[str]:
-    """Return the options of a command that were typed, as words.
+    """Return the arguments and options of a command that were typed, as words.
 
     Args:
         omit: names of parameters to leave out. --url, --models and --json are left out too: see `rendered`.
@@ -213,6 +213,9 @@ def _chosen(ctx: click.Context, omit: Collection[str]) -> Iterator[str]:
             continue
         value = values[name]
         for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(parameter, click.Argument):
+                yield str(one)
+                continue
             yield from (parameter.opts[-1],) if one is True else (parameter.opts[-1], str(one))
 
 

@@ -249,6 +249,8 @@ SHOWN_SECONDS = 0.05
 
 def duration(seconds: float) -> str:
     """Return seconds in a readable unit."""
+    if seconds < SHOWN_SECONDS:
+        return "less than 0.1 s"
     if seconds < 90:
         return f"{seconds:.1f} s"
     if seconds < 5_400:
@@ -256,9 +258,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3_600:.1f} h"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun in the right form."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def rounded(number: int) -> int:

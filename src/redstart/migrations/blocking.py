@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from redstart.commands.documents import hget, json_get
-from redstart.effects import Call, Op, call
+from redstart.effects import Call, Op, batch, call, gather
 from redstart.errors import CommandError
 from redstart.mapping.value_paths import Location
 from redstart.migrations.data.edit_builder import classify
@@ -38,13 +38,15 @@ def blocking_values(
     plan: Plan,
     changing: Sequence[str],
     transformation: Transformation,
+    index: Index,
 ) -> Op[list[Failure]]:
-    """Return why a numeric index does not contain some documents.
+    """Return why an index does not contain some documents.
 
     Args:
         keys: of documents that are missing from it.
         key_prefix: of the model of the index.
         changing: the changing attributes.
+        index: which does not contain them.
 
     Returns:
         At least one entry for each that still exists.
@@ -56,20 +58,26 @@ def blocking_values(
     known = {key for key, _ in routed}
     # A plan has only models with values to convert: a key of another model is not routed, either.
     own = key_prefix.encode()
-    failures = [
-        failure_at(key, "", b"", DOES_NOT_FIT if key.startswith(own) else NO_MODEL)
-        for key in keys
-        if key not in known
-    ]
+    failures: list[Failure] = []
+    for key in keys:
+        if key not in known and key.startswith(own):
+            failures += yield from _rejected_or(DOES_NOT_FIT, key, index)
+        elif key not in known:
+            failures.append(failure_at(key, "", b"", NO_MODEL))
     for document in (yield from read_documents(routed)):
         reasons = [
             failure_of(document, value, reason)
             for value, conversion in classify(document, transformation)
             if transformation.index_attribute(value.path) in changing
-            and (reason := _reason(document, conversion)) is not None
+            and (reason := blocking_reason(document, conversion)) is not None
         ]
-        failures += reasons or [failure_at(document.key, "", b"", UNEXPLAINED)]
+        failures += reasons or (yield from _rejected_or(UNEXPLAINED, document.key, index))
     return failures
+
+
+def _rejected_or(reason: str, key: bytes, index: Index) -> Op[list[Failure]]:
+    """Return the values that the types of an index reject; if there are none, the reason."""
+    return (yield from rejected_values([key], index)) or [failure_at(key, "", b"", reason)]
 
 
 def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
@@ -85,6 +93,9 @@ def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
                     reason = f"the index accepts only {_ACCEPTED[field.kind]}"
                     failures.append(failure_at(key, location, value, reason))
     return failures
+
+
+_VALUES_PER_READ = 500
 
 
 MAX_REJECTED = 100
@@ -113,6 +124,41 @@ def rejected_by_previous(
             previous = replace(previous, fields=kept)
         rejected[name] = yield from rejected_values(coverage.examples[:MAX_REJECTED], previous)
     return rejected
+
+
+def rejected_keys(keys: Sequence[bytes], fields: Sequence[IndexField], storage: Storage) -> Op[list[bytes]]:
+    """Return the keys of documents that an index with these fields does not contain, as far as its types tell.
+
+    Effects: a read of each, some hundred values in one round trip.
+    """
+    fields = [one for one in fields if one.kind in _ACCEPTED and not _accepts_everything(one, storage)]
+    rejected: dict[bytes, None] = {}
+    wanted = [(key, one) for key in keys for one in fields]
+    for start in range(0, len(wanted), _VALUES_PER_READ):
+        part = wanted[start : start + _VALUES_PER_READ]
+        requests = [
+            hget(key, one.identifier) if storage is Storage.HASH else json_get(key, one.identifier)
+            for key, one in part
+        ]
+        for (key, one), reply in zip(part, (yield from batch(gather(requests))), strict=True):
+            # An error: the key has another type now.
+            if isinstance(reply, bytes) and not _accepts_reply(one, reply, storage):
+                rejected[key] = None
+    return list(rejected)
+
+
+def _accepts_reply(field: IndexField, reply: bytes, storage: Storage) -> bool:
+    """Return whether an index accepts a hash field, or the values at a path as the server returns them."""
+    if storage is Storage.HASH:
+        return _accepts(field, reply, storage)
+    values = json.loads(reply)
+    if not field.identifier.startswith("$"):  # a path of RedisJSON 1 selects one value
+        values = [values]
+    return all(_accepts_parsed(field, value) for value in values)
+
+
+def _accepts_everything(field: IndexField, storage: Storage) -> bool:
+    return storage is Storage.HASH and field.kind is not FieldKind.NUMERIC
 
 
 def _values_at(key: bytes, field: IndexField, storage: Storage) -> Op[list[tuple[Location, bytes]]]:
@@ -170,8 +216,12 @@ def _selected(value: Any, steps: Sequence[Selector], location: Location) -> Iter
 
 def _accepts(field: IndexField, value: bytes, storage: Storage) -> bool:
     if storage is Storage.HASH:
-        return field.kind is not FieldKind.NUMERIC or _is_number(value)
-    parsed = json.loads(value)
+        return _accepts_everything(field, storage) or _is_number(value)
+    return _accepts_parsed(field, json.loads(value))
+
+
+def _accepts_parsed(field: IndexField, parsed: Any) -> bool:
+    """Return whether an index of JSON accepts a value at the path of a field."""
     items = parsed if isinstance(parsed, list) else [parsed]
     if field.kind is FieldKind.NUMERIC:
         return all(
@@ -190,16 +240,29 @@ def _is_number(value: bytes) -> bool:
 
 def does_not_fit(document: StoredDocument, conversion: Conversion) -> bool:
     """Return whether a value keeps its document out of a numeric index."""
-    return _reason(document, conversion) is not None
+    return blocking_reason(document, conversion) is not None
 
 
-def _reason(document: StoredDocument, conversion: Conversion) -> str | None:
+def blocking_reason(document: StoredDocument, conversion: Conversion) -> str | None:
+    """Return why a value keeps its document out of a numeric index; None if it does not."""
     if conversion.outcome is Outcome.UNCONVERTIBLE:
         return conversion.reason
     if conversion.outcome is Outcome.NULL:
         # JSON's null is no value to an index; a hash has only empty text for it.
         return EMPTY if document.model.storage is Storage.HASH else None
     return None if conversion.outcome is Outcome.ALREADY else STILL_TEXT
+
+
+def planned_values(failures: Iterable[Failure], plan: Plan) -> list[Failure]:
+    """Return the failures at planned paths: those that a conversion concerns."""
+    route = router(plan)
+    chosen = []
+    for failure in failures:
+        key, location = key_and_location(failure)
+        model = route(key)
+        if model is not None and path_of(location, model) is not None:
+            chosen.append(failure)
+    return chosen
 
 
 def required_fields(failures: Iterable[Failure], plan: Plan) -> list[str]:

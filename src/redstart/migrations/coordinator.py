@@ -172,7 +172,7 @@ def blocking(context: Context, plan: Plan, results: Sequence[IndexResult]) -> Op
             keys = result.coverage.examples[:BLOCKING_NAMED]
             changing = pending_attributes(record.final, record.changing)
             values[result.name] = yield from blocking_values(
-                keys, record.key_prefix, plan, changing, context.transformation
+                keys, record.key_prefix, plan, changing, context.transformation, record.final
             )
     return values
 
@@ -188,14 +188,24 @@ def blocking_now(
     records = yield from read_records()
     results = []
     for one in planned:
-        record = records.get(one.name)
-        if record is None or record.is_cut_over:
-            continue
-        name, built = yield from find_built(one.name, one.index)
-        if built is not None:
-            coverage = yield from check_coverage(keep_nothing, name, one.name, record)
-            results.append(IndexResult(one.name, one.model, IndexOutcome.REFUSED, coverage))
+        result = yield from check_built(one, records.get(one.name))
+        if result is not None:
+            results.append(result)
     return (yield from blocking(context, plan, results))
+
+
+def check_built(planned: PlannedIndex, record: IndexRecord | None) -> Op[IndexResult | None]:
+    """Return the result of a cutover that would be refused now; None if the new index is not complete, or is active.
+
+    Effects: reads only, some for each 1,000 keys.
+    """
+    if record is None or record.is_cut_over:
+        return None
+    name, built = yield from find_built(planned.name, planned.index)
+    if built is None or built.indexing:
+        return None
+    coverage = yield from check_coverage(keep_nothing, name, planned.name, record)
+    return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, coverage)
 
 
 def _prepare_indexes(

@@ -22,6 +22,11 @@ from redstart.migrations.coordinator import (
     preview_back,
     require_possible_run,
 )
+from redstart.migrations.cutover_prediction import (
+    above_accepted,
+    blocked_by_conversion,
+    cutovers_of_run,
+)
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.failures import FailureLog
@@ -43,7 +48,7 @@ from redstart.migrations.data.statistics import (
 )
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
-from redstart.migrations.failure import Failure, FailureSummary
+from redstart.migrations.failure import Failure, FailureMode, FailureSummary
 from redstart.migrations.full_status import read_full_status
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
@@ -231,15 +236,25 @@ class DataMigration:
         find_failures = partial(
             expected_failures, mode=options.failure_mode, transformation=self.context.transformation
         )
+        cutovers = yield from cutovers_of_run(self.context, self.plan, self.planned_indexes())
         counts = yield from statistics(
             self.context,
             self.plan,
             rng=None,
             batch_documents=options.batch_size,
             find_failures=find_failures,
+            find_blocked=partial(
+                blocked_by_conversion,
+                cutovers,
+                mode=options.failure_mode,
+                transformation=self.context.transformation,
+            ),
         )
         refusal, unchecked = yield from first_refusal(self._checks_of_run(options, counts))
-        return DryRun(preflight, counts, refusal, unchecked, self.context.clock() - began)
+        # With failure mode `fail`, a run does not reach the cutover.
+        stops = options.failure_mode is FailureMode.FAIL and counts.survey.failures.count
+        blocked = {} if stops else above_accepted(cutovers, counts.survey.blocked)
+        return DryRun(preflight, counts, refusal, unchecked, self.context.clock() - began, blocked)
 
     def _checks_of_run(
         self, options: MigrationOptions, counts: Statistics

@@ -120,6 +120,23 @@ class Failure:
 
 
 @dataclass(slots=True)
+class BlockedDocuments:
+    """Documents that an index would not contain, and the values because of which it would not.
+
+    Attributes:
+        values: those of the first `MAX_EXAMPLES` documents.
+    """
+
+    count: int = 0
+    values: list[Failure] = field(default_factory=list)
+
+    def add(self, other: "BlockedDocuments") -> None:
+        """Add more documents."""
+        self.values += other.values[: max(0, MAX_EXAMPLES - len(self.values))]
+        self.count += other.count
+
+
+@dataclass(slots=True)
 class FailureGroup:
     """Failures with the same cause and fate.
 

@@ -9,7 +9,7 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunResult
 from redstart.migrations.data.statistics import Statistics
-from redstart.migrations.failure import Failure, FailureSummary
+from redstart.migrations.failure import BlockedDocuments, Failure, FailureSummary
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.preflight import IndexEstimate
@@ -44,6 +44,8 @@ class DryRun:
     Attributes:
         data: counts of all values, with examples of values before and after, and the failures.
         refusal: the error with which a run would be refused.
+        blocked: by index, documents that would drop out of query results at its cutover. Without `accept_unindexed`, a
+            run would convert the data and refuse these cutovers.
         unchecked: errors of checks that the permissions of the user do not allow.
     """
 
@@ -52,6 +54,7 @@ class DryRun:
     refusal: Refusal | None
     unchecked: list[AuthenticationError]
     seconds: float
+    blocked: dict[str, BlockedDocuments] = field(default_factory=dict)
 
     @property
     def outcome(self) -> Outcome:

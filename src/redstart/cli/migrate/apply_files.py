@@ -46,10 +46,14 @@ def file_migrations(session: Session, files: ProjectFiles, monitor: Monitor | No
     return FileMigrations(files.history, session.context(monitor), this_user(), _announce, excluded)
 
 
-def typed_again() -> Command:
-    """Return the present command with its options, except --yes."""
+def typed_again(*omit: str) -> Command:
+    """Return the present command with its arguments and options, except --yes.
+
+    Args:
+        omit: names of other parameters to leave out.
+    """
     context = click.get_current_context()
-    return command_of(context, *chosen_options(context, omit=("yes",)))
+    return command_of(context, *chosen_options(context, omit=("yes", *omit)))
 
 
 def _announce(file: MigrationFile) -> None:

@@ -12,7 +12,7 @@ import click
 from redstart.cli.exit_codes import Exit
 from redstart.cli.file_execution import RedisOmFiles, draw_executed, exit_with_files, open_files, run_first
 from redstart.cli.index_report import (
-    blocking_report,
+    are_ready,
     counted_indexes,
     draw_results,
     draw_unnamed_aliases,
@@ -48,14 +48,16 @@ from redstart.cli.options import (
 from redstart.cli.output import Tone, counted, duration, line, note, print_json, refusal_by
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.progress import progress_display
+from redstart.cli.refused_cutover import blocked_report, blocking_report, draw_prediction
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import blocking
+from redstart.migrations.cutover_prediction import ExpectedCutover, blocked_now, expected_cutovers
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.data.run import require_no_interrupted_rollback
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import BlockedDocuments, Failure
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult
 from redstart.migrations.indexes.plan import PlannedIndex
@@ -92,6 +94,12 @@ class _Inspection:
     def pending(self) -> list[IndexStatus]:
         """The indexes that a run changes."""
         return pending_indexes(self.statuses)
+
+    @property
+    def to_build(self) -> int:
+        """The number of indexes that a run builds."""
+        absent = sum(index.active is ActiveIndex.ABSENT for index in self.statuses)
+        return absent + sum(estimate.to_build for estimate in self.estimates)
 
     def report(self, applied_files: Sequence[str] = ()) -> dict[str, Any]:
         """Return the keys of --json that runs and dry runs share. `applied_files`: ids of files that a run applied."""
@@ -157,7 +165,7 @@ def run(
         chosen = redis_om.announce(limit)
         check = partial(_check, session, inspection.planned, options, accept_unreadable=accept_unreadable)
         if dry_run:
-            return _dry_run(inspection, options, refusal_by(check), as_json=as_json)
+            return _dry_run(session, inspection, options, refusal_by(check), verbose=verbose, as_json=as_json)
         check()
         _ask(inspection, len(chosen), session.where, assume_yes=yes)
         executed = redis_om.run(limit)
@@ -179,7 +187,7 @@ def run(
         print_json(indexes | applied | inspection.report(executed.done))
     else:
         draw_executed(executed)
-        _draw_outcome(results, refused)
+        _draw_outcome(results, refused, were_ready=not inspection.to_build)
         draw_results(results, blocking_values, session.plan, verbose=verbose)
         is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
         if not refused and (is_expanded or status.is_cutover_pending or status.phase is not phase_before):
@@ -220,14 +228,22 @@ def _check(
 
 
 def _dry_run(
-    inspection: _Inspection, options: ExpansionOptions, refusal: str | None, *, as_json: bool
+    session: Session,
+    inspection: _Inspection,
+    options: ExpansionOptions,
+    refusal: str | None,
+    *,
+    verbose: bool,
+    as_json: bool,
 ) -> Exit:
     """Print what a run would do."""
     estimates = inspection.estimates
+    cutovers, blocked = _predict(session, inspection.planned)
     if as_json:
         indexes = {
             "index_estimates": [forecast_report(estimate) for estimate in estimates],
             "refusal": refusal,
+            **blocked_report(blocked),
         }
         print_json(indexes | inspection.report())
         return Exit.DONE
@@ -236,15 +252,56 @@ def _dry_run(
         line(f"A run would be refused. {refusal}", Tone.WARNING)
     elif not pending:
         line("Dry run: no changes are needed; every index matches its model.", Tone.DONE)
+    elif not cutovers and not inspection.to_build:
+        line(f"Dry run: nothing to build; {are_ready(len(pending))}.", Tone.DONE)
     else:
-        line(f"Dry run: {counted_indexes(len(pending))} would change; nothing was written.")
+        _draw_dry_outcome(pending, blocked, accept_unindexed=options.accept_unindexed)
+    to_cut_over = {one.name for one in cutovers}
     for estimate in estimates:
-        line(forecast_line(estimate))
-    for index in pending:
-        if index.active is ActiveIndex.ABSENT:
-            line(f"{index.planned.name}: would be created")
+        later = "" if estimate.name in to_cut_over else "; the cutover follows the conversion"
+        line(f"{forecast_line(estimate)}{later}")
+    absent = [index.planned.name for index in pending if index.active is ActiveIndex.ABSENT]
+    for name in absent:
+        if name not in blocked:
+            line(f"{name}: would be created")
     draw_unnamed_aliases(estimates, options.aliases)
+    if blocked and refusal is None:
+        line("")
+        draw_prediction(
+            blocked,
+            session.plan,
+            typed_again("dry_run", "verbose"),
+            absent=absent,
+            accept_unindexed=options.accept_unindexed,
+            verbose=verbose,
+        )
     return Exit.DONE
+
+
+def _predict(
+    session: Session, planned: Sequence[PlannedIndex]
+) -> tuple[list[ExpectedCutover], dict[str, BlockedDocuments]]:
+    """Return the indexes that a run would cut over, and by index the documents because of which it would not."""
+    with progress_display() as show:
+        context = session.context(Monitor(progress=show))
+        converted = session.run(converted_prefixes(session.keys, session.plan.models))
+        cutovers = session.run(expected_cutovers(planned, converted))
+        return cutovers, session.run(blocked_now(context, session.plan, cutovers))
+
+
+def _draw_dry_outcome(
+    pending: Sequence[IndexStatus], blocked: Mapping[str, BlockedDocuments], *, accept_unindexed: bool
+) -> None:
+    total = counted_indexes(len(pending))
+    absent = {index.planned.name for index in pending if index.active is ActiveIndex.ABSENT}
+    refused = blocked.keys() - absent
+    if refused and not accept_unindexed:
+        line(
+            f"Dry run: the cutover would be refused for {len(refused):,} of {total}; nothing was written.",
+            Tone.WARNING,
+        )
+    else:
+        line(f"Dry run: {total} would change; nothing was written.", Tone.WARNING if blocked else None)
 
 
 def _ask(inspection: _Inspection, files: int, where: str, *, assume_yes: bool) -> None:
@@ -283,7 +340,14 @@ def _migration_status(session: Session) -> MigrationStatus:
     return session.run(migration_status(session.context().transformation, session.plan, exempt=LISTS))
 
 
-def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]) -> None:
+def _draw_outcome(
+    results: Sequence[IndexResult], refused: Sequence[IndexResult], *, were_ready: bool
+) -> None:
+    """Print the outcome.
+
+    Args:
+        were_ready: whether all new indexes were built before this run.
+    """
     counts = Counter(index.outcome for index in results)
     total = counted_indexes(len(results))
     if counts[IndexOutcome.REFUSED]:
@@ -292,6 +356,8 @@ def _draw_outcome(results: Sequence[IndexResult], refused: Sequence[IndexResult]
         line(f"{len(refused):,} of {total} created without some documents.", Tone.WARNING)
     elif counts[IndexOutcome.UP_TO_DATE] == len(results):
         line("No changes: every index matches its model.", Tone.DONE)
+    elif were_ready and not counts[IndexOutcome.CUT_OVER] and not any(index.repaired for index in results):
+        line(f"Nothing to build: {are_ready(counts[IndexOutcome.EXPANDED])}.", Tone.DONE)
     else:
         texts = {
             IndexOutcome.CREATED: "created",

@@ -9,8 +9,6 @@ import click
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import (
     counted_indexes,
-    cutover_is_refused,
-    draw_refused_cutover,
     pending_indexes,
     still_filling,
     superseded_message,
@@ -23,6 +21,7 @@ from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaime
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
+from redstart.cli.refused_cutover import cutover_is_refused, draw_refused_cutover
 from redstart.cli.session import note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.damage import LISTS

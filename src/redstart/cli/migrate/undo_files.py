@@ -5,11 +5,11 @@ from typing import Any
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import draw_results, result_report
-from redstart.cli.migrate.apply_files import file_migrations
+from redstart.cli.migrate.apply_files import file_migrations, typed_again
 from redstart.cli.options import confirm
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.progress import progress_display
-from redstart.cli.session import Session
+from redstart.cli.session import Session, resume_hint, stop_on_signal
 from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
@@ -47,14 +47,17 @@ def roll_back_files(
         for name in ids:
             note(f"  {printable(name)}")
         confirm(f"Roll back {counted(len(ids), 'migration file')} on {session.where}?", assume_yes=assume_yes)
+    resume = typed_again()
     with progress_display() as show:
-        migrations = file_migrations(session, files, Monitor(progress=show))
-        results = session.run(migrations.roll_back_all(files, ids, options))
+        monitor = Monitor(progress=show)
+        with stop_on_signal(monitor), resume_hint(resume):
+            migrations = file_migrations(session, files, monitor)
+            results = session.run(migrations.roll_back_all(files, ids, options))
     outcome = _outcome(results)
     if as_json:
         print_json({"status": outcome.value, "migrations": [rollback_report(one) for one in results]})
     else:
-        _draw(results, outcome)
+        _draw(results, outcome, resume)
     return EXIT_OF_OUTCOME[outcome]
 
 
@@ -66,7 +69,7 @@ def _outcome(results: Sequence[FileRollbackResult]) -> Outcome:
     return next((one for one in reversed(outcomes) if one is not Outcome.DONE), Outcome.DONE)
 
 
-def _draw(results: Sequence[FileRollbackResult], outcome: Outcome) -> None:
+def _draw(results: Sequence[FileRollbackResult], outcome: Outcome, resume: Command) -> None:
     complete = [one for one in results if one.is_complete]
     if not results:
         line("Nothing to roll back.", Tone.DONE)
@@ -84,7 +87,7 @@ def _draw(results: Sequence[FileRollbackResult], outcome: Outcome) -> None:
     for one in results:
         _draw_one(one)
     if results and not results[-1].is_complete:
-        line(Hint("Resume with: ", Command("migrate rollback", results[-1].migration_id)))
+        line(Hint("Resume with: ", resume))
 
 
 def _draw_one(one: FileRollbackResult) -> None:

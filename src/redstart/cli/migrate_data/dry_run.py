@@ -6,7 +6,7 @@ import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.failure_tables import draw_all_failures, draw_failures
-from redstart.cli.index_report import draw_unnamed_aliases, forecast_line
+from redstart.cli.index_report import counted_indexes, draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.event_log import EventLog
 from redstart.cli.migrate_data.reports import dry_run_report, refusal_text
 from redstart.cli.migrate_data.tables import (
@@ -16,15 +16,16 @@ from redstart.cli.migrate_data.tables import (
 )
 from redstart.cli.model_warnings import note_unreadable
 from redstart.cli.options import chosen_options
-from redstart.cli.output import Tone, draw_refusal, line, note, print_json
+from redstart.cli.output import Tone, counted, draw_refusal, line, note, print_json
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
+from redstart.cli.refused_cutover import DROP_OUT, draw_prediction
 from redstart.cli.session import Session
 from redstart.cli.tables import next_step, pairs
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.edit_builder import CLEARING_MODES, FailureMode
+from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
-from redstart.migrations.failure import Fate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.run_results import DryRun, Preflight
 from redstart.migrations.transformation import Outcome
@@ -53,7 +54,7 @@ def dry_run(
     if as_json:
         print_json(report)
     else:
-        _draw(found, options, verbose)
+        _draw(found, session.plan, options, verbose)
     note_unreadable(session)
     return code
 
@@ -63,13 +64,13 @@ def run_command(*, omit: Sequence[str]) -> Command:
     return Command("migrate-data run", *chosen_options(click.get_current_context(), omit=omit))
 
 
-def _draw(found: DryRun, options: MigrationOptions, verbose: bool) -> None:
+def _draw(found: DryRun, plan: Plan, options: MigrationOptions, verbose: bool) -> None:
     data, indexes, failure_mode = found.data, found.preflight.indexes, options.failure_mode
     refusal = refusal_text(found.refusal)
-    outcome = "Dry run complete" if refusal is None else "Dry run complete; a run would be refused"
+    outcome = _outcome(found, options)
     line(
-        f"{outcome}. {data.documents:,} documents were read, nothing was written.",
-        Tone.DONE if refusal is None else Tone.WARNING,
+        f"Dry run complete{outcome}. {data.documents:,} documents were read, nothing was written.",
+        Tone.WARNING if outcome else Tone.DONE,
     )
     if data.documents:
         pairs([("values to convert", data.total(Outcome.CONVERTIBLE)), *_rows(data)])
@@ -86,23 +87,34 @@ def _draw(found: DryRun, options: MigrationOptions, verbose: bool) -> None:
     draw_unnamed_aliases(indexes, options.aliases)
     if indexes:
         line(STOP_BEFORE)
-    failures = data.survey.failures
-    if (
-        indexes
-        and failures.fates[Fate.UNCHANGED]
-        and failure_mode not in CLEARING_MODES
-        and not options.accept_unindexed
-    ):
-        line(
-            "The cutover of an index is refused while documents have failed values in fields of that index. "
-            "--failure-mode quarantine or default changes these values."
+    if found.blocked and refusal is None:
+        line("")
+        draw_prediction(
+            found.blocked,
+            plan,
+            run_command(omit=("dry_run", "verbose")),
+            failure_mode=failure_mode,
+            accept_unindexed=options.accept_unindexed,
+            verbose=verbose,
         )
     draw_refusal(refusal)
     if refusal is None and data.documents:
-        next_step(
-            "Resume with" if found.preflight.is_interrupted else "Convert with",
-            run_command(omit=("dry_run", "verbose")),
-        )
+        verb = "Resume" if found.preflight.is_interrupted else "Convert"
+        is_refused = found.blocked and not options.accept_unindexed
+        what = f"Or {verb.lower()} now and cut over later with" if is_refused else f"{verb} with"
+        next_step(what, run_command(omit=("dry_run", "verbose")))
+
+
+def _outcome(found: DryRun, options: MigrationOptions) -> str:
+    """Return what a run would not do, to be appended to a sentence; empty if it would succeed."""
+    if found.refusal is not None:
+        return "; a run would be refused"
+    if not found.blocked:
+        return ""
+    if options.accept_unindexed:
+        documents = counted(sum(one.count for one in found.blocked.values()), "document")
+        return f"; {documents} {DROP_OUT}"
+    return f"; the cutover would be refused for {counted_indexes(len(found.blocked))}"
 
 
 def _rows(found: Statistics) -> list[tuple[str, int]]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from redstart.cli.index_report import blocking_report, forecast_report, result_report
+from redstart.cli.index_report import forecast_report, result_report
 from redstart.cli.migration_files import files_report
 from redstart.cli.output import error_text, rendered
+from redstart.cli.refused_cutover import blocked_report, blocking_report
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.rollback import DataRollbackResult
@@ -274,6 +275,7 @@ def dry_run_report(result: DryRun, pending_files: Sequence[str]) -> dict[str, An
         "failures": [failure.as_dict() for failure in found.survey.failures.first],
         "index_estimates": [forecast_report(one) for one in result.preflight.indexes],
         "refusal": refusal_text(result.refusal),
+        **blocked_report(result.blocked),
         "applied_files": [],
         "pending_files": list(pending_files),
     }

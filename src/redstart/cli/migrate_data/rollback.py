@@ -7,9 +7,10 @@ import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.file_execution import roll_back_file
+from redstart.cli.migrate.apply_files import typed_again
 from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import rollback_report
-from redstart.cli.migrate_data.rollback_result import REFORMATTING, ROLLBACK, draw_rollback
+from redstart.cli.migrate_data.rollback_result import draw_rollback
 from redstart.cli.migration_files import migrations_dir, module
 from redstart.cli.options import (
     Settings,
@@ -94,6 +95,7 @@ def rollback(
                 verbose=verbose,
                 as_json=as_json,
             )
+    resume_command = typed_again("dry_run")
     options = RollbackOptions(reformat_preexisting, batch_size, include_prefixes, accept_unindexed)
     with (
         open_session(settings, writes=not dry_run, needs_models=False) as session,
@@ -110,15 +112,14 @@ def rollback(
             if dry_run:  # there is no progress to save: Ctrl-C ends it at once
                 found = session.run(migration.preview_rollback(options))
             else:
-                with stop_on_signal(monitor), resume_hint(ROLLBACK):
+                with stop_on_signal(monitor), resume_hint(resume_command):
                     found = session.run(migration.rollback(options))
         report, code = rollback_report(found), EXIT_OF_OUTCOME[found.outcome]
         log.ended(report, code)
     if as_json:
         print_json(report)
     else:
-        command = REFORMATTING if reformat_preexisting else ROLLBACK
-        draw_rollback(found, recorded, session.naive_timezone, command=command, verbose=verbose)
+        draw_rollback(found, recorded, session.naive_timezone, command=resume_command, verbose=verbose)
     return code
 
 

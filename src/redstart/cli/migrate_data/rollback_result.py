@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from redstart.cli.index_report import DROP_OUT, draw_lacking, draw_switched
+from redstart.cli.index_report import draw_lacking, draw_switched
 from redstart.cli.output import SHOWN_SECONDS, Tone, counted, duration, line
 from redstart.cli.phase_guidance import AFTER_ROLLBACK, BEFORE_ROLLBACK, EMBEDDED_KEYS
+from redstart.cli.refused_cutover import DROP_OUT
 from redstart.cli.tables import pairs
 from redstart.display import MAX_EXAMPLES_SHOWN, shown_key, whole_line
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, legacy_text

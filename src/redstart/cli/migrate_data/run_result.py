@@ -48,7 +48,7 @@ def draw_result(
             _draw_counts(result, failures)
             _warn_of_unmatched(result)
         _draw_failed(result, failures, failure_mode)
-    if found.indexes:
+    if any(one.outcome is not IndexOutcome.UP_TO_DATE or one.repaired for one in found.indexes) or verbose:
         line("")
     draw_results(found.indexes, found.blocking, plan, verbose=verbose, failure_mode=failure_mode)
     if result is None:
@@ -79,7 +79,17 @@ def _outcome(found: MigrationResult, plan: Plan) -> tuple[str, Tone]:
         return _nothing_converted(plan), Tone.WARNING
     if found.absent:
         return f"Conversion complete; {indexes_are(len(found.absent), 'absent')}.", Tone.WARNING
-    return "Conversion complete.", Tone.DONE
+    return "Conversion complete." if _is_changed(found) else "Nothing to convert.", Tone.DONE
+
+
+def _is_changed(found: MigrationResult) -> bool:
+    """Return whether a complete run has changed a document or an index, or recorded a failure."""
+    result = found.data
+    return (
+        result is None
+        or bool(result.converted or result.cleared or result.errors)
+        or any(one.outcome is not IndexOutcome.UP_TO_DATE or one.repaired for one in found.indexes)
+    )
 
 
 def _nothing_converted(plan: Plan) -> str:

@@ -7,7 +7,7 @@ from redstart.cli.output import counted, line, rounded
 from redstart.cli.tables import table
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics, Statistics
-from redstart.migrations.failure import NOT_RESTORED, FailureSummary
+from redstart.migrations.failure import NOT_RESTORED, FailureSummary, Fate
 from redstart.migrations.outcomes import RecordedFailures
 from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.transformation import Outcome
@@ -66,15 +66,24 @@ def nothing_found_message(models: Sequence[PlannedModel]) -> str:
 def draw_fields(found: Statistics, model: ModelStatistics) -> None:
     """Print one row for each field of a model."""
     shown = _shown_outcomes(found)
+    fates = _shown_fates(found)
+    if fates:
+        shown.remove(Outcome.UNCONVERTIBLE)
     rows = [
-        [str(field.path), str(field.path.kind), *_shown_numbers(found, _counts([field], shown))]
+        [
+            str(field.path),
+            str(field.path.kind),
+            *_shown_numbers(found, _counts([field], shown)),
+            *(field.fates[fate] for fate in fates),
+        ]
         for field in model.fields
     ]
     (documents,) = _shown_numbers(found, [model.documents])
     title = (
         f"{model.model.name}: {documents:,} documents under {model.model.key_prefix}{_if_estimated(found)}"
     )
-    table(title, ["field", "type", *(TITLES[outcome] for outcome in shown)], rows)
+    columns = [*(TITLES[outcome] for outcome in shown), *(FATES[fate][0] for fate in fates)]
+    table(title, ["field", "type", *columns], rows)
 
 
 def count_rows(
@@ -119,6 +128,12 @@ def _if_estimated(found: Statistics) -> str:
 def _shown_outcomes(found: Statistics) -> list[Outcome]:
     """Return the outcomes that some value has; the convertible ones are always shown."""
     return [outcome for outcome in TITLES if found.total(outcome) or outcome is Outcome.CONVERTIBLE]
+
+
+def _shown_fates(found: Statistics) -> list[Fate]:
+    """Return the fates that some failed value has, if the fate of each is known."""
+    fates = found.survey.failures.fates
+    return [fate for fate in FATES if fates[fate]] if found.exact else []
 
 
 def _counts(fields: Sequence[FieldStatistics], outcomes: Sequence[Outcome]) -> list[int]:

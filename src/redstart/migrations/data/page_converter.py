@@ -112,6 +112,22 @@ def expected_failures(
     return failures_with_fates(failing, made, (yield from leave_out_taken(made)))
 
 
+def expected_edits(
+    classified: Iterable[ClassifiedDocument],
+    mode: FailureMode,
+    transformation: Transformation,
+    clearing: Collection[tuple[str, str]],
+) -> Op[list[DocumentEdits]]:
+    """Return the edits that a run would make now. A read if it would quarantine any value.
+
+    Args:
+        clearing: see `edits_for`.
+    """
+    made = [edits_for(document, items, mode, transformation, clearing) for document, items in classified]
+    _ = yield from leave_out_taken(made)
+    return made
+
+
 def refused_by_server(applied: Applied) -> list[Failure]:
     """Return the values that the server did not write although nothing had changed."""
     edits = [(document, edit) for document in applied.failed for edit in document.edits]

@@ -12,7 +12,15 @@ from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.plan import Plan, PlannedModel, require_json
 from redstart.migrations.data.scanner import Scanner, cursor_at, scanned_share
-from redstart.migrations.data.survey import FailureFinder, Survey, count_page, failures_as_found, survey
+from redstart.migrations.data.survey import (
+    BlockedFinder,
+    FailureFinder,
+    Survey,
+    count_page,
+    failures_as_found,
+    survey,
+)
+from redstart.migrations.failure import Fate
 from redstart.migrations.server_checks import ServerFacts, server_facts
 from redstart.migrations.transformation import Outcome, Transformation
 from redstart.values.types import Storage
@@ -123,10 +131,15 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class FieldStatistics:
-    """Values of one field by outcome."""
+    """Values of one field by outcome.
+
+    Attributes:
+        fates: what a run would do with the failed values that were found.
+    """
 
     path: ValuePath
     values: dict[Outcome, int]
+    fates: dict[Fate, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +186,14 @@ def statistics(
     rng: Random | None,
     batch_documents: int = _BATCH_DOCUMENTS,
     find_failures: FailureFinder = failures_as_found,
+    find_blocked: BlockedFinder | None = None,
 ) -> Op[Statistics]:
     """Read a sample of the documents, or all.
 
     Args:
         chance: source of the random sample; None to read all.
         batch_documents: keys scanned per batch.
-        find_failures: returns the failures of a page, if all documents are read.
+        find_failures, find_blocked: see `survey`, if all documents are read.
 
     Effects: reads only. The first documents of a sample only measure the speed, in pages of the size that a run uses.
     """
@@ -193,6 +207,7 @@ def statistics(
         monitor=Monitor(progress=pace.page_done, stop_requested=context.monitor.stop_requested),
         stage="reading",
         find_failures=find_failures,
+        find_blocked=find_blocked,
         most_documents=PACE_DOCUMENTS if rng else None,
         most_pages=PACE_PAGES if rng else None,
     )
@@ -238,6 +253,7 @@ def _model_statistics(model: PlannedModel, found: Survey, scale: float) -> Model
         FieldStatistics(
             path,
             {outcome: round(values[model.key_prefix, str(path), outcome] * scale) for outcome in Outcome},
+            {fate: found.fates[model.key_prefix, str(path), fate] for fate in Fate},
         )
         for path in model.paths
     ]

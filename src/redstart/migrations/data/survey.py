@@ -21,8 +21,10 @@ from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.record import counted
 from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.failure import (
+    BlockedDocuments,
     Failure,
     FailureSummary,
+    Fate,
 )
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
@@ -92,6 +94,8 @@ class Survey:
     Attributes:
         samples: by (key prefix, path), up to three convertible values.
         failures: failed values; empty unless the pass was to find them. The tally has their number.
+        fates: how many failures of each field have each fate, by (key prefix, path, fate).
+        blocked: by index, documents that it would not contain; empty unless the pass was to find them.
         complete: False if the pass was stopped or limited.
         share: scanned part of the keyspace, 0 to 1.
     """
@@ -99,6 +103,8 @@ class Survey:
     tally: Tally = field(default_factory=Tally)
     samples: dict[tuple[str, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
     failures: FailureSummary = field(default_factory=FailureSummary)
+    fates: Counter[tuple[str, str, Fate]] = field(default_factory=Counter)
+    blocked: defaultdict[str, BlockedDocuments] = field(default_factory=lambda: defaultdict(BlockedDocuments))
     complete: bool = False
     share: float = 0.0
 
@@ -107,7 +113,10 @@ PageVisitor = Callable[[list[ClassifiedDocument]], Op[None]]
 """Additional work for each page, such as sending something about it."""
 
 FailureFinder = Callable[[list[ClassifiedDocument]], Op[list[Failure]]]
-"""Returns the failures of a page. Reads only."""
+"""Returns the failures of a page: one for each failed value, in this order. Reads only."""
+
+BlockedFinder = Callable[[list[ClassifiedDocument]], Op[dict[str, BlockedDocuments]]]
+"""Returns, by index, the documents of a page that it would not contain. Reads only."""
 
 
 def survey(
@@ -119,6 +128,7 @@ def survey(
     stage: str,
     visit: PageVisitor | None = None,
     find_failures: FailureFinder | None = None,
+    find_blocked: BlockedFinder | None = None,
     most_documents: int | None = None,
     most_pages: int | None = None,
     processed: ProcessedDocuments | None = None,
@@ -128,6 +138,7 @@ def survey(
 
     Args:
         find_failures: returns the failures of a page.
+        find_blocked: returns the documents of a page that indexes would not contain.
         most_documents: stop after the page that reaches this many documents;
         most_pages: or after this many pages.
         processed: documents that are converted, where they do not show it themselves.
@@ -145,7 +156,12 @@ def survey(
         judged = yield from classify_page(page.documents, transformation, processed, marks)
         count_page(result, page, judged)
         if find_failures is not None:
-            result.failures.add((yield from find_failures(judged)))
+            found = yield from find_failures(judged)
+            result.failures.add(found)
+            _count_fates(result, judged, found)
+        if find_blocked is not None:
+            for name, documents in (yield from find_blocked(judged)).items():
+                result.blocked[name].add(documents)
         if visit is not None:
             yield from visit(judged)
         tally = result.tally
@@ -185,6 +201,16 @@ def classify_page(
         (document, classify(document, applied if document.key in known else transformation))
         for document in documents
     ]
+
+
+def _count_fates(result: Survey, classified: list[ClassifiedDocument], failures: list[Failure]) -> None:
+    failed = (
+        (document.model.key_prefix, str(value.path))
+        for document, items in classified
+        for value, conversion in items
+        if conversion.outcome is Outcome.UNCONVERTIBLE
+    )
+    result.fates.update((*field, failure.fate) for field, failure in zip(failed, failures, strict=True))
 
 
 _Seen = tuple[StoredDocument, StoredValue, Conversion]

@@ -1,0 +1,193 @@
+"""A dry run predicts which cutovers a run refuses, and for which documents."""
+
+import json
+import os
+import random
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.cli import run_om
+from tests.support.snapshot import difference, snapshot
+
+SEED = int(os.environ.get("REDSTART_SEED") or random.SystemRandom().randrange(10**9))
+MODEL = """
+    import datetime
+    from redstart import Field, {base}
+
+    class Log({base}, index=True):
+        at: datetime.datetime = Field(index=True)
+        until: datetime.date | None = Field(default=None, index=True)
+        size: int = Field(default=0, index=True)
+        noted: datetime.datetime | None = None
+
+        class Meta:
+            global_key_prefix = "app"
+            model_key_prefix = "log"
+            index_name = "app:log:index"
+"""
+INDEX = "app:log:index"
+DATES = ["2020-01-01T00:00:00", "2021-05-05T05:05:05", "N/A", "", 1577836800.0]
+DAYS = [None, "2020-01-01", "2020-13-45", "", 1577836800.0]
+SIZES = [0, 12, "12", "large", None]
+MODES = ["skip", "log_and_skip", "default", "quarantine"]
+
+
+def create_index(client: redis.Redis, base: str, size: str = "TAG") -> None:
+    """Create the index of the earlier version."""
+    kind, at = ("HASH", "") if base == "HashModel" else ("JSON", "$.")
+    fields = ["at", "TAG", "until", "TAG", "size", size]
+    words = [
+        word for name in range(0, 6, 2) for word in (f"{at}{fields[name]}", "AS", *fields[name : name + 2])
+    ]
+    client.execute_command("FT.CREATE", INDEX, "ON", kind, "PREFIX", 1, "app:log:", "SCHEMA", *words)
+
+
+def save(client: redis.Redis, base: str, documents: Iterable[dict[str, Any]]) -> None:
+    for number, document in enumerate(documents):
+        if base == "HashModel":
+            known = {name: value for name, value in document.items() if value is not None}
+            client.hset(f"app:log:{number}", mapping={"pk": number, **known})
+        else:
+            client.execute_command(
+                "JSON.SET", f"app:log:{number}", "$", json.dumps({"pk": str(number), **document})
+            )
+
+
+def some_documents(rng: random.Random, count: int) -> list[dict[str, Any]]:
+    """Return documents of which some have values that cannot be indexed."""
+
+    def pick(values: list[Any]) -> Any:
+        return values[0] if rng.random() < 0.7 else rng.choice(values)
+
+    return [
+        {"at": pick(DATES), "until": pick(DAYS), "size": pick(SIZES), "noted": pick(DATES)}
+        for _ in range(count)
+    ]
+
+
+def predicted(found: dict[str, Any]) -> dict[str, int]:
+    return {one["index"]: one["documents"] for one in found["blocked_documents"]}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
+def test_a_dry_run_predicts_the_refused_cutover_of_a_run(
+    configured: str,
+    client: redis.Redis,
+    write_module: Callable[[str], str],
+    base: str,
+    mode: str,
+) -> None:
+    models = write_module(MODEL.format(base=base))
+    rng = random.Random(SEED)
+    create_index(client, base, rng.choice(["TAG", "NUMERIC"]))
+    save(client, base, some_documents(rng, 60))
+    words = ["--models", models, "--failure-mode", mode]
+    before = snapshot(client)
+
+    dry = run_om("migrate-data", "run", "--dry-run", "--json", *words)
+    accepting = run_om("migrate-data", "run", "--dry-run", "--json", "--accept-unindexed", *words)
+    assert difference(before, snapshot(client)) == []
+    run = run_om("migrate-data", "run", "--json", *words)
+
+    refused = {one["index"]: one["missing"] for one in run.json["indexes"] if one["state"] == "refused"}
+    assert (dry.code, run.code) == (0, 3 if refused else 0), SEED
+    assert predicted(dry.json) == predicted(accepting.json) == refused, SEED
+    named = {one["key"] for one in run.json["blocking"]}
+    assert {one["key"] for one in dry.json["blocking"]} == named, SEED
+
+    by_index = run_om("migrate", "run", "--dry-run", "--json", "--models", models)
+    assert predicted(by_index.json) == refused, SEED
+    assert {one["key"] for one in by_index.json["blocking"]} == named, SEED
+    accepted = run_om("migrate-data", "run", "--json", "--accept-unindexed", *words)
+    assert [one["missing"] or 0 for one in accepted.json["indexes"]] == [sum(refused.values())], SEED
+
+
+@pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_dry_run_predicts_the_refused_cutover_of_another_type(
+    configured: str, client: redis.Redis, write_module: Callable[[str], str], base: str, is_new: bool
+) -> None:
+    models = write_module(
+        MODEL.format(base=base).replace("datetime.date ", "str ").replace("datetime.datetime", "str")
+    )
+    if not is_new:
+        create_index(client, base)
+    documents = [{"at": "x", "until": "y", "size": one} for one in (1, 2, "3", "large", "larger")]
+    save(client, base, documents)
+    expected = 2 if base == "HashModel" else 3
+    words = ("migrate", "run", "--models", models)
+    before = snapshot(client)
+
+    dry = run_om(*words, "--dry-run", "--json")
+    shown = run_om(*words, "--dry-run").stdout
+    assert difference(before, snapshot(client)) == []
+    run = run_om(*words, "--json")
+
+    assert predicted(dry.json) == {INDEX: expected}
+    assert (run.code, run.json["indexes"][0]["missing"]) == (3, expected)
+    assert {(one["key"], one["path"]) for one in dry.json["blocking"]} == {
+        (one["key"], one["path"]) for one in run.json["blocking"]
+    }
+    if is_new:
+        assert f"{INDEX}: would be created without {expected} documents\n" in shown
+    else:
+        assert shown.startswith(
+            "Dry run: the cutover would be refused for 1 of 1 index; nothing was written.\n"
+        )
+    assert "size: the index accepts only numbers: " in shown
+    assert "migrate-data" not in shown
+
+
+def test_a_dry_run_names_the_documents_and_the_options(
+    configured: str, client: redis.Redis, write_module: Callable[[str], str]
+) -> None:
+    models = write_module(MODEL.format(base="HashModel"))
+    create_index(client, "HashModel", "NUMERIC")
+    save(client, "HashModel", [{"at": "N/A"}, {"at": "2020-01-01"}, {"at": "2020-01-01", "until": ""}])
+
+    shown = run_om("migrate-data", "run", "--dry-run", "--models", models, "--batch-size", "7").stdout
+
+    assert shown.startswith(
+        "Dry run complete; the cutover would be refused for 1 index. 3 documents were read, "
+    )
+    assert f"{INDEX}: the cutover would be refused: 2 documents would drop out of query results\n" in shown
+    assert "  blocking: app:log:0 at: not a date: N/A\n" in shown
+    assert "  blocking: app:log:2 until: empty string, not a number\n" in shown
+    run = f"om migrate-data run --models {models} --batch-size 7"
+    for option in ("", " --failure-mode quarantine", " --failure-mode default", " --accept-unindexed"):
+        assert f"\n  {run}{option}\n" in shown
+    assert shown.endswith(f"\nOr convert now and cut over later with: {run}\n")
+
+    stops = run_om("migrate-data", "run", "--dry-run", "--models", models, "--failure-mode", "fail").stdout
+    assert "cutover would be refused" not in stops, "such a run does not reach it"
+    cured = run_om("migrate-data", "run", "--dry-run", "--models", models, "--failure-mode", "quarantine")
+    assert cured.stdout.startswith("Dry run complete. 3 documents were read, nothing was written.\n")
+    accepting = run_om("migrate-data", "run", "--dry-run", "--models", models, "--accept-unindexed").stdout
+    assert f"{INDEX}: 2 documents would drop out of query results (--accept-unindexed)\n" in accepting
+    assert "To cut over, do one of" not in accepting
+
+
+def test_the_columns_of_a_dry_run_add_up(
+    configured: str, client: redis.Redis, write_module: Callable[[str], str]
+) -> None:
+    noted = "noted: datetime.datetime | None = None"
+    models = write_module(
+        MODEL.format(base="JsonModel").replace(noted, "noted: list[datetime.datetime] = []")
+    )
+    save(client, "JsonModel", [{"at": "N/A"}, {"at": "2020-01-01", "noted": ["2020-01-01", "N/A"]}])
+    words = ("migrate-data", "run", "--dry-run", "--models", models)
+
+    shown = run_om(*words, "--failure-mode", "quarantine").stdout
+
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["at", "datetime", "1", "1", "0"] in rows, shown
+    assert ["noted[]", "datetime", "1", "0", "1"] in rows, shown
+    assert ["field", "type", "convertible", "quarantined", "failed"] in rows, shown
+    assert ["at", "datetime", "1", "1"] in [line.split() for line in run_om(*words).stdout.splitlines()]
+    replaced = run_om(*words, "--failure-mode", "default").stdout
+    assert re.search(r"^field +type +convertible +replaced by 0\.0$", replaced, re.M), replaced
