@@ -142,6 +142,11 @@ FROZEN = {
     "`om migrate downgrade`": "status rolled_back skipped",
     "`om migrate reset`": "status removed",
     "`om migrate cleanup`": "dropped would_drop contracted would_contract",
+    "`om migrate sync`": f"{INDEXES} {listed('blocking')}",
+    "`om migrate sync --dry-run`": f"{INDEX_ESTIMATES} refusal",
+    "`om index create`": f"{INDEXES} {listed('blocking')} not_changed",
+    "`om index rebuild`": f"{INDEXES} {listed('blocking')}",
+    "`om index drop`": "dropped absent",
     "`om migrate plan`": f"where deployment refusal {PLANNED}",
     "`om upgrade`": f"status pending {APPLIED}",
     "`om upgrade --dry-run`": f"status refusal {PLANNED}",
@@ -215,9 +220,28 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate reset`": run_om("migrate", "reset", "--json").json,
         "An error": om("rollback", "other"),
     }
+    found |= outputs_of_indexes()
+    client.flushall()
+    found |= {
+        "`om migrate sync --dry-run`": run_om("migrate", "sync", "--dry-run", "--json").json,
+        "`om migrate sync`": run_om("migrate", "sync", "--json").json,
+    }
     found |= outputs_of_files()
     assert found.keys() == FROZEN.keys()
     return found
+
+
+def outputs_of_indexes() -> dict[str, dict[str, Any]]:
+    """The objects of `om index`; no index is left."""
+
+    def om(*words: str) -> dict[str, Any]:
+        return run_om("index", *words, "--json").json
+
+    return {
+        "`om index create`": om("create"),
+        "`om index rebuild`": om("rebuild"),
+        "`om index drop`": om("drop", "--yes"),
+    }
 
 
 def outputs_of_files() -> dict[str, dict[str, Any]]:

@@ -111,13 +111,27 @@ def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
     return value
 
 
-models_option = click.option(
-    "--models",
-    "settings",
-    multiple=True,
-    metavar="MODULE",
-    callback=_settings,
-    help="Module or package with models. Repeatable, or several separated by commas.",
+def models_option_of(*other_names: str) -> Callable[[F], F]:
+    """Return the option --models, which also has other names."""
+    return click.option(
+        "--models",
+        *other_names,
+        "settings",
+        multiple=True,
+        metavar="MODULE",
+        callback=_settings,
+        help="Module or package with models. Repeatable, or several separated by commas.",
+    )
+
+
+models_option = models_option_of()
+url_option = click.option(
+    "--url",
+    metavar="URL",
+    is_eager=True,
+    expose_value=False,
+    callback=_keep_url,
+    help="Server, as in om --url.",
 )
 json_output = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, all else on stderr."
@@ -132,14 +146,7 @@ def common(command: F) -> F:
 
 
 _COMMON: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "--url",
-        metavar="URL",
-        is_eager=True,
-        expose_value=False,
-        callback=_keep_url,
-        help="Server, as in om --url.",
-    ),
+    url_option,
     models_option,
     json_output,
 )
