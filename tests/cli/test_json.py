@@ -117,7 +117,8 @@ FROZEN = {
         "undo_log.changed_since undo_log.documents undo_log.deleted documents_read unreadable "
         "undeclared_fields undeclared_fields[].model undeclared_fields[].field undeclared_fields[].documents "
         "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].is_active indexes[].documents "
-        "indexes[].missing indexes[].accepted indexes[].has_filter"
+        "indexes[].missing indexes[].accepted indexes[].has_filter "
+        f"{FILES}"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (

@@ -138,6 +138,27 @@ json_output = click.option(
 )
 
 
+def without_effect(*names: str) -> Callable[[F], F]:
+    """Accept options of redis-om that have no effect there either; print a note if one is given."""
+
+    def warn_of(_: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            warn(f"{parameter.opts[0]} has no effect on this command, as in redis-om.")
+
+    def add(command: F) -> F:
+        for name in names:
+            command = click.option(
+                name,
+                metavar="VALUE",
+                expose_value=False,
+                callback=warn_of,
+                help="No effect, as in redis-om: accepted for its scripts.",
+            )(command)
+        return command
+
+    return add
+
+
 def common(command: F) -> F:
     """Add --url, --models and --json, passed to the command as `settings` and `as_json`."""
     for option in reversed(_COMMON):
