@@ -39,6 +39,9 @@ FILES = (
     "files.problems[].path files.problems[].line files.problems[].reason"
 )
 UNMANAGED = "unmanaged unmanaged[].key_prefix unmanaged[].index unmanaged[].documents"
+UNDECLARED = "undeclared_changes " + " ".join(
+    f"undeclared_changes[].{name}" for name in ["kind", "model", "key_prefix", "text", "hint"]
+)
 OVERLAPS = "overlapping_prefixes " + " ".join(
     f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
 )
@@ -134,7 +137,8 @@ FROZEN = {
         "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
         f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS} "
         "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
-        "migration_files.state migration_files.rolling_back migration_files.lease_holder"
+        "migration_files.state migration_files.rolling_back migration_files.lease_holder "
+        f"{UNDECLARED}"
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase applied_files pending_files {UNMANAGED} {OVERLAPS}",
     "`om migrate run --dry-run`": f"{INDEX_ESTIMATES} pending_files refusal {UNMANAGED} {OVERLAPS}",
@@ -148,9 +152,9 @@ FROZEN = {
     "`om index create`": f"{INDEXES} {listed('blocking')} not_changed",
     "`om index rebuild`": f"{INDEXES} {listed('blocking')}",
     "`om index drop`": "dropped absent",
-    "`om migrate plan`": f"where deployment refusal {PLANNED}",
-    "`om upgrade`": f"status pending {APPLIED}",
-    "`om upgrade --dry-run`": f"status refusal {PLANNED}",
+    "`om migrate plan`": f"where deployment refusal {PLANNED} {UNDECLARED}",
+    "`om upgrade`": f"status pending {APPLIED} {UNDECLARED}",
+    "`om upgrade --dry-run`": f"status refusal {PLANNED} {UNDECLARED}",
     "`om downgrade ID`": f"status {ROLLED_BACK}",
     "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
     "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "

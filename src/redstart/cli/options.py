@@ -183,7 +183,7 @@ accept_unindexed = click.option(
 accept_unreadable = click.option(
     "--accept-unreadable",
     is_flag=True,
-    help="Change indexes even if a model cannot load most of its documents.",
+    help="Change indexes even if documents do not fit their model, as after a rename.",
 )
 exclude_prefix = click.option(
     "--exclude-prefix",

@@ -11,7 +11,7 @@ from redstart.cli.index_report import (
     pending_indexes,
     result_report,
 )
-from redstart.cli.index_run import (
+from redstart.cli.migrate.index_run import (
     draw_outcome,
     migrate_indexes,
     question_about,

@@ -21,7 +21,8 @@ from redstart.cli.index_report import (
     pending_indexes,
     result_report,
 )
-from redstart.cli.index_run import (
+from redstart.cli.migrate.apply_files import apply_files, typed_again
+from redstart.cli.migrate.index_run import (
     draw_outcome,
     migrate_indexes,
     question_about,
@@ -29,13 +30,12 @@ from redstart.cli.index_run import (
     require_possible_run,
     status_of_dates,
 )
-from redstart.cli.migrate.apply_files import apply_files, typed_again
 from redstart.cli.migrate.project_files import load, root_of
 from redstart.cli.migrate.project_files import look as look_at_files
+from redstart.cli.migrate.undeclared_changes import models_to_check
 from redstart.cli.migration_files import migrations_dir
 from redstart.cli.model_warnings import (
     find_unclaimed,
-    note_unclaimed,
     unclaimed_report,
 )
 from redstart.cli.options import (
@@ -143,6 +143,7 @@ def run(
                 options,
                 limit=limit,
                 resume=typed_again(),
+                models=models_to_check(settings),
                 dry_run=dry_run,
                 assume_yes=yes,
                 as_json=as_json,
@@ -195,7 +196,6 @@ def _inspect(session: Session, files: RedisOmFiles, options: ExpansionOptions) -
     statuses = session.run(index_statuses(planned))
     note_superseded(statuses)
     unmanaged = find_unclaimed(session)
-    note_unclaimed(unmanaged)
     return _Inspection(planned, estimates, statuses, files, unmanaged, overlaps)
 
 

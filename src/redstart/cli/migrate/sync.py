@@ -15,10 +15,10 @@ from redstart.cli.index_report import (
     pending_indexes,
     result_report,
 )
-from redstart.cli.index_run import draw_outcome, migrate_indexes, refused_among, require_possible_run
 from redstart.cli.migrate.file_estimates import APPLY
+from redstart.cli.migrate.index_run import draw_outcome, migrate_indexes, refused_among, require_possible_run
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
-from redstart.cli.options import Settings, accept_unindexed, common, require_yes, yes
+from redstart.cli.options import Settings, accept_unindexed, accept_unreadable, common, require_yes, yes
 from redstart.cli.output import Tone, line, print_json, refusal_by
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step
@@ -48,6 +48,7 @@ _WITHOUT_DOCUMENTS = (AlterIndex, CreateModel, RenameModel)
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show what would be built; write nothing.")
 @accept_unindexed
+@accept_unreadable
 @migrations_root()
 @yes
 @common
@@ -55,6 +56,7 @@ def sync(
     settings: Settings,
     dry_run: bool,
     accept_unindexed: bool,
+    accept_unreadable: bool,
     migrations_dir: Path | None,
     yes: bool,
     as_json: bool,
@@ -79,7 +81,7 @@ def sync(
 
         def check() -> None:
             _require_documents_fit(session, files, planned)
-            require_possible_run(session, planned, options, accept_unreadable=False)
+            require_possible_run(session, planned, options, accept_unreadable=accept_unreadable)
 
         if dry_run:
             return _dry_run(pending, estimates, refusal_by(check), as_json=as_json)

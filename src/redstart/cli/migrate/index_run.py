@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from redstart.cli.index_report import counted_indexes, index_migration
-from redstart.cli.model_warnings import note_unknown_fields, require_readable
+from redstart.cli.migrate.undeclared_changes import require_no_undeclared_changes
 from redstart.cli.output import Tone, counted, duration, line
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
@@ -35,9 +35,7 @@ def require_possible_run(
 ) -> None:
     """Raise the error with which a run would be refused before its first write."""
     session.run(require_no_interrupted_rollback(session.keys))
-    if not accept_unreadable:
-        require_readable(session)
-    note_unknown_fields(session)
+    require_no_undeclared_changes(session, {one.model for one in planned}, accept=accept_unreadable)
     _ = session.run(
         require_migratable(planned, keep_old_index=options.keep_old_index, rebuild=options.rebuild)
     )
