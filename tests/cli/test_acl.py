@@ -66,6 +66,9 @@ def give_every_command(url: str) -> None:
     om("run --backup --failure-mode quarantine", 0, 3)
     om("run --accept-unindexed", group="migrate")
     om("cleanup", group="migrate")
+    om("sync --accept-unindexed", group="migrate")
+    for words in ("create --force", "rebuild", "drop --yes", "create --accept-unindexed"):
+        om(words, group="index")
     om(f"drop-undo-log {ID} --yes")
     om("force-unlock --yes")
 

@@ -39,6 +39,9 @@ FILES = (
     "files.problems[].path files.problems[].line files.problems[].reason"
 )
 UNMANAGED = "unmanaged unmanaged[].key_prefix unmanaged[].index unmanaged[].documents"
+UNDECLARED = "undeclared_changes " + " ".join(
+    f"undeclared_changes[].{name}" for name in ["kind", "model", "key_prefix", "text", "hint"]
+)
 OVERLAPS = "overlapping_prefixes " + " ".join(
     f"overlapping_prefixes[].{name}" for name in ["model", "key_prefix", "holds_model", "holds_key_prefix"]
 )
@@ -118,7 +121,8 @@ FROZEN = {
         "undo_log.changed_since undo_log.documents undo_log.deleted documents_read unreadable "
         "undeclared_fields undeclared_fields[].model undeclared_fields[].field undeclared_fields[].documents "
         "unnamed unnamed[].name unnamed[].key_prefix indexes indexes[].index indexes[].is_active indexes[].documents "
-        "indexes[].missing indexes[].accepted indexes[].has_filter"
+        "indexes[].missing indexes[].accepted indexes[].has_filter "
+        f"{FILES}"
     ),
     "`om migrate-data errors`": f"{listed('errors')} count",
     "`om migrate-data rollback ID`": (
@@ -134,7 +138,8 @@ FROZEN = {
         "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
         f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS} "
         "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
-        "migration_files.state migration_files.rolling_back migration_files.lease_holder"
+        "migration_files.state migration_files.rolling_back migration_files.lease_holder "
+        f"{UNDECLARED}"
     ),
     "`om migrate run`": f"{INDEXES} {listed('blocking')} phase applied_files pending_files {UNMANAGED} {OVERLAPS}",
     "`om migrate run --dry-run`": (
@@ -145,9 +150,14 @@ FROZEN = {
     "`om migrate downgrade`": "status rolled_back skipped",
     "`om migrate reset`": "status removed",
     "`om migrate cleanup`": "dropped would_drop contracted would_contract",
-    "`om migrate plan`": f"where deployment refusal {PLANNED}",
-    "`om upgrade`": f"status pending {APPLIED}",
-    "`om upgrade --dry-run`": f"status refusal {PLANNED}",
+    "`om migrate sync`": f"{INDEXES} {listed('blocking')}",
+    "`om migrate sync --dry-run`": f"{INDEX_ESTIMATES} refusal",
+    "`om index create`": f"{INDEXES} {listed('blocking')} not_changed",
+    "`om index rebuild`": f"{INDEXES} {listed('blocking')}",
+    "`om index drop`": "dropped absent",
+    "`om migrate plan`": f"where deployment refusal {PLANNED} {UNDECLARED}",
+    "`om upgrade`": f"status pending {APPLIED} {UNDECLARED}",
+    "`om upgrade --dry-run`": f"status refusal {PLANNED} {UNDECLARED}",
     "`om downgrade ID`": f"status {ROLLED_BACK}",
     "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
     "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "
@@ -218,9 +228,28 @@ def outputs(client: redis.Redis) -> dict[str, dict[str, Any]]:
         "`om migrate reset`": run_om("migrate", "reset", "--json").json,
         "An error": om("rollback", "other"),
     }
+    found |= outputs_of_indexes()
+    client.flushall()
+    found |= {
+        "`om migrate sync --dry-run`": run_om("migrate", "sync", "--dry-run", "--json").json,
+        "`om migrate sync`": run_om("migrate", "sync", "--json").json,
+    }
     found |= outputs_of_files()
     assert found.keys() == FROZEN.keys()
     return found
+
+
+def outputs_of_indexes() -> dict[str, dict[str, Any]]:
+    """The objects of `om index`; no index is left."""
+
+    def om(*words: str) -> dict[str, Any]:
+        return run_om("index", *words, "--json").json
+
+    return {
+        "`om index create`": om("create"),
+        "`om index rebuild`": om("rebuild"),
+        "`om index drop`": om("drop", "--yes"),
+    }
 
 
 def outputs_of_files() -> dict[str, dict[str, Any]]:

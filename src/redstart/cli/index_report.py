@@ -26,6 +26,7 @@ RESULTS = {
     IndexOutcome.CREATED: "created; the alias points to it",
     IndexOutcome.EXPANDED: "the new index is ready; the cutover follows the conversion",
     IndexOutcome.CUT_OVER: "cut over; the alias points to the new index",
+    IndexOutcome.REBUILT: "rebuilt",
     IndexOutcome.REFUSED: "cutover refused",
 }
 

@@ -13,7 +13,7 @@ from redstart.cli.exit_codes import Exit, report, report_error, report_usage
 from redstart.cli.output import command_name, named_as_typed, prepare_streams, rendered
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError
-from redstart.next_steps import Command, Hint
+from redstart.next_steps import Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,7 @@ COMMANDS = {
         "redstart.cli.migrate_data.group:migrate_data",
         "Convert stored dates to numbers, verify them, roll back.",
     ),
+    "index": ("redstart.cli.index.group:index", "Create, rebuild and drop the indexes of models."),
     "upgrade": ("redstart.cli.upgrade:upgrade", "Apply the pending migration files."),
     "downgrade": ("redstart.cli.upgrade:downgrade", "Roll back migration files."),
     "server": ("redstart.cli.server:server", "Run a development server with JSON and search."),
@@ -138,14 +139,10 @@ def _show_versions(ctx: click.Context, _: click.Parameter, is_given: bool) -> No
         ctx.exit()
 
 
-REPLACED = {"index": Hint("Create and replace indexes with: ", Command("migrate run", "--models", "MODULE"))}
-
-
 @click.command(
     "om",
     cls=LazyGroup,
     lazy=COMMANDS,
-    replaced=REPLACED,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(

@@ -7,11 +7,9 @@ from redstart.cli.output import counted, warn
 from redstart.cli.session import Session
 from redstart.cli.tables import table
 from redstart.display import shown_key
-from redstart.errors import MigrationError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import Unmanaged, unknown_fields, unmanaged, unreadable_fields
-from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
 
@@ -45,19 +43,6 @@ def draw_unclaimed(found: Sequence[Unmanaged]) -> None:
 def unclaimed_report(found: Sequence[Unmanaged]) -> list[dict[str, Any]]:
     """Return them for --json."""
     return [{"key_prefix": one.key_prefix, "index": one.index, "documents": one.documents} for one in found]
-
-
-def require_readable(session: Session) -> None:
-    """Raise MigrationError if a model cannot read a field of most of its documents, as after a rename."""
-    found = _unreadable(session)
-    if found:
-        raise MigrationError(
-            "\n".join(found),
-            Hint(
-                ("Rename the field in the stored documents, or in the model. To change the indexes anyway: "),
-                Command("migrate run", "--accept-unreadable"),
-            ),
-        )
 
 
 def note_unreadable(session: Session) -> None:

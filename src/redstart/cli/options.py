@@ -111,17 +111,52 @@ def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
     return value
 
 
-models_option = click.option(
-    "--models",
-    "settings",
-    multiple=True,
-    metavar="MODULE",
-    callback=_settings,
-    help="Module or package with models. Repeatable, or several separated by commas.",
+def models_option_of(*other_names: str) -> Callable[[F], F]:
+    """Return the option --models, which also has other names."""
+    return click.option(
+        "--models",
+        *other_names,
+        "settings",
+        multiple=True,
+        metavar="MODULE",
+        callback=_settings,
+        help="Module or package with models. Repeatable, or several separated by commas.",
+    )
+
+
+models_option = models_option_of()
+url_option = click.option(
+    "--url",
+    metavar="URL",
+    is_eager=True,
+    expose_value=False,
+    callback=_keep_url,
+    help="Server, as in om --url.",
 )
 json_output = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, all else on stderr."
 )
+
+
+def without_effect(*names: str) -> Callable[[F], F]:
+    """Accept options of redis-om that have no effect there either; print a note if one is given."""
+
+    def warn_of(_: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            warn(f"{parameter.opts[0]} has no effect on this command, as in redis-om.")
+
+    def add(command: F) -> F:
+        for name in names:
+            command = click.option(
+                name,
+                metavar="VALUE",
+                expose_value=False,
+                callback=warn_of,
+                help="No effect, as in redis-om: accepted for its scripts.",
+            )(command)
+        return command
+
+    return add
 
 
 def common(command: F) -> F:
@@ -132,14 +167,7 @@ def common(command: F) -> F:
 
 
 _COMMON: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "--url",
-        metavar="URL",
-        is_eager=True,
-        expose_value=False,
-        callback=_keep_url,
-        help="Server, as in om --url.",
-    ),
+    url_option,
     models_option,
     json_output,
 )
@@ -155,7 +183,7 @@ accept_unindexed = click.option(
 accept_unreadable = click.option(
     "--accept-unreadable",
     is_flag=True,
-    help="Change indexes even if a model cannot load most of its documents.",
+    help="Change indexes even if documents do not fit their model, as after a rename.",
 )
 exclude_prefix = click.option(
     "--exclude-prefix",

@@ -36,6 +36,7 @@ _FILE_COMMANDS = frozenset(
         "migrate rollback",
         "migrate show",
         "migrate stamp",
+        "migrate sync",
     )
 )
 """Commands on the migration files of the project, which accept --migrations-dir for the same directory."""
@@ -48,7 +49,7 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
 """Which of --url and --models are accepted by commands that do not accept both."""
 _REDIS_CLI = re.compile(r"(?<![\w-])redis-cli (?!-)")
 _OUR_COMMAND = re.compile(
-    r"(?<![\w-])om (?=(?:migrate|migrate-data|upgrade|downgrade|server|demo)\b|--|\.\.\.)"
+    r"(?<![\w-])om (?=(?:migrate|migrate-data|index|upgrade|downgrade|server|demo)\b|--|\.\.\.)"
 )
 
 
@@ -123,6 +124,7 @@ def _typed_options(words: Sequence[str], names: Sequence[str]) -> Iterator[tuple
     """Yield some options among the arguments of a command, each with its value, without passwords."""
     for word, following in pairwise([*words, ""]):
         name, has_value, value = word.partition("=")
+        name = "--models" if name in ("--module", "-m") else name
         if name in names:
             given = value if has_value else following
             # A URL without its password cannot be pasted.

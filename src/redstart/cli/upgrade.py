@@ -6,8 +6,9 @@ import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.file_execution import run_first
-from redstart.cli.migrate.apply_files import apply_files, file_migrations, typed_again
-from redstart.cli.migrate.project_files import look, migrations_root, root_of
+from redstart.cli.migrate.apply_files import apply_files, typed_again
+from redstart.cli.migrate.project_files import file_migrations, look, migrations_root, root_of
+from redstart.cli.migrate.undeclared_changes import models_to_check
 from redstart.cli.migrate.undo_files import BASE, roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, keep_old_index, yes
 from redstart.cli.session import open_session
@@ -62,6 +63,7 @@ def upgrade(
             to=to,
             failure_mode=FailureMode(failure_mode),
             resume=typed_again(),
+            models=models_to_check(settings),
             dry_run=dry_run,
             assume_yes=yes,
             as_json=as_json,

@@ -57,6 +57,7 @@ class UnreadableField:
         documents: number of sampled documents with this field unreadable.
         looked_at: number of sampled documents.
         key: of one of them; `reason` says why its field cannot be read.
+        is_missing: whether that document does not have the field.
     """
 
     model: str
@@ -65,6 +66,7 @@ class UnreadableField:
     looked_at: int
     key: bytes
     reason: str
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def _unreadable_fields(
     read = storage_adapter(model).reader(model, zone)
     converted = {str(path.segments[0]) for path in transformation.paths(declaration)}
     counts: Counter[str] = Counter()
-    examples: dict[str, tuple[bytes, str]] = {}
+    examples: dict[str, tuple[bytes, str, bool]] = {}
     looked_at = 0
     for _ in range(_SAMPLE_PAGES):
         replies = yield from read_whole([(declaration.storage, key) for key in keys])
@@ -186,7 +188,7 @@ def _unreadable_fields(
                     name = field.partition(".")[0].partition("[")[0]
                     if name not in converted:
                         counts[name] += 1
-                        _ = examples.setdefault(name, (key, rejection.reason))
+                        _ = examples.setdefault(name, (key, rejection.reason, rejection.is_missing))
         keys = keys[len(replies) :]
         if not keys:
             break
@@ -244,6 +246,37 @@ def unknown_fields(
     return found
 
 
+def model_of_documents(
+    place: Unmanaged, declarations: Iterable[ModelDeclaration]
+) -> Op[ModelDeclaration | None]:
+    """Return the model whose fields most documents under a key prefix have; None if there is none. A few reads."""
+    keys = yield from _keys_under(place.key_prefix, "", place.storage, SAMPLE_DOCUMENTS)
+    replies = (yield from read_whole([(place.storage, key) for key in keys])) if keys else []
+    stored = [
+        names for reply in replies if reply and (names := set(_names_in(reply, place.storage)) - {"pk"})
+    ]
+    best, most = None, 0
+    for declaration in declarations:
+        if declaration.storage is not place.storage:
+            continue
+        model: type[RedisModel] = declaration.model
+        fields = {name: field for name, field in model.model_fields.items() if name != "pk"}
+        required = {name for name, field in fields.items() if field.is_required()}
+        former = set(former_names_of(model).values())
+        known = fields.keys() | former
+        alike = sum(
+            3 * len(names & known) >= 2 * len(names) and required <= names | former for names in stored
+        )
+        if 2 * alike >= max(len(stored), 1) and alike > most:
+            best, most = declaration, alike
+    return best
+
+
+def has_documents(declaration: ModelDeclaration) -> Op[bool]:
+    """Return whether a model has a document. A pass over the keyspace, up to the first one."""
+    return bool((yield from _some_keys(declaration, 1)))
+
+
 def _names_in(reply: Any, storage: Storage) -> Iterable[str]:
     """Return the names of the fields of a stored document; none if it is not an object."""
     if storage is Storage.HASH:
@@ -267,12 +300,15 @@ def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[i
 
 
 def _some_keys(declaration: ModelDeclaration, sample: int) -> Op[list[bytes]]:
+    prefix, suffix = declaration.key_prefix, declaration.key_suffix
+    return (yield from _keys_under(prefix, suffix, declaration.storage, sample))
+
+
+def _keys_under(prefix: str, suffix: str, storage: Storage, sample: int) -> Op[list[bytes]]:
     keys: dict[bytes, None] = {}
     cursor = 0
     while len(keys) < sample:
-        cursor, page = yield from _page(
-            cursor, declaration.key_prefix, declaration.key_suffix, declaration.storage
-        )
+        cursor, page = yield from _page(cursor, prefix, suffix, storage)
         keys |= dict.fromkeys(page)
         if cursor == 0:
             break

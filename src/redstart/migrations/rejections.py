@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from redstart.errors import DocumentDecodeError
 from redstart.mapping.value_paths import display
 
+_MISSING = "the field is missing"
 _INPUT = "Input should be "
 _OBVIOUS = ("unable to parse", "unable to interpret", "input is too short", "got an unexpected")
 """The beginnings of details of pydantic that add nothing to the value and the expected type."""
@@ -26,6 +27,11 @@ class Rejection:
 
     value: bytes
     reason: str
+
+    @property
+    def is_missing(self) -> bool:
+        """Return whether the document does not have the field."""
+        return self.reason == _MISSING
 
 
 def rejections(error: DocumentDecodeError, *, is_json: bool) -> Mapping[str, Rejection]:
@@ -55,7 +61,7 @@ def _stored(kind: str, value: Any, is_json: bool) -> bytes:
 
 def _reason(kind: str, message: str) -> str:
     if kind == "missing":
-        return "the field is missing"
+        return _MISSING
     for prefix, expected in (("datetime_", "a datetime"), ("date_", "a date")):
         if kind.startswith(prefix):
             return f"expected {expected}"

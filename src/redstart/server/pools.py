@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
@@ -165,6 +166,19 @@ def where_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> 
     """Return which server a pool leads to, as it may be shown."""
     service: str | None = getattr(pool, "service_name", None)
     return where_of(pool.connection_kwargs) if service is None else f"{service} (Sentinel)"
+
+
+def is_on_this_machine(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> bool:
+    """Return whether a pool leads to a socket or a loopback address."""
+    if getattr(pool, "service_name", None) is not None:
+        return False
+    host = str(pool.connection_kwargs.get("host", "localhost"))
+    if "path" in pool.connection_kwargs or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def database_of_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> int:

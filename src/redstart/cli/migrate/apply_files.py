@@ -1,6 +1,7 @@
 """Apply the pending migration files of the project, for `om upgrade` and `om migrate run`."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,30 +21,27 @@ from redstart.cli.migrate.file_estimates import (
     first_refusal,
     question,
 )
+from redstart.cli.migrate.project_files import file_migrations, look
+from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
 from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, resume_hint, stop_on_signal
 from redstart.display import printable
+from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.file_migrations import AppliedFile, FileMigrations, FilesResult
+from redstart.migrations.file_migrations import AppliedFile, FilesResult
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.project import ProjectFiles
-from redstart.migrations.holder import this_user
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.outcomes import Outcome
+from redstart.migrations.undeclared_changes import UndeclaredChange
 from redstart.next_steps import Command, Hint
-
-
-def file_migrations(session: Session, files: ProjectFiles, monitor: Monitor | None = None) -> FileMigrations:
-    """Return the migration files on the server of a session."""
-    excluded = session.migration().exclude_prefixes
-    return FileMigrations(files.history, session.context(monitor), this_user(), _announce, excluded)
 
 
 def typed_again(*omit: str) -> Command:
@@ -56,10 +54,6 @@ def typed_again(*omit: str) -> Command:
     return command_of(context, *chosen_options(context, omit=("yes", *omit)))
 
 
-def _announce(file: MigrationFile) -> None:
-    note(f"{printable(file.migration_id)} ...")
-
-
 def apply_files(
     session: Session,
     files: ProjectFiles,
@@ -69,6 +63,7 @@ def apply_files(
     limit: int | None = None,
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP,
     resume: Command = APPLY,
+    models: Sequence[ModelDeclaration] = (),
     dry_run: bool = False,
     assume_yes: bool,
     as_json: bool,
@@ -79,6 +74,7 @@ def apply_files(
         to: the id of the last file, or its beginning; by default all are applied.
         limit: how many files at most.
         resume: the command that was typed.
+        models: of the application; afterwards they are compared with the documents.
         dry_run: whether to show only what would be applied.
 
     Raises:
@@ -89,7 +85,8 @@ def apply_files(
     pending = file_migrations(session, files).pending(last)[:limit]
     note_documents_to_remove(session, files, [one.file for one in pending])
     if dry_run:
-        return _dry_run(session, pending, as_json=as_json)
+        changes = find_changes(session, files, models)
+        return _dry_run(session, pending, changes, as_json=as_json)
     if pending:
         _ask(session, pending, assume_yes=assume_yes)
     with progress_display() as show:
@@ -98,11 +95,13 @@ def apply_files(
             migrations = file_migrations(session, files, monitor)
             run_options = RunOptions(failure_mode=failure_mode)
             result = session.run(migrations.run(run_options, options, to=last, limit=limit))
+    changes = find_changes(session, look(session, Path(files.history.where)), models)
     if as_json:
-        print_json(run_report(result))
+        print_json(run_report(result) | {"undeclared_changes": changes_report(changes)})
     else:
         _draw(result, {one.file.migration_id for one in pending if one.removes_values}, resume)
-    return _exit(result)
+        draw_changes(changes)
+    return _exit(result, changes)
 
 
 def _ask(session: Session, pending: Sequence[FileMigration], *, assume_yes: bool) -> None:
@@ -119,7 +118,13 @@ def _ask(session: Session, pending: Sequence[FileMigration], *, assume_yes: bool
     confirm(question(estimates, session.where), assume_yes=assume_yes)
 
 
-def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: bool) -> Exit:
+def _dry_run(
+    session: Session,
+    pending: Sequence[FileMigration],
+    changes: Sequence[UndeclaredChange],
+    *,
+    as_json: bool,
+) -> Exit:
     estimates = estimates_of(session, pending)
     if as_json:
         print_json(
@@ -127,11 +132,13 @@ def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: boo
                 "status": Outcome.DRY_RUN.value,
                 "refusal": first_refusal(estimates),
                 "migrations": [file_report(one.migration.file, one) for one in estimates],
+                "undeclared_changes": changes_report(changes),
             }
         )
         return Exit.DONE
     if not pending:
         line("Dry run: no pending migration files.", Tone.DONE)
+        draw_changes(changes)
         return Exit.DONE
     if (refusal := first_refusal(estimates)) is not None:
         line(f"A run would be refused. {refusal}", Tone.WARNING)
@@ -140,6 +147,7 @@ def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: boo
     for one in estimates:
         draw_estimate(line, one)
         draw_failed_values(one)
+    draw_changes(changes)
     return Exit.DONE
 
 
@@ -158,10 +166,10 @@ def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Seq
         )
 
 
-def _exit(result: FilesResult) -> Exit:
+def _exit(result: FilesResult, changes: Sequence[UndeclaredChange]) -> Exit:
     if result.stopped is not None:
         return EXIT_OF_OUTCOME[result.stopped.result.outcome]
-    return Exit.DONE
+    return Exit.PENDING if any(one.refuses for one in changes) else Exit.DONE
 
 
 def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> None:

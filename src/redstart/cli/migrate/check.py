@@ -9,6 +9,7 @@ import click
 from redstart.cli.exit_codes import Exit
 from redstart.cli.migrate.history import draw_differences
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
+from redstart.cli.migrate.undeclared_changes import find_changes
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, line, print_json
 from redstart.cli.session import Session, open_session
@@ -42,6 +43,7 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
             *_of_redis_om(files),
             *_of_models(session, files),
             *_of_indexes(session),
+            *_of_documents(session, files),
         ]
     if as_json:
         print_json(
@@ -91,6 +93,12 @@ def _of_models(session: Session, files: ProjectFiles) -> Iterator[Difference]:
     texts = [one.describe() for one in found.operations] + [str(one) for one in found.questions]
     for text in texts:
         yield Difference(DifferenceKind.MODELS, None, f"In the models, and in no file: {text}", hint)
+
+
+def _of_documents(session: Session, files: ProjectFiles) -> Iterator[Difference]:
+    """Yield the changes of the models that documents need and no file makes."""
+    for one in find_changes(session, files):
+        yield Difference(DifferenceKind.DOCUMENTS, None, one.message, one.hint)
 
 
 def _of_indexes(session: Session) -> Iterator[Difference]:

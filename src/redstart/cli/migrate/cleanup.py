@@ -7,8 +7,7 @@ import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import counted_indexes, index_migration
-from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.project_files import load, look, migrations_root, root_of
+from redstart.cli.migrate.project_files import file_migrations, load, look, migrations_root, root_of
 from redstart.cli.migrate.undo_files import contract_files, draw_contracted
 from redstart.cli.options import Settings, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, counted, line, note, print_json

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.migrate.apply_files import file_migrations, note_documents_to_remove
+from redstart.cli.migrate.apply_files import note_documents_to_remove
 from redstart.cli.migrate.file_estimates import (
     deployment,
     draw_deployment,
@@ -17,7 +17,13 @@ from redstart.cli.migrate.file_estimates import (
     first_refusal,
 )
 from redstart.cli.migrate.history import CREATE_FIRST
-from redstart.cli.migrate.project_files import look, migrations_root, root_of
+from redstart.cli.migrate.project_files import file_migrations, look, migrations_root, root_of
+from redstart.cli.migrate.undeclared_changes import (
+    changes_report,
+    draw_changes,
+    find_changes,
+    models_to_check,
+)
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, line, print_json, rendered
 from redstart.cli.session import Session, open_session
@@ -45,6 +51,7 @@ def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_jso
         pending = _chosen(files, to)
         note_documents_to_remove(session, files, pending)
         estimates, refusal = _estimates(session, files, pending)
+        changes = find_changes(session, files, models_to_check(settings))
     if as_json:
         by_id = {one.migration.file.migration_id: one for one in estimates}
         print_json(
@@ -53,10 +60,12 @@ def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_jso
                 "migrations": [file_report(file, by_id.get(file.migration_id)) for file in pending],
                 "deployment": [rendered(step) for step in deployment(estimates)] if estimates else [],
                 "refusal": refusal,
+                "undeclared_changes": changes_report(changes),
             }
         )
     else:
         _draw(files, pending, estimates, refusal)
+        draw_changes(changes)
 
 
 def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:

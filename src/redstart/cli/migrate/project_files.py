@@ -11,16 +11,20 @@ from typing import Any
 import click
 
 from redstart.cli.options import F
+from redstart.cli.output import note
 from redstart.cli.session import Session
 from redstart.display import printable
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
+from redstart.migrations.file_migrations import FileMigrations
 from redstart.migrations.files.declarations import DATA, SCHEMA, Problem
 from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.files.ledger import LedgerEntry
 from redstart.migrations.files.loader import Found, load_directory
-from redstart.migrations.files.migration_file import LoadedFiles, load_files
+from redstart.migrations.files.migration_file import LoadedFiles, MigrationFile, load_files
 from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
 from redstart.migrations.files.project_history import FileState, HistoryItem
+from redstart.migrations.holder import this_user
 from redstart.settings import get_root_migrations_dir
 
 
@@ -70,6 +74,16 @@ def look(session: Session, root: Path, *, may_be_damaged: bool = False) -> Proje
     with contextlib.redirect_stdout(sys.stderr):
         source = SourceFiles.load(root, (DATETIME_MIGRATION,))
     return session.run(read_project(source, may_be_damaged=may_be_damaged))
+
+
+def file_migrations(session: Session, files: ProjectFiles, monitor: Monitor | None = None) -> FileMigrations:
+    """Return the migration files on the server of a session."""
+    excluded = session.migration().exclude_prefixes
+    return FileMigrations(files.history, session.context(monitor), this_user(), _announce, excluded)
+
+
+def _announce(file: MigrationFile) -> None:
+    note(f"{printable(file.migration_id)} ...")
 
 
 STATES = {

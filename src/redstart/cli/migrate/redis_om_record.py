@@ -8,7 +8,7 @@ import click
 from redstart.cli.exit_codes import Exit
 from redstart.cli.file_execution import OUTSIDE, RedisOmFiles, files_lease, perform
 from redstart.cli.migration_files import find, migrations_dir
-from redstart.cli.options import Settings, common, confirm, require_yes, verbose, yes
+from redstart.cli.options import Settings, common, confirm, require_yes, verbose, without_effect, yes
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.session import open_session
 from redstart.display import printable
@@ -81,6 +81,7 @@ def _report_nothing(ids: Sequence[str], *, dry_run: bool, as_json: bool) -> Exit
 
 
 @click.command()
+@without_effect("--migrations-dir")
 @yes
 @common
 def reset(settings: Settings, yes: bool, as_json: bool) -> None:

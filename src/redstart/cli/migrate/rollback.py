@@ -8,8 +8,14 @@ import click
 from redstart.cli.exit_codes import Exit
 from redstart.cli.file_execution import roll_back_file
 from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
-from redstart.cli.migrate.apply_files import file_migrations
-from redstart.cli.migrate.project_files import load, look, migrations_root, root_of, schema_directory
+from redstart.cli.migrate.project_files import (
+    file_migrations,
+    load,
+    look,
+    migrations_root,
+    root_of,
+    schema_directory,
+)
 from redstart.cli.migrate.undo_files import roll_back_files
 from redstart.cli.migration_files import find
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, verbose, will_ask, yes

@@ -1,6 +1,5 @@
 """`om migrate run`: build the indexes of the models, and cut over."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,20 +17,25 @@ from redstart.cli.index_report import (
     draw_unnamed_aliases,
     forecast_line,
     forecast_report,
-    index_migration,
     note_superseded,
     pending_indexes,
     result_report,
 )
 from redstart.cli.migrate.apply_files import apply_files, typed_again
+from redstart.cli.migrate.index_run import (
+    draw_outcome,
+    migrate_indexes,
+    question_about,
+    refused_among,
+    require_possible_run,
+    status_of_dates,
+)
 from redstart.cli.migrate.project_files import load, root_of
 from redstart.cli.migrate.project_files import look as look_at_files
+from redstart.cli.migrate.undeclared_changes import models_to_check
 from redstart.cli.migration_files import migrations_dir
 from redstart.cli.model_warnings import (
     find_unclaimed,
-    note_unclaimed,
-    note_unknown_fields,
-    require_readable,
     unclaimed_report,
 )
 from redstart.cli.options import (
@@ -45,32 +49,28 @@ from redstart.cli.options import (
     verbose,
     yes,
 )
-from redstart.cli.output import Tone, counted, duration, line, note, print_json, refusal_by
+from redstart.cli.output import Tone, counted, line, note, print_json, refusal_by
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.progress import progress_display
 from redstart.cli.refused_cutover import blocked_report, blocking_report, draw_prediction
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step
 from redstart.migrations.context import Monitor
-from redstart.migrations.coordinator import blocking
 from redstart.migrations.cutover_prediction import ExpectedCutover, blocked_now, expected_cutovers
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.run import require_no_interrupted_rollback
-from redstart.migrations.failure import BlockedDocuments, Failure
+from redstart.migrations.failure import BlockedDocuments
 from redstart.migrations.files.declarations import SCHEMA
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
     IndexEstimate,
     estimate_builds,
-    require_aliases,
-    require_migratable,
 )
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.model_fit import Unmanaged
 from redstart.migrations.next_command import CONVERT
-from redstart.migrations.phase import MigrationPhase, MigrationStatus, migration_status
+from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.server_checks import require_search
 
 
@@ -155,6 +155,7 @@ def run(
                 options,
                 limit=limit,
                 resume=typed_again(),
+                models=models_to_check(settings),
                 dry_run=dry_run,
                 assume_yes=yes,
                 as_json=as_json,
@@ -163,7 +164,9 @@ def run(
         redis_om = open_files(session, settings, SCHEMA, migrations_dir, verbose=verbose)
         inspection = _inspect(session, redis_om, options)
         chosen = redis_om.announce(limit)
-        check = partial(_check, session, inspection.planned, options, accept_unreadable=accept_unreadable)
+        check = partial(
+            require_possible_run, session, inspection.planned, options, accept_unreadable=accept_unreadable
+        )
         if dry_run:
             return _dry_run(session, inspection, options, refusal_by(check), verbose=verbose, as_json=as_json)
         check()
@@ -171,12 +174,10 @@ def run(
         executed = redis_om.run(limit)
         if executed.error is not None:
             raise executed.error
-        phase_before = _migration_status(session).phase
-        results, blocking_values = _migrate(session, inspection.planned, options)
-        status = _migration_status(session)
-    refused = [
-        index for index in results if index.is_refused or (index.is_incomplete and not accept_unindexed)
-    ]
+        phase_before = status_of_dates(session).phase
+        results, blocking_values = migrate_indexes(session, inspection.planned, options)
+        status = status_of_dates(session)
+    refused = refused_among(results, options)
     if as_json:
         indexes = {
             "indexes": [result_report(index) for index in results],
@@ -187,7 +188,7 @@ def run(
         print_json(indexes | applied | inspection.report(executed.done))
     else:
         draw_executed(executed)
-        _draw_outcome(results, refused, were_ready=not inspection.to_build)
+        draw_outcome(results, refused, were_ready=not inspection.to_build)
         draw_results(results, blocking_values, session.plan, verbose=verbose)
         is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
         if not refused and (is_expanded or status.is_cutover_pending or status.phase is not phase_before):
@@ -207,24 +208,7 @@ def _inspect(session: Session, files: RedisOmFiles, options: ExpansionOptions) -
     statuses = session.run(index_statuses(planned))
     note_superseded(statuses)
     unmanaged = find_unclaimed(session)
-    note_unclaimed(unmanaged)
     return _Inspection(planned, estimates, statuses, files, unmanaged, overlaps)
-
-
-def _check(
-    session: Session,
-    planned: Sequence[PlannedIndex],
-    options: ExpansionOptions,
-    *,
-    accept_unreadable: bool,
-) -> None:
-    """Raise the error with which a run would be refused before its first write."""
-    session.run(require_no_interrupted_rollback(session.keys))
-    if not accept_unreadable:
-        require_readable(session)
-    note_unknown_fields(session)
-    _ = session.run(require_migratable(planned, keep_old_index=options.keep_old_index))
-    session.run(require_aliases(options.aliases, planned))
 
 
 def _dry_run(
@@ -311,60 +295,4 @@ def _ask(inspection: _Inspection, files: int, where: str, *, assume_yes: bool) -
     if files:
         confirm(f"Run {counted(files, 'migration file')} of redis-om on {where}?", assume_yes=assume_yes)
     if inspection.pending:
-        confirm(_question(inspection.pending, inspection.estimates, where), assume_yes=assume_yes)
-
-
-def _question(pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], where: str) -> str:
-    """Return the prompt, with documents and time where indexes are to be built."""
-    seconds = sum(estimate.seconds for estimate in estimates)
-    documents = counted(sum(estimate.documents for estimate in estimates), "document")
-    size = f" ({documents}, about {duration(seconds)})" if estimates else ""
-    all_absent = all(index.active is ActiveIndex.ABSENT for index in pending)
-    verb = "Create" if all_absent else "Change"
-    name = f" ({pending[0].planned.name})" if len(pending) == 1 else ""
-    return f"{verb} {counted_indexes(len(pending))}{name} on {where}{size}?"
-
-
-def _migrate(
-    session: Session, planned: Sequence[PlannedIndex], options: ExpansionOptions
-) -> tuple[list[IndexResult], Mapping[str, Sequence[Failure]]]:
-    """Build and cut over. Return the results, and the blocking values of refused cutovers."""
-    with progress_display() as show:
-        context = session.context(Monitor(progress=show))
-        converted = partial(converted_prefixes, session.keys, session.plan.models)
-        results = session.run(index_migration(context.monitor).run(planned, converted, options))
-    return results, session.run(blocking(context, session.plan, results))
-
-
-def _migration_status(session: Session) -> MigrationStatus:
-    return session.run(migration_status(session.context().transformation, session.plan, exempt=LISTS))
-
-
-def _draw_outcome(
-    results: Sequence[IndexResult], refused: Sequence[IndexResult], *, were_ready: bool
-) -> None:
-    """Print the outcome.
-
-    Args:
-        were_ready: whether all new indexes were built before this run.
-    """
-    counts = Counter(index.outcome for index in results)
-    total = counted_indexes(len(results))
-    if counts[IndexOutcome.REFUSED]:
-        line(f"Cutover refused for {counts[IndexOutcome.REFUSED]:,} of {total}.", Tone.WARNING)
-    elif refused:
-        line(f"{len(refused):,} of {total} created without some documents.", Tone.WARNING)
-    elif counts[IndexOutcome.UP_TO_DATE] == len(results):
-        line("No changes: every index matches its model.", Tone.DONE)
-    elif were_ready and not counts[IndexOutcome.CUT_OVER] and not any(index.repaired for index in results):
-        line(f"Nothing to build: {are_ready(counts[IndexOutcome.EXPANDED])}.", Tone.DONE)
-    else:
-        texts = {
-            IndexOutcome.CREATED: "created",
-            IndexOutcome.CUT_OVER: "cut over",
-            IndexOutcome.EXPANDED: "built, not cut over yet",
-        }
-        parts = [
-            f"{counted_indexes(counts[outcome])} {text}" for outcome, text in texts.items() if counts[outcome]
-        ]
-        line(f"{'; '.join(parts)}.", Tone.DONE)
+        confirm(question_about(inspection.pending, inspection.estimates, where), assume_yes=assume_yes)

@@ -16,6 +16,7 @@ from redstart.cli.index_report import (
 from redstart.cli.migrate.files_status import draw_project_status, project_status
 from redstart.cli.migrate.project_files import look as look_at_project
 from redstart.cli.migrate.project_files import root_of
+from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
 from redstart.cli.migration_files import draw_files, files_report, look, migrations_dir, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import Settings, common
@@ -56,6 +57,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         files = look(session, SCHEMA, migrations_dir)
         project = project_status(session, look_at_project(session, root_of(None), may_be_damaged=True))
         unmanaged = find_unclaimed(session)
+        changes = find_changes(session, project.files)
         pending = pending_indexes(statuses)
         migration = (
             session.run(migration_status(session.context().transformation, session.plan, exempt=LISTS))
@@ -70,6 +72,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "files": files_report(files),
                 "migration_files": project.report(),
                 "unmanaged": unclaimed_report(unmanaged),
+                "undeclared_changes": changes_report(changes),
                 "overlapping_prefixes": overlaps,
             }
         )
@@ -82,10 +85,11 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         elif migration is not None:
             _draw_next_step(pending, migration)
         draw_unclaimed(unmanaged)
+        draw_changes(changes)
         if files.total:
             line(f"Total migrations: {files.total} in files")
         draw_files(files)
-    is_pending = bool(pending) or waits(files) or project.is_pending
+    is_pending = bool(pending) or waits(files) or project.is_pending or any(one.refuses for one in changes)
     return Exit.PENDING if check and is_pending else Exit.DONE
 
 

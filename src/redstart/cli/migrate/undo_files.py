@@ -5,7 +5,8 @@ from typing import Any
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import draw_results, result_report
-from redstart.cli.migrate.apply_files import file_migrations, typed_again
+from redstart.cli.migrate.apply_files import typed_again
+from redstart.cli.migrate.project_files import file_migrations
 from redstart.cli.options import confirm
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.progress import progress_display

@@ -3,13 +3,14 @@
 import click
 
 from redstart.cli.migration_files import require_undo_log
-from redstart.cli.options import Settings, common, confirm, migration_id, require_yes, yes
+from redstart.cli.options import Settings, common, confirm, migration_id, require_yes, without_effect, yes
 from redstart.cli.output import counted, line, print_json
 from redstart.cli.session import open_session
 from redstart.errors import StateDamagedError
 
 
 @click.command("clear-progress")
+@without_effect("--migrations-dir", "--module")
 @yes
 @common
 def clear_progress(settings: Settings, yes: bool, as_json: bool) -> None:

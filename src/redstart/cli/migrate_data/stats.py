@@ -18,7 +18,7 @@ from redstart.cli.migrate_data.tables import (
     draw_models,
     draw_nothing_found,
 )
-from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
+from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose, without_effect
 from redstart.cli.output import (
     ago,
     counted,
@@ -174,6 +174,7 @@ def _draw_server(found: Statistics, naive_timezone: str) -> None:
 
 
 @click.command()
+@without_effect("--migrations-dir", "--module")
 @verbose
 @common
 def progress(settings: Settings, verbose: bool, as_json: bool) -> None:

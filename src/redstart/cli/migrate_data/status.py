@@ -12,7 +12,7 @@ from redstart.cli.migrate_data.reports import status_report
 from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
 from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
-from redstart.cli.options import Settings, common, exclude_prefix
+from redstart.cli.options import Settings, common, exclude_prefix, without_effect
 from redstart.cli.output import ago, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.refused_cutover import cutover_is_refused, draw_refused_cutover
@@ -238,6 +238,7 @@ STATES = {
 
 
 @click.command("check-schema")
+@without_effect("--migrations-dir", "--module")
 @exclude_prefix
 @common
 def check_schema(settings: Settings, as_json: bool) -> int:

@@ -9,6 +9,7 @@ from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import shown_problem, verify_report
 from redstart.cli.migrate_data.tables import draw_nothing_found, summary_of
+from redstart.cli.migration_files import draw_files, files_report, look, migrations_dir, module
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import Tone, counted, line, print_json, warn
@@ -18,6 +19,7 @@ from redstart.cli.tables import next_step, pairs, table
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.failure import Failure, FailureSummary, Fate
+from redstart.migrations.files.declarations import DATA
 from redstart.migrations.indexes.coverage import IndexCheck
 from redstart.migrations.model_check import REQUIRED
 from redstart.migrations.outcomes import (
@@ -45,6 +47,8 @@ UNREADABLE = (
     is_flag=True,
     help="Also convert every original in the undo log again, and load every document through its model.",
 )
+@migrations_dir(DATA)
+@module
 @batch_size
 @log_file
 @verbose
@@ -53,6 +57,8 @@ UNREADABLE = (
 def verify(
     settings: Settings,
     check_data: bool,
+    migrations_dir: Path | None,
+    module: str | None,
     batch_size: int,
     log_file: Path | None,
     verbose: bool,
@@ -61,8 +67,8 @@ def verify(
     """Read every value again and, after the cutover, look up every document in its index.
 
     Exits with 3 if no run has converted the data yet, or a run was interrupted; with 6 if a value is missing, wrong
-    or unconverted. Recorded failures are not problems, unless
-    --check-data finds documents that their model cannot read. Writes nothing.
+    or unconverted. Recorded failures are not problems, unless --check-data finds documents that their model cannot
+    read. Data migration files of redis-om are listed; pending ones are not problems. Writes nothing.
     """
     with open_session(settings) as session, event_log(log_file, "verify", session) as log:
         with progress_display(every_step=verbose) as show:
@@ -77,7 +83,8 @@ def verify(
             note_unknown_fields(session)
         else:
             note_undeclared(session.declarations, found.models.undeclared)
-        report = verify_report(found)
+        files = look(session, DATA, migrations_dir, module)
+        report = verify_report(found) | {"files": files_report(files)}
         code = EXIT_OF_OUTCOME[found.outcome]
         log.ended(report, code)
     if as_json:
@@ -86,6 +93,7 @@ def verify(
         if not report["documents"]:
             draw_nothing_found(session.plan.models)
         _draw(found, verbose)
+        draw_files(files)
     return code
 
 

@@ -76,6 +76,7 @@ class DifferenceKind(StrEnum):
     PENDING = "pending"
     MODELS = "models"
     INDEX = "index"
+    DOCUMENTS = "documents"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,16 @@ def find_index(name: str) -> Op[IndexInfo | None]:
         raise
 
 
-def find_built(served: str, index: Index) -> Op[tuple[str, IndexInfo | None]]:
+def find_built(
+    served: str, index: Index, *, except_name: str | None = None
+) -> Op[tuple[str, IndexInfo | None]]:
     """Return the name of the index built for a name that queries use, and what the server reports of it.
 
     A name that has another definition since (FT.ALTER changes an index in place), or that is an alias, is skipped.
 
     Args:
         index: its definition.
+        except_name: a name to skip, too.
 
     Returns:
         Its existing or future name; None instead of the report if it is not built.
@@ -53,17 +56,20 @@ def find_built(served: str, index: Index) -> Op[tuple[str, IndexInfo | None]]:
     """
     for attempt in count():
         name = built_name(served, index, attempt)
+        if name == except_name:
+            continue
         found = yield from find_index(name)
         if found is None or (found.name == name and same_definition(found.index, index)):
             return name, found
     raise AssertionError("count() has no end")
 
 
-def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
+def build_beside(lease: Lease, served: str, index: Index, *, except_name: str | None = None) -> Op[str]:
     """Create an index for a name that queries use, unless it exists, and wait for its initial scan.
 
     Args:
         served: the name that queries use; the name in the definition is ignored.
+        except_name: a name that the index must not have.
 
     Returns:
         The name of the index itself.
@@ -74,7 +80,7 @@ def build_beside(lease: Lease, served: str, index: Index) -> Op[str]:
     Effects: FT.CREATE, the synonyms of the active index, then FT.INFO until `indexing` is 0; the lease is renewed.
         Safe to repeat.
     """
-    name, built = yield from find_built(served, index)
+    name, built = yield from find_built(served, index, except_name=except_name)
     if built is None:
         yield from lease.keep(building(served, 0))
         # Sent again after a lost answer it fails for the index exists, which is what is wanted.

@@ -34,7 +34,7 @@ from redstart.migrations.indexes.record_writer import (
     write_record,
 )
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
-from redstart.migrations.indexes.swap import CutoverResult, cut_over, swap
+from redstart.migrations.indexes.swap import CutoverResult, cut_over, drop, drop_unused, swap
 from redstart.migrations.lease import Lease
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import Index
@@ -48,6 +48,7 @@ class IndexOutcome(StrEnum):
     CREATED = "created"
     EXPANDED = "expanded"
     CUT_OVER = "cut over"
+    REBUILT = "rebuilt"
     REFUSED = "refused"
 
 
@@ -89,6 +90,7 @@ class ExpansionOptions:
         data_follows: the data is converted next. Without it, a started rollback is not abandoned.
         keep_newer: keep an index that has more than its model requires, or a later definition.
         one_by_one: an index that is refused does not stop the others.
+        rebuild: replace also an active index that matches its model, by a new one of the same definition.
         aliases: other aliases, which follow when their index is replaced.
     """
 
@@ -97,6 +99,7 @@ class ExpansionOptions:
     data_follows: bool = False
     keep_newer: bool = False
     one_by_one: bool = False
+    rebuild: bool = False
     aliases: tuple[str, ...] = ()
 
 
@@ -170,7 +173,9 @@ class Expansion:
             result = yield from self._create(planned, record)
         elif not repaired and same_definition(active.index, planned.index):
             yield from record_active_final(self._lease, record)
-            return IndexResult(planned.name, planned.model, IndexOutcome.UP_TO_DATE)
+            if not self._options.rebuild:
+                return IndexResult(planned.name, planned.model, IndexOutcome.UP_TO_DATE)
+            result = yield from self._rebuild(planned, record, active)
         elif pending and (repaired or any(map(record.legacy.field_named, pending))):
             result = yield from self._prepare(planned, record, active, repaired)
         else:
@@ -251,6 +256,24 @@ class Expansion:
         missing = 0 if cutover.coverage is None else cutover.coverage.missing
         yield from record_cutover(self._lease, record, accepted_unindexed=missing)
         return IndexResult(planned.name, planned.model, IndexOutcome.CUT_OVER, cutover.coverage)
+
+    def _rebuild(self, planned: PlannedIndex, record: IndexRecord, active: IndexInfo) -> Op[IndexResult]:
+        """Replace the active index by a new one of the same definition, and drop it.
+
+        Indexes that an earlier rebuild left are dropped first: they would be taken for the new one.
+        """
+        _ = yield from drop_unused(self._lease, record)
+        cutover = yield from cut_over(
+            self._lease,
+            record,
+            record.final,
+            max_missing=math.inf if self._options.accept_unindexed else 0,
+            rebuild=True,
+        )
+        if not cutover.done:
+            return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.coverage)
+        _ = yield from drop(self._lease, active.name, (record.name,))
+        return IndexResult(planned.name, planned.model, IndexOutcome.REBUILT, cutover.coverage)
 
     def _build(self, record: IndexRecord, index: Index) -> Op[str]:
         return build_beside(self._lease, record.name, index)

@@ -20,9 +20,16 @@ from redstart.migrations.indexes.preflight import (
     supports_path_filters,
 )
 from redstart.migrations.indexes.record_writer import write_record
-from redstart.migrations.indexes.rollback import after_undo, before_undo, drop_unused, remove_created, unused
+from redstart.migrations.indexes.rollback import after_undo, before_undo, remove_created
 from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records, shown
-from redstart.migrations.indexes.swap import CutoverResult, create_index, drop, remove_alias
+from redstart.migrations.indexes.swap import (
+    CutoverResult,
+    create_index,
+    drop,
+    drop_unused,
+    remove_alias,
+    unused,
+)
 from redstart.migrations.lease import Lease, ServerRestartedError, acquire, under_lease
 from redstart.migrations.server_checks import require_search, require_server, server_facts
 from redstart.next_steps import Command, Hint
@@ -106,7 +113,10 @@ class IndexMigration:
         """
         yield from _require_fit()
         facts = yield from require_migratable(
-            planned, keep_old_index=options.keep_old_index, definitions=not options.one_by_one
+            planned,
+            keep_old_index=options.keep_old_index,
+            rebuild=options.rebuild,
+            definitions=not options.one_by_one,
         )
         filters = yield from supports_path_filters(facts.json)
 
@@ -243,6 +253,27 @@ class IndexMigration:
             return dropped
 
         return (yield from self._leased(work))
+
+    def drop(self, names: Collection[str]) -> Op[None]:
+        """Drop the indexes of these names, and those built for them. Documents stay. Safe to repeat.
+
+        The record of an index that existed before Redstart is kept: a rollback restores that index.
+
+        Effects: scripts for each index.
+        """
+        yield from _require_fit()
+
+        def work(lease: Lease) -> Op[None]:
+            records = yield from read_records()
+            for name in names:
+                record = records.get(name)
+                if record is not None and record.created:
+                    _ = yield from remove_created(lease, record)
+                _ = yield from remove_alias(lease, name)
+                for index in (name, *(yield from unused(name))):
+                    _ = yield from drop(lease, index, ())
+
+        yield from self._leased(work)
 
     def remove(self, names: Collection[str]) -> Op[None]:
         """Drop the indexes of these names, also those that another tool created. Safe to repeat.

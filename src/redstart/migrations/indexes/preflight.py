@@ -58,21 +58,28 @@ class IndexEstimate:
 
 
 def estimate_builds(
-    planned: Iterable[PlannedIndex], *, keep_old_index: bool = False
+    planned: Iterable[PlannedIndex], *, keep_old_index: bool = False, rebuild: bool = False
 ) -> Op[list[IndexEstimate]]:
-    """Estimate each active index that has to change. A few reads for each; nothing is written."""
+    """Estimate each active index that has to change. A few reads for each; nothing is written.
+
+    Args:
+        rebuild: whether those that match their models are replaced, too.
+    """
     records = yield from read_records()
     result = []
     for declared in planned:
         found = yield from find_index(declared.name)
         one = with_options_of(declared, previous_index(records.get(declared.name), found))
-        if found is None or same_definition(found.index, one.index):
+        if found is None or (not rebuild and same_definition(found.index, one.index)):
             continue
         record = records.get(one.name)
         legacy = found.index if record is None else record.legacy
         copied = [found.index] if keep_old_index and found.name == one.name else []
         share = max((100 if found.filled_percent is None else found.filled_percent) / 100, _LEAST_SHARE)
-        missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
+        if same_definition(found.index, one.index):
+            missing = 1
+        else:
+            missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
         result.append(
             IndexEstimate(
                 name=one.name,
@@ -109,11 +116,16 @@ _PROBE = "redstart:indexes:probe:"
 
 
 def require_migratable(
-    planned: Sequence[PlannedIndex], *, keep_old_index: bool, definitions: bool = True
+    planned: Sequence[PlannedIndex],
+    *,
+    keep_old_index: bool,
+    rebuild: bool = False,
+    definitions: bool = True,
 ) -> Op[ServerFacts]:
     """Return facts of the server, unless a run over these indexes is refused.
 
     Args:
+        rebuild: whether indexes that match their models are replaced, too.
         definitions: whether one rejected definition refuses the whole run.
 
     Raises:
@@ -126,7 +138,7 @@ def require_migratable(
         yield from require_definitions(planned)
     facts = yield from server_facts()
     yield from require_safe_rollback(facts, planned)
-    yield from require_index_memory(facts, planned, keep_old_index=keep_old_index)
+    yield from require_index_memory(facts, planned, keep_old_index=keep_old_index, rebuild=rebuild)
     return facts
 
 
@@ -144,6 +156,19 @@ def require_own_names(planned: Iterable[PlannedIndex]) -> Op[None]:
             and not _overlap(found.index, one.index)
         ):
             raise _in_use(one, one.name, found)
+
+
+def require_safe_drop(planned: Iterable[PlannedIndex]) -> Op[None]:
+    """Raise MigrationError if a name belongs to an unrelated index, or its index cannot be dropped safely.
+
+    A few reads for each.
+    """
+    planned = list(planned)
+    yield from require_own_names(planned)
+    for one in planned:
+        found = yield from find_index(one.name)
+        if found is not None and not is_built_name(one.name, found.name):
+            yield from require_droppable(found)
 
 
 def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> Op[None]:
@@ -242,14 +267,13 @@ def require_safe_rollback(facts: ServerFacts, planned: Iterable[PlannedIndex]) -
 
 
 def require_index_memory(
-    facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old_index: bool
+    facts: ServerFacts, planned: Iterable[PlannedIndex], *, keep_old_index: bool, rebuild: bool = False
 ) -> Op[None]:
     """Raise UnsafeServerError if maxmemory leaves no room for the indexes to build. Some reads for each."""
     if not facts.limit_bytes:
         return
-    needed = sum(
-        one.megabytes for one in (yield from estimate_builds(planned, keep_old_index=keep_old_index))
-    )
+    estimates = yield from estimate_builds(planned, keep_old_index=keep_old_index, rebuild=rebuild)
+    needed = sum(one.megabytes for one in estimates)
     free = facts.free_bytes / 1e6
     if needed > free:
         raise UnsafeServerError(

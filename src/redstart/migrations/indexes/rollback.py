@@ -4,20 +4,20 @@ import math
 import shlex
 from collections.abc import Sequence
 
-from redstart.commands.search import ft_list
-from redstart.effects import Op, call
+from redstart.effects import Op
 from redstart.errors import MigrationError
-from redstart.migrations.indexes.build import find_index, try_index
+from redstart.migrations.indexes.build import try_index
 from redstart.migrations.indexes.damage import mark_settled
 from redstart.migrations.indexes.dual_format import dual_format_index
 from redstart.migrations.indexes.lifecycle import IndexEvent, IndexState
 from redstart.migrations.indexes.record_writer import record_kept, remove_record, write_record
-from redstart.migrations.indexes.state import RECORDS, IndexRecord, is_built_name
+from redstart.migrations.indexes.state import RECORDS, IndexRecord
 from redstart.migrations.indexes.swap import (
     CutoverResult,
     Prepared,
     cut_over,
     drop,
+    drop_unused,
     finish,
     prepare,
     remove_alias,
@@ -139,27 +139,3 @@ def remove_created(lease: Lease, record: IndexRecord) -> Op[CutoverResult]:
     _ = yield from drop_unused(lease, record)
     yield from remove_record(lease, record, IndexEvent.DROP_CREATED)
     return CutoverResult(None, done=True, is_dropped=True)
-
-
-def unused(name: str) -> Op[list[str]]:
-    """Return the indexes that were built for a name and that it does not point to. Two reads."""
-    active = yield from find_index(name)
-    return [
-        index
-        for index in sorted((yield from call(ft_list())))
-        if is_built_name(name, index) and (active is None or active.name != index)
-    ]
-
-
-def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
-    """Drop the indexes that were built for a name and are not active; return their names.
-
-    This includes those of definitions that the models had in between.
-
-    Effects: a script for each, which checks whether the index is active. Safe to repeat.
-    """
-    dropped = []
-    for name in sorted((yield from call(ft_list()))):
-        if is_built_name(record.name, name) and (yield from drop(lease, name, (record.name,))):
-            dropped.append(name)
-    return dropped

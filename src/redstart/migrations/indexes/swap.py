@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from redstart.commands.scripts import Script, load
-from redstart.commands.search import name_bytes
-from redstart.effects import Op
+from redstart.commands.search import ft_list, name_bytes
+from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import MAX_WORDS, build_beside, find_built, find_index, try_definition
 from redstart.migrations.indexes.coverage import Coverage, check_coverage
 from redstart.migrations.indexes.plan import pending_attributes
-from redstart.migrations.indexes.state import IndexRecord, hash_key, schema_key, shown
+from redstart.migrations.indexes.state import IndexRecord, hash_key, is_built_name, schema_key, shown
 from redstart.migrations.lease import Lease
 from redstart.next_steps import Command, Hint
 from redstart.search.schema import Index
@@ -57,6 +57,30 @@ def drop(lease: Lease, index: str, names: Iterable[str]) -> Op[bool]:
     if outcome == b"dropped":
         logger.info("The index %s was dropped.", shown(index))
     return outcome != b"active"
+
+
+def unused(name: str) -> Op[list[str]]:
+    """Return the indexes that were built for a name and that it does not point to. Two reads."""
+    active = yield from find_index(name)
+    return [
+        index
+        for index in sorted((yield from call(ft_list())))
+        if is_built_name(name, index) and (active is None or active.name != index)
+    ]
+
+
+def drop_unused(lease: Lease, record: IndexRecord) -> Op[list[str]]:
+    """Drop the indexes that were built for a name and are not active; return their names.
+
+    This includes those of definitions that the models had in between.
+
+    Effects: a script for each, which checks whether the index is active. Safe to repeat.
+    """
+    dropped = []
+    for name in sorted((yield from call(ft_list()))):
+        if is_built_name(record.name, name) and (yield from drop(lease, name, (record.name,))):
+            dropped.append(name)
+    return dropped
 
 
 def remove_alias(lease: Lease, name: str) -> Op[bool]:
@@ -121,15 +145,16 @@ def prepare(
 ) -> Op[Prepared]:
     """Build an index of the wanted definition, and check its coverage. See `switch`."""
     info = yield from find_index(record.name)
-    name, built = yield from find_built(record.name, wanted)
-    if info is not None and (info.name == name or not rebuild) and same_definition(info.index, wanted):
-        return Prepared(info.name, info.name, None, accepted=True, is_new=False)
     active = None if info is None else info.name
-    coverage = yield from _build_and_check(lease, record, wanted, active)
+    if info is not None and not rebuild and same_definition(info.index, wanted):
+        return Prepared(info.name, info.name, None, accepted=True, is_new=False)
+    except_name = active if rebuild else None
+    name, built = yield from find_built(record.name, wanted, except_name=except_name)
+    coverage = yield from _build_and_check(lease, record, wanted, active, except_name)
     if active is not None and coverage.missing > max_missing and _should_hold_all(record, wanted):
         # The server's scan misses a document that is renamed meanwhile; only a write adds it to the index.
         _ = yield from drop(lease, name, (record.name,))
-        coverage = yield from _build_and_check(lease, record, wanted, active)
+        coverage = yield from _build_and_check(lease, record, wanted, active, except_name)
     accepted = active is None or coverage.missing <= max_missing
     return Prepared(name, active, coverage, accepted, is_new=built is None)
 
@@ -153,7 +178,7 @@ def cut_over(
 
     Args:
         max_missing: number of documents that may drop out of query results; `math.inf` accepts all.
-        rebuild: whether to replace also an active index of this definition that another tool created.
+        rebuild: whether to replace also an active index of this definition.
 
     Raises:
         LeaseLostError, MigrationError: see `build_beside` and `swap`.
@@ -165,8 +190,10 @@ def cut_over(
     return (yield from finish(lease, record, prepared))
 
 
-def _build_and_check(lease: Lease, record: IndexRecord, wanted: Index, active: str | None) -> Op[Coverage]:
-    name = yield from build_beside(lease, record.name, wanted)
+def _build_and_check(
+    lease: Lease, record: IndexRecord, wanted: Index, active: str | None, except_name: str | None
+) -> Op[Coverage]:
+    name = yield from build_beside(lease, record.name, wanted, except_name=except_name)
     # By the name that queries use: a line break in the index's own is not shown as such. If the name points to
     # another index meanwhile, the swap fails.
     return (yield from check_coverage(lease.keep, name, None if active is None else record.name, record))
