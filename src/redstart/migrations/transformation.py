@@ -95,6 +95,10 @@ MakeEdits: TypeAlias = Callable[[bytes, list[Any], list[Any], list[Any]], T]
 PlainConverter: TypeAlias = Callable[[bytes, Sequence[bytes | None]], T | None]
 """Makes the edits of a hash from its key and the values at its paths; None if one is not an exact conversion."""
 
+PlainClassifier: TypeAlias = Callable[[Sequence[bytes | None]], tuple[int, ...] | None]
+"""Returns for the value at each path of a hash: 0 absent, 1 convertible and of the default style, 2 convertible and of
+the other style, 3 converted. None if one is anything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -217,6 +221,13 @@ class Transformation(ABC):
 
         Its edits have to equal those of `convert_hash` for every value in every failure mode. None without one.
         """
+        return None
+
+    def plain_classifier(
+        self,
+        paths: Sequence[ValuePath],  # noqa: ARG002 - only a faster classifier needs them
+    ) -> PlainClassifier | None:
+        """Return a faster classifier for the hashes that `plain_converter` converts. None without one."""
         return None
 
     @abstractmethod

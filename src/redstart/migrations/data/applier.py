@@ -312,6 +312,8 @@ def _sorted_out(
 def _byte_size(document: DocumentEdits) -> int:
     if document.flat is not None:
         return sum(map(len, document.flat[3:]))
+    if document.compact is not None:
+        return document.compact.byte_size
     size = document.guarded_bytes // _GUARDED_BYTES_PER_BYTE
     return size + sum(map(_edit_bytes, document.edits))
 
@@ -329,6 +331,8 @@ def _nested_wire(
     document: DocumentEdits, processed: ProcessedDocuments | None, marks: ProcessedDocuments | None
 ) -> list[object]:
     """Return a document that is not plain as apply.lua takes it: changes of edits first, then quarantine targets."""
+    if document.compact is not None and processed is None:
+        return document.compact.wire(marks)
     guards = [[path, digest or False] for path, digest in document.guards]
     counts = [document.converted, document.lossy, document.count]
     entry = [] if processed is None else list(processed.part_and_member(document.key))

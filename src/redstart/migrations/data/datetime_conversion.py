@@ -5,6 +5,7 @@ left unchanged, too, with the reason. The rules are the same for hashes and JSON
 inside JSON strings, which are text.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ from redstart.migrations.transformation import (
     Conversion,
     MakeEdits,
     Outcome,
+    PlainClassifier,
     PlainConverter,
     Settings,
     Texts,
@@ -337,6 +339,8 @@ class DatetimeConversion(Transformation):
                     continue
                 written = number_of_written_text(raw, kind, naive_timezone)
                 if written is None:
+                    if _is_plainly_converted(raw, kind):
+                        continue
                     return None
                 names.append(name)
                 old.append(raw)
@@ -344,6 +348,28 @@ class DatetimeConversion(Transformation):
             return make(key, names, old, new)
 
         return convert
+
+    def plain_classifier(self, paths: Sequence[ValuePath]) -> PlainClassifier:
+        """Return the classifier of hashes that hold only text as isoformat() writes it, and numbers in seconds."""
+        kinds = [_kind_of(path.kind) for path in paths]
+        naive_timezone = self.naive_timezone
+
+        def classify(stored: Sequence[bytes | None]) -> tuple[int, ...] | None:
+            found: list[int] = []
+            for kind, raw in zip(kinds, stored, strict=True):
+                if raw is None:
+                    found.append(0)
+                    continue
+                written = number_of_written_text(raw, kind, naive_timezone)
+                if written is not None:
+                    found.append(1 if written[1] else 2)
+                elif _is_plainly_converted(raw, kind):
+                    found.append(3)
+                else:
+                    return None
+            return tuple(found)
+
+        return classify
 
     def convert_back(
         self, raw: bytes, path: ValuePath, storage: Storage, *, is_default_style: bool
@@ -378,6 +404,16 @@ class DatetimeConversion(Transformation):
             return True
         distance = microseconds_from_number(stored.decode()) - microseconds_from_number(sent.decode())
         return abs(distance) <= _MAX_ROUNDING_MICROSECONDS
+
+
+_is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch
+
+
+def _is_plainly_converted(raw: bytes, kind: TemporalKind) -> bool:
+    """Return whether a value of a hash is a number in seconds, in an easy case: `_convert_number` has the last word."""
+    if _is_near_number(raw) is None:
+        return False
+    return kind is not _DATE or float(raw) % SECONDS_PER_DAY == 0
 
 
 def _kind_of(kind: str) -> TemporalKind:

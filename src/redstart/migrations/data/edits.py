@@ -1,11 +1,13 @@
 """The planned values of a document as read, and the edits to make."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from redstart.mapping.value_paths import Location, ValuePath
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import Edit
+from redstart.migrations.data.processed_documents import ProcessedDocuments
+from redstart.migrations.transformation import Edit, EditSet
 from redstart.values.lossless_json import JsonValue
 
 
@@ -84,6 +86,29 @@ def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
 
 
+class CompactEdits(ABC):
+    """The edits of one document in the form of a fast path. They are equal to those of the general path."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def byte_size(self) -> int:
+        """About how many bytes the server reads and writes for these edits."""
+
+    @abstractmethod
+    def edit_set(self) -> EditSet:
+        """Return the edits."""
+
+    @abstractmethod
+    def wire(self, marks: ProcessedDocuments | None) -> list[Any]:
+        """Return the document as apply.lua takes it."""
+
+    @abstractmethod
+    def entry(self) -> list[Any]:
+        """Return the document as an entry of the undo log has it."""
+
+
 class DocumentEdits:
     """All edits of one document, applied together or not at all.
 
@@ -97,10 +122,12 @@ class DocumentEdits:
         marks: what the script records with the edits.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
+        compact: the edits in the form of another fast path, or None.
     """
 
     __slots__ = (
         "_edits",
+        "compact",
         "count",
         "flat",
         "guarded_bytes",
@@ -115,6 +142,7 @@ class DocumentEdits:
 
     count: int
     flat: list[Any] | None
+    compact: CompactEdits | None
     unchanged: Sequence[tuple[Location, bytes | None]]
     marks: Sequence[bytes]
     _edits: list[Edit] | None
@@ -157,20 +185,35 @@ class DocumentEdits:
         document.guarded_bytes = 0
         document.large = document.is_atomic = False
         document.unchanged = document.marks = ()
+        document.compact = None
         document.count = number = len(names)
         document.flat = [key, b"plain", number, *names, *old, *new]
         return document
 
+    @classmethod
+    def of_compact(cls, key: bytes, count: int, compact: CompactEdits) -> "DocumentEdits":
+        """Return the edits of a hash that are applied by one script, in the form of a fast path."""
+        document = cls.__new__(cls)
+        document.key, document.json, document.guards, document._edits = key, False, [], None
+        document.guarded_bytes, document.large, document.is_atomic = 0, False, True
+        document.unchanged = document.marks = ()
+        document.count, document.flat, document.compact = count, None, compact
+        return document
+
     @property
     def edits(self) -> list[Edit]:
-        """The edits, one for each value; of a plain document, made on first access, which is rare."""
+        """The edits, one for each value; those of a fast path are made on first access, which is rare."""
         if self._edits is None:
-            self._edits = edits_of_flat(self.flat or ())
+            if self.compact is None:
+                self._edits = edits_of_flat(self.flat or ())
+            else:
+                edits, self.unchanged, self.marks = self.compact.edit_set()
+                self._edits = list(edits)
         return self._edits
 
     @edits.setter
     def edits(self, edits: list[Edit]) -> None:
-        self._edits, self.count, self.flat = edits, len(edits), None
+        self._edits, self.count, self.flat, self.compact = edits, len(edits), None, None
 
     @property
     def converted(self) -> int:
