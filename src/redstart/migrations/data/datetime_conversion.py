@@ -21,10 +21,12 @@ from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import (
     Conversion,
+    ConvertJson,
     MakeEdits,
     Outcome,
     PlainClassifier,
     PlainConverter,
+    PlainValue,
     Settings,
     Texts,
     Transformation,
@@ -371,6 +373,31 @@ class DatetimeConversion(Transformation):
 
         return classify
 
+    def plain_json_converter(self, path: ValuePath) -> ConvertJson:
+        """Return the converter of text as isoformat() writes it; numbers in seconds and nulls stay."""
+        kind, naive_timezone = _kind_of(path.kind), self.naive_timezone
+
+        def convert(value: Any) -> PlainValue | None:
+            if type(value) is str:
+                written = (
+                    number_of_written_text(value.encode(), kind, naive_timezone) if value.isascii() else None
+                )
+                if written is None:
+                    return None
+                number, naive = written
+                # Below one second, servers may write an exponent.
+                is_small = number[:2] == b"0." or number[:3] == b"-0." or b"e" in number
+                if is_small and number != b"0.0":
+                    return None
+                return (1 if naive else 2), number
+            if value is None:
+                return 4, None
+            if (type(value) is float or type(value) is int) and -_NEAR_SECONDS < value < _NEAR_SECONDS:
+                return (3, None) if kind is not _DATE or value % SECONDS_PER_DAY == 0 else None
+            return None
+
+        return convert
+
     def convert_back(
         self, raw: bytes, path: ValuePath, storage: Storage, *, is_default_style: bool
     ) -> bytes | None:
@@ -406,6 +433,7 @@ class DatetimeConversion(Transformation):
         return abs(distance) <= _MAX_ROUNDING_MICROSECONDS
 
 
+_NEAR_SECONDS = 10_000_000_000
 _is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch
 
 

@@ -12,6 +12,7 @@ from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.document_transformation import DocumentTransformation
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.hash_shapes import HashShapes
+from redstart.migrations.data.plain_json import PlainJson
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.transformation import Outcome, Transformation
 from redstart.values.types import Storage
@@ -90,7 +91,8 @@ class PlainDocuments:
 def fast_path_of(model: PlannedModel, transformation: Transformation) -> FastPath | None:
     """Return the fast path for the documents of a model; None if there is none."""
     if model.storage is Storage.JSON:
-        return None
+        plain = PlainJson.of(model, transformation.plain_json_converter)
+        return None if plain is None else _of_json(model, plain)
     if isinstance(transformation, DocumentTransformation):
         constants = transformation.constants_of_moves(model.key_prefix)
         return None if constants is None else _of_shapes(HashShapes(model, transformation, constants))
@@ -105,13 +107,22 @@ def _of_shapes(shapes: HashShapes) -> FastPath:
     )
 
 
-ABSENT, DEFAULT_STYLE, OTHER_STYLE, CONVERTED = range(4)
-"""What a plain value is; see `Transformation.plain_classifier`."""
+def _of_json(model: PlannedModel, plain: PlainJson) -> FastPath:
+    return FastPath(
+        plain.edits,
+        plain.group,
+        lambda values: [(model.paths[number], *_OUTCOMES[kind]) for number, kind in values],
+    )
+
+
+ABSENT, DEFAULT_STYLE, OTHER_STYLE, CONVERTED, NULL = range(5)
+"""What a plain value is; see `PlainClassifier` and `PlainValue`."""
 
 _OUTCOMES = {
     DEFAULT_STYLE: (Outcome.CONVERTIBLE, True),
     OTHER_STYLE: (Outcome.CONVERTIBLE, False),
     CONVERTED: (Outcome.ALREADY, None),
+    NULL: (Outcome.NULL, None),
 }
 
 

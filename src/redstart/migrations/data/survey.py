@@ -226,7 +226,7 @@ def classify_page(
     ]
 
 
-_PLAIN_OUTCOMES = (Outcome.CONVERTIBLE, Outcome.ALREADY)
+_PLAIN_OUTCOMES = (Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL)
 
 _Seen = tuple[StoredDocument, StoredValue, Conversion]
 
