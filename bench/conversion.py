@@ -1,16 +1,19 @@
-"""Compare Redstart's conversion with a one-by-one loop: the same documents, one server, one run.
+"""Compare Redstart's conversion with hand-written programs: the same documents, one server, one run.
 
-    python -m bench.conversion [--documents 50000] [--repeats 3] [--json]
+    python -m bench.conversion [--documents 50000] [--repeats 3] [--only json] [--without-loop] [--json]
 
-The loop works like a short script, and like redis-om's own migration: redis-py with hiredis, one connection, SCAN,
-then a read and a write for each document. It only converts. A Redstart run has an initial scan, a pass that converts,
-and a pass that verifies; the converting pass writes the undo log, saves checkpoints, and compares before it writes.
-Both figures of Redstart are printed: of the converting pass alone, which does the work of the loop, and of the whole
-run.
+There are two programs, both with redis-py, hiredis and one connection. `loop` works like a short script, and like
+redis-om's own migration: SCAN, then a read and a write for each document. `pipeline` reads a page of documents with
+one pipeline, and writes it with another: the fastest that redis-py can do in a few lines, and without any safety. A
+document that another client changes between read and write loses that change; nothing can be undone or resumed.
 
-The loop waits for two answers per document, so its rate is that of the round trips of one machine at one moment:
-other work that keeps the processors awake makes it up to twice as fast. Redstart works at the same time as the
-server, needs two processors for that, and gets slower when others use them. Compare rates of an idle machine.
+The programs only convert. A Redstart run has an initial scan, a pass that converts, and a pass that verifies; the
+converting pass writes the undo log, saves checkpoints, and compares before it writes. Both figures of Redstart are
+given: those of the converting pass alone, which does the work of the programs, and those of the whole run.
+
+Wall time depends on what else the machine does, and so does the ratio: Redstart works at the same time as the server,
+and needs two processors for that. CPU seconds of client and server are steadier; their sum is what a machine with one
+processor would need. Compare wall time of an idle machine only.
 
 Each measurement is a process of its own, so that its peak memory is its own. They take turns.
 """
@@ -27,33 +30,53 @@ from dataclasses import asdict, dataclass
 import redis
 
 from bench.documents import WORKLOADS, Workload, load
-from bench.measured import Measurement, measure_loop, measure_redstart
+from bench.measured import Cost, Measurement, measure_loop, measure_pipeline, measure_redstart
 from redstart.devserver.process import EmbeddedServer
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """Medians of some repeats.
+
+    Attributes:
+        rate: documents per second.
+        client, server: microseconds of CPU time a document.
+    """
+
+    rate: float
+    client: float
+    server: float
+
+    @classmethod
+    def of(cls, costs: Iterable[Cost], documents: int) -> "Rate":
+        """Return the medians of some costs of the same work."""
+        found = list(costs)
+        return cls(
+            documents / statistics.median(cost.wall for cost in found),
+            statistics.median(cost.client for cost in found) / documents * 1e6,
+            statistics.median(cost.server for cost in found) / documents * 1e6,
+        )
+
+    @property
+    def cpu(self) -> float:
+        """Microseconds of CPU time a document, of client and server together."""
+        return self.client + self.server
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """Medians of some repeats. Rates are in documents per second."""
+    """The rates of all programs on one kind of documents."""
 
     workload: str
     documents: int
-    loop_rate: float
-    convert_rate: float
-    whole_rate: float
-    loop_peak_bytes: int
-    redstart_peak_bytes: int
+    rates: dict[str, Rate]
+    peak_bytes: dict[str, int]
     journal_bytes_per_document: float
-    server_microseconds_per_document: float
 
-    @property
-    def convert_ratio(self) -> float:
-        """How many times the loop's rate the convert pass reaches."""
-        return self.convert_rate / self.loop_rate
-
-    @property
-    def whole_ratio(self) -> float:
-        """How many times the loop's rate the whole run reaches."""
-        return self.whole_rate / self.loop_rate
+    def ratios(self, program: str) -> dict[str, float]:
+        """Return how many times the speed of the pipeline a program has: in wall time, and in CPU time."""
+        one, pipeline = self.rates[program], self.rates["pipeline"]
+        return {"wall": one.rate / pipeline.rate, "cpu": pipeline.cpu / one.cpu}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
     with EmbeddedServer(port=free_port()) as server:  # TCP, as an application has it
         for workload in WORKLOADS:
             if options.only in (None, workload.name):
-                found.append(compare(server.url, workload, options.documents, options.repeats))
+                found.append(compare(server.url, workload, options))
     if options.json:
         print(json.dumps([_as_json(comparison) for comparison in found], indent=2))
     else:
@@ -77,28 +100,26 @@ def free_port() -> int:
         return port
 
 
-def compare(url: str, workload: Workload, documents: int, repeats: int) -> Comparison:
-    """Measure one workload, the loop and Redstart taking turns on the same server."""
-    loops, runs = [], []
-    for number in range(repeats):
-        loops.append(_measured(measure_loop, url, workload, documents))
-        runs.append(_measured(measure_redstart, url, workload, documents))
-        print(
-            f"{workload.name} {number + 1}/{repeats}: loop {documents / loops[-1].convert_seconds:,.0f}/s, "
-            f"convert pass {documents / runs[-1].convert_seconds:,.0f}/s",
-            file=sys.stderr,
-        )
-    return Comparison(
-        workload=workload.name,
-        documents=documents,
-        loop_rate=documents / _median(loop.convert_seconds for loop in loops),
-        convert_rate=documents / _median(run.convert_seconds for run in runs),
-        whole_rate=documents / _median(run.whole_seconds for run in runs),
-        loop_peak_bytes=int(_median(loop.peak_bytes for loop in loops)),
-        redstart_peak_bytes=int(_median(run.peak_bytes for run in runs)),
-        journal_bytes_per_document=_median(run.journal_bytes for run in runs) / documents,
-        server_microseconds_per_document=_median(run.server_cpu_seconds for run in runs) / documents * 1e6,
-    )
+def compare(url: str, workload: Workload, options: argparse.Namespace) -> Comparison:
+    """Measure one workload; the programs take turns on the same server."""
+    documents = options.documents
+    programs = {"loop": measure_loop, "pipeline": measure_pipeline, "redstart": measure_redstart}
+    if options.without_loop:
+        del programs["loop"]
+    found: dict[str, list[Measurement]] = {name: [] for name in programs}
+    for number in range(options.repeats):
+        for name, measure in programs.items():
+            found[name].append(_measured(measure, url, workload, documents))
+        shown = (f"{name} {documents / runs[-1].convert.wall:,.0f}/s" for name, runs in found.items())
+        print(f"{workload.name} {number + 1}/{options.repeats}: {', '.join(shown)}", file=sys.stderr)
+    runs = found.pop("redstart")
+    rates = {name: Rate.of((one.whole for one in each), documents) for name, each in found.items()}
+    rates["convert pass"] = Rate.of((run.convert for run in runs), documents)
+    rates["whole run"] = Rate.of((run.whole for run in runs), documents)
+    peaks = {name: max(one.peak_bytes for one in each) for name, each in found.items()}
+    peaks["whole run"] = max(run.peak_bytes for run in runs)
+    journal = statistics.median(run.journal_bytes for run in runs) / documents
+    return Comparison(workload.name, documents, rates, peaks, journal)
 
 
 def _measured(
@@ -112,45 +133,34 @@ def _measured(
         return process.apply(measure, (url, workload.name, documents))
 
 
-def _median(numbers: Iterable[float]) -> float:
-    return statistics.median(numbers)
-
-
 def _as_json(comparison: Comparison) -> dict[str, object]:
-    return {
-        **asdict(comparison),
-        "convert_ratio": comparison.convert_ratio,
-        "whole_ratio": comparison.whole_ratio,
-    }
+    ratios = {name: comparison.ratios(name) for name in comparison.rates}
+    return {**asdict(comparison), "ratios": ratios}
 
 
 def _table(found: list[Comparison]) -> list[str]:
-    lines = ["documents per second, medians", ""]
-    names = ("", "documents", "one by one", "convert pass", "ratio", "whole run", "ratio")
-    lines.append("".join(f"{name:>14}" for name in names))
+    lines = ["Speed relative to the pipeline, which has no safety (1 is equal, more is faster); medians", ""]
+    names = ("wall time", "CPU time", "documents/s", "client us", "server us", "peak MB")
+    lines.append(f"{'':22}" + "".join(f"{name:>13}" for name in names))
     for item in found:
-        cells = (
-            item.workload,
-            f"{item.documents:,}",
-            f"{item.loop_rate:,.0f}",
-            f"{item.convert_rate:,.0f}",
-            f"{item.convert_ratio:.1f}",
-            f"{item.whole_rate:,.0f}",
-            f"{item.whole_ratio:.1f}",
-        )
-        lines.append("".join(f"{cell:>14}" for cell in cells))
+        for name, rate in item.rates.items():
+            ratios, peak = item.ratios(name), item.peak_bytes.get(name)
+            cells = (
+                f"{ratios['wall']:.2f}",
+                f"{ratios['cpu']:.2f}",
+                f"{rate.rate:,.0f}",
+                f"{rate.client:.1f}",
+                f"{rate.server:.1f}",
+                "" if peak is None else f"{peak / 1e6:.0f}",
+            )
+            lines.append(f"{item.workload + ' ' + name:22}" + "".join(f"{cell:>13}" for cell in cells))
     lines += [
         "",
-        "The whole run is census, convert pass and verifying pass. Memory is the client's peak.",
-        "",
+        "us: microseconds of CPU time a document. The whole run is census, convert pass and verification.",
     ]
-    for item in found:
-        lines.append(
-            f"{item.workload}: {item.redstart_peak_bytes / 1e6:.0f} MB "
-            f"(one by one {item.loop_peak_bytes / 1e6:.0f} MB), "
-            f"undo log {item.journal_bytes_per_document:.0f} bytes a document, "
-            f"server {item.server_microseconds_per_document:.1f} us a document in the whole run"
-        )
+    lines += [
+        f"{item.workload}: undo log {item.journal_bytes_per_document:.0f} bytes a document" for item in found
+    ]
     return lines
 
 
@@ -161,6 +171,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--documents", type=int, default=50_000, help="of each kind (default 50000)")
     parser.add_argument("--repeats", type=int, default=3, help="of each measurement (default 3)")
     parser.add_argument("--only", choices=[workload.name for workload in WORKLOADS], help="one kind alone")
+    parser.add_argument(
+        "--without-loop", action="store_true", help="leave out the program that takes longest"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON list on stdout")
     return parser.parse_args(arguments)
 

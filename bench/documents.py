@@ -1,4 +1,4 @@
-"""The documents that are converted, and how a one-by-one loop converts one of them."""
+"""The documents that are converted, and how hand-written programs convert one of them."""
 
 import json
 from collections.abc import Callable
@@ -24,13 +24,15 @@ class Workload:
 
     Attributes:
         write: the command that stores the document of a number.
-        convert_one: what the loop does with one key: read, convert, write.
+        read: the command with which a hand-written program reads the document of a key.
+        converted: the command that stores the converted document, from its key and the reply.
     """
 
     name: str
     plan: Plan
     write: Callable[[int], tuple[Any, ...]]
-    convert_one: Callable[[Client, bytes], None]
+    read: Callable[[bytes], tuple[Any, ...]]
+    converted: Callable[[bytes, Any], tuple[Any, ...]]
 
 
 def load(client: Client, workload: Workload, documents: int) -> None:
@@ -62,10 +64,13 @@ def _write_hash(number: int) -> tuple[Any, ...]:
     return ("HSET", _key(number), *fields, *moments)
 
 
-def _convert_hash(client: Client, key: bytes) -> None:
-    fields: dict[bytes, bytes] = client.hgetall(key)
-    changed = {name: _seconds(fields[name].decode()) for name in (b"created_at", b"updated_at")}
-    client.hset(key, mapping=changed)
+def _read_hash(key: bytes) -> tuple[Any, ...]:
+    return ("HMGET", key, "created_at", "updated_at")
+
+
+def _converted_hash(key: bytes, values: Any) -> tuple[Any, ...]:
+    created_at, updated_at = (_seconds(value.decode()) for value in values)
+    return ("HSET", key, "created_at", created_at, "updated_at", updated_at)
 
 
 def _write_json(number: int) -> tuple[Any, ...]:
@@ -83,17 +88,20 @@ def _write_json(number: int) -> tuple[Any, ...]:
     return ("JSON.SET", _key(number), "$", json.dumps(document))
 
 
-def _convert_json(client: Client, key: bytes) -> None:
-    document = json.loads(client.execute_command("JSON.GET", key))
+def _read_json(key: bytes) -> tuple[Any, ...]:
+    return ("JSON.GET", key)
+
+
+def _converted_json(key: bytes, text: Any) -> tuple[Any, ...]:
+    document = json.loads(text)
     for owner, name in (
         (document, "created_at"),
         (document, "updated_at"),
         (document["shipment"], "shipped_at"),
+        *((line, "added_at") for line in document["lines"]),
     ):
         owner[name] = _seconds(owner[name])
-    for line in document["lines"]:
-        line["added_at"] = _seconds(line["added_at"])
-    client.execute_command("JSON.SET", key, "$", json.dumps(document))
+    return ("JSON.SET", key, "$", json.dumps(document))
 
 
 def _plan(storage: Storage, *paths: tuple[str | Each, ...]) -> Plan:
@@ -104,7 +112,13 @@ def _plan(storage: Storage, *paths: tuple[str | Each, ...]) -> Plan:
     )
 
 
-HASHES = Workload("hash", _plan(Storage.HASH, ("created_at",), ("updated_at",)), _write_hash, _convert_hash)
+HASHES = Workload(
+    "hash",
+    _plan(Storage.HASH, ("created_at",), ("updated_at",)),
+    _write_hash,
+    _read_hash,
+    _converted_hash,
+)
 JSON_DOCUMENTS = Workload(
     "json",
     _plan(
@@ -115,7 +129,8 @@ JSON_DOCUMENTS = Workload(
         ("lines", Each.ITEM, "added_at"),
     ),
     _write_json,
-    _convert_json,
+    _read_json,
+    _converted_json,
 )
 WORKLOADS = (HASHES, JSON_DOCUMENTS)
 """Hashes with two datetimes each; JSON documents with five, two of them in a list. No index."""

@@ -81,7 +81,7 @@ def measure(workload: Workload, documents: int, *, indexed: bool) -> Row:
         if indexed:
             _index(client, workload)
         predicted = _in_a_process(predict, server.url, workload.name)
-        actual = _in_a_process(measure_redstart, server.url, workload.name, documents).whole_seconds
+        actual = _in_a_process(measure_redstart, server.url, workload.name, documents).whole.wall
     return Row(workload.name, indexed, documents, **asdict(predicted), actual=actual)
 
 

@@ -18,7 +18,7 @@ import redis
 
 from bench.conversion import free_port
 from bench.documents import WORKLOADS, load
-from bench.measured import Measurement, measure_redstart, peak_bytes
+from bench.measured import Cost, Measurement, measure_redstart, peak_bytes
 from redstart.cli.session import tune_garbage_collector
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import Context, Monitor
@@ -48,7 +48,13 @@ def main(arguments: list[str] | None = None) -> None:
             renames.append(_measured(server.url, options.documents, renames=True))
             print(f"{number + 1}/{options.repeats}", file=sys.stderr)
     rates = {
-        name: options.documents / statistics.median(one.whole_seconds for one in found)
+        name: options.documents / statistics.median(one.whole.wall for one in found)
+        for name, found in (("dates", dates), ("rename", renames))
+    }
+    cpu = {
+        name: statistics.median(one.whole.client + one.whole.server for one in found)
+        * 1e6
+        / options.documents
         for name, found in (("dates", dates), ("rename", renames))
     }
     report = {
@@ -56,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         "dates_rate": rates["dates"],
         "rename_rate": rates["rename"],
         "ratio": rates["rename"] / rates["dates"],
+        "cpu_microseconds": cpu,
+        "cpu_ratio": cpu["dates"] / cpu["rename"],
         "rename_peak_bytes": max(one.peak_bytes for one in renames),
     }
     if options.json:
@@ -64,6 +72,10 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{options.documents:,} hashes, documents per second, medians of whole runs")
     print(
         f"conversion of dates {rates['dates']:,.0f}, rename {rates['rename']:,.0f}, ratio {report['ratio']:.2f}"
+    )
+    print(
+        f"CPU of client and server, us a document: conversion of dates {cpu['dates']:.1f}, "
+        f"rename {cpu['rename']:.1f}, ratio {report['cpu_ratio']:.2f}"
     )
     print(f"memory of the rename: {report['rename_peak_bytes'] / 1e6:.0f} MB")
 
@@ -100,13 +112,13 @@ def measure_rename(url: str, documents: int) -> Measurement:
     token, holder = uuid.uuid4().hex, this_process()
     context = Context(DatetimeConversion.of_zone("UTC"), holder, token, time.monotonic, Monitor())
     indexes = IndexMigration(holder, token, time.monotonic, Monitor())
-    with open_sync(url) as driver:
-        began = time.perf_counter()
+    with redis.Redis.from_url(url) as client, open_sync(url) as driver:
+        began = Cost.so_far(client)
         result = driver.run(migration.run(context, RunOptions(), indexes, ExpansionOptions()))
-        seconds = time.perf_counter() - began
+        cost = Cost.so_far(client).since(began)
     assert result.data is not None
     assert result.data.converted == documents
-    return Measurement(seconds, seconds, peak_bytes(), 0, 0.0)
+    return Measurement(cost, cost, peak_bytes(), 0)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -3,6 +3,7 @@
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
@@ -21,67 +22,116 @@ SCAN_COUNT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What some work needed, in seconds: of wall time, and of CPU time of this process and of the server."""
+
+    wall: float
+    client: float
+    server: float
+
+    @classmethod
+    def so_far(cls, client: redis.Redis) -> "Cost":
+        """Return what was needed since some moment in the past."""
+        found = client.info("cpu")
+        server = float(found["used_cpu_user"]) + float(found["used_cpu_sys"])
+        return cls(time.perf_counter(), time.process_time(), server)
+
+    def since(self, before: "Cost") -> "Cost":
+        """Return what was needed between two moments."""
+        return Cost(self.wall - before.wall, self.client - before.client, self.server - before.server)
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What one process needed.
 
     Attributes:
-        convert_seconds: of the convert pass, without census and verification; of a loop: all of it.
+        convert: for the convert pass, without census and verification; of a hand-written program: all of it.
+        whole: for all.
         peak_bytes: of the process' memory, the interpreter and its libraries included.
-        server_cpu_seconds: user and system time of the server meanwhile.
     """
 
-    convert_seconds: float
-    whole_seconds: float
+    convert: Cost
+    whole: Cost
     peak_bytes: int
     journal_bytes: int
-    server_cpu_seconds: float
 
 
 def measure_loop(url: str, workload: str, documents: int) -> Measurement:
     """Convert every document one by one."""
-    convert_one = _workload(workload).convert_one
+    return _measure_program(url, documents, _workload(workload), _convert_one_by_one)
+
+
+def measure_pipeline(url: str, workload: str, documents: int) -> Measurement:
+    """Convert a page of documents with two pipelines: one that reads, one that writes. Nothing else is safe, either."""
+    return _measure_program(url, documents, _workload(workload), _convert_in_pipelines)
+
+
+def _measure_program(
+    url: str, documents: int, workload: Workload, convert: Callable[[redis.Redis, Workload], int]
+) -> Measurement:
     with redis.Redis.from_url(url) as client:
-        server_began = _server_cpu_seconds(client)
-        began = time.perf_counter()
-        done = 0
-        for key in client.scan_iter(match=PREFIX + "*", count=SCAN_COUNT):
-            convert_one(client, key)
-            done += 1
-        seconds = time.perf_counter() - began
+        began = Cost.so_far(client)
+        done = convert(client, workload)
+        cost = Cost.so_far(client).since(began)
         _require(done, documents)
-        return Measurement(seconds, seconds, peak_bytes(), 0, _server_cpu_seconds(client) - server_began)
+        return Measurement(cost, cost, peak_bytes(), 0)
+
+
+def _convert_one_by_one(client: redis.Redis, workload: Workload) -> int:
+    done = 0
+    for key in client.scan_iter(match=PREFIX + "*", count=SCAN_COUNT):
+        client.execute_command(*workload.converted(key, client.execute_command(*workload.read(key))))
+        done += 1
+    return done
+
+
+def _convert_in_pipelines(client: redis.Redis, workload: Workload) -> int:
+    done, cursor = 0, None
+    while cursor != 0:
+        cursor, keys = client.scan(cursor or 0, match=PREFIX + "*", count=SCAN_COUNT)
+        pipeline = client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.execute_command(*workload.read(key))
+        replies = pipeline.execute()
+        for key, reply in zip(keys, replies, strict=True):
+            pipeline.execute_command(*workload.converted(key, reply))
+        pipeline.execute()
+        done += len(keys)
+    return done
 
 
 def measure_redstart(url: str, workload: str, documents: int) -> Measurement:
     """A whole run, with default options."""
     tune_garbage_collector()  # as `om` does
-    stages = _Stages()
     keys = StateKeys(DATETIME_MIGRATION)
     with redis.Redis.from_url(url) as client, open_sync(url) as driver:
-        server_began = _server_cpu_seconds(client)
-        began = time.perf_counter()
+        stages = _Stages(client)
+        began = Cost.so_far(client)
         result = driver.run(_run(_workload(workload), Monitor(progress=stages.note)))
-        seconds = time.perf_counter() - began
+        ended = Cost.so_far(client)
         _require(result.documents, documents)
         journal_bytes = int(client.memory_usage(keys.journal, samples=0) or 0)
-        server_seconds = _server_cpu_seconds(client) - server_began
-        return Measurement(stages.convert_seconds, seconds, peak_bytes(), journal_bytes, server_seconds)
+        return Measurement(stages.convert(ended), ended.since(began), peak_bytes(), journal_bytes)
 
 
 class _Stages:
-    """When the census and the first pass reported last."""
+    """What was needed until the first page of each stage was done."""
 
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, int], float] = {}
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._began: dict[tuple[str, int], Cost] = {}
 
     def note(self, progress: Progress) -> None:
         """A page is done."""
-        self._last[progress.stage, progress.number] = time.perf_counter()
+        stage = (progress.stage, progress.number)
+        if stage not in self._began:
+            self._began[stage] = Cost.so_far(self._client)
 
-    @property
-    def convert_seconds(self) -> float:
-        """From the census' last page to the first pass' last page."""
-        return self._last["converting", 1] - self._last["initial scan", 0]
+    def convert(self, ended: Cost) -> Cost:
+        """From the first page of the first pass to that of the second one, which verifies: as many pages."""
+        began = self._began["converting", 1]
+        return self._began.get(("converting", 2), ended).since(began)
 
 
 def _run(workload: Workload, monitor: Monitor) -> Op[RunResult]:
@@ -101,8 +151,3 @@ def _require(done: int, documents: int) -> None:
 def peak_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes
-
-
-def _server_cpu_seconds(client: redis.Redis) -> float:
-    found = client.info("cpu")
-    return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])

@@ -3,6 +3,9 @@
 -- KEYS: fence, lease, undo log, record, the name of a document while its lists are changed
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
+--          A JSON document with the same is {key, 'texts', n, patch, forms, edits, m, n paths, n texts, m digests}, see
+--          plain_json.py: the paths have these texts; the patch changes them; the first m are lists, which get the
+--          digests. It is not read back, and left if one of its forms was not confirmed.
 --          Any other: {key, storage, changes, patch, guards, counts, orders, entry, marks}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer, more}; place is a hash field or a JSON path; old and new are
@@ -19,6 +22,7 @@
 --                     that are only compared
 --            entry    {key of a set, integer as text} that records the document as processed, or {}
 --            marks    list of {key of a set, integer as text} that are recorded with the changes
+--            forms    of a JSON document, the forms of numbers that are confirmed if it holds what was sent, or nil
 --            orders   list of {JSON path of an object, {{path, name as JSON} of each member}}: the order of the members
 --                     to restore, if the object has these and no others; '' for a member that no path reads
 -- ARGV[5]  the blob of the undo log for these documents, '' for no entry (in a rollback)
@@ -34,7 +38,8 @@
 -- ARGV[13] '1' when documents that are recorded as processed are left unchanged
 --
 -- Returns {codes, read back, cpu microseconds, microseconds of indexing}: one letter per document (a applied,
--- c conflict, d processed before, f failed, l left for another script because the time was over), and msgpack
+-- c conflict, d processed before, f failed, g left because a form was not confirmed, l left for another script because
+-- the time was over), and msgpack
 -- {{document, change, text or false}...} of JSON values that differ from those sent. The last number is how much of
 -- the time indexes took that would take as long for any number of changes.
 local refusal = other_server(ARGV[10])
@@ -202,8 +207,36 @@ local function write_plain(document)
   return true
 end
 
+local function texts_are(document)
+  local count = document[3]
+  local reply = redis.pcall('JSON.GET', document[1], unpack(document, 8, 7 + count))
+  if failed(reply) or not reply then return false end
+  if count == 1 then return reply == '[' .. document[9] .. ']' end
+  -- As in json_is. No text has such a path as one of its keys.
+  local length = 1
+  for index = 8, 7 + count do
+    local part = '"' .. document[index] .. '":[' .. document[index + count] .. ']'
+    if not string.find(reply, part, 1, true) then return false end
+    length = length + #part + 1
+  end
+  return #reply == length
+end
+
+-- Whether whole numbers are printed as they were sent, and numbers with up to so many digits behind the point.
+local confirmed_whole, confirmed_digits = false, 0
+
+local function are_confirmed(forms)
+  return (confirmed_whole or not forms[1]) and forms[2] <= confirmed_digits
+end
+
+local function confirm(forms)
+  confirmed_whole = confirmed_whole or forms[1]
+  confirmed_digits = math.max(confirmed_digits, forms[2])
+end
+
 local function unchanged(document)
   if document[2] == 'plain' then return plain_is(document) end
+  if document[2] == 'texts' then return texts_are(document) end
   local key, storage, changes, _, guards = unpack(document)
   if storage == 'hash' then return hash_is(key, changes) end
   return json_is(key, changes, 2) and guards_hold(key, guards)
@@ -382,7 +415,7 @@ local function result(codes, packed_read_back)
 end
 
 local function is_processed(document)
-  if document[2] == 'plain' or ARGV[13] ~= '1' then return false end
+  if document[2] == 'plain' or document[2] == 'texts' or ARGV[13] ~= '1' then return false end
   local entry = document[8]
   return entry and entry[1] and redis.call('SISMEMBER', entry[1], entry[2]) == 1
 end
@@ -428,15 +461,30 @@ for index, document in ipairs(documents) do
     else
       codes[index] = 'f'
     end
+  elseif codes[index] == 'a' and document[2] == 'texts' then
+    if not are_confirmed(document[5]) then
+      codes[index], is_cut_short = 'g', true
+    elseif failed(redis.pcall('JSON.MERGE', document[1], '$', document[4])) then
+      codes[index] = 'f'
+    else
+      local first_digest = 7 + 2 * document[3]
+      for number = 1, document[7] do
+        digests[#digests + 1] = {index - 1, number - 1, document[first_digest + number]}
+      end
+      counts[1] = counts[1] + document[6]
+      written, documents_written = written + document[6], documents_written + 1
+    end
   elseif codes[index] == 'a' then
-    local key, storage, changes, patch, guards, tally, orders, entry, marks = unpack(document)
+    local key, storage, changes, patch, guards, tally, orders, entry, marks, forms = unpack(document)
     local ok
     local exact, removed = tally[3], {}
     if storage == 'hash' then
       ok = write_hash(key, changes, removed)
     else
       ok = write_json(key, changes, patch, removed)
-      if not json_is(key, changes, 3) then
+      if json_is(key, changes, 3) then
+        if forms then confirm(forms) end
+      else
         local texts = json_texts(key, changes) or {}
         for number, change in ipairs(changes) do
           if texts[number] ~= change[3] then

@@ -95,6 +95,17 @@ MakeEdits: TypeAlias = Callable[[bytes, list[Any], list[Any], list[Any]], T]
 PlainConverter: TypeAlias = Callable[[bytes, Sequence[bytes | None]], T | None]
 """Makes the edits of a hash from its key and the values at its paths; None if one is not an exact conversion."""
 
+PlainValue: TypeAlias = tuple[int, bytes | None]
+"""What a plain value of a JSON document is: a number as in `PlainClassifier`, or 4 for null; and the text of the number
+that replaces it, or None."""
+
+ConvertJson: TypeAlias = Callable[[Any], PlainValue | None]
+"""Converts a value of a JSON document with numbers of Python; None if it is not plain."""
+
+PlainClassifier: TypeAlias = Callable[[Sequence[bytes | None]], tuple[int, ...] | None]
+"""Returns for the value at each path of a hash: 0 absent, 1 convertible and of the default style, 2 convertible and of
+the other style, 3 converted. None if one is anything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -216,6 +227,24 @@ class Transformation(ABC):
         """Return a faster converter for hashes with these paths whose values are all of the usual kind.
 
         Its edits have to equal those of `convert_hash` for every value in every failure mode. None without one.
+        """
+        return None
+
+    def plain_classifier(
+        self,
+        paths: Sequence[ValuePath],  # noqa: ARG002 - only a faster classifier needs them
+    ) -> PlainClassifier | None:
+        """Return a faster classifier for the hashes that `plain_converter` converts. None without one."""
+        return None
+
+    def plain_json_converter(
+        self,
+        path: ValuePath,  # noqa: ARG002 - only a faster converter needs it
+    ) -> ConvertJson | None:
+        """Return a faster converter for values of JSON documents at a path. None without one.
+
+        It converts to numbers that the server stores exactly: at most 16 digits, 1 or more unless they are whole. Its
+        results have to equal those of `convert_json`.
         """
         return None
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from redstart.commands.keyspace import StreamEntry
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
-from redstart.migrations.data.edit_builder import FailureMode, PlainHashes, classify, edits_for
+from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
 from redstart.migrations.transformation import Edit, Outcome
@@ -32,6 +33,11 @@ others = st.sampled_from(
         b"9999-12-31T23:59:59.999999",
     ]
 )
+numbers = st.builds(
+    lambda text, days: text if days is None else b"%d.0" % (days * 86_400),
+    st.from_regex(rb"-?[0-9]{1,13}(\.[0-9]{0,8})?", fullmatch=True),
+    st.none() | st.integers(-100_000, 100_000),
+)
 paths = st.builds(
     ValuePath, st.just(("name",)), kind=st.sampled_from(list(TemporalKind)), optional=st.booleans()
 )
@@ -48,13 +54,13 @@ def one_by_one(document: StoredDocument, mode: FailureMode, clearing: set[tuple[
 
 
 def shortcut_of(fields: list[tuple[ValuePath, bytes | None]]) -> DocumentEdits | None:
-    plain, others = PlainHashes(UTC).edits([hash_of(fields)])
+    plain, others = PlainDocuments(UTC).edits([hash_of(fields)])
     assert len(plain) + len(others) == 1
     return plain[0] if plain else None
 
 
 @given(
-    st.lists(st.tuples(paths, st.none() | written | others), min_size=1, max_size=4),
+    st.lists(st.tuples(paths, st.none() | written | others | numbers), min_size=1, max_size=4),
     st.sampled_from(list(FailureMode)),
     st.booleans(),
 )
@@ -69,6 +75,19 @@ def test_the_fast_path_makes_the_same_edits_or_none(
     if shortcut is not None:
         assert shortcut.flat == general.flat
         assert (shortcut.edits, shortcut.count) == (general.edits, general.count)
+
+
+@given(st.lists(st.tuples(paths, st.none() | written | others | numbers), min_size=1, max_size=4))
+def test_the_fast_path_counts_as_the_general_path(fields: list[tuple[ValuePath, bytes | None]]) -> None:
+    document = hash_of(fields)
+    groups, others = PlainDocuments(UTC).groups([document])
+    assert len(groups) + len(others) == 1
+    for counts, alike in groups:
+        assert alike == [document]
+        assert list(counts) == [
+            (value.path, conversion.outcome, conversion.is_default_style)
+            for value, conversion in classify(document, UTC)
+        ]
 
 
 @given(st.lists(st.tuples(paths, st.none() | written), min_size=1, max_size=4))

@@ -5,7 +5,6 @@ import click
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index.models import chosen_indexes, index_options
 from redstart.cli.index_report import (
-    blocking_report,
     draw_results,
     forecast_line,
     pending_indexes,
@@ -26,6 +25,7 @@ from redstart.cli.options import (
     confirm,
 )
 from redstart.cli.output import Tone, line, note, print_json
+from redstart.cli.refused_cutover import blocking_report
 from redstart.cli.session import Session, open_session
 from redstart.cli.tables import next_step
 from redstart.migrations.data.damage import LISTS

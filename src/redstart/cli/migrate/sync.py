@@ -7,7 +7,6 @@ import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import (
-    blocking_report,
     counted_indexes,
     draw_results,
     forecast_line,
@@ -20,6 +19,7 @@ from redstart.cli.migrate.index_run import draw_outcome, migrate_indexes, refuse
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.options import Settings, accept_unindexed, accept_unreadable, common, require_yes, yes
 from redstart.cli.output import Tone, line, print_json, refusal_by
+from redstart.cli.refused_cutover import blocking_report
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step
 from redstart.display import printable

@@ -5,6 +5,7 @@ left unchanged, too, with the reason. The rules are the same for hashes and JSON
 inside JSON strings, which are text.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,9 +21,12 @@ from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import (
     Conversion,
+    ConvertJson,
     MakeEdits,
     Outcome,
+    PlainClassifier,
     PlainConverter,
+    PlainValue,
     Settings,
     Texts,
     Transformation,
@@ -337,11 +341,60 @@ class DatetimeConversion(Transformation):
                     continue
                 written = number_of_written_text(raw, kind, naive_timezone)
                 if written is None:
+                    if _is_plainly_converted(raw, kind):
+                        continue
                     return None
                 names.append(name)
                 old.append(raw)
                 new += (name, written[0])
             return make(key, names, old, new)
+
+        return convert
+
+    def plain_classifier(self, paths: Sequence[ValuePath]) -> PlainClassifier:
+        """Return the classifier of hashes that hold only text as isoformat() writes it, and numbers in seconds."""
+        kinds = [_kind_of(path.kind) for path in paths]
+        naive_timezone = self.naive_timezone
+
+        def classify(stored: Sequence[bytes | None]) -> tuple[int, ...] | None:
+            found: list[int] = []
+            for kind, raw in zip(kinds, stored, strict=True):
+                if raw is None:
+                    found.append(0)
+                    continue
+                written = number_of_written_text(raw, kind, naive_timezone)
+                if written is not None:
+                    found.append(1 if written[1] else 2)
+                elif _is_plainly_converted(raw, kind):
+                    found.append(3)
+                else:
+                    return None
+            return tuple(found)
+
+        return classify
+
+    def plain_json_converter(self, path: ValuePath) -> ConvertJson:
+        """Return the converter of text as isoformat() writes it; numbers in seconds and nulls stay."""
+        kind, naive_timezone = _kind_of(path.kind), self.naive_timezone
+
+        def convert(value: Any) -> PlainValue | None:
+            if type(value) is str:
+                written = (
+                    number_of_written_text(value.encode(), kind, naive_timezone) if value.isascii() else None
+                )
+                if written is None:
+                    return None
+                number, naive = written
+                # Below one second, servers may write an exponent.
+                is_small = number[:2] == b"0." or number[:3] == b"-0." or b"e" in number
+                if is_small and number != b"0.0":
+                    return None
+                return (1 if naive else 2), number
+            if value is None:
+                return 4, None
+            if (type(value) is float or type(value) is int) and -_NEAR_SECONDS < value < _NEAR_SECONDS:
+                return (3, None) if kind is not _DATE or value % SECONDS_PER_DAY == 0 else None
+            return None
 
         return convert
 
@@ -378,6 +431,17 @@ class DatetimeConversion(Transformation):
             return True
         distance = microseconds_from_number(stored.decode()) - microseconds_from_number(sent.decode())
         return abs(distance) <= _MAX_ROUNDING_MICROSECONDS
+
+
+_NEAR_SECONDS = 10_000_000_000
+_is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch
+
+
+def _is_plainly_converted(raw: bytes, kind: TemporalKind) -> bool:
+    """Return whether a value of a hash is a number in seconds, in an easy case: `_convert_number` has the last word."""
+    if _is_near_number(raw) is None:
+        return False
+    return kind is not _DATE or float(raw) % SECONDS_PER_DAY == 0
 
 
 def _kind_of(kind: str) -> TemporalKind:

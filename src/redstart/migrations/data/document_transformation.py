@@ -1,7 +1,7 @@
 """A data migration that classifies documents instead of single values, such as one that renames or splits fields."""
 
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import ClassVar, TypeAlias
 
 from redstart.mapping.value_paths import ValuePath
@@ -31,6 +31,14 @@ class DocumentTransformation(Transformation):
     is_known_to_redis_om: ClassVar[bool] = False
     has_backward: bool = True
     """Whether documents written since the run can be reverted. If not, the undo log has the only originals."""
+
+    def constants_of_moves(self, key_prefix: str) -> Sequence[bytes] | None:  # noqa: ARG002 - most look at values
+        """Return the values that the changes of a model write, if they only move, remove and write values.
+
+        Then the classification of a hash depends only on which fields it has, and which of them are equal to each
+        other and to these values. None if it depends on more.
+        """
+        return None
 
     @abstractmethod
     def classify_document(self, document: StoredDocument) -> list[ClassifiedValue]:

@@ -22,7 +22,6 @@ from redstart.migrations.transformation import (
     Edit,
     EditSet,
     Outcome,
-    PlainConverter,
     Transformation,
 )
 from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
@@ -76,47 +75,6 @@ def classify_stored(
     if json:
         return transformation.convert_json(parse_json(stored), path)
     return transformation.convert_hash(stored, path)
-
-
-class PlainHashes:
-    """Makes the edits of hashes for which the transformation has a faster converter.
-
-    They equal the result of a full classification in every failure mode, in half the time, because no objects are
-    made for single values.
-    """
-
-    def __init__(self, transformation: Transformation) -> None:
-        self._transformation = transformation
-        # By identity: the few models of a plan occur a thousand times. The model is kept, so that its id stays its own.
-        self._converters: dict[int, tuple[PlannedModel, PlainConverter[DocumentEdits] | None]] = {}
-
-    def edits(self, documents: Iterable[StoredDocument]) -> tuple[list[DocumentEdits], list[StoredDocument]]:
-        """Return the edits of the plain hashes among some documents, and the other documents."""
-        plain: list[DocumentEdits] = []
-        others: list[StoredDocument] = []
-        model: PlannedModel | None = None
-        convert: PlainConverter[DocumentEdits] | None = None
-        converters = self._converters
-        for document in documents:
-            if document.model is not model:
-                model = document.model
-                _, convert = converters.get(id(model)) or self._with_converter(model)
-            fields = document.fields
-            edits = None if fields is None or convert is None else convert(document.key, fields)
-            if edits is None:
-                others.append(document)
-            else:
-                plain.append(edits)
-        return plain, others
-
-    def _with_converter(
-        self, model: PlannedModel
-    ) -> tuple[PlannedModel, PlainConverter[DocumentEdits] | None]:
-        """Return a model with its converter, from now on kept."""
-        is_json = model.storage is _JSON
-        convert = None if is_json else self._transformation.plain_converter(model.paths, DocumentEdits.plain)
-        self._converters[id(model)] = model, convert
-        return model, convert
 
 
 def edits_for(

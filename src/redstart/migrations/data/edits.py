@@ -1,11 +1,13 @@
 """The planned values of a document as read, and the edits to make."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from redstart.mapping.value_paths import Location, ValuePath
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import Edit
+from redstart.migrations.data.processed_documents import ProcessedDocuments
+from redstart.migrations.transformation import Edit, EditSet
 from redstart.values.lossless_json import JsonValue
 
 
@@ -35,16 +37,19 @@ class StoredDocument:
         large: whether the document must not be fetched as a whole.
         size: bytes of a JSON document that were read; 0 for a hash.
         marks: marks that the server was asked for, and whether it has them; see `document_marks`. None: none was.
+        text: of a JSON document, the reply with its planned values, if they are not taken apart; else None.
         wanted: marks on which the classification depends, and that the server was not asked for.
     """
 
-    __slots__ = ("_values", "fields", "key", "large", "marks", "model", "size", "wanted")
+    __slots__ = ("_parse", "_values", "fields", "key", "large", "marks", "model", "size", "text", "wanted")
 
     marks: dict[bytes, bool] | None
     wanted: tuple[bytes, ...]
 
     fields: Sequence[bytes | None] | None
+    text: bytes | None
     _values: list[StoredValue] | None
+    _parse: Callable[[bytes], list[StoredValue]]
 
     def __init__(
         self,
@@ -57,7 +62,21 @@ class StoredDocument:
     ) -> None:
         self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
         self.size = size
-        self.marks, self.wanted = None, ()
+        self.marks, self.wanted, self.text = None, (), None
+
+    @classmethod
+    def of_json(
+        cls, key: bytes, model: PlannedModel, text: bytes, parse: Callable[[bytes], list[StoredValue]]
+    ) -> "StoredDocument":
+        """Return a JSON document.
+
+        Args:
+            text: the reply with its planned values.
+            parse: returns these values.
+        """
+        document = cls(key, model, [], size=len(text))
+        document._values, document._parse, document.text = None, parse, text
+        return document
 
     @classmethod
     def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
@@ -65,13 +84,15 @@ class StoredDocument:
         document = cls.__new__(cls)
         document.key, document.model, document.large, document.size = key, model, False, 0
         document.fields, document._values = fields, None
-        document.marks, document.wanted = None, ()
+        document.marks, document.wanted, document.text = None, (), None
         return document
 
     @property
     def values(self) -> list[StoredValue]:
-        """The planned values; those of a hash are made on first access, because most hashes do not need them."""
-        if self._values is None:
+        """The planned values. They are made on first access, because most documents do not need them."""
+        if self._values is None and self.text is not None:
+            self._values = self._parse(self.text)
+        elif self._values is None:
             found = zip(self.model.paths, self.fields or (), strict=True)
             self._values = [_of_field(path, raw) for path, raw in found if raw is not None]
         return self._values
@@ -82,6 +103,34 @@ _new = tuple.__new__  # calling the class of a named tuple takes twice as long, 
 
 def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
+
+
+class CompactEdits(ABC):
+    """The edits of one document in the form of a fast path. They are equal to those of the general path.
+
+    Attributes:
+        forms: of numbers that are not read back, see plain_json.py; None for none.
+    """
+
+    __slots__ = ()
+    forms: tuple[bool, int] | None = None
+
+    @property
+    @abstractmethod
+    def byte_size(self) -> int:
+        """About how many bytes the server reads and writes for these edits."""
+
+    @abstractmethod
+    def edit_set(self) -> EditSet:
+        """Return the edits."""
+
+    @abstractmethod
+    def wire(self, marks: ProcessedDocuments | None) -> list[Any]:
+        """Return the document as apply.lua takes it."""
+
+    @abstractmethod
+    def entry(self) -> list[Any]:
+        """Return the document as an entry of the undo log has it."""
 
 
 class DocumentEdits:
@@ -97,10 +146,12 @@ class DocumentEdits:
         marks: what the script records with the edits.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
+        compact: the edits in the form of another fast path, or None.
     """
 
     __slots__ = (
         "_edits",
+        "compact",
         "count",
         "flat",
         "guarded_bytes",
@@ -115,6 +166,7 @@ class DocumentEdits:
 
     count: int
     flat: list[Any] | None
+    compact: CompactEdits | None
     unchanged: Sequence[tuple[Location, bytes | None]]
     marks: Sequence[bytes]
     _edits: list[Edit] | None
@@ -157,20 +209,46 @@ class DocumentEdits:
         document.guarded_bytes = 0
         document.large = document.is_atomic = False
         document.unchanged = document.marks = ()
+        document.compact = None
         document.count = number = len(names)
         document.flat = [key, b"plain", number, *names, *old, *new]
         return document
 
+    @classmethod
+    def of_compact(cls, key: bytes, count: int, compact: CompactEdits) -> "DocumentEdits":
+        """Return the edits of a hash that are applied by one script, in the form of a fast path."""
+        document = cls.__new__(cls)
+        document.key, document.json, document.guards, document._edits = key, False, [], None
+        document.guarded_bytes, document.large, document.is_atomic = 0, False, True
+        document.unchanged = document.marks = ()
+        document.count, document.flat, document.compact = count, None, compact
+        return document
+
+    @classmethod
+    def of_compact_json(
+        cls, stored: StoredDocument, count: int, compact: CompactEdits, guards: Sequence[str]
+    ) -> "DocumentEdits":
+        """Return the edits of a JSON document in the form of a fast path."""
+        document = cls.of_compact(stored.key, count, compact)
+        document.json, document.is_atomic = True, False
+        document.guards = [(path, None) for path in guards]
+        document.guarded_bytes = stored.size if guards else 0
+        return document
+
     @property
     def edits(self) -> list[Edit]:
-        """The edits, one for each value; of a plain document, made on first access, which is rare."""
+        """The edits, one for each value; those of a fast path are made on first access, which is rare."""
         if self._edits is None:
-            self._edits = edits_of_flat(self.flat or ())
+            if self.compact is None:
+                self._edits = edits_of_flat(self.flat or ())
+            else:
+                edits, self.unchanged, self.marks = self.compact.edit_set()
+                self._edits = list(edits)
         return self._edits
 
     @edits.setter
     def edits(self, edits: list[Edit]) -> None:
-        self._edits, self.count, self.flat = edits, len(edits), None
+        self._edits, self.count, self.flat, self.compact = edits, len(edits), None, None
 
     @property
     def converted(self) -> int:

@@ -158,6 +158,13 @@ class OperationTransformation(DocumentTransformation):
         """Return no paths: the plan comes from the file, and not from models."""
         return ()
 
+    def constants_of_moves(self, key_prefix: str) -> Sequence[bytes] | None:
+        """Return the values that the changes of a model write; None if the record of the run decides, too."""
+        found = [one.change for one in self._changes[key_prefix].changes]
+        if not self.decided_by_shape or self._is_applied or not all(change.moves_values for change in found):
+            return None
+        return [stored_text(value) for change in found for value in change.constants]
+
     def classify_document(self, stored: StoredDocument) -> list[ClassifiedValue]:
         """Classify each change of a document, at its subject."""
         original = document = document_of(stored)

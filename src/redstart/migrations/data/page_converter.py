@@ -15,12 +15,12 @@ from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
     ClassifiedDocument,
     FailureMode,
-    PlainHashes,
     edits_for,
 )
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of, place_name
 from redstart.migrations.data.json_path import path_text
+from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
 from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
@@ -200,7 +200,7 @@ class PageConverter:
         self._allowance = allowance
         self._limits = replace(allowance)
         self._log = FailureLog(context.keys)
-        self._plain_hashes = PlainHashes(context.transformation)
+        self._plain_documents = PlainDocuments(context.transformation)
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
         """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log."""
@@ -253,11 +253,12 @@ class PageConverter:
     ) -> tuple[list[DocumentEdits], Sequence[StoredDocument]]:
         """Return the edits of documents that need no classification of single values, and the other documents.
 
-        With a limit, all documents are among the others, because limits are checked for each document.
+        With a limit, all documents are among the others, because limits are checked for each document. And so they are
+        if a document does not show whether it is changed.
         """
-        if not self._is_unlimited():
+        if not self._is_unlimited() or self._processed is not None:
             return [], documents
-        return self._plain_hashes.edits(documents)
+        return self._plain_documents.edits(documents)
 
     def _is_unlimited(self) -> bool:
         return self._allowance == Allowance(None, None) and self._mode is not FailureMode.FAIL

@@ -10,7 +10,7 @@ of keys.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from redstart.commands.documents import hget, hmget_command, json_array_length, json_get, json_get_command
 from redstart.commands.keyspace import key_type
@@ -31,18 +31,27 @@ LARGE_BYTES = 1_000_000
 """Size in memory. A larger document is never fetched as a whole."""
 
 
+Anchors: TypeAlias = dict[str, tuple[Location, list[ValuePath]]]
+"""What is read of a JSON document: paths of planned values, or of the lists and maps with such values."""
+
+
 class Reader:
-    """Reads the documents of one model. One instance per model."""
+    """Reads the documents of one model. One instance per model.
+
+    Attributes:
+        anchors: what is read of each document; empty for hashes.
+    """
 
     def __init__(self, model: PlannedModel) -> None:
         self.model = model
         self.command: KeyedCommand
+        self.anchors: Anchors = {}
         self.may_be_large = False
         if model.storage is Storage.HASH:
             self.command = hmget_command([str(path.segments[0]) for path in model.paths])
         else:
-            self._anchors = _anchors(model.paths)
-            self.command = json_get_command(list(self._anchors))
+            self.anchors = _anchors(model.paths)
+            self.command = json_get_command(list(self.anchors))
             self.may_be_large = any(_concrete_length(path) < len(path.segments) for path in model.paths)
 
     def document(self, key: bytes, reply: Any) -> StoredDocument | None:
@@ -50,15 +59,15 @@ class Reader:
         if reply is None or isinstance(reply, CommandError):
             return None
         if isinstance(reply, bytes):
-            return StoredDocument(key, self.model, self._json_values(reply), size=len(reply))
+            return StoredDocument.of_json(key, self.model, reply, self._json_values)
         return StoredDocument.of_hash(key, self.model, reply)
 
     def _json_values(self, reply: bytes) -> list[StoredValue]:
         parsed: Any = parse_json(reply)
-        if len(self._anchors) == 1:
-            parsed = {next(iter(self._anchors)): parsed}
+        if len(self.anchors) == 1:
+            parsed = {next(iter(self.anchors)): parsed}
         values: list[StoredValue] = []
-        for text, (location, paths) in self._anchors.items():
+        for text, (location, paths) in self.anchors.items():
             for found in parsed[text]:
                 for path in paths:
                     values.extend(_below(found, path, location, path.segments[len(location) :]))
@@ -163,8 +172,8 @@ def _concrete_length(path: ValuePath) -> int:
     return next((n for n, step in enumerate(path.segments) if isinstance(step, Each)), len(path.segments))
 
 
-def _anchors(paths: Iterable[ValuePath]) -> dict[str, tuple[Location, list[ValuePath]]]:
-    anchors: dict[str, tuple[Location, list[ValuePath]]] = {}
+def _anchors(paths: Iterable[ValuePath]) -> Anchors:
+    anchors: Anchors = {}
     for path in paths:
         steps = path.segments[: _concrete_length(path)]
         location: Location = tuple(step for step in steps if not isinstance(step, Each))

@@ -322,6 +322,7 @@ class _Run:
             visit=recorder.visit,
             processed=processed_documents(self._keys, record.processed),
             marks=processed_documents(self._keys, record.marks),
+            unvisited=(Outcome.CONVERTIBLE, Outcome.NULL),
         )
         if not found.complete:
             return False

@@ -1,7 +1,7 @@
 """A read-only pass over every planned value: the base of initial scan, dry run, exact statistics and verification."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -16,6 +16,7 @@ from redstart.migrations.data.edit_builder import ClassifiedDocument, classify
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_of
 from redstart.migrations.data.json_path import path_text
+from redstart.migrations.data.plain_documents import Counts, PlainDocuments
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.record import counted
@@ -73,6 +74,14 @@ class Tally:
             styles = self.default_style if conversion.is_default_style else self.other_style
             styles[prefix, path] += number
 
+    def add_counts(self, number: int, prefix: str, counts: Counts) -> None:
+        """Count the values of a number of documents with the same counts."""
+        for path, outcome, is_default_style in counts:
+            self.values[prefix, str(path), outcome] += number
+            if is_default_style is not None:
+                styles = self.default_style if is_default_style else self.other_style
+                styles[prefix, str(path)] += number
+
     @property
     def total_documents(self) -> int:
         """Documents of all models."""
@@ -109,8 +118,8 @@ class Survey:
     share: float = 0.0
 
 
-PageVisitor = Callable[[list[ClassifiedDocument]], Op[None]]
-"""Additional work for each page, such as sending something about it."""
+PageVisitor = Callable[[list[ClassifiedDocument], int], Op[None]]
+"""Additional work for each page, such as sending something about it: from its documents and their number."""
 
 FailureFinder = Callable[[list[ClassifiedDocument]], Op[list[Failure]]]
 """Returns the failures of a page: one for each failed value, in this order. Reads only."""
@@ -133,6 +142,7 @@ def survey(
     most_pages: int | None = None,
     processed: ProcessedDocuments | None = None,
     marks: ProcessedDocuments | None = None,
+    unvisited: Collection[Outcome] = (),
 ) -> Op[Survey]:
     """Read and classify every planned value.
 
@@ -143,6 +153,7 @@ def survey(
         most_pages: or after this many pages.
         processed: documents that are converted, where they do not show it themselves.
         marks: the marks of documents.
+        unvisited: plain documents whose values all have one of these outcomes are counted, and not given to `visit`.
 
     Effects: SCAN and reads, a page at a time; no writes, unless `visit` writes. If the server is restarted during
     the pass, the pass is repeated: its cursor was void, and it may have missed keys.
@@ -151,19 +162,25 @@ def survey(
     scanner = Scanner(plan, batch_documents)
     cursor = pages = 0
     run_id = yield from server_run_id()
+    plain = PlainDocuments(transformation)
+    reads_all = visit is not None or find_blocked is not None
+    counted = unvisited if reads_all else _PLAIN_OUTCOMES
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
-        judged = yield from classify_page(page.documents, transformation, processed, marks)
+        documents: Sequence[StoredDocument] = page.documents
+        if processed is None and counted:
+            documents = _count_plain(result, plain, documents, counted)
+        judged = yield from classify_page(documents, transformation, processed, marks)
         count_page(result, page, judged)
         if find_failures is not None:
             found = yield from find_failures(judged)
             result.failures.add(found)
             _count_fates(result, judged, found)
         if find_blocked is not None:
-            for name, documents in (yield from find_blocked(judged)).items():
-                result.blocked[name].add(documents)
+            for name, blocked in (yield from find_blocked(judged)).items():
+                result.blocked[name].add(blocked)
         if visit is not None:
-            yield from visit(judged)
+            yield from visit(judged, len(page.documents))
         tally = result.tally
         failures = tally.total(Outcome.UNCONVERTIBLE)
         share = scanned_share(page.cursor)
@@ -184,6 +201,29 @@ def survey(
         if most_pages is not None and pages >= most_pages:
             break
     return result
+
+
+def _count_plain(
+    result: Survey, plain: PlainDocuments, documents: Sequence[StoredDocument], counted: Collection[Outcome]
+) -> list[StoredDocument]:
+    """Count the plain documents of a page that have only some outcomes, and of which no sample is needed.
+
+    Returns:
+        The other documents.
+    """
+    groups, others = plain.groups(documents)
+    for counts, alike in groups:
+        prefix = alike[0].model.key_prefix
+        has_samples = all(
+            len(result.samples[prefix, str(path)]) >= SAMPLES_PER_FIELD
+            for path, outcome, _ in counts
+            if outcome is Outcome.CONVERTIBLE
+        )
+        if has_samples and all(outcome in counted for _, outcome, _ in counts):
+            result.tally.add_counts(len(alike), prefix, counts)
+        else:
+            others += alike
+    return others
 
 
 def classify_page(
@@ -212,6 +252,8 @@ def _count_fates(result: Survey, classified: list[ClassifiedDocument], failures:
     )
     result.fates.update((*field, failure.fate) for field, failure in zip(failed, failures, strict=True))
 
+
+_PLAIN_OUTCOMES = (Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL)
 
 _Seen = tuple[StoredDocument, StoredValue, Conversion]
 
@@ -290,8 +332,11 @@ class CensusRecorder:
             for path in model.paths
         }
 
-    def visit(self, page: list[ClassifiedDocument]) -> Op[None]:
-        """Record a page. Effects: one script per thousand values, or a renewal of the lease when it is due."""
+    def visit(self, page: list[ClassifiedDocument], documents: int) -> Op[None]:
+        """Record a page.
+
+        Effects: one script per thousand values, or a renewal of the lease when it is due.
+        """
         found = [
             digest(document, value)
             for document, judged in page
@@ -302,7 +347,7 @@ class CensusRecorder:
         for start in range(0, len(found), _PER_COMMAND):
             added: list[Argument] = ["SADD", self._keys.census, *found[start : start + _PER_COMMAND]]
             yield from self._lease.commit([added, *counted(self._keys, "census")])
-        self._documents += len(page)
+        self._documents += documents
         yield from self._lease.keep(Activity("initial scan", self._documents))
 
 

@@ -167,6 +167,8 @@ def wrong_number_of_entries(keys: StateKeys, found: int, written: int) -> str:
 
 
 def _nested_form(document: DocumentEdits) -> list[object]:
+    if document.compact is not None:
+        return document.compact.entry()
     storage, guards = "json" if document.json else "hash", [path for path, _ in document.guards]
     if not document.is_atomic:
         edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in document.edits]

@@ -136,7 +136,7 @@ def verify(
         problems.add(failure)
     values = _ValueCheck(FailureLog(context.keys), context.transformation)
 
-    def visit(page: list[ClassifiedDocument]) -> Op[None]:
+    def visit(page: list[ClassifiedDocument], _: int) -> Op[None]:
         problems.begin_page()
         for check in (values, *checks):
             yield from check.visit(page, problems)

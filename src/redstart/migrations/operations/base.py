@@ -67,6 +67,9 @@ class DocumentChange(ABC):
             both with contents that do not fit each other.
         in_place: paths of values that change together with values that are removed. A document in which one of them
             has changed must lose the removed values at once: otherwise it would seem to be pending.
+        moves_values: whether the change of a hash depends only on which fields it has, and which of them are equal to
+            each other and to `constants`: it moves and removes values, and does not look at them.
+        constants: values that it writes.
     """
 
     reads: Sequence[Segments] = ()
@@ -76,6 +79,8 @@ class DocumentChange(ABC):
     sources: Sequence[Segments] = ()
     targets: Sequence[Segments] = ()
     in_place: Sequence[Segments] = ()
+    moves_values: bool = False
+    constants: Sequence[StoredValue] = ()
 
     def preferring(self, kept: Kept | None) -> "DocumentChange":  # noqa: ARG002 - most have only one place
         """Return the change that keeps one of two values where a document has both; None: that is a failure."""

@@ -86,8 +86,11 @@ class AddField(DocumentOperation):
 
 
 class _AddedField(DocumentChange):
+    moves_values = True
+
     def __init__(self, within: Segments, name: str, stored: StoredValue, *, has_value: bool) -> None:
         self._within, self._name, self._stored, self._has_value = within, name, stored, has_value
+        self.constants = (stored,) if has_value else ()
         self.reads = self.writes = ((*within, name),)
 
     def is_pending(self, document: Document) -> bool:
@@ -165,6 +168,8 @@ class RemoveField(DocumentOperation):
 
 
 class _RemovedField(DocumentChange):
+    moves_values = True
+
     def __init__(
         self, within: Segments, name: str, stored: StoredValue, *, is_written: bool, has_backward: bool
     ) -> None:

@@ -137,6 +137,8 @@ class _MovedField(DocumentChange):
         source, target: names from there to the places.
     """
 
+    moves_values = True
+
     def __init__(
         self, common: Segments, source: tuple[str, ...], target: tuple[str, ...], keep: Kept | None
     ) -> None:

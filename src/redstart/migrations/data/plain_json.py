@@ -1,0 +1,298 @@
+"""The fast path for JSON documents: encoder and decoder of their edits.
+
+It takes documents whose values can be converted exactly, and whose lists survive being written: parsed and written
+again, they are the same text. The edits are those of the general path, and so is the entry of the undo log. The script
+differs: it compares a list as one text, and sends all changes of a document as one JSON.MERGE, with the whole list.
+
+Contract with apply.lua: `wire` returns
+{key, 'texts', n, patch, forms, edits, m, n paths, n texts, m digests}
+of which the first m paths are lists, with the digests of their new texts. The texts of the paths must be those that
+the server prints. Nothing is read back: the server must print numbers as Python does. So in each script, a document
+with whole numbers and one with as many digits behind the point as any other take the general path, which reads them
+back and confirms that. The script leaves documents with numbers that were not confirmed. `forms` are whether there are
+whole numbers, and the most digits.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Any, TypeAlias
+
+from redstart.mapping.value_paths import Each, Location, ValuePath
+from redstart.migrations.data.edits import CompactEdits, DocumentEdits, StoredDocument
+from redstart.migrations.data.json_path import can_be_set, merge_patch
+from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.data.processed_documents import ProcessedDocuments
+from redstart.migrations.data.reader import reader_of
+from redstart.migrations.transformation import ConvertJson, Edit, EditSet, PlainValue
+
+MAX_EDITS = 50
+"""Documents with more of them are large: they take the general path, in parts if need be."""
+
+MAX_BYTES = 64_000
+"""So are documents of which more bytes are read."""
+
+_may_change = re.compile(rb"[0-9.]{17}|[0-9]e-[0-9]{2}").search
+"""Finds numbers that the server might not read exactly: more than 15 digits, or a large negative exponent. All other
+numbers are read exactly if Python writes them like the server."""
+
+
+class _NotPlainError(Exception):
+    """The document has to take the general path."""
+
+
+def _no_constant(_: str) -> None:
+    raise _NotPlainError
+
+
+_decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
+_scan: Callable[[str, int], tuple[Any, int]] = (
+    _decoder.scan_once
+)  # `decode` looks for white space around it, too
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+_NOTHING = DocumentEdits(b"", json=True, edits=[])
+"""The edits of documents that stay as they are."""
+
+_Found: TypeAlias = tuple[int, Any, Any, str, Location, PlainValue]
+"""The number of a path, the list or object with a value, the position or name there, the value, its location, and what
+it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A value that is read: one planned value, or a list with planned values.
+
+    Attributes:
+        text: its path.
+        paths: the number of each planned path, its steps inside the list, and the converter of its values.
+    """
+
+    text: str
+    location: Location
+    is_list: bool
+    paths: tuple[tuple[int, tuple[Any, ...], ConvertJson], ...]
+
+
+class PlainJson:
+    """Classifies and edits the documents of one model."""
+
+    def __init__(self, model: PlannedModel, anchors: Sequence[_Anchor]) -> None:
+        self._model = model
+        self._anchors = anchors
+        self._patches: dict[tuple[int, ...], tuple[bytes, tuple[int, ...]]] = {}
+
+    @classmethod
+    def of(
+        cls, model: PlannedModel, convert: Callable[[ValuePath], ConvertJson | None]
+    ) -> "PlainJson | None":
+        """Return the fast path for a model; None if its paths are not lists and named fields, or cannot be written."""
+        anchors = []
+        for text, (location, paths) in reader_of(model).anchors.items():
+            inside = [
+                (model.paths.index(path), path.segments[len(location) :], convert(path)) for path in paths
+            ]
+            if not _is_plain_path(text) or not all(_is_supported(location, steps) for _, steps, _ in inside):
+                return None
+            is_list = bool(inside[0][1])
+            known = tuple((number, steps, one) for number, steps, one in inside if one is not None)
+            if len(known) < len(inside) or any(bool(steps) != is_list for _, steps, _ in known):
+                return None
+            anchors.append(_Anchor(text, location, is_list, known))
+        return cls(model, anchors)
+
+    def group(self, document: StoredDocument) -> tuple[tuple[int, int], ...] | None:
+        """Return the number of the path and the kind of each value; None if one needs the general path."""
+        try:
+            return tuple([(one[0], one[5][0]) for _, found in self._found(document) for one in found])
+        except _NotPlainError:
+            return None
+
+    def edits(self, document: StoredDocument) -> DocumentEdits | None:
+        """Return the edits of a document; None if it has to take the general path."""
+        try:
+            return self._edits(document)
+        except _NotPlainError:
+            return None
+
+    def _found(self, document: StoredDocument) -> list[tuple[Any, list[_Found]]]:
+        """Return for each anchor its value, and the planned values in it."""
+        text = document.text
+        if text is None or len(text) > MAX_BYTES:
+            raise _NotPlainError
+        try:
+            parsed, _ = _scan(text.decode(), 0)
+        except (ValueError, RecursionError, StopIteration):
+            raise _NotPlainError from None
+        only_one = len(self._anchors) == 1
+        result: list[tuple[Any, list[_Found]]] = []
+        for anchor in self._anchors:
+            matches = parsed if only_one else parsed[anchor.text]
+            found: list[_Found] = []
+            result.append((matches, found))
+            if not matches:
+                continue
+            value, location = matches[0], anchor.location
+            for number, steps, convert in anchor.paths:
+                if steps:
+                    _find(matches, 0, value, steps, location, (number, convert), found)
+                else:
+                    plain = convert(value)
+                    if plain is None:
+                        raise _NotPlainError
+                    found.append((number, matches, 0, value, location, plain))
+        return result
+
+    def _edits(self, document: StoredDocument) -> DocumentEdits:
+        edits: list[tuple[Location, bytes, bytes]] = []
+        which: list[int] = []
+        old: list[bytes] = []
+        new: list[bytes] = []
+        guards: list[str] = []
+        text = document.text or b""
+        anchors = self._anchors
+        for at, (matches, found) in enumerate(self._found(document)):
+            changed = [
+                (location, b'"%b"' % value.encode(), plain[1], holder, name)
+                for _, holder, name, value, location, plain in found
+                if plain[1] is not None
+            ]
+            if not changed:
+                continue
+            which.append(at)
+            if anchors[at].is_list:
+                before = _encode(matches[0]).encode()
+                if before not in text or _may_change(before):
+                    raise _NotPlainError
+                for location, raw, number, holder, name in changed:
+                    edits.append((location, raw, number))
+                    holder[name] = float(number)
+                old.append(before)
+                new.append(_encode(matches[0]).encode())
+                guards.append(anchors[at].text)
+            else:
+                location, raw, number, _, _ = changed[0]
+                edits.append((location, raw, number))
+                old.append(raw)
+                new.append(number)
+        if not edits:
+            return _NOTHING
+        # A text with such a beginning of a path could hide that another one has changed.
+        if len(edits) > MAX_EDITS or text.count(b'"$') > (len(anchors) if len(anchors) > 1 else 0):
+            raise _NotPlainError
+        compact = PlainJsonEdits(document.key, self, which, edits, old, new)
+        return DocumentEdits.of_compact_json(document, len(edits), compact, guards)
+
+    def paths_of(self, which: Sequence[int]) -> list[_Anchor]:
+        """Return the anchors with these numbers."""
+        return [self._anchors[number] for number in which]
+
+    def patch(self, which: Sequence[int], new: Sequence[bytes]) -> bytes:
+        """Return the JSON.MERGE document that sets the values of some anchors."""
+        known = tuple(which)
+        if known not in self._patches:
+            marked = merge_patch(
+                [(self._anchors[number].location, b"\0%d\0" % at) for at, number in enumerate(known)]
+            )
+            parts = marked.replace(b"%", b"%%").split(b"\0")
+            self._patches[known] = b"%b".join(parts[::2]), tuple(map(int, parts[1::2]))
+        template, order = self._patches[known]
+        return template % tuple([new[at] for at in order])
+
+
+class PlainJsonEdits(CompactEdits):
+    """The edits of a plain document."""
+
+    __slots__ = ("_edits", "_key", "_new", "_old", "_plain", "_which", "forms")
+
+    def __init__(
+        self,
+        key: bytes,
+        plain: PlainJson,
+        which: list[int],
+        edits: list[tuple[Location, bytes, bytes]],
+        old: list[bytes],
+        new: list[bytes],
+    ) -> None:
+        self._key, self._plain, self._which, self._edits = key, plain, which, edits
+        self._old, self._new = old, new
+        digits = [0 if number.endswith(b".0") else len(number) - number.index(b".") for _, _, number in edits]
+        self.forms = (0 in digits, max(digits))
+
+    @property
+    def byte_size(self) -> int:
+        """The bytes that are compared and written, and a constant for each edit."""
+        return 2 * sum(map(len, self._old)) + 64 * len(self._edits)
+
+    def edit_set(self) -> EditSet:
+        """Return the edits."""
+        return EditSet(tuple(Edit(place, old, new, converts=True) for place, old, new in self._edits))
+
+    def wire(self, marks: ProcessedDocuments | None) -> list[Any]:  # noqa: ARG002 - values in JSON have no marks
+        """Return the document as apply.lua takes it."""
+        anchors = self._plain.paths_of(self._which)
+        order = sorted(range(len(anchors)), key=lambda at: not anchors[at].is_list)
+        digests = [
+            sha1(b"[%b]" % self._new[at], usedforsecurity=False).hexdigest()
+            for at in order
+            if anchors[at].is_list
+        ]
+        return [
+            *(self._key, "texts", len(anchors), self._plain.patch(self._which, self._new)),
+            *(self.forms, len(self._edits), len(digests)),
+            *[anchors[at].text for at in order],
+            *[self._old[at] for at in order],
+            *digests,
+        ]
+
+    def entry(self) -> list[Any]:
+        """Return the document as the undo log has it."""
+        guards = [anchor.text for anchor in self._plain.paths_of(self._which) if anchor.is_list]
+        return [self._key, "json", [(*edit, None) for edit in self._edits], guards]
+
+
+def _is_plain_path(text: str) -> bool:
+    return text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _is_supported(location: Location, steps: tuple[Any, ...]) -> bool:
+    names = [step for step in (*location, *steps) if step is not Each.ITEM]
+    is_list = not steps or steps[0] is Each.ITEM
+    return (
+        is_list
+        and all(isinstance(step, str) and not isinstance(step, Each) for step in names)
+        and can_be_set(tuple(names))
+    )
+
+
+def _find(
+    holder: Any,
+    name: Any,
+    value: Any,
+    steps: tuple[Any, ...],
+    location: Location,
+    path: tuple[int, ConvertJson],
+    found: list[_Found],
+) -> None:
+    """Append the planned values in a value. Raise _NotPlainError if there is something else."""
+    if not steps:
+        plain = path[1](value)
+        if plain is None:
+            raise _NotPlainError
+        found.append((path[0], holder, name, value, location, plain))
+    elif value is None:
+        return
+    elif steps[0] is Each.ITEM:
+        if type(value) is not list:
+            raise _NotPlainError
+        deeper = steps[1:]
+        for position, item in enumerate(value):
+            _find(value, position, item, deeper, (*location, position), path, found)
+    else:
+        if type(value) is not dict:
+            raise _NotPlainError
+        step = steps[0]
+        if step in value:
+            _find(value, step, value[step], steps[1:], (*location, step), path, found)
