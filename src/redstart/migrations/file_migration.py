@@ -95,6 +95,39 @@ class FileResult:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRollbackResult:
+    """The result of a rollback of one file.
+
+    Attributes:
+        data: of its documents; None if it changed none.
+        indexes: of its indexes.
+        moves: of documents back to their old keys.
+        restored_documents: number of documents of removed models that are restored.
+    """
+
+    migration_id: str
+    data: DataRollbackResult | None
+    indexes: tuple[IndexResult, ...] = ()
+    moves: tuple[MoveResult, ...] = ()
+    restored_documents: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the rollback."""
+        if self.data is not None and self.data.stopped is not None:
+            return Outcome.STOPPED
+        if any(one.is_refused for one in self.indexes):
+            return Outcome.CUTOVER_REFUSED
+        is_left = self.data is not None and (self.data.kept or self.data.unrestored)
+        return Outcome.PROBLEMS_FOUND if is_left else Outcome.DONE
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the file is not applied any more."""
+        return self.outcome in (Outcome.DONE, Outcome.PROBLEMS_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
 class FileMigration:
     """A migration file between the models before and after it.
 
@@ -152,7 +185,7 @@ class FileMigration:
         )
 
     @property
-    def _moves_documents(self) -> bool:
+    def moves_documents(self) -> bool:
         """Return whether documents that it changes move to other keys. Then all values are removed before the move."""
         moved = {move.before.name for move in self.steps.moves}
         return any(model.model.name in moved for model in self.models)
@@ -160,11 +193,12 @@ class FileMigration:
     @property
     def removes_values(self) -> bool:
         """Return whether something is left to remove after a run."""
-        return self._removes_fields or bool(self.steps.removed or self.steps.unused_indexes(self.after))
+        return self.removes_fields or bool(self.steps.removed or self.steps.unused_indexes(self.after))
 
     @property
-    def _removes_fields(self) -> bool:
-        if self._moves_documents or not self.transformation().decided_by_shape:
+    def removes_fields(self) -> bool:
+        """Return whether a cleanup removes fields."""
+        if self.moves_documents or not self.transformation().decided_by_shape:
             return False
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
@@ -237,7 +271,7 @@ class FileMigration:
         yield from self.require_possible(index_options)
         if begin is not None:
             yield from begin()
-        context = self.context(base, removes=self._moves_documents)
+        context = self.context(base, removes=self.moves_documents)
         called: list[FunctionsResult] = []
         if self.steps.first:
             called.append((yield from call_up(context, self.steps.first)))
@@ -324,7 +358,7 @@ class FileMigration:
 
         Effects: those of `redstart.migrations.data.run.run`. Safe to repeat.
         """
-        if not self._removes_fields:
+        if not self.removes_fields:
             return None
         return (yield from run(self.context(base, removes=True), self.plan(), options))
 
@@ -364,7 +398,7 @@ class FileMigration:
 
     def roll_back(
         self, base: Context, indexes: IndexMigration, index_options: ExpansionOptions
-    ) -> Op[tuple[DataRollbackResult | None, list[IndexResult]]]:
+    ) -> Op[FileRollbackResult]:
         """Restore the documents, and the indexes before it.
 
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
@@ -381,16 +415,18 @@ class FileMigration:
         if of_move:
             results = yield from self._cut_over(of_move, prefixes, indexes, index_options)
             if any(one.is_refused for one in results):
-                return None, list(results)
-        yield from self.steps.move_back(context)
+                return FileRollbackResult(self.file.migration_id, None, results)
+        moves, restored = yield from self.steps.move_back(context)
         if self.models and not (yield from read_record(context.keys)).is_new:
             data = yield from rollback(context)
-            if data.stopped is not None:
-                return data, []
+        result = FileRollbackResult(self.file.migration_id, data, moves=moves, restored_documents=restored)
+        if not result.is_complete:
+            return result
         if planned:
             results = yield from self._cut_over(planned, prefixes, indexes, index_options)
-            if any(one.is_refused for one in results):
-                return data, list(results)
+        result = replace(result, indexes=results)
+        if not result.is_complete:
+            return result
         kept = {one.index.name for one in self.before.models.values() if one.index is not None}
         created = [name for move in self.steps.moves for name in move.index_names if name not in kept]
         if created:
@@ -398,7 +434,7 @@ class FileMigration:
         yield from self.steps.undo(context, self.steps.first)
         if self.steps:
             yield from self.steps.end_rollback(context)
-        return data, list(results)
+        return result
 
 
 def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:

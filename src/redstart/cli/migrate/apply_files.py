@@ -19,6 +19,7 @@ from redstart.cli.migrate.file_estimates import (
     file_report,
     first_refusal,
     question,
+    stay_until_cleanup,
 )
 from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
@@ -35,7 +36,6 @@ from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.holder import this_user
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.outcomes import Outcome
 from redstart.next_steps import Command, Hint
 
@@ -82,12 +82,12 @@ def apply_files(
     """
     files.history.require_runnable()
     last = None if to is None else files.history.item(to).migration_id
-    pending = file_migrations(session, files).pending(last)[:limit]
-    note_documents_to_remove(session, files, [one.file for one in pending])
+    migrations = file_migrations(session, files)
+    pending = migrations.pending(last)[:limit]
     if dry_run:
-        return _dry_run(session, pending, as_json=as_json)
+        return _dry_run(session, migrations, pending, as_json=as_json)
     if pending:
-        _ask(session, pending, assume_yes=assume_yes)
+        _ask(session, migrations, pending, assume_yes=assume_yes)
     with progress_display() as show:
         monitor = Monitor(progress=show)
         with stop_on_signal(monitor), resume_hint(resume):
@@ -101,22 +101,28 @@ def apply_files(
     return _exit(result)
 
 
-def _ask(session: Session, pending: Sequence[FileMigration], *, assume_yes: bool) -> None:
+def _ask(
+    session: Session, migrations: FileMigrations, pending: Sequence[FileMigration], *, assume_yes: bool
+) -> None:
     """Print on stderr what files do; on a terminal also documents and time, and ask."""
     note(f"{counted(len(pending), 'migration file')} to apply:")
     if not will_ask(assume_yes=assume_yes):
         for one in pending:
             draw_operations(note, one.file.migration_id, one.file.description, one.file.operations)
+        for model, number in session.run(migrations.count_removed(pending)).items():
+            note(Hint(stay_until_cleanup(model, number), CLEAN_UP))
         return
-    estimates = estimates_of(session, pending)
+    estimates = estimates_of(session, migrations, pending)
     for found in estimates:
         draw_estimate(note, found)
     draw_deployment(note, estimates)
     confirm(question(estimates, session.where), assume_yes=assume_yes)
 
 
-def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: bool) -> Exit:
-    estimates = estimates_of(session, pending)
+def _dry_run(
+    session: Session, migrations: FileMigrations, pending: Sequence[FileMigration], *, as_json: bool
+) -> Exit:
+    estimates = estimates_of(session, migrations, pending)
     if as_json:
         print_json(
             {
@@ -137,21 +143,6 @@ def _dry_run(session: Session, pending: Sequence[FileMigration], *, as_json: boo
         draw_estimate(line, one)
         draw_failed_values(one)
     return Exit.DONE
-
-
-def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]) -> None:
-    """Print on stderr how many documents the models have that files remove."""
-    ids = [
-        file.migration_id for file in pending if any(isinstance(one, RemoveModel) for one in file.operations)
-    ]
-    counts = session.run(file_migrations(session, files).documents_to_remove(ids)) if ids else {}
-    for model, number in counts.items():
-        note(
-            Hint(
-                f"{model}: {counted(number, 'document')} and the index stay until you remove them with: ",
-                Command("migrate cleanup"),
-            )
-        )
 
 
 def _exit(result: FilesResult) -> Exit:

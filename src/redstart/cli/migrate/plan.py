@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.migrate.apply_files import file_migrations, note_documents_to_remove
+from redstart.cli.migrate.apply_files import file_migrations
 from redstart.cli.migrate.file_estimates import (
     deployment,
     draw_deployment,
@@ -43,7 +43,6 @@ def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_jso
         files = look(session, root_of(migrations_dir))
         files.history.require_runnable()
         pending = _chosen(files, to)
-        note_documents_to_remove(session, files, pending)
         estimates, refusal = _estimates(session, files, pending)
     if as_json:
         by_id = {one.migration.file.migration_id: one for one in estimates}
@@ -80,7 +79,7 @@ def _estimates(
         found = [migrations.migration(file.migration_id) for file in pending]
     except UnsupportedOperationError as exc:
         return [], exc.message
-    estimates = estimates_of(session, found)
+    estimates = estimates_of(session, migrations, found)
     return estimates, first_refusal(estimates)
 
 
