@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from tests.migrations.test_files_with_steps import FILES
-from tests.support.cli import run_om
+from tests.support.cli import om_on_terminal, run_om
 
 
 @pytest.fixture
@@ -27,7 +27,10 @@ def test_files_with_steps_are_shown_applied_cleaned_up_and_rolled_back(files: re
     plan = run_om("migrate", "plan")
     assert "Move the documents of Order from the keys shop:order:* to shop:purchase:*." in plan.stdout
     assert "Call up() in 2 steps, outside the undo log." in plan.stdout
-    assert "Remove the model Order, its index and all its documents. (not reversible)" in plan.stdout
+    assert "Remove the model Order, its index and all its documents.\n" in plan.stdout
+    assert "Move: 20 documents of Order from the keys shop:order:* to shop:purchase:*" in plan.stdout
+    assert STAY in plan.stdout
+    assert "the old version does not find documents of Order that have moved" in " ".join(plan.stdout.split())
     done = run_om("upgrade", "--yes")
     assert done.code == 0, done.text
     assert "20260102_000000_move: 20 documents moved to other keys" in done.text
@@ -41,6 +44,9 @@ def test_files_with_steps_are_shown_applied_cleaned_up_and_rolled_back(files: re
     assert list(files.scan_iter(match="shop:purchase:[0-9]*")) == []
     back = run_om("downgrade", "20260101_000000_initial", "--yes")
     assert back.code == 0, back.text
+    assert "20260104_000000_remove: 20 removed documents restored" in back.text
+    assert "20260102_000000_move: 20 documents moved back" in back.text
+    assert "20260103_000000_call: no documents or indexes to change" in back.text
     assert files.hgetall("shop:order:7") == {b"name": b"n7", b"price": b"7"}
     assert files.lrange("shop:log", 2, -1) == [b"down two", b"down one"]
 
@@ -49,6 +55,35 @@ def test_the_documents_of_a_removed_model_are_counted_first(files: redis.Redis) 
     assert STAY in run_om("migrate", "plan").text
     assert run_om("upgrade", "--to", "20260103_000000_call", "--yes").code == 0
     assert STAY in run_om("migrate", "plan").text
+
+
+def test_the_number_of_documents_and_the_time_are_asked(files: redis.Redis) -> None:
+    def asked(*words: str) -> str:
+        seen = om_on_terminal(*words, answer="n", columns=200)
+        return " ".join(seen.shown.split())
+
+    size = "(20 documents, less than 1 s)?"
+    assert f"{size} [y/N]" in asked("upgrade")
+    assert f"{size} [y/N]" in asked("migrate", "run")
+    assert run_om("upgrade", "--yes").code == 0
+    assert f"{size} No process of that version may be running." in asked("migrate", "cleanup")
+    assert "(0 documents, less than 1 s)? [y/N]" in asked("migrate", "rollback")
+    assert f"{size} [y/N]" in asked("downgrade", "20260101_000000_initial")
+    assert run_om("migrate", "cleanup", "--yes").code == 0
+    assert f"{size} [y/N]" in asked("migrate", "rollback")
+    assert f"{size} [y/N]" in asked("downgrade", "20260101_000000_initial")
+
+
+def test_json_names_the_documents_of_moves_and_removed_models(files: redis.Redis) -> None:
+    planned = {one["id"]: one["estimate"] for one in run_om("migrate", "plan", "--json").json["migrations"]}
+    assert planned["20260102_000000_move"]["moves"] == [
+        {"model": "shop.Order", "source": "shop:order:*", "target": "shop:purchase:*", "documents": 20}
+    ]
+    assert planned["20260104_000000_remove"]["removed"] == [{"model": "shop.Order", "documents": 20}]
+    assert run_om("upgrade", "--yes").code == 0
+    assert run_om("migrate", "cleanup", "--yes").code == 0
+    back = run_om("downgrade", "20260101_000000_initial", "--yes", "--json").json["migrations"]
+    assert [(one["moved_back"], one["restored_documents"]) for one in back] == [(0, 20), (0, 0), (20, 0)]
 
 
 def test_an_existing_key_refuses_the_move(files: redis.Redis) -> None:

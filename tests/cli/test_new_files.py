@@ -228,7 +228,6 @@ class TestCreate:
         path.write_text(path.read_text().replace('"order"', '"purchase"'))
         found = om("migrate", "create", "keys", "--no-rename", "--json").json["operations"]
         assert [one["text"].split()[0] for one in found] == ["Remove", "Create"]
-        assert [one["reversible"] for one in found] == [False, True]
 
     def test_a_field_that_moves_into_an_embedded_model(self, declare: Declare) -> None:
         part = "class Part(EmbeddedJsonModel):\n    {}\n"

@@ -200,7 +200,7 @@ def test_each_operation_is_run_contracted_and_rolled_back(client: redis.Redis, n
     for storage in Storage:
         found = document(client, storage, "a1")
         assert {key: found[key] for key in touched if key in found} == as_stored(contracted, storage)
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert difference(before, documents(client)) == []
 
@@ -267,7 +267,7 @@ def test_documents_and_indexes_change_together(client: redis.Redis) -> None:
         assert document(client, storage, "a1") == as_stored(
             {"pk": "a", "title": "oak", "price": 12, "priority": 3, "full_name": "Ada Lovelace"}, storage
         )
-    undone, results = do(client, back(one))
+    undone, results = (rolled := do(client, back(one))).data, rolled.indexes
     assert (undone.kept, [result.is_refused for result in results]) == (0, [False, False])
     assert difference(before, documents(client)) == []
     for storage in Storage:
@@ -363,7 +363,7 @@ def test_documents_written_since_are_reverted_once(client: redis.Redis) -> None:
     client.hset(key + "a1", "price", "1500")
     client.hset(key + "new", mapping={"title": "n", "price": "300", "full_name": "N"})
     client.delete(key + "b1")
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert document(client, Storage.HASH, "a1")["price"] == "15"
     assert document(client, Storage.HASH, "a1")["name"] == "oak"
@@ -381,7 +381,7 @@ def test_a_run_that_was_interrupted_is_rolled_back(client: redis.Redis, url: str
     for at in (applied[0], applied[len(applied) // 2], applied[-1]):
         load(client)
         crash(url, forward(one), at, CrashKind.AFTER)
-        undone, _ = do(client, back(one))
+        undone = do(client, back(one)).data
         assert undone.stopped is None
         assert difference(before, documents(client)) == []
 
@@ -456,7 +456,7 @@ def test_values_inside_lists_stay_until_the_cleanup(client: redis.Redis, name: s
     assert do(client, forward(one)).data.converted == 0
     _ = do(client, contract(one))
     assert not contains(document(client, Storage.JSON, "a"), content)
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert difference(before, documents(client)) == []
 

@@ -105,7 +105,7 @@ def test_dirty_documents_come_back_byte_for_byte(client: redis.Redis, name: str)
     assert do(client, forward(one)).data.converted == 0
     assert do(client, one.verify(base())) is not None
     _ = do(client, contract(one))
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.unrestored) == (None, 0)
     assert difference(before, documents(client)) == []
 
@@ -167,7 +167,7 @@ def test_embedded_models_keep_what_the_old_version_reads(client: redis.Redis, op
     _ = do(client, contract(one))
     if isinstance(operation, RenameField) and operation.within == "lines[]":
         assert document(client, Storage.JSON, "0")["lines"][0] == {"code": "1", "n": 2}
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert difference(before, documents(client)) == []
 
@@ -286,7 +286,7 @@ def test_documents_that_a_run_has_left_are_not_reverted(client: redis.Redis, fun
     result = do(client, forward(one))
     assert result.data.errors == (16 if function is cents_of_small else 0)
     client.hset(f"{HASH}d1", "price", "70000")  # the new version has written it since
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.reformatted) == (None, 0, 1)
     assert client.hget(f"{HASH}d1", "price") == b"700"
     client.hset(f"{HASH}d1", "price", "100")

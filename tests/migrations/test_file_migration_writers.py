@@ -132,7 +132,7 @@ def test_what_the_new_version_writes_stays(
     if written == "before contraction":
         assert do(client, contract(one)).errors == 0
     assert has(client, storage, "a1", of_new)
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert has(client, storage, "a1", for_old)
     assert document(client, storage, "a1").keys() == document(client, storage, "a2").keys()
@@ -158,7 +158,7 @@ def test_what_the_old_version_writes_reaches_the_new_one(
     write(client, storage, "a2", {name: before_value(before, storage, "a2", name) for name in of_old})
     assert do(client, contract(one)).errors == 0
     assert has(client, storage, "a1", for_new)
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert has(client, storage, "a1", of_old)
     key = f"{PREFIX[storage]}a1".encode()

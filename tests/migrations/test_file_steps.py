@@ -171,7 +171,7 @@ def test_fields_keys_and_indexes_change_in_one_file(client: redis.Redis, keeps_n
         for storage in Storage:
             with pytest.raises(redis.ResponseError):
                 count(client, f"{PREFIX[storage]}index", "*")
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert difference(before, documents(client)) == []
     for storage in Storage:

@@ -102,6 +102,10 @@ def roll_back(client: redis.Redis, root: Path, name: str) -> Any:
     return do(client, with_client(client, root).roll_back(name, ExpansionOptions()))
 
 
+def counted(client: redis.Redis, found: FileMigrations) -> dict[str, int]:
+    return do(client, found.count_removed([found.migration(name) for name in found.to_contract()]))
+
+
 def test_files_with_steps_are_applied_contracted_and_rolled_back(orders: redis.Redis, root: Path) -> None:
     before = documents(orders)
     result = run(orders, root)
@@ -110,14 +114,16 @@ def test_files_with_steps_are_applied_contracted_and_rolled_back(orders: redis.R
     assert len(list(orders.scan_iter(match="shop:purchase:[0-9]*"))) == 20
     found = with_client(orders, root)
     assert found.to_contract() == ["20260102_000000_move", "20260104_000000_remove"]
-    assert do(orders, found.documents_to_remove(found.to_contract())) == {"shop.Order": 20}
+    assert counted(orders, found) == {"shop.Order": 20}
     contracted = dict(do(orders, found.contract(RunOptions())))
     assert [one.documents for one in contracted["20260104_000000_remove"].removed] == [20]
     assert list(orders.scan_iter(match="shop:purchase:[0-9]*")) == []
     assert [name for name in orders.execute_command("FT._LIST") if b"shop" in name] == []
     assert with_client(orders, root).to_contract() == []
-    for name in reversed(list(FILES)[1:]):
-        assert roll_back(orders, root, name).is_complete
+    undone = {name: roll_back(orders, root, name) for name in reversed(list(FILES)[1:])}
+    assert all(one.is_complete for one in undone.values())
+    assert undone["20260104_000000_remove"].restored_documents == 20
+    assert [one.moved for one in undone["20260102_000000_move"].moves] == [20]
     assert orders.lrange("shop:log", 2, -1) == [b"down two", b"down one"]
     orders.delete("shop:log")
     assert difference(before, documents(orders)) == []
@@ -127,7 +133,7 @@ def test_documents_of_a_later_model_are_not_removed(orders: redis.Redis, root: P
     (root / "20260105_000000_again.py").write_text(AGAIN)
     run(orders, root)
     found = with_client(orders, root)
-    assert do(orders, found.documents_to_remove(found.to_contract())) == {}
+    assert counted(orders, found) == {}
     contracted = dict(do(orders, found.contract(RunOptions())))
     assert [one.owner for one in contracted["20260104_000000_remove"].removed] == ["shop.Purchase"]
     assert with_client(orders, root).to_contract() == []

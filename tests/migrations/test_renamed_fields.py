@@ -252,7 +252,7 @@ def test_a_rollback_restores_the_documents_of_the_old_version(
     assert do(client, forward(one)).is_complete
     if is_contracted:
         _ = do(client, contract(one))
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert difference(before, documents(client)) == []
     application.check_all(application.old, application.new)
@@ -274,10 +274,10 @@ def test_a_rollback_keeps_the_writes_of_both_versions(
     # The new version has ended. The old one reads every document only after the rollback of a cleanup.
     application.versions = [] if is_contracted else [application.old]
     if is_contracted:
-        undone, _ = do(client, back(one))
+        undone = do(client, back(one)).data
     else:
         with CrashDriver(url, before=application.act) as driver:
-            undone, _ = driver.run(back(one))
+            undone = driver.run(back(one)).data
     assert undone.stopped is None
     if is_contracted:
         assert not names_in(client, storage) & NEW_NAMES

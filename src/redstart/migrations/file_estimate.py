@@ -1,13 +1,15 @@
 """What a run of a pending migration file would do on this server: documents, indexes, time, and what it ends.
 
-Reads only. The documents are counted in a sample, unless there are few of them.
+And how much work a cleanup and a rollback are. Reads only. The documents are counted in a sample, unless there are few
+of them; those that move to other keys or are removed are counted one by one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
-from redstart.effects import Op
+from redstart.commands.keyspace import xlen
+from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context
@@ -20,7 +22,13 @@ from redstart.migrations.indexes.preflight import estimate_builds
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.operations.base import model_title
 from redstart.migrations.operations.field_state import FieldState
-from redstart.migrations.operations.state import ModelState
+from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.steps.key_moves import KeyMove
+from redstart.migrations.steps.key_passes import SECONDS_PER_DOCUMENT, count_keys
+from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.record import read_steps
+from redstart.migrations.steps.removed_models import owner_of_documents
 from redstart.migrations.transformation import Outcome
 from redstart.search.schema import create_arguments
 from redstart.search.schema_diff import Change
@@ -56,6 +64,8 @@ class FileEstimate:
         is_exact: whether all documents were read; otherwise the numbers are extrapolated.
         values: number of values that would change.
         failed: number of values that cannot be changed; `failures`: those that were found.
+        moves: moves of documents to other keys, with the number of documents of each.
+        removed: number of documents of each removed model; a run leaves them to the cleanup.
         indexes: those that would be built.
         seconds: expected duration.
         refusal: why a run would be refused; None if it would start.
@@ -67,9 +77,21 @@ class FileEstimate:
     values: int = 0
     failed: int = 0
     failures: FailureSummary = field(default_factory=FailureSummary)
+    moves: tuple[tuple[KeyMove, int], ...] = ()
+    removed: Mapping[str, int] = field(default_factory=dict)
     indexes: tuple[IndexBuild, ...] = ()
     seconds: float = 0.0
     refusal: MigrationError | None = None
+
+    @property
+    def changes_documents(self) -> bool:
+        """Whether a run changes documents or moves them."""
+        return bool(self.migration.models or self.moves)
+
+    @property
+    def moved_models(self) -> list[str]:
+        """The models whose documents move to other keys."""
+        return [model_title(move.before) for move, _ in self.moves]
 
     @property
     def removed_by_cleanup(self) -> list[str]:
@@ -116,52 +138,170 @@ class FileEstimate:
         return [one.describe() for one in self.migration.file.operations if not one.is_reversible]
 
 
-def estimate_file(migration: FileMigration, context: Context, rng: Random | None) -> Op[FileEstimate]:
-    """Return what a run of a pending file would do now.
+def estimate_files(
+    migrations: Sequence[FileMigration], context: Context, rng: Random | None, used: ProjectState
+) -> Op[list[FileEstimate]]:
+    """Return what a run of pending files would do, each on the documents as they are now.
 
     Args:
         context: of a data migration; its transformation is not used.
         rng: source of the random sample; None to read all documents.
+        used: the models after all files.
 
-    Effects: reads only; see `statistics` and `estimate_builds`.
+    Effects: reads only; see `statistics`, `estimate_builds` and `count_keys`.
     """
+    found: list[FileEstimate] = []
+    moves: list[KeyMove] = []
+    for migration in migrations:
+        found.append((yield from _estimate_file(migration, context, rng, used, moves)))
+        moves += migration.steps.moves
+    return found
+
+
+def _estimate_file(
+    migration: FileMigration,
+    context: Context,
+    rng: Random | None,
+    used: ProjectState,
+    earlier_moves: Sequence[KeyMove],
+) -> Op[FileEstimate]:
     indexes = yield from _indexes(migration)
-    seconds = sum(one.seconds for one in indexes)
     refusal: MigrationError | None = None
     try:
         yield from migration.require_possible(ExpansionOptions())
     except MigrationError as exc:
         refusal = exc
-    if not migration.models:
-        return FileEstimate(migration, indexes=indexes, seconds=seconds, refusal=refusal)
-    found = yield from statistics(migration.context(context), migration.plan(), rng=rng)
-    return FileEstimate(
+    moves: list[tuple[KeyMove, int]] = []
+    began = context.clock()
+    for move in migration.steps.moves:
+        moves.append((move, (yield from _count(move.source, earlier_moves, move.exclude_prefixes))))
+    # A move reads the keyspace at least twice, and before it once for keys that exist.
+    seconds = 3 * (context.clock() - began) + SECONDS_PER_DOCUMENT * sum(number for _, number in moves)
+    seconds += sum(one.seconds for one in (yield from estimate_builds(migration.indexes_of_move())))
+    estimate = FileEstimate(
         migration,
+        moves=tuple(moves),
+        removed=(yield from count_removed(migration, used, earlier_moves)),
+        indexes=indexes,
+        seconds=seconds + sum(one.seconds for one in indexes),
+        refusal=refusal,
+    )
+    if not migration.models:
+        return estimate
+    found = yield from statistics(migration.context(context), migration.plan(), rng=rng)
+    return replace(
+        estimate,
         documents={one.model.key_prefix: one.documents for one in found.models},
         is_exact=found.exact,
         values=found.total(Outcome.CONVERTIBLE),
         failed=found.total(Outcome.UNCONVERTIBLE),
         failures=found.survey.failures,
-        indexes=indexes,
-        seconds=seconds + found.estimate.expected,
-        refusal=refusal,
+        seconds=estimate.seconds + found.estimate.expected,
     )
 
 
-def estimate_files(
-    migrations: Sequence[FileMigration], context: Context, rng: Random | None
-) -> Op[list[FileEstimate]]:
-    """Return what a run of several pending files would do, each on the documents as they are now. Reads only."""
-    found: list[FileEstimate] = []
+def count_removed(
+    migration: FileMigration, used: ProjectState, earlier_moves: Sequence[KeyMove] = ()
+) -> Op[dict[str, int]]:
+    """Return the number of documents of each model that a file removes.
+
+    Args:
+        used: the models after all files. A removed model with the keys of one of them loses no document.
+        earlier_moves: moves that are pending, in order, so that documents can still have the old keys.
+
+    Effects: see `count_keys`.
+    """
+    counts: dict[str, int] = {}
+    for model in migration.steps.removed:
+        if owner_of_documents(model, used.models.values()) is None:
+            counts[model.name] = yield from _count(
+                KeyPattern.of(model), earlier_moves, migration.exclude_prefixes
+            )
+    return counts
+
+
+def _count(
+    pattern: KeyPattern, earlier_moves: Sequence[KeyMove], exclude_prefixes: tuple[str, ...]
+) -> Op[int]:
+    """Return the number of documents with some keys, whether the earlier moves are made or not."""
+    patterns = [pattern]
+    for move in reversed(earlier_moves):
+        if move.target in patterns:
+            patterns.append(move.source)
+    return (yield from count_keys(patterns, exclude_prefixes))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEstimate:
+    """How much work a run, a cleanup or a rollback is.
+
+    Attributes:
+        documents: number of documents of the models.
+        is_exact: whether all of them were counted; otherwise the number is extrapolated.
+        seconds: expected duration.
+    """
+
+    documents: int
+    is_exact: bool
+    seconds: float
+
+
+def estimate_run(estimates: Sequence[FileEstimate]) -> WorkEstimate:
+    """Return how much work a run of pending files is."""
+    by_prefix = {move.before.key_prefix: number for one in estimates for move, number in one.moves}
+    by_prefix |= {prefix: number for one in estimates for prefix, number in one.documents.items()}
+    is_exact = all(one.is_exact for one in estimates)
+    return WorkEstimate(sum(by_prefix.values()), is_exact, sum(one.seconds for one in estimates))
+
+
+def estimate_cleanup(
+    migrations: Sequence[FileMigration], context: Context, rng: Random | None, used: ProjectState
+) -> Op[WorkEstimate]:
+    """Return how much work it is to remove what only the versions before applied files need. Reads only.
+
+    Args:
+        rng, used: see `estimate_files`.
+    """
+    by_prefix: dict[str, int] = {}
+    removed: dict[str, int] = {}
+    is_exact, seconds = True, 0.0
     for migration in migrations:
-        found.append((yield from estimate_file(migration, context, rng)))
-    return found
+        if migration.removes_fields:
+            context_of_file = migration.context(context, removes=True)
+            found = yield from statistics(context_of_file, migration.plan(), rng=rng)
+            by_prefix |= {one.model.key_prefix: one.documents for one in found.models}
+            is_exact, seconds = is_exact and found.exact, seconds + found.estimate.expected
+        began = context.clock()
+        counted = yield from count_removed(migration, used)
+        seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * sum(counted.values())
+        removed |= counted
+    return WorkEstimate(sum((*by_prefix.values(), *removed.values())), is_exact, seconds)
 
 
-def documents_of_all(estimates: Sequence[FileEstimate]) -> int:
-    """Return the number of documents that the models of some files have together."""
-    by_prefix = {prefix: number for one in estimates for prefix, number in one.documents.items()}
-    return sum(by_prefix.values())
+def estimate_rollback(
+    migrations: Sequence[FileMigration], seconds_of_runs: Mapping[str, float], context: Context
+) -> Op[WorkEstimate]:
+    """Return how much work a rollback of applied or started files is. Reads only.
+
+    Args:
+        seconds_of_runs: how long their runs took, by id: about as long as a rollback. It is not known of a run that is
+            not complete; then it is estimated from the time in which the documents are counted.
+    """
+    patterns: set[KeyPattern] = set()
+    copies, seconds = 0, 0.0
+    excluded = next((one.exclude_prefixes for one in migrations), ())
+    began = context.clock()
+    for migration in migrations:
+        patterns |= {KeyPattern.of(one.model) for one in migration.models}
+        patterns |= {pattern for move in migration.steps.moves for pattern in (move.source, move.target)}
+        keys = StateKeys(migration.file.migration_id)
+        _ = yield from read_steps(keys)  # refuses keys of other types
+        copies += yield from call(xlen(keys.removed))
+    counted = yield from count_keys(patterns, excluded)
+    # As a run: the keyspace is read at least twice.
+    unknown = 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * counted
+    seconds = sum(seconds_of_runs.get(one.file.migration_id, unknown) for one in migrations)
+    return WorkEstimate(counted + copies, True, seconds + SECONDS_PER_DOCUMENT * copies)
 
 
 def model_after(migration: FileMigration, model: ModelState) -> ModelState | None:

@@ -96,6 +96,39 @@ class FileResult:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRollbackResult:
+    """The result of a rollback of one file.
+
+    Attributes:
+        data: of its documents; None if it changed none.
+        indexes: of its indexes.
+        moves: of documents back to their old keys.
+        restored_documents: number of documents of removed models that are restored.
+    """
+
+    migration_id: str
+    data: DataRollbackResult | None
+    indexes: tuple[IndexResult, ...] = ()
+    moves: tuple[MoveResult, ...] = ()
+    restored_documents: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the rollback."""
+        if self.data is not None and self.data.stopped is not None:
+            return Outcome.STOPPED
+        if any(one.is_refused for one in self.indexes):
+            return Outcome.CUTOVER_REFUSED
+        is_left = self.data is not None and (self.data.kept or self.data.unrestored)
+        return Outcome.PROBLEMS_FOUND if is_left else Outcome.DONE
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the file is not applied any more."""
+        return self.outcome in (Outcome.DONE, Outcome.PROBLEMS_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
 class FileMigration:
     """A migration file between the models before and after it.
 
@@ -164,10 +197,11 @@ class FileMigration:
     @property
     def removes_values(self) -> bool:
         """Return whether something is left to remove after a run."""
-        return self._removes_fields or bool(self.steps.removed or self.steps.unused_indexes(self.after))
+        return self.removes_fields or bool(self.steps.removed or self.steps.unused_indexes(self.after))
 
     @property
-    def _removes_fields(self) -> bool:
+    def removes_fields(self) -> bool:
+        """Return whether a cleanup removes fields."""
         if self.moves_documents or not self.transformation().decided_by_shape:
             return False
         return any(
@@ -328,7 +362,7 @@ class FileMigration:
 
         Effects: those of `redstart.migrations.data.run.run`. Safe to repeat.
         """
-        if not self._removes_fields:
+        if not self.removes_fields:
             return None
         return (yield from run(self.context(base, removes=True), self.plan(), options))
 
@@ -368,7 +402,7 @@ class FileMigration:
 
     def roll_back(
         self, base: Context, indexes: IndexMigration, index_options: ExpansionOptions
-    ) -> Op[tuple[DataRollbackResult | None, list[IndexResult]]]:
+    ) -> Op[FileRollbackResult]:
         """Restore the documents, and the indexes before it.
 
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
@@ -385,16 +419,18 @@ class FileMigration:
         if of_move:
             results = yield from self._cut_over(of_move, prefixes, indexes, index_options)
             if any(one.is_refused for one in results):
-                return None, list(results)
-        yield from self.steps.move_back(context)
+                return FileRollbackResult(self.file.migration_id, None, results)
+        moves, restored = yield from self.steps.move_back(context)
         if self.models and not (yield from read_record(context.keys)).is_new:
             data = yield from rollback(context)
-            if data.stopped is not None:
-                return data, []
+        result = FileRollbackResult(self.file.migration_id, data, moves=moves, restored_documents=restored)
+        if not result.is_complete:
+            return result
         if planned:
             results = yield from self._cut_over(planned, prefixes, indexes, index_options)
-            if any(one.is_refused for one in results):
-                return data, list(results)
+        result = replace(result, indexes=results)
+        if not result.is_complete:
+            return result
         kept = {one.index.name for one in self.before.models.values() if one.index is not None}
         created = [name for move in self.steps.moves for name in move.index_names if name not in kept]
         if created:
@@ -402,7 +438,7 @@ class FileMigration:
         yield from self.steps.undo(context, self.steps.first)
         if self.steps:
             yield from self.steps.end_rollback(context)
-        return data, list(results)
+        return result
 
 
 def operations_on_reused_paths(operations: Sequence[Operation], before: ProjectState) -> set[int]:

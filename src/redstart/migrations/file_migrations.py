@@ -1,8 +1,9 @@
 """The migration files of a project: applied in their order, contracted, and rolled back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from random import Random
 from typing import TypeVar
 
 from redstart.commands.server_info import server_time
@@ -11,25 +12,30 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationFileError, RollbackInProgressError
 from redstart.migrations.context import Context
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunOptions, RunResult
-from redstart.migrations.file_migration import FileMigration, FileResult
+from redstart.migrations.file_estimate import (
+    FileEstimate,
+    WorkEstimate,
+    count_removed,
+    estimate_cleanup,
+    estimate_files,
+    estimate_rollback,
+)
+from redstart.migrations.file_migration import FileMigration, FileResult, FileRollbackResult
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
 from redstart.migrations.files.replay import state_after
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
+from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
 from redstart.migrations.operations.state import ProjectState
-from redstart.migrations.outcomes import Outcome
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
-from redstart.migrations.steps.key_passes import count_keys
-from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.key_moves import KeyMove
 from redstart.migrations.steps.record import read_steps
-from redstart.migrations.steps.removed_models import RemovalResult, owner_of_documents
+from redstart.migrations.steps.removed_models import RemovalResult
 from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
@@ -84,35 +90,6 @@ class ContractResult:
         """Why it is not complete; None if it is."""
         parts = (self.data, *self.removed)
         return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
-
-
-@dataclass(frozen=True, slots=True)
-class FileRollbackResult:
-    """The result of a rollback of one file.
-
-    Attributes:
-        data: of its documents; None if it changed none.
-        indexes: of its indexes.
-    """
-
-    migration_id: str
-    data: DataRollbackResult | None
-    indexes: tuple[IndexResult, ...] = ()
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome of the rollback."""
-        if self.data is not None and self.data.stopped is not None:
-            return Outcome.STOPPED
-        if any(one.is_refused for one in self.indexes):
-            return Outcome.CUTOVER_REFUSED
-        is_left = self.data is not None and (self.data.kept or self.data.unrestored)
-        return Outcome.PROBLEMS_FOUND if is_left else Outcome.DONE
-
-    @property
-    def is_complete(self) -> bool:
-        """Return whether the file is not applied any more."""
-        return self.outcome in (Outcome.DONE, Outcome.PROBLEMS_FOUND)
 
 
 def migration_in(
@@ -266,24 +243,34 @@ class FileMigrations:
         removed = yield from migration.remove_models(self.context, self._indexes(), used)
         return ContractResult(data, removed)
 
-    def documents_to_remove(self, ids: Iterable[str]) -> Op[dict[str, int]]:
-        """Return the number of documents of each model that files remove, whether moved yet or not. Reads only."""
-        models = self._models_after_all().models.values()
-        moves = [
-            move for file in self.history.pending for move in self.migration(file.migration_id).steps.moves
-        ]
+    def estimate_run(self, migrations: Sequence[FileMigration], rng: Random | None) -> Op[list[FileEstimate]]:
+        """Return what a run of pending files would do now. Reads only; see `estimate_files`."""
+        return estimate_files(migrations, self.context, rng, self._models_after_all())
+
+    def count_removed(self, migrations: Sequence[FileMigration]) -> Op[dict[str, int]]:
+        """Return the number of documents of each model that files remove. Reads only; see `count_removed`."""
+        used = self._models_after_all()
         counts: dict[str, int] = {}
-        for model in (model for name in ids for model in self.migration(name).steps.removed):
-            if owner_of_documents(model, models) is not None:
-                continue
-            patterns = [KeyPattern.of(model)]
-            for move in reversed(moves):
-                if move.target in patterns:
-                    patterns.append(move.source)
-            counts[model.name] = 0
-            for pattern in patterns:
-                counts[model.name] += yield from count_keys(pattern, self.exclude_prefixes)
+        moves: list[KeyMove] = []
+        for migration in migrations:
+            counts |= yield from count_removed(migration, used, moves)
+            if migration.file in self.history.pending:
+                moves += migration.steps.moves
         return counts
+
+    def estimate_cleanup(self, ids: Iterable[str], rng: Random | None) -> Op[WorkEstimate]:
+        """Return how much work `contract` is for applied files. Reads only; see `estimate_cleanup`."""
+        migrations = [self.migration(name) for name in ids]
+        return estimate_cleanup(migrations, self.context, rng, self._models_after_all())
+
+    def estimate_rollback(self, ids: Iterable[str]) -> Op[WorkEstimate]:
+        """Return how much work the rollback of files is. Reads only; see `estimate_rollback`."""
+        seconds = {
+            item.migration_id: item.entry.duration_ms / 1_000
+            for item in self.history.items
+            if item.entry is not None and item.entry.duration_ms is not None
+        }
+        return estimate_rollback([self.migration(name) for name in ids], seconds, self.context)
 
     def to_contract(self) -> list[str]:
         """Return the ids of applied files whose removals are not made."""
@@ -312,8 +299,7 @@ class FileMigrations:
             self.on_file(migration.file)
             yield from start(lease, migration.file)
             rolling_back = migration.roll_back(self.context, self._indexes(), index_options)
-            data, indexes = yield from renewing(lease, rolling_back)
-            result = FileRollbackResult(migration_id, data, tuple(indexes))
+            result = yield from renewing(lease, rolling_back)
             if result.is_complete:
                 yield from remove(lease, [migration_id])
             return result

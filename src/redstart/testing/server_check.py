@@ -14,7 +14,6 @@ from redstart.errors import CommandError, ConfigurationError
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.file_migrations import FileRollbackResult
 from redstart.migrations.files.migration_file import Migration, MigrationFile
 from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -143,8 +142,8 @@ class ServerCheck:
 
     def _roll_back(self) -> Op[None]:
         context = self._context()
-        data, indexes = yield from self.migration.roll_back(context, _indexes(context), ExpansionOptions())
-        result = FileRollbackResult(self.migration.file.migration_id, data, tuple(indexes))
+        result = yield from self.migration.roll_back(context, _indexes(context), ExpansionOptions())
+        data = result.data
         allowed = (Outcome.DONE, Outcome.PROBLEMS_FOUND) if self.options.allows_failures else (Outcome.DONE,)
         if result.outcome not in allowed:
             stopped = "" if data is None or data.stopped is None else f": {data.stopped}"

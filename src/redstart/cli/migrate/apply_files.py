@@ -20,6 +20,7 @@ from redstart.cli.migrate.file_estimates import (
     file_report,
     first_refusal,
     question,
+    stay_until_cleanup,
 )
 from redstart.cli.migrate.project_files import file_migrations, look
 from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
@@ -34,11 +35,9 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.file_migrations import AppliedFile, FilesResult
-from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.file_migrations import AppliedFile, FileMigrations, FilesResult
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.undeclared_changes import UndeclaredChange
 from redstart.next_steps import Command, Hint
@@ -82,13 +81,13 @@ def apply_files(
     """
     files.history.require_runnable()
     last = None if to is None else files.history.item(to).migration_id
-    pending = file_migrations(session, files).pending(last)[:limit]
-    note_documents_to_remove(session, files, [one.file for one in pending])
+    migrations = file_migrations(session, files)
+    pending = migrations.pending(last)[:limit]
     if dry_run:
         changes = find_changes(session, files, models)
-        return _dry_run(session, pending, changes, as_json=as_json)
+        return _dry_run(session, migrations, pending, changes, as_json=as_json)
     if pending:
-        _ask(session, pending, assume_yes=assume_yes)
+        _ask(session, migrations, pending, assume_yes=assume_yes)
     with progress_display() as show:
         monitor = Monitor(progress=show)
         with stop_on_signal(monitor), resume_hint(resume):
@@ -104,14 +103,18 @@ def apply_files(
     return _exit(result, changes)
 
 
-def _ask(session: Session, pending: Sequence[FileMigration], *, assume_yes: bool) -> None:
+def _ask(
+    session: Session, migrations: FileMigrations, pending: Sequence[FileMigration], *, assume_yes: bool
+) -> None:
     """Print on stderr what files do; on a terminal also documents and time, and ask."""
     note(f"{counted(len(pending), 'migration file')} to apply:")
     if not will_ask(assume_yes=assume_yes):
         for one in pending:
             draw_operations(note, one.file.migration_id, one.file.description, one.file.operations)
+        for model, number in session.run(migrations.count_removed(pending)).items():
+            note(Hint(stay_until_cleanup(model, number), CLEAN_UP))
         return
-    estimates = estimates_of(session, pending)
+    estimates = estimates_of(session, migrations, pending)
     for found in estimates:
         draw_estimate(note, found)
     draw_deployment(note, estimates)
@@ -120,12 +123,13 @@ def _ask(session: Session, pending: Sequence[FileMigration], *, assume_yes: bool
 
 def _dry_run(
     session: Session,
+    migrations: FileMigrations,
     pending: Sequence[FileMigration],
     changes: Sequence[UndeclaredChange],
     *,
     as_json: bool,
 ) -> Exit:
-    estimates = estimates_of(session, pending)
+    estimates = estimates_of(session, migrations, pending)
     if as_json:
         print_json(
             {
@@ -149,21 +153,6 @@ def _dry_run(
         draw_failed_values(one)
     draw_changes(changes)
     return Exit.DONE
-
-
-def note_documents_to_remove(session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]) -> None:
-    """Print on stderr how many documents the models have that files remove."""
-    ids = [
-        file.migration_id for file in pending if any(isinstance(one, RemoveModel) for one in file.operations)
-    ]
-    counts = session.run(file_migrations(session, files).documents_to_remove(ids)) if ids else {}
-    for model, number in counts.items():
-        note(
-            Hint(
-                f"{model}: {counted(number, 'document')} and the index stay until you remove them with: ",
-                Command("migrate cleanup"),
-            )
-        )
 
 
 def _exit(result: FilesResult, changes: Sequence[UndeclaredChange]) -> Exit:

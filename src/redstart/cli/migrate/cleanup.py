@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import click
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import counted_indexes, index_migration
+from redstart.cli.migrate.file_estimates import size_of
 from redstart.cli.migrate.project_files import file_migrations, load, look, migrations_root, root_of
 from redstart.cli.migrate.undo_files import contract_files, draw_contracted
 from redstart.cli.options import Settings, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, counted, line, note, print_json
-from redstart.cli.session import open_session
+from redstart.cli.session import Session, open_session
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.file_migrations import ContractResult
+from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.migrator import unused_indexes
 
 
@@ -36,18 +39,8 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
         files = look(session, root_of(migrations_dir)) if is_with_files else None
         to_contract = file_migrations(session, files).to_contract() if files is not None else []
         if files is not None and to_contract:
-            counts = session.run(file_migrations(session, files).documents_to_remove(to_contract))
-            for model, number in counts.items():
-                note(
-                    f"{model}: {counted(number, 'document')} and the index {'would' if dry_run else 'will'} be removed"
-                )
-        if files is not None and to_contract and not dry_run:
-            confirm(
-                f"Remove the values that only the version before {', '.join(to_contract)} needs, on {session.where}? "
-                "No process of that version may be running.",
-                assume_yes=yes,
-            )
-            contracted = contract_files(session, files)
+            _announce(session, files, to_contract, dry_run=dry_run, assume_yes=yes)
+            contracted = [] if dry_run else contract_files(session, files)
         if dry_run:
             names = session.run(unused_indexes())
         else:
@@ -80,6 +73,26 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
     for name in names:
         line(f"  {name}")
     return _exit(contracted)
+
+
+def _announce(
+    session: Session, files: ProjectFiles, to_contract: Sequence[str], *, dry_run: bool, assume_yes: bool
+) -> None:
+    """Print on stderr how many documents of removed models are removed; on a terminal also ask."""
+    migrations = file_migrations(session, files)
+    counts = session.run(migrations.count_removed([migrations.migration(name) for name in to_contract]))
+    for model, number in counts.items():
+        note(
+            f"{model}: {counted(number, 'document')} and the index {'would' if dry_run else 'will'} be removed"
+        )
+    if dry_run or not will_ask(assume_yes=assume_yes):
+        return
+    work = session.run(migrations.estimate_cleanup(to_contract, Random()))
+    confirm(
+        f"Remove what only the version before {', '.join(to_contract)} needs, on {session.where} ({size_of(work)})? "
+        "No process of that version may be running.",
+        assume_yes=assume_yes,
+    )
 
 
 def _exit(contracted: Sequence[tuple[str, ContractResult]]) -> Exit:

@@ -9,10 +9,11 @@ from redstart.cli.failure_tables import draw_failures
 from redstart.cli.output import counted, duration, error_text, rounded
 from redstart.cli.session import Session
 from redstart.display import escaped, printable
-from redstart.migrations.file_estimate import FileEstimate, IndexBuild, documents_of_all, estimate_files
+from redstart.migrations.file_estimate import FileEstimate, IndexBuild, WorkEstimate, estimate_run
 from redstart.migrations.file_migration import FileMigration
+from redstart.migrations.file_migrations import FileMigrations
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.operations.base import Operation
+from redstart.migrations.operations.base import Operation, model_title
 from redstart.next_steps import Command, Hint
 
 APPLY = Command("upgrade")
@@ -22,9 +23,11 @@ Write = Callable[[str | Hint], None]
 """Prints a line: `line` on stdout, or `note` on stderr."""
 
 
-def estimates_of(session: Session, migrations: Sequence[FileMigration]) -> list[FileEstimate]:
+def estimates_of(
+    session: Session, migrations: FileMigrations, pending: Sequence[FileMigration]
+) -> list[FileEstimate]:
     """Return what a run of pending files would do. Reads a sample of the documents."""
-    return session.run(estimate_files(migrations, session.context(), Random()))
+    return session.run(migrations.estimate_run(pending, Random()))
 
 
 def draw_operations(write: Write, title: str, description: str, operations: Sequence[Operation]) -> None:
@@ -52,16 +55,26 @@ def draw_estimate(write: Write, one: FileEstimate) -> None:
         values = counted(one.values if one.is_exact else rounded(one.values), "value")
         documents = f"{number if one.is_exact else rounded(number):,}"
         write(f"  Documents: {about}{documents} with keys {escaped(keys)}; {values} to change{failed}")
+    for move, number in one.moves:
+        documents = f"{counted(number, 'document')} of {model_title(move.before)}"
+        write(f"  Move: {escaped(f'{documents} from the keys {move.source} to {move.target}')}")
     for index in one.indexes:
         _draw_index(write, index)
     write(f"  Time: {_expected(one.seconds)}")
     if one.removed_by_cleanup:
         write(Hint(f"  Kept until cleanup: {', '.join(one.removed_by_cleanup)}"))
+    for model, number in one.removed.items():
+        write(Hint(f"  {stay_until_cleanup(model, number)}", CLEAN_UP))
     if one.not_reversible:
         write(
             "  Not reversible: a rollback restores the documents that the run changed, and leaves those that are "
             "written since as they are."
         )
+
+
+def stay_until_cleanup(model: str, documents: int) -> str:
+    """Return the sentence on the documents of a removed model, up to the command."""
+    return f"{model}: {counted(documents, 'document')} and the index stay until you remove them with: "
 
 
 def draw_failed_values(one: FileEstimate) -> None:
@@ -93,8 +106,15 @@ def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
     in_place = _all(one.changed_in_place for one in estimates)
     lost = _all(one.lost_attributes for one in estimates)
     kept = _all(one.removed_by_cleanup for one in estimates)
+    moved = _all(one.moved_models for one in estimates)
+    moves_changed = any(one.migration.moves_documents for one in estimates)
     steps: list[str | Hint] = []
-    if in_place:
+    if moves_changed:
+        steps.append(
+            f"Stop the old version: what it writes to documents of {', '.join(moved)} during the run would move to "
+            "the new keys without the other changes."
+        )
+    elif in_place:
         names = ", ".join(in_place)
         steps.append(
             f"Stop the old version: it may not read the new values of {names}, which replace the old ones."
@@ -104,13 +124,22 @@ def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
             f"Stop what queries {', '.join(lost)}: these queries of the old version fail after the cutover."
         )
     apply = "Apply the files" if len(estimates) > 1 else "Apply the file"
-    steps.append(Hint(f"{apply}{'' if in_place else ' while the old version runs'}: ", APPLY))
-    if in_place:
+    is_stopped = bool(moves_changed or in_place)
+    steps.append(Hint(f"{apply}{'' if is_stopped else ' while the old version runs'}: ", APPLY))
+    if moved:
+        which = ", ".join(moved)
+        steps.append(
+            f"During the run, the old version does not find documents of {which} that have moved, and the new version "
+            "does not find those that have not."
+        )
+    if is_stopped:
         steps.append("Start the new version.")
+    elif moved:
+        steps.append("Start the new version, and stop the old one, during or directly after the run.")
     else:
         steps.append("Start the new version, and stop the old one.")
     if kept:
-        late = "" if in_place else " It also changes documents that the old version has written since."
+        late = "" if is_stopped else " It also changes documents that the old version has written since."
         steps.append(
             Hint(
                 "When you no longer need the old version, remove what only it needs: ",
@@ -127,13 +156,19 @@ def _all(found: Iterable[Sequence[str]]) -> list[str]:
 
 def question(estimates: Sequence[FileEstimate], where: str) -> str:
     """Return the prompt, with documents and time."""
-    number = documents_of_all(estimates)
-    is_exact = all(one.is_exact for one in estimates)
-    documents = counted(number, "document") if is_exact else f"about {counted(rounded(number), 'document')}"
-    size = _expected(sum(one.seconds for one in estimates))
-    if any(one.migration.models for one in estimates):
-        size = f"{documents}, {size}"
+    work = estimate_run(estimates)
+    has_documents = any(one.changes_documents for one in estimates)
+    size = size_of(work) if has_documents else _expected(work.seconds)
     return f"Apply {counted(len(estimates), 'migration file')} on {where} ({size})?"
+
+
+def size_of(work: WorkEstimate) -> str:
+    """Return the number of documents, and the time."""
+    number = work.documents
+    documents = (
+        counted(number, "document") if work.is_exact else f"about {counted(rounded(number), 'document')}"
+    )
+    return f"{documents}, {_expected(work.seconds)}"
 
 
 def first_refusal(estimates: Sequence[FileEstimate]) -> str | None:
@@ -154,6 +189,16 @@ def estimate_report(one: FileEstimate) -> dict[str, Any]:
         "values": one.values,
         "failed": one.failed,
         "estimated_seconds": round(one.seconds, 3),
+        "moves": [
+            {
+                "model": move.before.name,
+                "source": str(move.source),
+                "target": str(move.target),
+                "documents": number,
+            }
+            for move, number in one.moves
+        ],
+        "removed": [{"model": model, "documents": number} for model, number in one.removed.items()],
         "indexes": [
             {
                 "model": index.model,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.migrate.apply_files import note_documents_to_remove
 from redstart.cli.migrate.file_estimates import (
     deployment,
     draw_deployment,
@@ -49,7 +48,6 @@ def plan(settings: Settings, to: str | None, migrations_dir: Path | None, as_jso
         files = look(session, root_of(migrations_dir))
         files.history.require_runnable()
         pending = _chosen(files, to)
-        note_documents_to_remove(session, files, pending)
         estimates, refusal = _estimates(session, files, pending)
         changes = find_changes(session, files, models_to_check(settings))
     if as_json:
@@ -89,7 +87,7 @@ def _estimates(
         found = [migrations.migration(file.migration_id) for file in pending]
     except UnsupportedOperationError as exc:
         return [], exc.message
-    estimates = estimates_of(session, found)
+    estimates = estimates_of(session, migrations, found)
     return estimates, first_refusal(estimates)
 
 

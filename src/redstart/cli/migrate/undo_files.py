@@ -6,8 +6,9 @@ from typing import Any
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import draw_results, result_report
 from redstart.cli.migrate.apply_files import typed_again
+from redstart.cli.migrate.file_estimates import size_of
 from redstart.cli.migrate.project_files import file_migrations
-from redstart.cli.options import confirm
+from redstart.cli.options import confirm, will_ask
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, resume_hint, stop_on_signal
@@ -15,7 +16,8 @@ from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.file_migrations import ContractResult, FileRollbackResult
+from redstart.migrations.file_migration import FileRollbackResult
+from redstart.migrations.file_migrations import ContractResult
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
@@ -47,7 +49,12 @@ def roll_back_files(
         note(f"{counted(len(ids), 'migration file')} to roll back:")
         for name in ids:
             note(f"  {printable(name)}")
-        confirm(f"Roll back {counted(len(ids), 'migration file')} on {session.where}?", assume_yes=assume_yes)
+        if will_ask(assume_yes=assume_yes):
+            size = size_of(session.run(file_migrations(session, files).estimate_rollback(ids)))
+            confirm(
+                f"Roll back {counted(len(ids), 'migration file')} on {session.where} ({size})?",
+                assume_yes=assume_yes,
+            )
     resume = typed_again()
     with progress_display() as show:
         monitor = Monitor(progress=show)
@@ -94,11 +101,16 @@ def _draw(results: Sequence[FileRollbackResult], outcome: Outcome, resume: Comma
 def _draw_one(one: FileRollbackResult) -> None:
     data = one.data
     name = printable(one.migration_id)
-    if data is None:
-        line(f"  {name}: indexes only")
-    else:
+    parts = [f"{counted(move.moved, 'document')} moved back" for move in one.moves]
+    if one.restored_documents:
+        parts.append(f"{counted(one.restored_documents, 'removed document')} restored")
+    if data is not None:
         newer = f", {data.reformatted:,} written since and changed back" if data.reformatted else ""
-        line(f"  {name}: {counted(data.restored_exactly, 'value')} restored{newer}")
+        parts.append(f"{counted(data.restored_exactly, 'value')} restored{newer}")
+    if not parts:
+        parts = ["indexes only"] if one.indexes else ["no documents or indexes to change"]
+    line(f"  {name}: {'; '.join(parts)}")
+    if data is not None:
         if data.kept:
             line(f"  {data.kept:,} written since have no equivalent and are left unchanged:", Tone.WARNING)
             for failure in data.examples:
@@ -122,6 +134,8 @@ def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
         "status": one.outcome.value,
         "reason": data.stopped if data else None,
         "restored_exactly": data.restored_exactly if data else 0,
+        "moved_back": sum(move.moved for move in one.moves),
+        "restored_documents": one.restored_documents,
         "changed_back": data.reformatted if data else 0,
         "not_reversible": data.kept if data else 0,
         "not_reversible_values": [failure.as_dict() for failure in data.examples] if data else [],

@@ -54,11 +54,6 @@ class RemoveModel(Operation):
 
     model: str
 
-    @property
-    def is_reversible(self) -> bool:
-        """Return False: there is no version of the application that writes its documents."""
-        return False
-
     def describe(self) -> str:
         """Return one sentence."""
         return f"Remove the model {model_title(self.model)}, its index and all its documents."

@@ -12,7 +12,7 @@ from redstart.migrations.operations.functions import RunPython
 from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.steps.functions import FunctionCall, call_down, require_undoable
-from redstart.migrations.steps.key_moves import KeyMove, key_moves, move_keys
+from redstart.migrations.steps.key_moves import KeyMove, MoveResult, key_moves, move_keys
 from redstart.migrations.steps.record import ROLLBACK, mark, read_steps
 from redstart.migrations.steps.removed_models import restore_documents
 from redstart.next_steps import Command, Hint
@@ -96,18 +96,24 @@ class FileSteps:
         if calls:
             _require_done(context, (yield from call_down(context, calls)).stopped)
 
-    def move_back(self, context: Context) -> Op[None]:
+    def move_back(self, context: Context) -> Op[tuple[tuple[MoveResult, ...], int]]:
         """Move all documents back, also those created since, and restore removed ones.
+
+        Returns:
+            The result of each move, and the number of restored documents.
 
         Raises:
             MigrationError: not all documents could be moved or restored.
         """
+        moves: list[MoveResult] = []
         for move in reversed(self.moves):
-            result = yield from move_keys(context, move.back())
-            _require_done(context, result.stopped, [str(failure) for failure in result.failures])
-        if self.removed:
-            restored = yield from restore_documents(context)
-            _require_done(context, restored.stopped, [str(failure) for failure in restored.failures])
+            moves.append((yield from move_keys(context, move.back())))
+            _require_done(context, moves[-1].stopped, [str(failure) for failure in moves[-1].failures])
+        if not self.removed:
+            return tuple(moves), 0
+        restored = yield from restore_documents(context)
+        _require_done(context, restored.stopped, [str(failure) for failure in restored.failures])
+        return tuple(moves), restored.documents
 
 
 _MAX_SHOWN = 3
