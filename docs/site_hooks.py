@@ -41,7 +41,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         # The README of the repository is the first page for a reader of the repository; the site has its own.
         target = "docs/README.md" if target == "README.md" else target
         place = PAGES.get(target, target.removeprefix("docs/"))
-        if files.get_file_from_path(place) is None and (ROOT / target).exists():
+        file = files.get_file_from_path(place)
+        if (file is None or file.inclusion.is_excluded()) and (ROOT / target).exists():
             return text
         return f"[{text}]({relpath(place, PurePosixPath(here).parent)}{anchor or ''})"
 

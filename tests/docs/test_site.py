@@ -20,6 +20,7 @@ import redstart
 import redstart.aio
 import redstart.errors
 import redstart.operations
+import redstart.testing
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -70,7 +71,7 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     names = {
         f"redstart.errors.{name}" for name in dir(redstart.errors) if name.endswith(("Error", "Warning"))
     }
-    for package in (redstart, redstart.aio, redstart.operations):
+    for package in (redstart, redstart.aio, redstart.operations, redstart.testing):
         for name in set(package.__all__) - {"redis", "TypedDict"}:
             # Errors are the same classes in each package: one page has them.
             names.add(
@@ -82,7 +83,7 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
 
 def test_every_public_name_has_a_docstring() -> None:
     undocumented = []
-    for package in (redstart, redstart.aio, redstart.operations):
+    for package in (redstart, redstart.aio, redstart.operations, redstart.testing):
         for name in package.__all__:
             value = getattr(package, name)
             if not (inspect.isclass(value) or inspect.isfunction(value)):

@@ -109,7 +109,8 @@ class MigrationTest:
         A rollback restores all other documents from the undo log, without this function.
 
         Args:
-            model, document: see `forward`.
+            model: as for `forward`.
+            document: as for `forward`.
 
         Raises:
             NotConvertibleError: a value cannot be changed back, or an operation has no inverse. A rollback leaves the
