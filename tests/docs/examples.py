@@ -155,7 +155,8 @@ def type_commands(block: str, namespace: dict[str, Any]) -> None:
         if arguments[-1:] == ["&"]:
             label = " ".join(arguments[:-1])
             processes[label] = _started(PROGRAMS[program] + arguments[:-1], environment, directory)
-            assert first_missing(command.lines, processes[label].stdout.readline()) is None, label
+            missing = first_missing(command.lines, processes[label].stdout.readline())
+            assert missing is None, f"no line {missing!r} of {label}"
             continue
         if program == "pkill":
             _stop(processes.pop(arguments[-1]))
@@ -232,7 +233,8 @@ def _stop(process: "subprocess.Popen[str]") -> None:
 def stop_all(document: Document) -> None:
     """End the processes that a page has started, also after a failure."""
     for process in document.namespace.get("processes", {}).values():
-        _stop(process)
+        process.kill()
+        _ = process.communicate()
 
 
 def _program(words: list[str], environment: dict[str, str], directory: Path) -> tuple[int, list[str]]:

@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,61 @@ def test_lines_must_be_there_in_order() -> None:
     assert first_missing(["three", "one"], output) == "one"
     assert first_missing(["two"], output) == "two"
     assert first_missing(["one", "one"], output) == "one"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Callable[[str], None]:
+    """Evaluate the examples of a page that is given as text, with a migration file next to it."""
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "20260101_000000_initial.py").write_text("a\nb\nc\nb\n", encoding="utf-8")
+    path = tmp_path / "page.md"
+
+    def evaluate(text: str) -> None:
+        path.write_text(text, encoding="utf-8")
+        document = parse_document(path)
+        document.namespace |= {"environment": {}, "directory": tmp_path}
+        try:
+            for example in document.examples():
+                example.evaluate()
+        finally:
+            stop_all(document)
+
+    return evaluate
+
+
+DIFF = "```diff\n--- migrations/..._initial.py\n@@\n{}```\n"
+SHOWN = "```python\n# migrations/..._initial.py\n{}```\n"
+
+
+def test_a_diff_edits_a_migration_file(page: Callable[[str], None], tmp_path: Path) -> None:
+    page(DIFF.format(" a\n-b\n+d\n@@\n-c\n") + SHOWN.format("a\nd\nb\n"))
+    text = (tmp_path / "migrations" / "20260101_000000_initial.py").read_text(encoding="utf-8")
+    assert text == "a\nd\nb\n"
+
+
+@pytest.mark.parametrize("text", [DIFF.format("-b\n+d\n"), DIFF.format("-x\n"), SHOWN.format("c\na\n")])
+def test_lines_of_a_file_have_to_be_there(page: Callable[[str], None], text: str) -> None:
+    with pytest.raises(Exception, match=r"not exactly one time|no line"):
+        page(text)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("print('works', flush=True); time.sleep(60)", None),
+        ("print('works', flush=True); raise ValueError('lost')", "ValueError: lost"),
+        ("print('fails', flush=True)", "no line 'works'"),
+    ],
+)
+def test_a_process_has_to_run_until_it_is_stopped(
+    page: Callable[[str], None], tmp_path: Path, code: str, error: str | None
+) -> None:
+    (tmp_path / "worker.py").write_text(f"import time\n{code}\n", encoding="utf-8")
+    (tmp_path / "pause.py").write_text("import time\ntime.sleep(1)\n", encoding="utf-8")
+    text = '```console\n$ python worker.py v1 &\nworks\n$ python pause.py\n$ pkill -f "worker.py v1"\n```\n'
+    with pytest.raises(AssertionError, match=error) if error else nullcontext():
+        page(text)
+
+
+def test_a_variable_is_exported_to_later_commands(page: Callable[[str], None]) -> None:
+    page("```console\n$ export SHOP=tea\n$ python -c \"import os; print(os.environ['SHOP'])\"\ntea\n```\n")
