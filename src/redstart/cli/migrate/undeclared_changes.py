@@ -16,7 +16,6 @@ from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import unmanaged
 from redstart.migrations.operations.base import Operation
-from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.undeclared_changes import (
     DeclaredElsewhere,
@@ -79,7 +78,7 @@ def _declared_in(session: Session, files: ProjectFiles) -> DeclaredElsewhere:
         if file.migration_id not in complete:
             operations += file.operations
         elif file.migration_id in to_clean_up:
-            operations += [one for one in file.operations if isinstance(one, RemoveField)]
+            operations += [one for one in file.operations if getattr(one, "only_removes", False)]
             before, after = ({one.key_prefix for one in state.models.values()} for state in states[-2:])
             left |= before - after  # with their index, and the documents of a removed model
     return DeclaredElsewhere.by(operations, states, left)
