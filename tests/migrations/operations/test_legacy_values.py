@@ -172,3 +172,6 @@ def test_days_near_the_ends_of_the_calendar() -> None:
         seconds = (day - date(1970, 1, 1)).days * 86_400 + 1
         _, failures = change.change(Document(Storage.HASH, {"day": f"{seconds}.0".encode()}))
         assert len(failures) == 1
+    first = Document(Storage.HASH, {"day": f"{(date.min - date(1970, 1, 1)).days * 86_400}.0".encode()})
+    with pytest.raises(NotConvertibleError, match="out of range"):
+        _ = change.backward(first)

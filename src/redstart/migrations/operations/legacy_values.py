@@ -81,8 +81,9 @@ class ConvertLocalMidnights(DocumentOperation):
             instant = _instant_of(value)
             if instant is None or instant % (_DAY // MICROSECOND) == 0:
                 return value
-            near = (EPOCH + instant * MICROSECOND).date()
-            for day in (near - _DAY, near, near + _DAY):
+            near = (EPOCH + instant * MICROSECOND).toordinal()
+            for ordinal in range(max(near - 1, 1), min(near + 1, date.max.toordinal()) + 1):
+                day = date.fromordinal(ordinal)
                 if _midnight(day, zone) == instant:
                     return codec.write(day)
             raise ValueConversionError(f"neither midnight in UTC nor in {self.timezone}")
@@ -91,8 +92,11 @@ class ConvertLocalMidnights(DocumentOperation):
             instant = _instant_of(value)
             if instant is None or instant % (_DAY // MICROSECOND):
                 return value
-            local = EPOCH + _midnight((EPOCH + instant * MICROSECOND).date(), zone) * MICROSECOND
-            return codec.write(local)
+            local = _midnight((EPOCH + instant * MICROSECOND).date(), zone)
+            try:
+                return codec.write(EPOCH + local * MICROSECOND)
+            except OverflowError as error:
+                raise ValueConversionError(f"midnight in {self.timezone} is out of range") from error
 
         return _ConvertedLeaves(parse_path(self.within), self.name, forward, backward)
 
@@ -110,12 +114,12 @@ def _instant_of(value: StoredValue) -> int | None:
 
 def _zone_of(name: str) -> ZoneInfo:
     """Return a time zone. Raises MigrationStateError for `local`, and ConfigurationError for an unknown name."""
-    if NaiveTimezone.parse(name).name == "local":
+    if name.casefold() == "local":
         raise MigrationStateError(
             "The time zone of ConvertLocalMidnights cannot be 'local': it differs between machines.",
             "Name the zone in which the application ran, as Europe/Berlin.",
         )
-    return ZoneInfo(name)
+    return ZoneInfo(NaiveTimezone.parse(name).name)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:
