@@ -57,7 +57,14 @@ def find_changes(
     has_files = files is not None and files.loaded.are_in_use
     transformation = session.context().transformation
     found = session.run(
-        find_undeclared_changes(models, places, session.naive_timezone, transformation, has_files=has_files)
+        find_undeclared_changes(
+            models,
+            places,
+            session.naive_timezone,
+            transformation,
+            has_files=has_files,
+            exclude_prefixes=migration.exclude_prefixes,
+        )
     )
     declared = _declared_in(session, files) if has_files and files is not None else DeclaredElsewhere()
     return [one for one in found if with_declared or not declared.has(one)]
