@@ -20,6 +20,7 @@ from redstart.migrations.operations.field_state import FieldState as Field
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
 from redstart.migrations.operations.functions import RunPython, Transform
 from redstart.migrations.operations.indexes import AlterIndex
+from redstart.migrations.operations.legacy_values import ConvertLocalMidnights, EncodeBytes, RemoveEmbeddedKey
 from redstart.migrations.operations.models import (
     ChangeKeyPrefix,
     ChangeStorage,
@@ -40,7 +41,9 @@ __all__ = [
     "ChangeKeyPrefix",
     "ChangeStorage",
     "ConvertField",
+    "ConvertLocalMidnights",
     "CreateModel",
+    "EncodeBytes",
     "FailureMode",
     "Field",
     "FieldKind",
@@ -51,6 +54,7 @@ __all__ = [
     "Model",
     "MoveField",
     "Operation",
+    "RemoveEmbeddedKey",
     "RemoveField",
     "RemoveModel",
     "RenameField",

@@ -223,3 +223,13 @@ def test_a_document_of_the_new_version_beside_old_ones(project: Project) -> None
     project.client.hset("shop:order:new", mapping={"pk": "new", "heading": "n"})
     refused = run_om("migrate", "run")
     assert (refused.code, "cannot read its field heading in 12 of 13" in refused.stderr) == (1, True)
+
+
+def test_documents_of_a_model_with_a_longer_key_prefix_are_not_taken_for_renamed(project: Project) -> None:
+    """The keys of the one begin with the prefix of the other, whose documents have other fields."""
+    inner = "class Line(HashModel, index=True):\n    sku: str = Field(index=True)\n\n    class Meta:\n"
+    meta = '        global_key_prefix = "shop"\n        model_key_prefix = "order:line"\n'
+    project.declare(order("HashModel") + inner + meta)
+    for number in range(30):
+        project.client.hset(f"shop:order:line:{number}", mapping={"pk": str(number), "sku": "s"})
+    assert run_om("migrate", "run").code == 0

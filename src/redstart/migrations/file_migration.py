@@ -32,7 +32,6 @@ from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.field_state import FieldState
-from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.outcomes import Outcome
@@ -166,7 +165,7 @@ class FileMigration:
                 if number in at_once:
                     change.decided_by_shape = False
                 if not isinstance(change, Unchanged):
-                    bound = BoundChange(change, isinstance(operation, RemoveField))
+                    bound = BoundChange(change, operation.only_removes)
                     found.setdefault(names.get(operation.model, operation.model), []).append(bound)
             following = operation.apply(state)
             names |= _renamed(state, following, names)

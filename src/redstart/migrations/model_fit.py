@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,25 +147,42 @@ def unreadable_fields(
     transformation: Transformation,
     *,
     sample: int = SAMPLE_DOCUMENTS,
+    exclude_prefixes: Iterable[str] = (),
 ) -> Op[list[UnreadableField]]:
     """Return the fields that a model cannot read in at least half of the sampled documents.
 
     Args:
         transformation: its values do not count: those that fail have reports of their own.
         sample: documents of each model to read.
+        exclude_prefixes: longer key prefixes whose keys are no documents of these models.
 
     Effects: a few reads for each model.
     """
     found: list[UnreadableField] = []
-    for declaration in declarations:
-        found += yield from _unreadable_fields(declaration, zone, transformation, sample)
+    for declaration, others in _with_longer_prefixes(declarations, exclude_prefixes):
+        found += yield from _unreadable_fields(declaration, zone, transformation, sample, others)
     return found
 
 
+def _with_longer_prefixes(
+    declarations: Iterable[ModelDeclaration], excluded: Iterable[str]
+) -> Iterator[tuple[ModelDeclaration, tuple[bytes, ...]]]:
+    """Yield each model with the longer key prefixes whose keys belong to another one, or are excluded."""
+    models = list(declarations)
+    prefixes = {*excluded, *(one.key_prefix for one in models)}
+    for model in models:
+        own = model.key_prefix
+        yield model, tuple(one.encode() for one in prefixes if one != own and one.startswith(own))
+
+
 def _unreadable_fields(
-    declaration: ModelDeclaration, zone: NaiveTimezone, transformation: Transformation, sample: int
+    declaration: ModelDeclaration,
+    zone: NaiveTimezone,
+    transformation: Transformation,
+    sample: int,
+    others: tuple[bytes, ...],
 ) -> Op[list[UnreadableField]]:
-    keys = yield from _some_keys(declaration, sample)
+    keys = yield from _some_keys(declaration, sample, others)
     if not keys:
         return []
     model: type[RedisModel] = declaration.model
@@ -200,7 +217,10 @@ def _unreadable_fields(
 
 
 def unknown_fields(
-    declarations: Iterable[ModelDeclaration], *, sample: int = SAMPLE_DOCUMENTS
+    declarations: Iterable[ModelDeclaration],
+    *,
+    sample: int = SAMPLE_DOCUMENTS,
+    exclude_prefixes: Iterable[str] = (),
 ) -> Op[list[UnknownFields]]:
     """Return, for each model, fields that its documents seem to store under another name, as after a rename.
 
@@ -208,13 +228,14 @@ def unknown_fields(
 
     Args:
         sample: documents of each model to read, at most a page.
+        exclude_prefixes: longer key prefixes whose keys are no documents of these models.
 
     Effects: a few reads for each model.
     """
     found: list[UnknownFields] = []
-    for declaration in declarations:
+    for declaration, others in _with_longer_prefixes(declarations, exclude_prefixes):
         model: type[RedisModel] = declaration.model
-        keys = yield from _some_keys(declaration, sample)
+        keys = yield from _some_keys(declaration, sample, others)
         if not keys or model.model_config.get("extra") == "allow":
             continue
         replies = yield from read_whole([(declaration.storage, key) for key in keys])
@@ -299,17 +320,19 @@ def _page(cursor: int, prefix: str, suffix: str, storage: Storage) -> Op[tuple[i
         raise
 
 
-def _some_keys(declaration: ModelDeclaration, sample: int) -> Op[list[bytes]]:
+def _some_keys(declaration: ModelDeclaration, sample: int, others: tuple[bytes, ...] = ()) -> Op[list[bytes]]:
     prefix, suffix = declaration.key_prefix, declaration.key_suffix
-    return (yield from _keys_under(prefix, suffix, declaration.storage, sample))
+    return (yield from _keys_under(prefix, suffix, declaration.storage, sample, others))
 
 
-def _keys_under(prefix: str, suffix: str, storage: Storage, sample: int) -> Op[list[bytes]]:
+def _keys_under(
+    prefix: str, suffix: str, storage: Storage, sample: int, others: tuple[bytes, ...] = ()
+) -> Op[list[bytes]]:
     keys: dict[bytes, None] = {}
     cursor = 0
     while len(keys) < sample:
         cursor, page = yield from _page(cursor, prefix, suffix, storage)
-        keys |= dict.fromkeys(page)
+        keys |= dict.fromkeys(key for key in page if not key.startswith(others))
         if cursor == 0:
             break
     return list(keys)[:sample]

@@ -110,6 +110,7 @@ def find_undeclared_changes(
     transformation: Transformation,
     *,
     has_files: bool,
+    exclude_prefixes: Collection[str] = (),
 ) -> Op[list[UndeclaredChange]]:
     """Return the changes of models that the documents on the server show.
 
@@ -117,11 +118,15 @@ def find_undeclared_changes(
         unmanaged: documents and indexes of no model.
         transformation: its values do not count.
         has_files: whether the project has migration files.
+        exclude_prefixes: longer key prefixes whose keys are no documents of the models.
 
     Effects: some reads for each model and each unmanaged index.
     """
-    unreadable = yield from unreadable_fields(declarations, zone, transformation)
-    unknown = {one.model: one for one in (yield from unknown_fields(declarations))}
+    unreadable = yield from unreadable_fields(
+        declarations, zone, transformation, exclude_prefixes=exclude_prefixes
+    )
+    unknown_in = yield from unknown_fields(declarations, exclude_prefixes=exclude_prefixes)
+    unknown = {one.model: one for one in unknown_in}
     prefixes = {one.name: one.key_prefix for one in declarations}
     found = [
         _renamed(one, [field for field in unreadable if field.model == model], prefixes[model], has_files)

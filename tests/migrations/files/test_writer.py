@@ -25,6 +25,7 @@ from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
 from redstart.migrations.operations.functions import RunPython, Transform
 from redstart.migrations.operations.indexes import AlterIndex
+from redstart.migrations.operations.legacy_values import ConvertLocalMidnights, EncodeBytes, RemoveEmbeddedKey
 from redstart.migrations.operations.models import (
     ChangeKeyPrefix,
     ChangeStorage,
@@ -88,6 +89,9 @@ def operations(draw: st.DrawFn) -> Operation:
                 AddField(MODEL, one, within=draw(st.sampled_from(["", "lines[]"])), fill=draw(DEFAULTS)),
                 AddField(MODEL, FieldState("o", "list[object]", fields=[one], is_optional=True)),
                 RemoveField(MODEL, name),
+                ConvertLocalMidnights(MODEL, name, timezone="Asia/Kolkata", within="lines[]"),
+                EncodeBytes(MODEL, name, if_base64=draw(st.sampled_from(["encode", "keep"]))),
+                RemoveEmbeddedKey(MODEL, "lines[]"),
                 RenameField(MODEL, name, draw(ANY_TEXT), keep=draw(st.sampled_from([None, "old"]))),
                 MoveField(MODEL, "a", "b.c"),
                 AlterField(MODEL, before=one, after=one.replaced(default=draw(DEFAULTS))),

@@ -65,7 +65,7 @@ def migrate_indexes(
 
 
 def refused_among(results: Sequence[IndexResult], options: ExpansionOptions) -> list[IndexResult]:
-    """Return the indexes that were not cut over, or were created without some documents that nobody accepted."""
+    """Return the indexes that were not cut over, or were created without documents that were not accepted."""
     return [
         index
         for index in results

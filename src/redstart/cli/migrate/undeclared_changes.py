@@ -16,7 +16,6 @@ from redstart.migrations.files.replay import state_after
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import unmanaged
 from redstart.migrations.operations.base import Operation
-from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.undeclared_changes import (
     DeclaredElsewhere,
@@ -58,7 +57,14 @@ def find_changes(
     has_files = files is not None and files.loaded.are_in_use
     transformation = session.context().transformation
     found = session.run(
-        find_undeclared_changes(models, places, session.naive_timezone, transformation, has_files=has_files)
+        find_undeclared_changes(
+            models,
+            places,
+            session.naive_timezone,
+            transformation,
+            has_files=has_files,
+            exclude_prefixes=migration.exclude_prefixes,
+        )
     )
     declared = _declared_in(session, files) if has_files and files is not None else DeclaredElsewhere()
     return [one for one in found if with_declared or not declared.has(one)]
@@ -79,7 +85,7 @@ def _declared_in(session: Session, files: ProjectFiles) -> DeclaredElsewhere:
         if file.migration_id not in complete:
             operations += file.operations
         elif file.migration_id in to_clean_up:
-            operations += [one for one in file.operations if isinstance(one, RemoveField)]
+            operations += [one for one in file.operations if getattr(one, "only_removes", False)]
             before, after = ({one.key_prefix for one in state.models.values()} for state in states[-2:])
             left |= before - after  # with their index, and the documents of a removed model
     return DeclaredElsewhere.by(operations, states, left)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from redstart.errors import NotConvertibleError
 from redstart.mapping.value_paths import Location, display
@@ -123,9 +123,11 @@ class DocumentOperation(Operation):
 
     Attributes:
         model: the name of the model.
+        only_removes: whether it only removes a value, which happens at the cleanup.
     """
 
     model: str
+    only_removes: ClassVar[bool] = False
 
     @abstractmethod
     def bind(self, before: ProjectState) -> DocumentChange:

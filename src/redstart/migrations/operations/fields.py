@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from redstart.display import shortened
 from redstart.errors import MigrationStateError, ValueConversionError
@@ -126,6 +126,8 @@ class RemoveField(DocumentOperation):
     name: str
     within: str = dataclasses.field(default="", kw_only=True)
 
+    only_removes: ClassVar[bool] = True
+
     def describe(self) -> str:
         """Return one sentence."""
         return (
@@ -155,7 +157,7 @@ class RemoveField(DocumentOperation):
         stored = stored_default(model, removed, value)
         # A hash stores None by leaving the field out.
         is_written = not (value is None and model.storage is Storage.HASH) and not removed.is_generated
-        return _RemovedField(
+        return RemovedField(
             parse_path(self.within),
             self.name,
             stored,
@@ -167,7 +169,17 @@ class RemoveField(DocumentOperation):
         return before.model(self.model).field_at(self.name, self.within)
 
 
-class _RemovedField(DocumentChange):
+class RemovedField(DocumentChange):
+    """A field that is removed.
+
+    Args:
+        within: the path of the object that contains it.
+        name: the field.
+        stored: the value that documents without it get backward, if `is_written`.
+        is_written: whether they get a value.
+        has_backward: whether the version before reads documents without the field.
+    """
+
     moves_values = True
 
     def __init__(
@@ -178,15 +190,18 @@ class _RemovedField(DocumentChange):
         self.has_backward = has_backward
 
     def is_pending(self, document: Document) -> bool:
+        """Return whether a document has the field."""
         return any(self._name in holder for _, holder in document.holders(self._within))
 
     def forward(self, document: Document) -> Document:
+        """Return the document without the field."""
         changed = document.copy()
         for _, holder in changed.holders(self._within):
             _ = holder.pop(self._name, None)
         return changed
 
     def backward(self, document: Document) -> Document:
+        """Return the document with the value of documents without the field."""
         changed = document.copy()
         for location, holder in changed.holders(self._within):
             if self._name in holder:
