@@ -74,7 +74,7 @@ class Pending(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class SendAhead:
-    """Send a request and go on; answered with a `Pending`. The server works on it meanwhile."""
+    """Send a request and continue; answered with a `Pending`. Meanwhile the server executes it."""
 
     request: Call[Any] | Batch[Any]
 

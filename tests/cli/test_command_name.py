@@ -61,7 +61,7 @@ def test_the_whole_way(station: redis.Redis) -> None:
         "migrate-data check-schema --json": '"recommendation": "redstart migrate run"',
         "migrate status": "redstart migrate run",
         "migrate run --yes": "redstart migrate-data run",
-        "migrate-data run --dry-run": "Convert with: redstart migrate-data run",
+        "migrate-data run --dry-run": "cut over later with: redstart migrate-data run",
         "migrate-data run --yes --limit-documents 5": "Resume with: redstart migrate-data run",
         "migrate-data progress": "with: redstart migrate-data run",
         "migrate-data run --yes --failure-mode default": "Verify the result with: redstart migrate-data verify",

@@ -119,7 +119,7 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
         True,
     )
     assert by_hand.stdout.startswith("Cutover refused for 1 of 3 indexes.\n")
-    corrected = r"\(text or numeric format\); converts them and cuts over"
+    corrected = r"once you have corrected them \(in text or numeric format\) and cuts over"
     assert re.search(f"^  om migrate-data run\n.*{corrected}$", by_hand.stdout, re.M), by_hand.stdout
     required = by_hand.stdout.find("models then cannot read documents without these required fields: Visit.")
     assert (required >= 0) is (field == "arrived_at")

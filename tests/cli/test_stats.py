@@ -77,7 +77,7 @@ class TestStats:
         assert about is not None, shown
         assert float(about[1].replace(",", "")) == pytest.approx(12_000, rel=0.2)
         assert re.search(
-            r"^Estimated from a sample of [\d,]+ documents; the number of documents to within \d+%\. Rare values may "
+            r"^Estimated from a sample of [\d,]+ documents: their total number may differ by \d+%, and rare values may "
             r"be missing\. Count all",
             shown,
             re.M,

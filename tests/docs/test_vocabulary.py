@@ -2,7 +2,9 @@
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,10 +34,12 @@ IDIOM = {
     r"\b(?:step|stepp(?:ed|ing)|swap|swapp(?:ed|ing))[ -]back\b": "roll back",
     r"\bjournal(?:s|ed|ing)?\b": "undo log",
     r"\bforecasts?\b": "estimate",
-    r"\bverdicts?\b|\bjudg(?:e|es|ed|ing)\b": "classification, classify",
+    r"\bverdicts?\b|\bjudg(?:e|es|ed|ing|ments?|ements?)\b": "classification, classify",
     r"\bcolou?rs?\b(?! (?:on|in|of) (?:a |the )?(?:terminal|output))": "sync and async",
     r"\b(?:will|would|did) not convert\b": "cannot be converted; failed",
-    r"\b(?:take|takes|taken|taking|leave|leaves|left) away\b|\blies? around\b": "remove, omit",
+    r"\b(?:take|takes|taken|taking|leave|leaves|left) (?:\w+ ){0,3}away\b|\blies? around\b": "remove, omit",
+    r"\bst(?:and|ands|ood) for\b": "mean, represent, refer to",
+    r"\bgo(?:es|ing)? on\b": "continue, resume",
     r"\bfor good\b": "permanently",
     r"\bsa(?:y|ys|id) so\b|\bnobody said\b|\b(?:is|are) (?:said|told)\b": "print, log, report",
     r"\bhow far\b": "progress",
@@ -61,6 +65,7 @@ STORED_NAMES = {"journal"}
 _CODE = re.compile(r"`[^`]*`")
 _FILE_OR_KEY = re.compile(rf"`(?:[\w./]*/[\w./]*|\w+\.(?:py|lua)|{'|'.join(STORED_NAMES)})`")
 _MODULE = re.compile(r"\bredstart(?:\.\w+)+")
+_ADDRESS = re.compile(r"https?://\S+")
 _LUA_TEXT = re.compile(r"--.*|'[^']*'")
 _OLD_NAMES = "Renamed before the first release"
 """The heading of the sections that list former names."""
@@ -75,9 +80,25 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
         yield number, _MODULE.sub("redstart", hidden.sub("``", line))
 
 
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each comment of a module, without addresses."""
+    with tokenize.open(path) as source:
+        for token in tokenize.generate_tokens(source.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], _ADDRESS.sub("", token.string)
+
+
+@cache
+def all_texts() -> list[tuple[str, int, str]]:
+    """Return what `texts` yields; to read it takes seconds."""
+    return list(texts())
+
+
 def texts() -> Iterator[tuple[str, int, str]]:
-    """Yield path, line and text of string literals in the package, comments in scripts, and lines of pages."""
+    """Yield path, line and text of strings and comments in the package and its scripts, and of lines of pages."""
     for path in sorted((ROOT / "src").rglob("*.py")):
+        for number, text in comments(path):
+            yield str(path.relative_to(ROOT)), number, text
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Constant)
@@ -108,7 +129,7 @@ def test_an_expression_of_the_idiom_is_not_used(expression: str) -> None:
     pattern = re.compile(expression, re.IGNORECASE)
     uses = [
         f"{path}:{line}: {match.group()}"
-        for path, line, text in texts()
+        for path, line, text in all_texts()
         for match in [pattern.search(text)]
         if match
     ]
@@ -118,6 +139,12 @@ def test_an_expression_of_the_idiom_is_not_used(expression: str) -> None:
 def test_names_of_tests_do_not_use_the_idiom() -> None:
     uses = [f"{path}:{line}: {name}" for path, line, name in names_of_tests() if IDIOM_IN_NAMES.search(name)]
     assert not uses, "rename:\n" + "\n".join(uses)
+
+
+def test_comments_are_read(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("# one\nx = '# not one'  # two: https://no-color.org\n", encoding="utf-8")
+    assert list(comments(module)) == [(1, "# one"), (2, "# two: ")]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def demo(documents: int) -> int:
     The demo previews the migration, starts a conversion, kills it with kill -9, resumes it, verifies, cuts over, rolls
     back, and compares every byte. It takes less than a minute and leaves nothing behind.
 
-    Requires: pip install 'redstart[server]'
+    Requires: pip install -e '.[server]', in a checkout
     """
     with EmbeddedServer() as server, open_sync(server.url) as driver:
         walk = Walk(

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from redstart.cli.exit_codes import Exit, report, report_error, report_usage
 from redstart.cli.output import command_name, named_as_typed, prepare_streams, rendered
+from redstart.cli.wrapping import broken, unbroken
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError
 from redstart.next_steps import Hint
@@ -26,13 +27,18 @@ class Given:
 
 
 class _Formatter(click.HelpFormatter):
-    """Write help in which commands have the name under which the program was started."""
+    """Write help in which commands have the name under which the program was started; no command is broken."""
+
+    def write(self, string: str) -> None:
+        super().write(broken(string))
 
     def write_text(self, text: str) -> None:
-        super().write_text(named_as_typed(text))
+        super().write_text(unbroken(named_as_typed(text)))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        super().write_dl([(name, named_as_typed(text)) for name, text in rows], col_max, col_spacing)
+        super().write_dl(
+            [(name, unbroken(named_as_typed(text))) for name, text in rows], col_max, col_spacing
+        )
 
 
 class _Context(click.Context):
@@ -114,7 +120,10 @@ class LazyGroup(click.Group):
 
 
 COMMANDS = {
-    "migrate": ("redstart.cli.migrate.group:migrate", "Build indexes next to the active ones and cut over."),
+    "migrate": (
+        "redstart.cli.migrate.group:migrate",
+        "Build indexes and cut over; write and record migration files.",
+    ),
     "migrate-data": (
         "redstart.cli.migrate_data.group:migrate_data",
         "Convert stored dates to numbers, verify them, roll back.",

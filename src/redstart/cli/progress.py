@@ -33,7 +33,7 @@ def progress_display(*, every_step: bool = False) -> Iterator[Callable[[Update],
     console = new_console(stderr=True)
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.fields[detail]}")]
     if console.width >= _MIN_WIDTH_WITH_BARS:
-        # The default colours of rich are not those of the terminal's palette.
+        # The default styles of rich do not use the terminal's palette.
         bar_column = BarColumn(
             bar_width=None,
             style="bright_black",

@@ -15,7 +15,7 @@ from redstart.next_steps import Command, Hint
 LIST_BLOCKING = Command("migrate-data status", "--verbose")
 ACCEPT = Command("migrate run", "--accept-unindexed")
 ACCEPT_EFFECT = "cuts over; these documents drop out of query results"
-CORRECTED_EFFECT = "once you have corrected the values (text or numeric format); converts them"
+CORRECTED_EFFECT = "converts the values once you have corrected them (in text or numeric format)"
 QUARANTINE_EFFECT = "moves failed values to <field>__invalid"
 DEFAULT_EFFECT = (
     "stores 0.0 instead of failed values; queries then find these documents with the date 1970-01-01"

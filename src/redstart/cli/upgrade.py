@@ -21,7 +21,8 @@ failure_mode = click.option(
     type=click.Choice([FailureMode.LOG_AND_SKIP.value, FailureMode.FAIL.value]),
     default=FailureMode.LOG_AND_SKIP.value,
     show_default=True,
-    help="A document that cannot be changed: record it and go on, or stop. Operations may have modes of their own.",
+    help="What to do with a document that cannot be changed: log_and_skip (record it and continue), fail (stop). "
+    "Operations may have modes of their own.",
 )
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 _DEFAULT_WIDTH = 80
 _OPTION = r" --?[a-z][\w-]*(?:[= ](?:'[^']*'|(?!om |redstart )[^\s'-]\S*))?"
 _COMMAND = re.compile(
-    rf"(?<![\w-])(?:om|redstart)(?:{_OPTION})*? (?:migrate-data|migrate|server|demo)(?![\w-])"
+    rf"(?<![\w-])(?:om|redstart)(?:{_OPTION})*? (?:migrate-data|migrate|upgrade|downgrade|server|demo)(?![\w-])"
     rf"(?: [a-z][a-z-]*(?![\w/-]|[.:]\w))?(?:{_OPTION}| \d\w*| [A-Z]+(?!\w))*"
 )
 """A command in a sentence, with its arguments."""
@@ -17,6 +17,9 @@ _WORD = re.compile(r"( *)([^ ]+)")
 _GAP = re.compile(r"\S {2,}(?=\S)")
 _GLUE = "\0"
 """A space inside a command while text is wrapped. Text for a terminal has no control characters."""
+_HYPHEN = "\1"
+"""The same for a hyphen inside a word."""
+_HYPHEN_IN_WORD = re.compile(r"(?<=\S)-(?=\S)")
 
 
 def terminal_width(stream: TextIO) -> int | None:
@@ -56,6 +59,20 @@ def wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
     return "\n".join([*lines, line])
 
 
+def unbroken(text: str) -> str:
+    """Return text in which click breaks no command and no word, to be written with `broken`."""
+    return _HYPHEN_IN_WORD.sub(_HYPHEN, _glued(text))
+
+
+def broken(text: str) -> str:
+    """Return text from `unbroken` as it is written."""
+    return text.replace(_GLUE, " ").replace(_HYPHEN, "-")
+
+
+def _glued(text: str) -> str:
+    return _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), text)
+
+
 def cells(text: str) -> int:
     """Return how many columns a text takes on a terminal."""
     if text.isascii():
@@ -76,5 +93,4 @@ def _fitted_line(line: str, width: int) -> str:
     gap = _GAP.search(line)
     column = 0 if gap is None else cells(line[: gap.end()])
     rest = " " * column if 0 < column <= width // 2 else f"{indent}{'  ' if indent else ''}"
-    glued = _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), line)
-    return wrapped(glued, width, rest=rest).replace(_GLUE, " ")
+    return wrapped(_glued(line), width, rest=rest).replace(_GLUE, " ")

@@ -54,7 +54,7 @@ def ft_list() -> Call[list[str]]:
     r"""`FT._LIST`: the names of all indexes; aliases are not among them.
 
     Bytes that are not text are kept as surrogate escapes. The server shows a line break within a name as `\n` or
-    `\r`, so one text may stand for several indexes; it is then listed several times.
+    `\r`, so one text may be the name of several indexes; it is then listed several times.
     """
     return Call(
         ("FT._LIST",),
@@ -129,7 +129,7 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
 def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]:
     """`FT.AGGREGATE` whose words load `@__key`: the key of each row, in its order.
 
-    None stands for a document that has just expired or been deleted: its row is empty, and counts all the same.
+    None represents a document that has just expired or been deleted: its row is empty, and counts all the same.
     """
 
     def parse(reply: Any) -> list[bytes | None]:
@@ -154,7 +154,7 @@ def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
         "LIMIT",
         0,
         count,
-        # A server may answer a part once a limit has passed; half an answer would be taken for documents not held.
+        # A server may answer a part once a limit has passed; half an answer would look like missing documents.
         "TIMEOUT",
         0,
         "DIALECT",

@@ -185,7 +185,7 @@ DIRTY_CLASSES = (
     # A float of this size has no microseconds: the nearest float is expected. RedisJSON would change the number.
     DirtyClass("far_microseconds", lambda slot: _in_hash(slot) and _in_datetime(slot), _far_microseconds),
 )
-"""In a date field, a value with a time stands for midnight UTC of its calendar date."""
+"""In a date field, a value with a time means midnight UTC of its calendar date."""
 
 
 def classes_for(slot: Slot) -> tuple[DirtyClass, ...]:

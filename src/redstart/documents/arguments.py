@@ -50,7 +50,7 @@ def integer_of(
 
 
 def whole_number(value: Any) -> int | None:
-    """Return the integer that a number or text stands for; None if it is anything else, such as a bool."""
+    """Return the integer that a number or text represents; None if it is anything else, such as a bool."""
     if isinstance(value, int):
         return None if isinstance(value, bool) else value
     if isinstance(value, float):

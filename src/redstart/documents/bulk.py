@@ -152,7 +152,7 @@ def _in_transaction(writes: Sequence[Write]) -> Op[None]:
     if isinstance(done, CommandError):
         _raise_failure([*queued, done])
         raise done
-    # What fails inside is no reply of its own to the driver.
+    # Errors inside the reply of EXEC are not replies to the driver.
     _raise_failure([CommandError(str(one)) if isinstance(one, Exception) else one for one in done])
 
 

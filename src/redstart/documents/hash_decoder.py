@@ -119,7 +119,7 @@ class HashReader:
         fields: the fields that the model knows, by their stored names.
         names: names of those, by stored name.
         inner: names of those that pydantic does not read from bytes as from text, and how each is read.
-        nullable: names of those whose "" stands for None.
+        nullable: names of those whose "" means None.
         absent: fields without a default that may be None, which hashes keep by leaving them out.
         renamed: the former names of renamed fields, by stored name; the methods are given documents without these.
         wants_extra: whether a field of a name that the model does not know is kept.

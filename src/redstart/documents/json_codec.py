@@ -21,7 +21,7 @@ from redstart.search.json_paths import writable_member
 from redstart.values.timezones import NaiveTimezone
 
 NUMBER_MARK: Final = "\ud800"
-"""Stands for a number that `json` would write with another text. A document has no lone surrogate."""
+"""Represents a number that `json` would write with another text. A document has no lone surrogate."""
 
 
 def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:

@@ -67,7 +67,7 @@ def places_of(
     """Return the paths of a model as one tree of places.
 
     Args:
-        zone: what a number stands for where the model wants a datetime without an offset.
+        zone: what a number means where the model wants a datetime without an offset.
     """
     root: dict[Segment, Place] = {}
     for path in dates:
@@ -210,7 +210,7 @@ class Reader:
 
     Args:
         names: stored names that the model knows; others are dropped, unless it keeps extra fields.
-        nullable: names of fields that may be None; in hashes "" stands for None.
+        nullable: names of fields that may be None; in hashes "" means None.
         places: where datetimes, dates, bytes and time spans are.
         keeps_extra: whether fields that the model does not declare are kept.
     """

@@ -1,4 +1,4 @@
--- Put before the scripts that change indexes: the index that a name stands for, as an alias or directly.
+-- Put before the scripts that change indexes: the index that a name refers to, as an alias or directly.
 local function word(value)
   -- Inside a reply, names come as strings or as status replies, which Lua sees as tables.
   if type(value) == 'table' then return value.ok end

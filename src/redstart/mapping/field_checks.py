@@ -101,7 +101,7 @@ def _unstorable(annotation: Any, above: list[Any]) -> Iterator[Any]:
     for kind in alternatives(annotation):
         origin = typing.get_origin(kind)
         if kind in above:
-            continue  # an alias that stands for itself, inside a list
+            continue  # an alias that refers to itself, inside a list
         if origin in CODE or kind in CODE or _reason_of(kind) is not None:
             yield kind
         elif origin is not None and origin is not typing.Literal:

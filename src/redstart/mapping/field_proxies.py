@@ -38,7 +38,7 @@ OPERAND_OF_TAGS: Final = {
 }
 
 DISTANCES: Final = (Indexable.NUMBER, Indexable.TAG)
-"""What can receive a distance. TAG stands for all types that are not known, such as Any."""
+"""What can receive a distance. TAG represents all types that are not known, such as Any."""
 
 METHODS: Final = "; its methods are startswith(), endswith() and contains()"
 
@@ -142,7 +142,7 @@ def _field_info(model: type[MappedModel], path: tuple[str, ...]) -> FieldInfo:
     current = model
     for name in path[:-1]:
         held = index_type(complete_fields(current)[name].annotation, storage)
-        assert held.embedded is not None  # or there would be no proxy of what is inside
+        assert held.embedded is not None  # otherwise nothing inside has a proxy
         current = held.embedded
     return complete_fields(current)[path[-1]]
 

@@ -51,7 +51,7 @@ class UlidPrimaryKey:
 
 def new_ulid() -> str:
     """Return 48 bits of milliseconds and 80 random bits from the system, which forked processes never share."""
-    process = os.getpid()  # Python is not told of every fork: not of those of uWSGI
+    process = os.getpid()  # Python does not notice every fork: not those of uWSGI
     try:
         random_part = _random_parts[process].pop()
     except LookupError:

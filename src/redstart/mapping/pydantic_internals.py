@@ -210,7 +210,7 @@ def _fields_alone(schema: Any) -> dict[str, Any]:
 def _takes_bytes(schema: Any, own_validator: object) -> bool:
     while schema["type"] in _AROUND or _is_validator(schema, own_validator):
         if schema.get("on_error", "raise") != "raise":
-            return False  # what is no text would pass for a value that does not fit
+            return False  # bytes that are not text would be replaced without an error
         schema = schema["schema"]
     return schema["type"] in _PLAIN and not schema.get("strict")
 

@@ -149,7 +149,7 @@ class _Reader:
         try:
             parts = parts_of(kind)
             names = former_names(kind)
-        except NameError:  # pydantic knows what the name stands for; its fields have their own names
+        except NameError:  # pydantic knows what the name refers to; its fields have their own names
             return ()
         if parts is None:
             return ()

@@ -248,7 +248,7 @@ def blocking_reason(document: StoredDocument, conversion: Conversion) -> str | N
     if conversion.outcome is Outcome.UNCONVERTIBLE:
         return conversion.reason
     if conversion.outcome is Outcome.NULL:
-        # JSON's null is no value to an index; a hash has only empty text for it.
+        # An index skips JSON's null; a hash has only empty text for it.
         return EMPTY if document.model.storage is Storage.HASH else None
     return None if conversion.outcome is Outcome.ALREADY else STILL_TEXT
 

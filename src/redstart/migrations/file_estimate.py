@@ -106,7 +106,7 @@ class FileEstimate:
 
     @property
     def changed_in_place(self) -> list[str]:
-        """The fields whose values an old version reads no more once they are changed."""
+        """The fields whose values an old version no longer reads once they are changed."""
         found = [
             f"{title}.{path}"
             for title, before, after in _changed_models(self.migration)

@@ -82,7 +82,7 @@ def is_gone(holder: Holder) -> bool:
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
-        pass  # it exists, and belongs to another user; or the system does not tell
+        pass  # it exists, and belongs to another user; or the system does not report it
     stat = _stat(holder.pid)  # nothing of a hidden process, which may exist
     return stat is not None and (stat[0] in "ZX" or stat[1] != holder.start_ticks)
 

@@ -106,7 +106,7 @@ def _values_in(
     transformation: Transformation,
     rejecting: Set[FieldKind],
 ) -> Iterator[str]:
-    """Return the names in an expression that stand for values of documents in an index.
+    """Return the names in an expression that refer to values of documents in an index.
 
     Args:
         rejecting: types of attributes that keep documents out of the index, if the value changes its type.

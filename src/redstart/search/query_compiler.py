@@ -205,7 +205,7 @@ class ComparisonWriter:
         return self._as_parameter(tag) if needs_parameter(tag) else escaped(tag)
 
     def _as_parameter(self, tag: str) -> str:
-        # Of parameters, too, backslashes are taken away once.
+        # Of parameters, too, backslashes are removed once.
         return self._parameters.add(f"tag{len(self._parameters.values)}", tag.replace("\\", "\\\\"))
 
 
@@ -241,7 +241,7 @@ class QueryText:
 
     Args:
         text: in the server's query language.
-        parameters: names and values of what `$name` stands for.
+        parameters: names and values of what `$name` refers to.
         patterns: the parts of tags in it, in the order of the text.
         pieces: the text before, between and behind these.
         words: what it looks for in full text of which words are given in part.

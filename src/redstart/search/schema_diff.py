@@ -53,7 +53,7 @@ class FieldAdded:
 
 @dataclass(frozen=True, slots=True)
 class FieldRemoved:
-    """A field that is indexed no more."""
+    """A field that is no longer indexed."""
 
     field: IndexField
 

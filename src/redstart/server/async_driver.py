@@ -84,7 +84,7 @@ class AsyncDriver:
         try:
             if self._connection is None:
                 self._connection = await cast(Any, self._pool).get_connection()  # redis-py leaves it untyped
-            # No health check: it would read an answer that is under way, and connect anew without telling us.
+            # No health check: it would read a pending reply, and open a new connection unnoticed.
             await self._connection.send_packed_command([encode_commands(request)], check_health=False)
             # redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that arrives at its end.
             if _cancellations() > self._cancellations:

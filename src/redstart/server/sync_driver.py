@@ -87,7 +87,7 @@ class SyncDriver:
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
-            # No health check: it would read an answer that is under way, and connect anew without telling us.
+            # No health check: it would read a pending reply, and open a new connection unnoticed.
             self._connection.send_packed_command([encode_commands(request)], check_health=False)
         except TRANSPORT_ERRORS as exc:
             self.close()

@@ -46,7 +46,7 @@ class SyncExecutor:
 
     def run(self, operation: Op[T]) -> T:
         """Perform the operation. Raises what it raises, and ServerError it does not handle."""
-        # Asked each time, as redis-py does: Python is not told of every fork, as of uWSGI's.
+        # Asked each time, as redis-py does: Python does not notice every fork, such as those of uWSGI.
         held = self._held.get(os.getpid()) or self._begin()
         driver = held.awake() or self._new_driver(held)
         try:

@@ -29,7 +29,7 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
     """Drop the indexes that Redstart built and no alias points to.
 
     In a project with migration files, first remove the values that only the version before them needs, and the
-    documents and indexes of removed models. Stop all processes of that version before. Other documents are never
+    documents and indexes of removed models. Stop all processes of that version first. Other documents are never
     deleted.
     """
     is_with_files = load(root_of(migrations_dir)).are_in_use

@@ -73,8 +73,8 @@ def create(
 ) -> None:
     """Compare the models with the migration files, and write the changes to a new file NAME for review.
 
-    Needs no server. What the models do not show, such as a rename, is asked on a terminal; elsewhere an option has to
-    answer it. The name of the file begins with the time.
+    Needs no server. On a terminal it asks what the models do not show, such as renames; elsewhere, options answer these
+    questions. The name of the file begins with the time.
     """
     root = root_of(migrations_dir)
     found = history_of(root)

@@ -68,7 +68,7 @@ def draw_project_status(status: ProjectStatus) -> None:
 
 
 def draw_progress_of_file(running: FileProgress) -> None:
-    """Print the file that is being applied or rolled back, and how to go on."""
+    """Print the file that is being applied or rolled back, and the next command."""
     what = "Rollback" if running.is_rollback else "Run"
     name = printable(running.migration_id)
     if running.state is RunState.RUNNING:

@@ -87,7 +87,7 @@ def draw_differences(found: list[Difference]) -> None:
 def current(settings: Settings, migrations_dir: Path | None, as_json: bool) -> None:
     """Show the last applied migration file, and how many are pending. Writes nothing.
 
-    There are several last ones while branches are not joined.
+    While branches are not joined, there are several.
     """
     with open_session(settings, needs_models=False) as session:
         found = look(session, root_of(migrations_dir)).history

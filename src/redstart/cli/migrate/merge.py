@@ -18,7 +18,7 @@ from redstart.migrations.files.writer import migration_source
 @yes
 @json_output
 def merge(name: str, migrations_dir: Path | None, yes: bool, as_json: bool) -> None:
-    """Write a file NAME that depends on all heads, so that branches of migration files are joined.
+    """Write a file NAME that joins the branches of migration files: it depends on all heads.
 
     Needs no server. Refused if the branches conflict: if the models after them depend on which branch comes first.
     """

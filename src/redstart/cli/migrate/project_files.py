@@ -34,7 +34,7 @@ def migrations_root(*, must_exist: bool = True) -> Callable[[F], F]:
         "--migrations-dir",
         type=click.Path(exists=must_exist, file_okay=False, path_type=Path),
         metavar="DIRECTORY",
-        help="Directory of migration files; else REDIS_OM_MIGRATIONS_DIR, or migrations.",
+        help="Directory of migration files. Default: REDIS_OM_MIGRATIONS_DIR, then ./migrations.",
     )
 
 

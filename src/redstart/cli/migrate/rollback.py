@@ -47,7 +47,9 @@ from redstart.next_steps import Command, Hint
     is_flag=True,
     help="After a data rollback: also drop indexes that did not exist before Redstart created them.",
 )
-@click.option("--dry-run", is_flag=True, help="With the ID of a file of redis-om: write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only with the ID of a migration file of redis-om: write nothing."
+)
 @verbose
 @yes
 @common

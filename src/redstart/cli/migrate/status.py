@@ -98,11 +98,11 @@ def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus
         have = "has" if len(pending) == 1 else "have"
         line(f"{len(pending):,} of {counted_indexes(len(statuses))} {have} pending changes.", Tone.WARNING)
     else:
-        line("No pending schema changes detected", Tone.DONE)
+        line("No pending schema changes detected.", Tone.DONE)
     rows = [
         [index.planned.model, index.planned.name, index.active.value, index.documents] for index in statuses
     ]
-    table("Schema Migration Status:", ["model", "index", "state", "documents"], rows)
+    table("Indexes", ["model", "index", "state", "documents"], rows)
     for index in pending:
         if index.active is ActiveIndex.REPLACED_EXTERNALLY:
             line(REPLACED_EXTERNALLY.format(index.planned.name), Tone.WARNING)

@@ -128,14 +128,17 @@ def _rows(found: Statistics) -> list[tuple[str, int]]:
 
 
 def _draw_samples(found: Statistics, model: ModelStatistics, *, limit: int | None) -> None:
-    drawn = False
-    for field in model.fields:
-        for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), [])[:limit]:
-            text = f"{field.path}: {sample.before} -> {sample.after}  {sample.key}"
-            line(f"  {text}")
-            drawn = True
-    if drawn:
-        line("")
+    samples = [
+        f"  {field.path}: {sample.before} -> {sample.after}  {sample.key}"
+        for field in model.fields
+        for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), [])[:limit]
+    ]
+    if not samples:
+        return
+    line("Examples")
+    for text in samples:
+        line(text)
+    line("")
 
 
 def _draw_failures(found: Statistics, failure_mode: FailureMode, *, verbose: bool) -> None:

@@ -78,8 +78,8 @@ def _draw_documents(found: Statistics, session: Session) -> None:
     else:
         line(f"About {rounded(found.documents):,} documents with dates on {session.where}")
         line(
-            f"Estimated from a sample of {found.sampled_documents:,} documents; the number of documents to within "
-            f"{_bound_percent(found)}%. Rare values may be missing. Count all with --exact."
+            f"Estimated from a sample of {found.sampled_documents:,} documents: their total number may differ by "
+            f"{_bound_percent(found)}%, and rare values may be missing. Count all with --exact."
         )
 
 

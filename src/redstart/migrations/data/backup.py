@@ -44,7 +44,7 @@ def back_up(monitor: Monitor) -> Op[int]:
         UnsupportedServerError: the server, or the user's permissions, do not allow it.
         MigrationError: the save failed.
 
-    Effects: BGSAVE, and INFO five times a second until it has ended. Keys are not changed; clients can go on writing.
+    Effects: BGSAVE, and INFO five times a second until it has ended. Keys are not changed. Clients can write.
     Safe to repeat: it saves again.
     """
     before = yield from _begin(monitor)

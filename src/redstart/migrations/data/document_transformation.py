@@ -14,7 +14,7 @@ ClassifiedValue: TypeAlias = tuple[StoredValue, Conversion]
 """A value and its conversion; a plain pair, because there are millions."""
 
 SUBJECT = "subject"
-"""The kind of a path whose value stands for one change of a document: it is counted, recorded and reported there."""
+"""The kind of a path whose value represents one change of a document: it is counted, recorded and reported there."""
 READ = "read"
 """The kind of a path that is only read or written."""
 
@@ -59,11 +59,11 @@ class DocumentTransformation(Transformation):
             The edits, or the reason why there are none.
         """
 
-    def convert_hash(self, raw: bytes, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone tells
+    def convert_hash(self, raw: bytes, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone decides
         """Return how a value in the undo log would be classified."""
         return Conversion(Outcome.ALREADY if path.kind == SUBJECT else Outcome.NULL)
 
-    def convert_json(self, value: JsonValue, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone tells
+    def convert_json(self, value: JsonValue, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone decides
         """Return how a value in the undo log would be classified."""
         return Conversion(Outcome.ALREADY if path.kind == SUBJECT else Outcome.NULL)
 

@@ -347,14 +347,14 @@ def has_value(document: Document, path: Segments) -> bool:
 
 
 def value_at(stored: StoredDocument, document: Document, one: BoundChange) -> StoredValue:
-    """Return the value that stands for a change; empty if there is none."""
+    """Return the value that represents a change; empty if there is none."""
     name = one.subject[0]
     path = next(path for path in stored.model.paths if path.segments[0] == name)
     return StoredValue(one.location, path, _text_at(document, one.location))
 
 
 def _location(subject: Segments) -> tuple[str, ...]:
-    """Return the location of a subject: a list or map on the way stands for its items."""
+    """Return the location of a subject: a list or map on the way represents its items."""
     names: list[str] = []
     for step in subject:
         if isinstance(step, Each):

@@ -43,7 +43,7 @@ def census_taken(generation: int) -> str:
 def milestone(keys: StateKeys, name: str) -> list[Argument]:
     """Return the command that records a milestone.
 
-    A server that crashes may lose its last writes while the program goes on. The loss is at the end: as long as the
+    A server that crashes may lose its last writes while the program continues. The loss is at the end: as long as the
     server has the milestone, it has everything that was written before. Edits that need this check for it.
     """
     return ["HSET", keys.record, "milestone", name]

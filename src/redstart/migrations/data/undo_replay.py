@@ -226,7 +226,7 @@ class Undoing:
             and self._outcome(edit.old, path, json=undo.json) is Outcome.ALREADY
         ]
         if isinstance(self.transformation, DocumentTransformation):
-            # One value stands for each change of a document that has left a value.
+            # One value represents each change of a document that has left a value.
             return sum(len({edit.group for edit in undo.edits if edit.old is not None}) for undo in restored)
         if pre_existing_too:
             return len(values)

@@ -1,6 +1,6 @@
 """Compare the active index with its record: whether another tool has replaced it, or it is newer than a model.
 
-These are judgements about what the server has now, not states: nothing is stored.
+These are comparisons with what the server has now, not states: nothing is stored.
 """
 
 from dataclasses import replace

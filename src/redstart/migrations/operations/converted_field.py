@@ -84,7 +84,7 @@ class ConvertedField(DocumentChange):
         converter: converts single values.
         on_failure: what to do with a value that cannot be converted.
         replacement: the stored value for the mode `default`.
-        empty_is_none: whether an empty text in a hash stands for None.
+        empty_is_none: whether an empty text in a hash means None.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ Holder: TypeAlias = dict[str, Any]
 
 
 class Change(NamedTuple):
-    """One changed value. None stands for an absent value.
+    """One changed value. None means an absent value.
 
     Attributes:
         path: its location; never inside a list, which changes as a whole.
