@@ -111,12 +111,6 @@ def _reply_bytes(reply: Any) -> int:
     return sum(map(len, filter(None, reply))) if isinstance(reply, list) else 0
 
 
-def packed_command(words: Iterable[str | bytes]) -> bytes:
-    """Return a command in the wire format."""
-    parts = [_bulk(word) for word in words]
-    return b"*%d\r\n%b" % (len(parts), b"".join(parts))
-
-
 def packed_batch(commands: Iterable[bytes], count: int) -> Batch[list[Any]]:
     """Packed commands as one request; the replies come back raw, errors among them."""
     return Batch((), list, packed=b"".join(commands), replies=count)

@@ -102,26 +102,6 @@ that replaces it, or None."""
 ConvertJson: TypeAlias = Callable[[Any], PlainValue | None]
 """Converts a value of a JSON document with numbers of Python; None if it is not plain."""
 
-
-class Recognizable(NamedTuple):
-    """Values that a script can recognize, see recognize.lua. All of them must be of this kind.
-
-    Attributes:
-        kind: as in `PlainClassifier`.
-        pattern: a Lua pattern with numbers as captures; "" for JSON numbers. With a `rest`, of 10 characters; all
-            such patterns of a transformation are the same.
-        bounds: the first number and the end of each capture; of one for the number itself.
-        divisor: of the number if there is one; 0 for none.
-        rest: a Lua pattern for what follows the first 10 characters; "" if nothing may follow.
-    """
-
-    kind: int
-    pattern: str
-    bounds: tuple[tuple[float, float], ...]
-    divisor: float = 0.0
-    rest: str = ""
-
-
 PlainClassifier: TypeAlias = Callable[[Sequence[bytes | None]], tuple[int, ...] | None]
 """Returns for the value at each path of a hash: 0 absent, 1 convertible and of the default style, 2 convertible and of
 the other style, 3 converted. None if one is anything else."""
@@ -267,20 +247,6 @@ class Transformation(ABC):
         results have to equal those of `convert_json`.
         """
         return None
-
-    def recognizable(
-        self,
-        path: ValuePath,  # noqa: ARG002 - only a faster reader needs it
-        storage: Storage,  # noqa: ARG002 - the same
-        *,
-        converted: bool,  # noqa: ARG002 - the same
-    ) -> Sequence[Recognizable]:
-        """Return what the server can recognize as plain values at a path. Nothing by default.
-
-        Args:
-            converted: values in the new format, instead of those in the old one.
-        """
-        return ()
 
     @abstractmethod
     def convert_back(

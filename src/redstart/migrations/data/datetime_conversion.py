@@ -27,7 +27,6 @@ from redstart.migrations.transformation import (
     PlainClassifier,
     PlainConverter,
     PlainValue,
-    Recognizable,
     Settings,
     Texts,
     Transformation,
@@ -399,18 +398,6 @@ class DatetimeConversion(Transformation):
 
         return convert
 
-    def recognizable(self, path: ValuePath, storage: Storage, *, converted: bool) -> Sequence[Recognizable]:
-        """Return numbers in seconds; or naive text as isoformat() writes it, if it is in UTC."""
-        kind = _kind_of(path.kind)
-        if converted:
-            divisor = SECONDS_PER_DAY if kind is _DATE else 0.0
-            pattern = "^(%-?%d+%.?%d*)$" if storage is Storage.HASH else ""
-            return [Recognizable(3, pattern, ((-_NEAR_SECONDS, _NEAR_SECONDS),), divisor)]
-        day = Recognizable(1, _DAY, ((1800, 2200), (1, 13), (1, 29)))
-        if kind is _DATE:
-            return [day]
-        return [*(day._replace(rest=rest) for rest in _TIMES), day] if self.naive_timezone.is_utc else ()
-
     def convert_back(
         self, raw: bytes, path: ValuePath, storage: Storage, *, is_default_style: bool
     ) -> bytes | None:
@@ -445,14 +432,6 @@ class DatetimeConversion(Transformation):
         distance = microseconds_from_number(stored.decode()) - microseconds_from_number(sent.decode())
         return abs(distance) <= _MAX_ROUNDING_MICROSECONDS
 
-
-_DAY = "^(%d%d%d%d)%-(%d%d)%-(%d%d)$"
-_TIMES = [
-    f"^T{hour}:[0-5]%d:[0-5]%d{fraction}$"
-    for fraction in ("%.%d%d%d%d%d%d", "")
-    for hour in ("[01]%d", "2[0-3]")
-]
-"""Lua patterns of the time of day."""
 
 _NEAR_SECONDS = 10_000_000_000
 _is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch

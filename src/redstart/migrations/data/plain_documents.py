@@ -126,15 +126,6 @@ _OUTCOMES = {
 }
 
 
-def counts_of(model: PlannedModel, kinds: Iterable[tuple[int, int]]) -> Counts:
-    """Return the counts of a document.
-
-    Args:
-        kinds: for each of its values, the number of its path from 1, and what it is.
-    """
-    return [(model.paths[number - 1], *_OUTCOMES[kind]) for number, kind in kinds]
-
-
 def _of_hash_values(model: PlannedModel, transformation: Transformation) -> FastPath | None:
     convert = transformation.plain_converter(model.paths, DocumentEdits.plain)
     classify = transformation.plain_classifier(model.paths)

@@ -16,7 +16,6 @@ from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.page_converter import Allowance, PageConverter
 from redstart.migrations.data.plan import Plan, merged, require_json
 from redstart.migrations.data.processed_documents import bits_for
-from redstart.migrations.data.recognition import Recognition
 from redstart.migrations.data.record import (
     CLEARED,
     MARKS,
@@ -324,7 +323,6 @@ class _Run:
             processed=processed_documents(self._keys, record.processed),
             marks=processed_documents(self._keys, record.marks),
             unvisited=(Outcome.CONVERTIBLE, Outcome.NULL),
-            recognition=None if record.processed else self._recognition(converted=False),
         )
         if not found.complete:
             return False
@@ -359,9 +357,6 @@ class _Run:
             return (yield from self._census(checkpoint, record))
         return True
 
-    def _recognition(self, *, converted: bool) -> Recognition:
-        return Recognition(self._plan, self._context.transformation, converted=converted)
-
     def _convert(self, checkpoint: Checkpoint) -> Op[str | None]:
         """Run all passes. Return the reason for an early stop, or None."""
         options = self._options
@@ -384,14 +379,7 @@ class _Run:
             processed,
             marks,
         )
-        passes = Passes(
-            self._context,
-            self._lease,
-            self._plan,
-            options.batch_documents,
-            converter,
-            None if processed is not None else self._recognition(converted=True),
-        )
+        passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
         if stopped is None:
             now_ms = yield from call(server_time())

@@ -13,7 +13,6 @@ from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.recognition import Recognition
 from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease, SentScript
@@ -74,23 +73,13 @@ class Passes:
 
     While the server writes one page, the next is classified; no more than two are in progress.
 
-    Args:
-        recognition: recognizes documents in which nothing is to be changed; used after the first pass.
-
     Attributes:
         documents: number in the last pass, by key prefix.
     """
 
     def __init__(
-        self,
-        context: Context,
-        lease: Lease,
-        plan: Plan,
-        batch_documents: int,
-        handler: PageHandler,
-        recognition: Recognition | None = None,
+        self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
     ) -> None:
-        self._recognition = recognition
         self.documents: Counter[str] = Counter()
         self._context = context
         self._lease = lease
@@ -127,7 +116,6 @@ class Passes:
             checkpoint.cursor, checkpoint.run_id = "0", run_id
             checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
         self.documents.clear()
-        self._scanner.recognition = self._recognition if checkpoint.number > 1 else None
         yield from self._lease.keep(Activity(self._handler.title))
         stopped = yield from self._pages(checkpoint)
         if (yield from server_run_id()) != run_id:
@@ -169,18 +157,16 @@ class Passes:
             checkpoint.stopped_by = outcome.stopped_by.name.hex()
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
-            checkpoint.done += page.count
+            checkpoint.done += len(page.documents)
             if checkpoint.total:  # documents are created while others are converted
                 checkpoint.total = max(checkpoint.total, checkpoint.done)
             self.documents.update(document.model.key_prefix for document in page.documents)
-            for model, _, number in page.recognized:
-                self.documents[model.key_prefix] += number
         else:
             checkpoint.beyond += outcome.met
             if checkpoint.total:
                 checkpoint.total = max(checkpoint.total, checkpoint.met)
         yield from self._await_save()
-        if page.count or page.ends_pass or outcome.stopped is not None:
+        if page.documents or page.ends_pass or outcome.stopped is not None:
             checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
             self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
         else:  # no planned documents among these keys: reading a page again costs less than a save for each

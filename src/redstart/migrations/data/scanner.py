@@ -1,7 +1,6 @@
 """One pass over the keyspace for all models, a page at a time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from redstart.commands.keyspace import scan
 from redstart.commands.resp import PageSize
@@ -9,8 +8,7 @@ from redstart.commands.server_info import info
 from redstart.effects import Op, Pending, call, receive, send_ahead
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.plan import Plan, PlannedModel, router, scan_pattern
-from redstart.migrations.data.reader import ReadsUnderWay, documents_read, read_documents, send_reads
-from redstart.migrations.data.recognition import Recognition, RecognitionUnderWay
+from redstart.migrations.data.reader import ReadsUnderWay, documents_read, send_reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,6 @@ class Page:
         cursor: the start of the next page; the same as before while there is a `rest`.
         rest: number of keys of the same step that are not read yet.
         documents: existing documents, each once per page (a pass may return a document twice).
-        recognized: documents that the server has recognized, see recognition.py: their model, kinds and number.
         foreign: keys under a planned prefix that hold a value of another type.
     """
 
@@ -29,12 +26,6 @@ class Page:
     documents: list[StoredDocument]
     foreign: int
     rest: int = 0
-    recognized: Sequence[tuple[PlannedModel, bytes, int]] = ()
-
-    @property
-    def count(self) -> int:
-        """The number of documents."""
-        return len(self.documents) + sum(number for _, _, number in self.recognized)
 
     @property
     def ends_pass(self) -> bool:
@@ -48,7 +39,7 @@ class _Portion:
 
     starts_at: int
     keys: int
-    reads: ReadsUnderWay | RecognitionUnderWay
+    reads: ReadsUnderWay
     next_cursor: int
     waiting: list[tuple[bytes, PlannedModel]]
     next_scan: Pending[tuple[int, list[bytes]]] | None
@@ -65,14 +56,9 @@ server 1 to 2 ms."""
 
 
 class Scanner:
-    """Scans the keys of a plan, and requests one page ahead. Keys of no model are ignored.
+    """Scans the keys of a plan, and requests one page ahead. Keys of no model are ignored."""
 
-    Attributes:
-        recognition: has the server look at documents before they are read; None for none.
-    """
-
-    def __init__(self, plan: Plan, batch_documents: int, recognition: Recognition | None = None) -> None:
-        self.recognition = recognition
+    def __init__(self, plan: Plan, batch_documents: int) -> None:
         self._route = router(plan)
         self._match = scan_pattern(plan)
         self._count = self._step = batch_documents
@@ -93,15 +79,9 @@ class Scanner:
             portion = yield from self._start(cursor, scanned)
         if portion.waiting or portion.next_scan is not None:
             self._ahead = yield from self._after(portion)
+        documents = yield from documents_read(portion.reads)
         rest = len(portion.waiting)
-        if isinstance(portion.reads, ReadsUnderWay):
-            documents = yield from documents_read(portion.reads)
-            return Page(portion.cursor, documents, portion.keys - len(documents), rest)
-        assert self.recognition is not None
-        found = yield from self.recognition.receive(portion.reads)
-        documents = found.documents + (yield from read_documents(found.unread))
-        page = Page(portion.cursor, documents, 0, rest, found.groups)
-        return replace(page, foreign=portion.keys - page.count)
+        return Page(portion.cursor, documents, portion.keys - len(documents), rest)
 
     def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
         next_cursor, keys = yield from receive(scanned)
@@ -119,11 +99,7 @@ class Scanner:
     def _ask(self, cursor: int, found: list[tuple[bytes, PlannedModel]], next_cursor: int) -> Op[_Portion]:
         # A step is often a few keys larger than requested: those are not worth an additional round trip.
         taken = self._count if len(found) > 2 * self._count else len(found)
-        reads: ReadsUnderWay | RecognitionUnderWay | None = None
-        if self.recognition is not None:
-            reads = yield from self.recognition.send(found[:taken])
-        if reads is None:
-            reads = yield from send_reads(found[:taken], self._page_size)
+        reads = yield from send_reads(found[:taken], self._page_size)
         taken = reads.count
         next_scan = None
         if taken == len(found) and next_cursor != 0:

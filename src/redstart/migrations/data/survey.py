@@ -16,10 +16,9 @@ from redstart.migrations.data.edit_builder import ClassifiedDocument, classify
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_of
 from redstart.migrations.data.json_path import path_text
-from redstart.migrations.data.plain_documents import Counts, PlainDocuments, counts_of
+from redstart.migrations.data.plain_documents import Counts, PlainDocuments
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.recognition import Recognition
 from redstart.migrations.data.record import counted
 from redstart.migrations.data.scanner import Page, Scanner, scanned_share, server_run_id
 from redstart.migrations.failure import (
@@ -134,7 +133,6 @@ def survey(
     processed: ProcessedDocuments | None = None,
     marks: ProcessedDocuments | None = None,
     unvisited: Collection[Outcome] = (),
-    recognition: Recognition | None = None,
 ) -> Op[Survey]:
     """Read and classify every planned value.
 
@@ -145,23 +143,18 @@ def survey(
         processed: documents that are converted, where they do not show it themselves.
         marks: the marks of documents.
         unvisited: plain documents whose values all have one of these outcomes are counted, and not given to `visit`.
-        recognition: of documents that are counted, and not given to `visit`; no samples are taken of them.
 
     Effects: SCAN and reads, a page at a time; no writes, unless `visit` writes. If the server is restarted during
     the pass, the pass is repeated: its cursor was void, and it may have missed keys.
     """
     result = Survey()
-    scanner = Scanner(plan, batch_documents, recognition)
+    scanner = Scanner(plan, batch_documents)
     cursor = pages = 0
     run_id = yield from server_run_id()
     plain = PlainDocuments(transformation)
     counted = unvisited if visit is not None else _PLAIN_OUTCOMES
     while not monitor.stop_requested():
         page = yield from scanner.page(cursor)
-        for model, kinds, number in page.recognized:
-            counts = counts_of(model, zip(kinds[::2], kinds[1::2], strict=True))
-            result.tally.add_counts(number, model.key_prefix, counts)
-            result.tally.documents[model.key_prefix] += number
         documents: Sequence[StoredDocument] = page.documents
         if processed is None and counted:
             documents = _count_plain(result, plain, documents, counted)
@@ -170,7 +163,7 @@ def survey(
         if find_failures is not None:
             result.failures.add((yield from find_failures(judged)))
         if visit is not None:
-            yield from visit(judged, page.count)
+            yield from visit(judged, len(page.documents))
         tally = result.tally
         failures = tally.total(Outcome.UNCONVERTIBLE)
         share = scanned_share(page.cursor)
