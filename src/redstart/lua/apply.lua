@@ -4,7 +4,7 @@
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
 --          A JSON document with the same is {key, 'texts', n, patch, forms, edits, m, n paths, n texts, m digests}, see
---          plain_json.py: the paths have these texts; the patch changes them; the first m are lists, which get the
+--          plain_json.py: the paths have these texts ('' for all of it); the patch changes them; its m lists get these
 --          digests. It is not read back, and left if one of its forms was not confirmed.
 --          Any other: {key, storage, changes, patch, guards, counts, orders, entry, marks}
 --            storage  'hash' or 'json'
@@ -209,6 +209,7 @@ end
 
 local function texts_are(document)
   local count = document[3]
+  if document[8] == '' then return redis.pcall('JSON.GET', document[1]) == document[9] end
   local reply = redis.pcall('JSON.GET', document[1], unpack(document, 8, 7 + count))
   if failed(reply) or not reply then return false end
   if count == 1 then return reply == '[' .. document[9] .. ']' end

@@ -116,8 +116,13 @@ def matches(value: Any, steps: list[str]) -> list[Any]:
     return [value]
 
 
-def read(model: PlannedModel, content: Any) -> StoredDocument:
+def read(model: PlannedModel, content: Any, *, is_whole: bool) -> StoredDocument:
     """Return a document as the reader has it, of the text that a server would print."""
+    if is_whole:
+        text = json_text(parse_json(json.dumps(content).encode()))
+        document = reader_of(model).document(KEY, text, is_whole=True)
+        assert document is not None
+        return document
     anchors = reader_of(model).anchors
     found = {text: matches(content, text[2:].split(".")) for text in anchors}
     text = json_text(parse_json(json.dumps(found).encode()))
@@ -132,34 +137,40 @@ def read_again(made: DocumentEdits) -> Any:
     return read.key, read.json, read.edits, read.guards, read.is_atomic
 
 
-@given(documents, st.sampled_from(list(TemporalKind)), st.sampled_from(list(FailureMode)))
+@given(documents, st.sampled_from(list(TemporalKind)), st.sampled_from(list(FailureMode)), st.booleans())
 def test_the_fast_path_makes_the_same_edits_and_entries_or_none(
-    content: Any, kind: TemporalKind, mode: FailureMode
+    content: Any, kind: TemporalKind, mode: FailureMode, is_whole: bool
 ) -> None:
     model = model_of(kind)
-    plain, others = PlainDocuments(UTC).edits([read(model, content)])
+    plain, others = PlainDocuments(UTC).edits([read(model, content, is_whole=is_whole)])
     assert len(plain) + len(others) == 1
-    document = read(model, content)
+    document = read(model, content, is_whole=is_whole)
     judged = classify(document, UTC)
     general = edits_for(document, judged, mode, UTC)
     for one in plain:
         assert (one.count, one.edits) == (general.count, general.edits)
         assert not any(conversion.outcome is Outcome.UNCONVERTIBLE for _, conversion in judged)
-    (plain, _) = PlainDocuments(UTC).edits([read(model, content)])
+    (plain, _) = PlainDocuments(UTC).edits([read(model, content, is_whole=is_whole)])
     for one in plain:  # before its edits were made one by one
         if one.count:
             assert read_again(one) == read_again(general)
             assert (one.guards, one.guarded_bytes) == (general.guards, general.guarded_bytes)
 
 
-@given(documents, st.sampled_from(list(TemporalKind)))
-def test_the_fast_path_counts_as_the_general_path(content: Any, kind: TemporalKind) -> None:
+@given(documents)
+def test_a_whole_document_has_the_values_that_its_paths_read(content: Any) -> None:
+    whole, paths = (read(MODEL, content, is_whole=is_whole) for is_whole in (True, False))
+    assert whole.values == paths.values
+
+
+@given(documents, st.sampled_from(list(TemporalKind)), st.booleans())
+def test_the_fast_path_counts_as_the_general_path(content: Any, kind: TemporalKind, is_whole: bool) -> None:
     model = model_of(kind)
-    groups, _ = PlainDocuments(UTC).groups([read(model, content)])
+    groups, _ = PlainDocuments(UTC).groups([read(model, content, is_whole=is_whole)])
     for counts, _ in groups:
         assert list(counts) == [
             (value.path, conversion.outcome, conversion.is_default_style)
-            for value, conversion in classify(read(model, content), UTC)
+            for value, conversion in classify(read(model, content, is_whole=is_whole), UTC)
         ]
 
 
@@ -174,7 +185,7 @@ def test_the_fast_path_takes_what_a_model_wrote() -> None:
         ],
         "seen": [moment, None],
     }
-    plain, _ = PlainDocuments(UTC).edits([read(MODEL, content)])
+    plain, _ = PlainDocuments(UTC).edits([read(MODEL, content, is_whole=True)])
     assert [one.count for one in plain] == [5]
 
 

@@ -54,5 +54,17 @@ def test_a_page_with_a_rest_starts_where_it_started(client: redis.Redis, url: st
     assert pages[-1].cursor == 0
 
 
+def test_steps_are_wider_where_few_keys_belong_to_the_plan(client: redis.Redis, url: str) -> None:
+    send(client, [("SET", f"other:{number}", "x") for number in range(5_000)])
+    send(client, [("HSET", f"scan:{number}", "at", "2020-01-01") for number in range(50)])
+
+    pages = all_pages(url, batch_documents=100)
+
+    assert {document.key for page in pages for document in page.documents} == {
+        b"scan:%d" % number for number in range(50)
+    }
+    assert len(pages) < 20  # steps of 100 keys would be 50
+
+
 def test_an_empty_database(client: redis.Redis, url: str) -> None:
     assert all_pages(url, batch_documents=10) == [Page(0, [], 0)]

@@ -38,10 +38,23 @@ class StoredDocument:
         size: bytes of a JSON document that were read; 0 for a hash.
         marks: marks that the server was asked for, and whether it has them; see `document_marks`. None: none was.
         text: of a JSON document, the reply with its planned values, if they are not taken apart; else None.
+        is_whole: whether this reply is the whole document.
         wanted: marks on which the classification depends, and that the server was not asked for.
     """
 
-    __slots__ = ("_parse", "_values", "fields", "key", "large", "marks", "model", "size", "text", "wanted")
+    __slots__ = (
+        "_parse",
+        "_values",
+        "fields",
+        "is_whole",
+        "key",
+        "large",
+        "marks",
+        "model",
+        "size",
+        "text",
+        "wanted",
+    )
 
     marks: dict[bytes, bool] | None
     wanted: tuple[bytes, ...]
@@ -62,11 +75,17 @@ class StoredDocument:
     ) -> None:
         self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
         self.size = size
-        self.marks, self.wanted, self.text = None, (), None
+        self.marks, self.wanted, self.text, self.is_whole = None, (), None, False
 
     @classmethod
     def of_json(
-        cls, key: bytes, model: PlannedModel, text: bytes, parse: Callable[[bytes], list[StoredValue]]
+        cls,
+        key: bytes,
+        model: PlannedModel,
+        text: bytes,
+        parse: Callable[[bytes], list[StoredValue]],
+        *,
+        is_whole: bool,
     ) -> "StoredDocument":
         """Return a JSON document.
 
@@ -76,6 +95,7 @@ class StoredDocument:
         """
         document = cls(key, model, [], size=len(text))
         document._values, document._parse, document.text = None, parse, text
+        document.is_whole = is_whole
         return document
 
     @classmethod
@@ -84,7 +104,7 @@ class StoredDocument:
         document = cls.__new__(cls)
         document.key, document.model, document.large, document.size = key, model, False, 0
         document.fields, document._values = fields, None
-        document.marks, document.wanted, document.text = None, (), None
+        document.marks, document.wanted, document.text, document.is_whole = None, (), None, False
         return document
 
     @property

@@ -6,15 +6,14 @@ differs: it compares a list as one text, and sends all changes of a document as 
 
 Contract with apply.lua: `wire` returns
 {key, 'texts', n, patch, forms, edits, m, n paths, n texts, m digests}
-of which the first m paths are lists, with the digests of their new texts. The texts of the paths must be those that
-the server prints. Nothing is read back: the server must print numbers as Python does. So in each script, a document
-with whole numbers and one with as many digits behind the point as any other take the general path, which reads them
-back and confirms that. The script leaves documents with numbers that were not confirmed. `forms` are whether there are
-whole numbers, and the most digits.
+with the digests of the new texts of m lists, in the order of the guards. The texts of the paths must be those that the
+server prints; the path "" is the whole document. Nothing is read back: the server must print numbers as Python does.
+So in each script, a document with whole numbers and one with as many digits behind the point as any other take the
+general path, which reads them back and confirms that. The script leaves documents with numbers that were not confirmed.
+`forms` are whether there are whole numbers, and the most digits.
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
@@ -25,7 +24,7 @@ from redstart.migrations.data.edits import CompactEdits, DocumentEdits, StoredDo
 from redstart.migrations.data.json_path import can_be_set, merge_patch
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.reader import reader_of
+from redstart.migrations.data.reader import matches_at, reader_of
 from redstart.migrations.transformation import ConvertJson, Edit, EditSet, PlainValue
 
 MAX_EDITS = 50
@@ -34,9 +33,17 @@ MAX_EDITS = 50
 MAX_BYTES = 64_000
 """So are documents of which more bytes are read."""
 
-_may_change = re.compile(rb"[0-9.]{17}|[0-9]e-[0-9]{2}").search
-"""Finds numbers that the server might not read exactly: more than 15 digits, or a large negative exponent. All other
-numbers are read exactly if Python writes them like the server."""
+_ZERO_FOR_DIGITS = bytes.maketrans(b"123456789.", b"0" * 10)
+
+
+def _may_change(text: bytes) -> bool:
+    """Return whether there may be numbers that the server does not read exactly.
+
+    They have more than 15 digits, or a large negative exponent. All others are read exactly if Python writes them like
+    the server. (A pattern takes ten times as long.)
+    """
+    digits = text.translate(_ZERO_FOR_DIGITS)
+    return b"00000000000000000" in digits or b"0e-00" in digits
 
 
 class _NotPlainError(Exception):
@@ -126,10 +133,12 @@ class PlainJson:
             parsed, _ = _scan(text.decode(), 0)
         except (ValueError, RecursionError, StopIteration):
             raise _NotPlainError from None
-        only_one = len(self._anchors) == 1
+        is_whole = document.is_whole
+        if not is_whole and len(self._anchors) == 1:
+            parsed = {self._anchors[0].text: parsed}
         result: list[tuple[Any, list[_Found]]] = []
         for anchor in self._anchors:
-            matches = parsed if only_one else parsed[anchor.text]
+            matches = matches_at(parsed, anchor.location) if is_whole else parsed[anchor.text]
             found: list[_Found] = []
             result.append((matches, found))
             if not matches:
@@ -154,35 +163,33 @@ class PlainJson:
         text = document.text or b""
         anchors = self._anchors
         for at, (matches, found) in enumerate(self._found(document)):
-            changed = [
-                (location, b'"%b"' % value.encode(), plain[1], holder, name)
-                for _, holder, name, value, location, plain in found
-                if plain[1] is not None
-            ]
+            changed = [one for one in found if one[5][1] is not None]
             if not changed:
                 continue
             which.append(at)
-            if anchors[at].is_list:
-                before = _encode(matches[0]).encode()
-                if before not in text or _may_change(before):
-                    raise _NotPlainError
-                for location, raw, number, holder, name in changed:
-                    edits.append((location, raw, number))
-                    holder[name] = float(number)
-                old.append(before)
-                new.append(_encode(matches[0]).encode())
-                guards.append(anchors[at].text)
-            else:
-                location, raw, number, _, _ = changed[0]
-                edits.append((location, raw, number))
-                old.append(raw)
-                new.append(number)
+            of_anchor: list[tuple[Location, bytes, bytes]] = [
+                (location, b'"%b"' % value.encode(), plain[1])  # type: ignore[misc]
+                for _, _, _, value, location, plain in changed
+            ]
+            edits += of_anchor
+            if not anchors[at].is_list:
+                old.append(of_anchor[0][1])
+                new.append(of_anchor[0][2])
+                continue
+            before = _encode(matches[0]).encode()
+            if before not in text or _may_change(before):
+                raise _NotPlainError
+            old.append(before)
+            new.append(_replaced(before, of_anchor) or _written(matches[0], changed))
+            guards.append(anchors[at].text)
         if not edits:
             return _NOTHING
         # A text with such a beginning of a path could hide that another one has changed.
-        if len(edits) > MAX_EDITS or text.count(b'"$') > (len(anchors) if len(anchors) > 1 else 0):
+        is_ambiguous = not document.is_whole and text.count(b'"$') > (len(anchors) if len(anchors) > 1 else 0)
+        if len(edits) > MAX_EDITS or is_ambiguous:
             raise _NotPlainError
-        compact = PlainJsonEdits(document.key, self, which, edits, old, new)
+        whole = text if document.is_whole else None
+        compact = PlainJsonEdits(document.key, self, which, edits, old, new, whole)
         return DocumentEdits.of_compact_json(document, len(edits), compact, guards)
 
     def paths_of(self, which: Sequence[int]) -> list[_Anchor]:
@@ -205,7 +212,7 @@ class PlainJson:
 class PlainJsonEdits(CompactEdits):
     """The edits of a plain document."""
 
-    __slots__ = ("_edits", "_key", "_new", "_old", "_plain", "_which", "forms")
+    __slots__ = ("_edits", "_key", "_new", "_old", "_plain", "_which", "_whole", "forms")
 
     def __init__(
         self,
@@ -215,16 +222,20 @@ class PlainJsonEdits(CompactEdits):
         edits: list[tuple[Location, bytes, bytes]],
         old: list[bytes],
         new: list[bytes],
+        whole: bytes | None,
     ) -> None:
+        self._whole = whole
         self._key, self._plain, self._which, self._edits = key, plain, which, edits
         self._old, self._new = old, new
-        digits = [0 if number.endswith(b".0") else len(number) - number.index(b".") for _, _, number in edits]
-        self.forms = (0 in digits, max(digits))
+        # Of whole numbers, a digit is behind the point, too.
+        digits = [len(number) - number.index(b".") for _, _, number in edits]
+        has_whole = 2 in digits and any(number.endswith(b".0") for _, _, number in edits)
+        self.forms = (has_whole, max(digits))
 
     @property
     def byte_size(self) -> int:
         """The bytes that are compared and written, and a constant for each edit."""
-        return 2 * sum(map(len, self._old)) + 64 * len(self._edits)
+        return 2 * len(self._whole or b"".join(self._old)) + 64 * len(self._edits)
 
     def edit_set(self) -> EditSet:
         """Return the edits."""
@@ -233,24 +244,38 @@ class PlainJsonEdits(CompactEdits):
     def wire(self, marks: ProcessedDocuments | None) -> list[Any]:  # noqa: ARG002 - values in JSON have no marks
         """Return the document as apply.lua takes it."""
         anchors = self._plain.paths_of(self._which)
-        order = sorted(range(len(anchors)), key=lambda at: not anchors[at].is_list)
         digests = [
-            sha1(b"[%b]" % self._new[at], usedforsecurity=False).hexdigest()
-            for at in order
-            if anchors[at].is_list
+            sha1(b"[%b]" % new, usedforsecurity=False).hexdigest()
+            for anchor, new in zip(anchors, self._new, strict=True)
+            if anchor.is_list
         ]
-        return [
-            *(self._key, "texts", len(anchors), self._plain.patch(self._which, self._new)),
-            *(self.forms, len(self._edits), len(digests)),
-            *[anchors[at].text for at in order],
-            *[self._old[at] for at in order],
-            *digests,
-        ]
+        paths, texts = (
+            ([anchor.text for anchor in anchors], self._old) if self._whole is None else ([""], [self._whole])
+        )
+        patch = self._plain.patch(self._which, self._new)
+        counts = (len(self._edits), len(digests))
+        return [self._key, "texts", len(paths), patch, self.forms, *counts, *paths, *texts, *digests]
 
     def entry(self) -> list[Any]:
         """Return the document as the undo log has it."""
         guards = [anchor.text for anchor in self._plain.paths_of(self._which) if anchor.is_list]
         return [self._key, "json", [(*edit, None) for edit in self._edits], guards]
+
+
+def _replaced(text: bytes, edits: Sequence[tuple[Location, bytes, bytes]]) -> bytes | None:
+    """Return the text of a list with the new values; None if an old one is there more than once."""
+    for _, old, new in edits:
+        if text.count(old) != 1:
+            return None
+        text = text.replace(old, new)
+    return text
+
+
+def _written(values: Any, changed: Sequence[_Found]) -> bytes:
+    """Return the text of a list in which the values are changed, one by one."""
+    for _, holder, name, _, _, plain in changed:
+        holder[name] = float(plain[1] or 0)
+    return _encode(values).encode()
 
 
 def _is_plain_path(text: str) -> bool:

@@ -2,9 +2,9 @@
 
 Of a hash, the planned fields are read. Of a JSON document, for each planned path, the member with its first list or
 map is read (a wildcard would lose the positions), or only the value if there is neither. Nothing else is read: a
-large text in the same document costs nothing. If lists or maps are planned, documents above 1 MB are read step by
-step instead (large_documents.py). The size of each read is bounded by bytes (`PAGE_BYTES`), independent of the number
-of keys.
+large text in the same document costs nothing. But if lists or maps are planned, small documents are read as a whole,
+which costs less than several paths, and documents above 1 MB step by step (large_documents.py). The size of each read
+is bounded by bytes (`PAGE_BYTES`), independent of the number of keys.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,12 +20,15 @@ from redstart.effects import Op, Pending, batch, gather, receive, send_ahead
 from redstart.errors import CommandError
 from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
-from redstart.migrations.data.json_path import path_text, sliced_list
+from redstart.migrations.data.json_path import can_be_read, path_text, sliced_list
 from redstart.migrations.data.large_documents import read_large_document
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.transformation import Edit
 from redstart.values.lossless_json import JsonNumber, json_text, parse_json
 from redstart.values.types import Storage
+
+SMALL_BYTES = 4_000
+"""Size in memory. A smaller document with lists or maps is read as a whole."""
 
 LARGE_BYTES = 1_000_000
 """Size in memory. A larger document is never fetched as a whole."""
@@ -52,26 +55,57 @@ class Reader:
         else:
             self.anchors = _anchors(model.paths)
             self.command = json_get_command(list(self.anchors))
+            self._whole_command = json_get_command([])
             self.may_be_large = any(_concrete_length(path) < len(path.segments) for path in model.paths)
 
-    def document(self, key: bytes, reply: Any) -> StoredDocument | None:
+    def pack(self, key: bytes, *, is_whole: bool) -> bytes:
+        """Return the request for a document."""
+        return (self._whole_command if is_whole else self.command).pack(key)
+
+    def can_read_whole(self) -> bool:
+        """Return whether the values that the paths read can be found in the whole document."""
+        return all(can_be_read(location) for location, _ in self.anchors.values())
+
+    def document(self, key: bytes, reply: Any, *, is_whole: bool = False) -> StoredDocument | None:
         """Return the document of a reply; None if the key does not exist, or has another type."""
         if reply is None or isinstance(reply, CommandError):
             return None
         if isinstance(reply, bytes):
-            return StoredDocument.of_json(key, self.model, reply, self._json_values)
+            parse = self._values_of_whole if is_whole else self._json_values
+            return StoredDocument.of_json(key, self.model, reply, parse, is_whole=is_whole)
         return StoredDocument.of_hash(key, self.model, reply)
 
     def _json_values(self, reply: bytes) -> list[StoredValue]:
         parsed: Any = parse_json(reply)
         if len(self.anchors) == 1:
             parsed = {next(iter(self.anchors)): parsed}
+        return self._values_at(parsed)
+
+    def _values_of_whole(self, reply: bytes) -> list[StoredValue]:
+        parsed = parse_json(reply)
+        return self._values_at(
+            {text: matches_at(parsed, location) for text, (location, _) in self.anchors.items()}
+        )
+
+    def _values_at(self, parsed: Any) -> list[StoredValue]:
         values: list[StoredValue] = []
         for text, (location, paths) in self.anchors.items():
             for found in parsed[text]:
                 for path in paths:
                     values.extend(_below(found, path, location, path.segments[len(location) :]))
         return values
+
+
+def matches_at(document: Any, location: Location) -> list[Any]:
+    """Return the value at a location in a list; an empty list if there is none."""
+    for step in location:
+        if isinstance(step, str):
+            if not isinstance(document, dict) or step not in document:
+                return []
+        elif not isinstance(document, list) or step >= len(document):
+            return []
+        document = document[step]
+    return [document]
 
 
 @cache
@@ -86,10 +120,11 @@ class ReadsUnderWay:
 
     Attributes:
         count: number of keys that were requested, from the first one on.
+        small: keys, and whether the whole document is read.
     """
 
     count: int
-    small: list[tuple[bytes, Reader]]
+    small: list[tuple[bytes, Reader, bool]]
     large: list[tuple[bytes, PlannedModel]]
     replies: Pending[list[Any]]
     page_size: PageSize
@@ -104,13 +139,16 @@ def send_reads(found: Sequence[tuple[bytes, PlannedModel]], page_size: PageSize)
     # By identity: the few models of a plan occur a thousand times.
     models = {id(model): model for _, model in found}
     readers = {number: reader_of(model) for number, model in models.items()}
-    count, large = len(found), set[bytes]()
+    count, large, tiny = len(found), set[bytes](), set[bytes]()
     suspects = [number for number, (_, model) in enumerate(found) if readers[id(model)].may_be_large]
     if suspects:
-        count, large = yield from _fitting(found, suspects)
+        count, large, tiny = yield from _fitting(found, suspects)
+        without_whole = {number for number, reader in readers.items() if not reader.can_read_whole()}
+        if without_whole:
+            tiny = {key for key, model in found if key in tiny and id(model) not in without_whole}
     found = found[:count]
-    small = [(key, readers[id(model)]) for key, model in found if key not in large]
-    commands = (reader.command.pack(key) for key, reader in small)
+    small = [(key, readers[id(model)], key in tiny) for key, model in found if key not in large]
+    commands = (reader.pack(key, is_whole=is_whole) for key, reader, is_whole in small)
     replies = yield from send_ahead(packed_batch(commands, len(small)))
     return ReadsUnderWay(count, small, [item for item in found if item[0] in large], replies, page_size)
 
@@ -123,7 +161,8 @@ def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
     replies = yield from receive(reads.replies)
     reads.page_size.observe(replies)
     documents = [
-        reader.document(key, reply) for (key, reader), reply in zip(reads.small, replies, strict=True)
+        reader.document(key, reply, is_whole=is_whole)
+        for (key, reader, is_whole), reply in zip(reads.small, replies, strict=True)
     ]
     result = [document for document in documents if document is not None]
     for key, model in reads.large:
@@ -146,8 +185,8 @@ def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[Store
 
 def _fitting(
     found: Sequence[tuple[bytes, PlannedModel]], suspects: Sequence[int]
-) -> Op[tuple[int, set[bytes]]]:
-    """Return how many of the documents fit into a page, at least 1, and the large ones among them.
+) -> Op[tuple[int, set[bytes], set[bytes]]]:
+    """Return how many of the documents fit into a page, at least 1, the large ones and the small ones among them.
 
     Args:
         suspects: positions of the documents that may be large.
@@ -157,14 +196,16 @@ def _fitting(
     keys = [found[number][0] for number in suspects]
     script = load("sizes.lua")
     sizes: list[int] = yield from run_script(script, (), (PAGE_BYTES, *keys))
-    total, large = 0, set[bytes]()
+    total, large, small = 0, set[bytes](), set[bytes]()
     for number, size in zip(suspects, sizes, strict=False):
         total += size
         if number and total > PAGE_BYTES:
-            return number, large
+            return number, large, small
         if size > LARGE_BYTES:
             large.add(found[number][0])
-    return (len(found) if len(sizes) == len(suspects) else suspects[len(sizes)]), large
+        elif size <= SMALL_BYTES:
+            small.add(found[number][0])
+    return (len(found) if len(sizes) == len(suspects) else suspects[len(sizes)]), large, small
 
 
 def _concrete_length(path: ValuePath) -> int:

@@ -50,13 +50,18 @@ class _Portion:
         return self.starts_at if self.waiting else self.next_cursor
 
 
+_WIDEST_STEP = 10
+"""By so many times a step may be wider than a batch, where few keys belong to the plan. To scan 10,000 keys takes a
+server 1 to 2 ms."""
+
+
 class Scanner:
     """Scans the keys of a plan, and requests one page ahead. Keys of no model are ignored."""
 
     def __init__(self, plan: Plan, batch_documents: int) -> None:
         self._route = router(plan)
         self._match = scan_pattern(plan)
-        self._count = batch_documents
+        self._count = self._step = batch_documents
         self._page_size = PageSize()
         self._ahead: _Portion | None = None
 
@@ -70,7 +75,7 @@ class Scanner:
         """
         portion, self._ahead = self._ahead, None
         if portion is None or portion.starts_at != cursor:
-            scanned = yield from send_ahead(scan(cursor, match=self._match, count=self._count))
+            scanned = yield from send_ahead(scan(cursor, match=self._match, count=self._step))
             portion = yield from self._start(cursor, scanned)
         if portion.waiting or portion.next_scan is not None:
             self._ahead = yield from self._after(portion)
@@ -81,6 +86,8 @@ class Scanner:
     def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
         next_cursor, keys = yield from receive(scanned)
         found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
+        is_sparse = 4 * len(found) < self._count
+        self._step = min(2 * self._step, _WIDEST_STEP * self._count) if is_sparse else self._count
         return (yield from self._ask(cursor, found, next_cursor))
 
     def _after(self, portion: _Portion) -> Op[_Portion]:
@@ -96,7 +103,7 @@ class Scanner:
         taken = reads.count
         next_scan = None
         if taken == len(found) and next_cursor != 0:
-            next_scan = yield from send_ahead(scan(next_cursor, match=self._match, count=self._count))
+            next_scan = yield from send_ahead(scan(next_cursor, match=self._match, count=self._step))
         return _Portion(cursor, taken, reads, next_cursor, found[taken:], next_scan)
 
 
