@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.exit_codes import Exit
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import counted_indexes, index_migration
 from redstart.cli.migrate.apply_files import file_migrations
 from redstart.cli.migrate.project_files import load, look, migrations_root, root_of
@@ -84,5 +84,4 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
 
 
 def _exit(contracted: Sequence[tuple[str, ContractResult]]) -> Exit:
-    is_stopped = any(result.stopped is not None for _, result in contracted)
-    return Exit.INTERRUPTED if is_stopped else Exit.DONE
+    return max((EXIT_OF_OUTCOME[result.outcome] for _, result in contracted), default=Exit.DONE)
