@@ -8,6 +8,9 @@ request was due. On a busy machine these waits are also those for a processor. S
 neighbour without any command, and the last columns are what the server itself counted: the longest command of its
 SLOWLOG, and how many took more than 20 and 50 ms.
 
+The embedded server uses the allocator of libc, which slows an index down when many values of a document are replaced.
+Most servers for production use jemalloc; with LD_PRELOAD=libjemalloc.so.2 the embedded server does, too.
+
 The lists of dates are indexed by an index of the application, which reads all values of a document again whenever one
 of them is set.
 """

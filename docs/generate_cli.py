@@ -65,7 +65,7 @@ query results.
 | 3 | work is pending | `--check`, `check-schema`, `verify` before a run, pending files, a refused cutover or rollback |
 | 4 | another run holds the lease | two runs at once |
 | 5 | stopped with its progress saved; the same command resumes it | Ctrl-C, `--limit-documents` |
-| 6 | problems found | `verify` finds missing, wrong or unconverted values; a rollback leaves values that it lists |
+| 6 | problems found | `verify` finds wrong or unconverted values; a rollback leaves values; documents disappear |
 """
 
 NEXT = """\

@@ -47,7 +47,7 @@ OVERLAPS = "overlapping_prefixes " + " ".join(
 )
 RUN = (
     "status reason resumed documents converted already_numeric null empty_removed rounded failed conflicts_retried "
-    "passes seconds documents_per_second unmatched_prefixes "
+    "passes seconds documents_per_second unmatched_prefixes missing_documents "
     f"{INDEXES} absent_indexes {listed('blocking')} "
     "applied_files pending_files"
 )

@@ -14,6 +14,7 @@ from redstart.migrations.data.run import RunResult
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.outcomes import Outcome
 from redstart.migrations.run_results import MigrationResult, RollbackResult
 
 LOST = Coverage(documents=9, missing=5, missing_from_both=0, examples=[b"a:1", b"a:\xff", b"a:3", b"a:4"])
@@ -75,6 +76,20 @@ def test_a_stop_says_how_to_go_on(mode: FailureMode) -> None:
     assert message == "Conversion stopped: --max-errors 10 reached."
     usual = mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
     assert str(hint).endswith("om migrate-data run" if usual else f"run --failure-mode {mode.value}")
+
+
+def test_documents_that_have_disappeared_are_not_a_stop_to_resume() -> None:
+    data = ran(
+        stopped="all 2 documents of the initial scan under a: disappeared during the run",
+        disappeared={"a:": 2},
+    )
+    assert MigrationResult(data).outcome is Outcome.PROBLEMS_FOUND
+    message, hint = said(MigrationResult(data))
+    assert (
+        message
+        == "Conversion stopped: all 2 documents of the initial scan under a: disappeared during the run."
+    )
+    assert "om migrate-data clear-progress" in str(hint)
 
 
 def test_a_refused_cutover_names_the_blocking_values() -> None:

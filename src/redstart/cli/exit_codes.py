@@ -32,7 +32,8 @@ class Exit(IntEnum):
             pending.
         LOCKED: another run holds the lease, or has taken it.
         INTERRUPTED: stopped with its progress saved; the same command resumes it.
-        PROBLEMS_FOUND: a verification found problems, or a rollback left values that it reports.
+        PROBLEMS_FOUND: a verification found problems, a rollback left values that it reports, or all documents of a
+            model disappeared during a run.
     """
 
     DONE = 0

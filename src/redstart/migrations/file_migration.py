@@ -79,12 +79,17 @@ class FileResult:
         return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
 
     @property
+    def has_lost_documents(self) -> bool:
+        """Whether it stopped, because all documents of a model have disappeared."""
+        return self.data is not None and bool(self.data.disappeared)
+
+    @property
     def outcome(self) -> Outcome:
         """The outcome of the file."""
         if not self.is_prepared:
             return Outcome.NOT_STARTED
         if self.stopped is not None:
-            return Outcome.STOPPED
+            return Outcome.PROBLEMS_FOUND if self.has_lost_documents else Outcome.STOPPED
         is_refused = any(one.is_refused for one in self.indexes)
         return Outcome.CUTOVER_REFUSED if is_refused else Outcome.DONE
 

@@ -91,6 +91,13 @@ class ContractResult:
         parts = (self.data, *self.removed)
         return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
 
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the removal."""
+        if self.data is not None and self.data.disappeared:
+            return Outcome.PROBLEMS_FOUND
+        return Outcome.DONE if self.stopped is None else Outcome.STOPPED
+
 
 def migration_in(
     history: ProjectHistory, migration_id: str, exclude_prefixes: Iterable[str] = ()

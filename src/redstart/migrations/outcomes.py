@@ -30,7 +30,8 @@ class Outcome(StrEnum):
         NOT_STARTED: nothing was written, because documents would drop out of an index.
         STOPPED: stopped before the end, with the progress saved.
         CUTOVER_REFUSED: the data is done; an index was not switched, because documents would drop out of it.
-        PROBLEMS_FOUND: a verification found problems, or a rollback left values or documents behind.
+        PROBLEMS_FOUND: a verification found problems, a rollback left values or documents behind, or all documents of a
+            model disappeared during a run.
         PENDING: work is left.
         RECORDED_ELSEWHERE: redis-om's record has the migration as applied, and Redstart has no state of it.
     """

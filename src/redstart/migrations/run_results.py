@@ -105,6 +105,8 @@ class MigrationResult:
     def outcome(self) -> Outcome:
         """The outcome of the whole run."""
         outcome = self.data_outcome
+        if self.data is not None and self.data.disappeared:
+            return Outcome.PROBLEMS_FOUND
         return Outcome.CUTOVER_REFUSED if outcome is Outcome.DONE and self.refused else outcome
 
     def raise_for_outcome(self, call: str = "run()") -> None:
@@ -121,6 +123,8 @@ class MigrationResult:
                 f"Nothing was converted: the dual-format index would drop documents: {names}{dropped}.",
                 f"Correct or delete these documents; then call {call} again.",
             )
+        if self.data is not None and self.outcome is Outcome.PROBLEMS_FOUND:
+            raise DataMigrationError(f"Conversion stopped: {self.data.stopped}.", after_disappearance(call))
         if self.data is not None and self.outcome is Outcome.STOPPED:
             usual = self.failure_mode in (FailureMode.LOG_AND_SKIP, FailureMode.FAIL)
             again = CONVERT if usual else Command("migrate-data run", "--failure-mode", self.failure_mode)
@@ -288,6 +292,20 @@ class RollbackEstimate:
     documents: int
     exact: bool
     seconds: float
+
+
+def after_disappearance(again: str | Command) -> Hint:
+    """Return the hint for a run whose documents have disappeared.
+
+    Args:
+        again: what repeats the run.
+    """
+    return Hint(
+        "If they were moved, renamed or deleted by mistake, restore them and repeat ",
+        again,
+        ". If they were deleted on purpose, first remove the progress with: ",
+        Command("migrate-data clear-progress"),
+    )
 
 
 def unmatched_message(prefixes: Sequence[str]) -> str:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from redstart.effects import Op
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.context import Context
+from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.failures import failure_at
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.verify import Problems, verify, verify_journal
+from redstart.migrations.data.verify import Problems, Verification, verify, verify_journal
 from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.status import absent_indexes
@@ -57,8 +58,26 @@ def verify_all(
         recorded = (yield from read_record(context.keys)).plan
         if recorded is not None:
             undo_log = yield from verify_journal(context, recorded, values.problems)
+    yield from _find_disappeared(context, plan, values, [] if undo_log is None else undo_log.gone)
     indexes = yield from _verify_indexes(planned, values.problems)
     return VerificationResult(values, undo_log, check, indexes)
+
+
+def _find_disappeared(context: Context, plan: Plan, found: Verification, reported: Sequence[str]) -> Op[None]:
+    """Report models that had documents in a run and have none now. Two reads.
+
+    Args:
+        reported: key prefixes of models that are reported already.
+    """
+    record = yield from read_record(context.keys)
+    checkpoint = yield from load_checkpoint(context.keys)
+    surveyed = {} if checkpoint is None else checkpoint.surveyed
+    for prefix in (model.key_prefix for model in plan.models):
+        count = record.applied[prefix].documents if prefix in record.applied else 0
+        count = max(count, surveyed.get(prefix, 0))
+        if count and not found.tally.documents[prefix] and prefix not in reported:
+            reason = f"all documents have disappeared since the run: {count:,}"
+            found.problems.add(failure_at(f"{prefix}*".encode(), "", b"", reason))
 
 
 def _verify_indexes(planned: Sequence[PlannedIndex], problems: Problems) -> Op[list[IndexCheck]]:

@@ -160,6 +160,11 @@ def test_what_is_deleted_is_not_made_again(
 ) -> None:
     send(client, [("HSET", VISIT, "arrived_at", TEXT, "left_at", "?")])
     send(client, [set_json(SIGHTING, {"ringed_at": TEXT, "hatched_on": "?", "resighted_at": ["?", TEXT]})])
+    # A model that loses all of its documents stops the run.
+    send(
+        client,
+        [("HSET", f"{VISIT}-stays", "arrived_at", TEXT), set_json(f"{SIGHTING}-stays", {"ringed_at": TEXT})],
+    )
     writer = once_before(names, client, *commands)
     assert migrate(url, mode, before=writer).stopped is None
     undo(url, before=writer)

@@ -184,6 +184,15 @@ def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> No
         draw_results(result.stopped.result.indexes, {}, Plan(()), verbose=False)
         if result.stopped.result.outcome is Outcome.STOPPED:
             line(Hint("Resume with: ", resume))
+        elif result.stopped.result.has_lost_documents:
+            line(
+                Hint(
+                    "If they were moved, renamed or deleted by mistake, restore them and resume with: ",
+                    resume,
+                )
+            )
+            undo = Command("migrate rollback", result.stopped.migration_id)
+            line(Hint("If they were deleted on purpose, roll back with: ", undo, ", and run again"))
         else:
             line(Hint("Correct the documents listed above, then run again: ", resume))
             line(Hint("Or continue without them in query results: ", resume.adding("--accept-unindexed")))
@@ -203,7 +212,7 @@ def _reason_of_stop(one: AppliedFile) -> str | None:
     outcome = one.result.outcome
     if outcome is Outcome.DONE:
         return None
-    if outcome is Outcome.STOPPED:
+    if outcome in (Outcome.STOPPED, Outcome.PROBLEMS_FOUND):
         return one.result.stopped
     what = "an index could not be prepared" if outcome is Outcome.NOT_STARTED else "a cutover was refused"
     return f"{what}, because queries would lose documents"

@@ -6,7 +6,7 @@ from random import Random
 
 import click
 
-from redstart.cli.exit_codes import Exit
+from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import counted_indexes, index_migration
 from redstart.cli.migrate.file_estimates import size_of
 from redstart.cli.migrate.project_files import file_migrations, load, look, migrations_root, root_of
@@ -96,5 +96,4 @@ def _announce(
 
 
 def _exit(contracted: Sequence[tuple[str, ContractResult]]) -> Exit:
-    is_stopped = any(result.stopped is not None for _, result in contracted)
-    return Exit.INTERRUPTED if is_stopped else Exit.DONE
+    return max((EXIT_OF_OUTCOME[result.outcome] for _, result in contracted), default=Exit.DONE)

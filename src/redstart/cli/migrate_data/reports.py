@@ -319,6 +319,7 @@ def _data_report(found: MigrationResult) -> dict[str, Any]:
         seconds=result.seconds,
         documents_per_second=rate_of(result),
         unmatched=result.unmatched,
+        missing=result.missing,
     )
 
 
@@ -351,6 +352,7 @@ def _run_keys(
     seconds: float = 0.0,
     documents_per_second: float | None = None,
     unmatched: Sequence[str] = (),
+    missing: int = 0,
 ) -> dict[str, Any]:
     """Return the keys that every result of `run` has."""
     rate = None if documents_per_second is None else round(documents_per_second)
@@ -370,6 +372,7 @@ def _run_keys(
         "seconds": round(seconds, 3),
         "documents_per_second": rate,
         "unmatched_prefixes": list(unmatched),
+        "missing_documents": missing,
         "indexes": [],
         "absent_indexes": [],
         "blocking": [],

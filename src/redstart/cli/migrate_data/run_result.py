@@ -19,7 +19,7 @@ from redstart.migrations.data.run import RunResult
 from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.phase import MigrationPhase
-from redstart.migrations.run_results import MigrationResult, unmatched_message
+from redstart.migrations.run_results import MigrationResult, after_disappearance, unmatched_message
 from redstart.next_steps import Command
 
 
@@ -54,6 +54,9 @@ def draw_result(
     if result is None:
         return
     draw_absent(found.absent)
+    if result.disappeared:
+        line(after_disappearance(resume_command))
+        return
     if result.stopped is not None:
         _draw_resume_hint(result.stopped, resume_command)
         return
@@ -70,7 +73,8 @@ def _outcome(found: MigrationResult, plan: Plan) -> tuple[str, Tone]:
     if found.data is None:
         return "Nothing was converted: the dual-format index would drop documents.", Tone.WARNING
     if found.data.stopped is not None:
-        return f"Conversion stopped: {found.data.stopped}.", Tone.WARNING
+        tone = Tone.ERROR if found.data.disappeared else Tone.WARNING
+        return f"Conversion stopped: {found.data.stopped}.", tone
     refused = sum(one.outcome is IndexOutcome.REFUSED for one in found.indexes)
     if refused:
         indexes = "1 index" if refused == 1 else f"{refused} indexes"
@@ -119,6 +123,8 @@ def _draw_counts(result: RunResult, failures: FailureSummary) -> None:
     )
     if result.cleared:
         rows.append(("empty strings removed", result.cleared))
+    if result.missing:
+        rows.append(("documents gone since the initial scan", result.missing))
     if result.conflicts_retried:
         rows.append(("conflicts retried", result.conflicts_retried))
     rate = rate_of(result)

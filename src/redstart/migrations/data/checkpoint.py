@@ -5,6 +5,8 @@ to start again next to unreadable progress could lose the record of what can be 
 """
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -55,6 +57,7 @@ class Checkpoint:
         beyond: documents after these, in the page at the cursor, up to a stop; they are read again.
         stopped_by: name of the failure at which mode `fail` stopped, as hexadecimal digits; or "".
         counts: numbers for the final report, by name.
+        surveyed: of a run, documents in the initial scan, by key prefix.
         replaced: of a rollback: the fields in which a run replaced failed values, as key prefixes and paths.
         moved: the same for quarantined values.
         started_ms, saved_ms: times by the server's clock.
@@ -73,10 +76,25 @@ class Checkpoint:
     beyond: int = 0
     stopped_by: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    surveyed: dict[str, int] = field(default_factory=dict)
     replaced: list[tuple[str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     started_ms: int = 0
     saved_ms: int = 0
+
+    def missing(self, documents: Mapping[str, int]) -> Mapping[str, int]:
+        """Return how many documents of the initial scan are missing now, by key prefix.
+
+        Args:
+            documents: the present numbers, by key prefix. Documents that were created since hide missing ones.
+        """
+        return Counter(self.surveyed) - Counter(documents)
+
+    def disappeared(self, documents: Mapping[str, int]) -> Mapping[str, int]:
+        """Return the documents of the initial scan, by key prefix, of models that have none now."""
+        return {
+            prefix: count for prefix, count in self.surveyed.items() if count and not documents.get(prefix)
+        }
 
     @property
     def met(self) -> int:
@@ -162,7 +180,8 @@ def _require_types(checkpoint: Checkpoint) -> None:
         checkpoint.done,
         checkpoint.total,
     ]
-    numbers += [checkpoint.beyond, checkpoint.started_ms, checkpoint.saved_ms, *checkpoint.counts.values()]
+    numbers += [checkpoint.beyond, checkpoint.started_ms, checkpoint.saved_ms]
+    numbers += [*checkpoint.counts.values(), *checkpoint.surveyed.values()]
     if not all(isinstance(number, int) for number in numbers):
         raise TypeError("a count is not a number")
     texts = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from redstart.commands.server_info import server_time
 from redstart.effects import Argument, Op, call
-from redstart.errors import CheckpointCorruptError
+from redstart.errors import CheckpointCorruptError, MigrationError
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
@@ -20,6 +20,7 @@ from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.processed_documents import ConvertedDocuments, bits_for
 from redstart.migrations.data.record import (
+    CLEARED,
     REFORMATTED,
     REPLAYED,
     RESTORED,
@@ -27,6 +28,7 @@ from redstart.migrations.data.record import (
     Record,
     count_undone_anew,
     counted,
+    end_progress,
     end_rollback,
     mark_not_applied,
     milestone,
@@ -285,6 +287,8 @@ class _Rollback:
         passes = Passes(self._context, self._lease, self._swept_plan, self._batch_documents, reverter)
         stopped = yield from passes.run(checkpoint, resumed=resumed)
         left_out = left_out_of(self._swept_plan, self._plan)
+        if stopped is None and left_out is None and not passes.documents:
+            yield from self._require_documents()
         if stopped is None and left_out is not None:
             reverter.kept |= yield from values_left_out(
                 self._keys,
@@ -294,6 +298,24 @@ class _Rollback:
                 lease=self._lease,
             )
         return stopped
+
+    def _require_documents(self) -> Op[None]:
+        """Raise MigrationError if all documents that this rollback has written are gone: their originals stay.
+
+        Effects: removes the progress then, so that the next rollback begins at the end of the undo log.
+        """
+        written = (yield from read_record(self._keys)).undone["undone_documents"]
+        if not written:
+            return
+        yield from self._lease.commit(
+            [["HSET", self._keys.record, CLEARED, "rollback"], *end_progress(self._keys)]
+        )
+        raise MigrationError(
+            f"The rollback is not complete: {written:,} document{'s' * (written != 1)} that it wrote "
+            f"{'have' if written != 1 else 'has'} disappeared, and no other is left. The undo log stays.",
+            "If they were moved, renamed or deleted by mistake, restore them first. Then run the same command again: "
+            "it leaves out documents that do not exist.",
+        )
 
     def _replay_to_end(
         self, checkpoint: Checkpoint, undoing: Undoing, total: int, facts: ServerFacts

@@ -1,7 +1,8 @@
 """A run, from lease to release: initial scan, passes until nothing is left to convert, and the final record."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import scard, xlen
 from redstart.commands.server_info import server_time
@@ -186,6 +187,8 @@ class RunResult:
         without_undo_log: values that were converted before the undo log was dropped, and stay converted.
         unmatched: key prefixes of models without any document; empty if the run stopped early.
         seconds: duration of this process' part.
+        missing: documents of the initial scan that were gone at the end: deleted, expired, renamed or moved by others.
+        disappeared: of these, by key prefix, the documents of models that have none left. Then the run is stopped.
     """
 
     stopped: str | None
@@ -203,6 +206,8 @@ class RunResult:
     seconds: float
     unmatched: tuple[str, ...] = ()
     cleared: int = 0
+    missing: int = 0
+    disappeared: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(
@@ -245,6 +250,8 @@ class _Run:
         self._facts = facts
         self._resumed = False
         self._processed = self._marks = ""
+        self._missing = 0
+        self._disappeared: Mapping[str, int] = {}
 
     def run(self, before_reading: Callable[[], Op[None]] | None) -> Op[RunResult]:
         clock = self._context.clock
@@ -330,6 +337,8 @@ class _Run:
         require_memory(self._facts, tally)
         checkpoint.stage = RunStage.CONVERT
         checkpoint.total = tally.total_documents
+        # The larger number, if the server lost the first scan: documents may have disappeared with it.
+        checkpoint.surveyed = dict(Counter(checkpoint.surveyed) | tally.documents)
         checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
         plan = merged(record.plan, self._plan, self._context.transformation)
         if not self._context.transformation.decided_by_shape and not record.processed:
@@ -382,6 +391,10 @@ class _Run:
         passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
         if stopped is None:
+            self._missing = sum(checkpoint.missing(passes.documents).values())
+            self._disappeared = checkpoint.disappeared(passes.documents)
+            if self._disappeared:
+                return disappearance(self._disappeared)
             now_ms = yield from call(server_time())
             for_redis_om = self._context.transformation.is_known_to_redis_om
             commands = mark_applied(
@@ -413,7 +426,20 @@ class _Run:
             seconds=seconds,
             unmatched=() if stopped is not None else _unmatched(record, self._plan),
             cleared=counts.get("cleared", 0),
+            missing=self._missing,
+            disappeared=self._disappeared,
         )
+
+
+def disappearance(documents: Mapping[str, int]) -> str:
+    """Return the reason why a run stops without the documents of its initial scan.
+
+    Args:
+        documents: their number, by key prefix.
+    """
+    number = sum(documents.values())
+    what = f"all {number:,} documents" if number != 1 else "the only document"
+    return f"{what} of the initial scan under {', '.join(sorted(documents))} disappeared during the run"
 
 
 def _unmatched(record: Record, plan: Plan) -> tuple[str, ...]:
