@@ -7,6 +7,7 @@ step can be repeated after a stop at any point.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from redstart.effects import Op
 from redstart.errors import UnsupportedOperationError
@@ -48,6 +49,9 @@ from redstart.migrations.steps.removed_models import (
 from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
 from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, schema_text
+
+FieldPath: TypeAlias = tuple[str, ...]
+"""The path of a field: the key prefix of its model, and the names of fields."""
 
 NOT_RUN = (ChangeStorage,)
 """Operations that can be declared, and that this version does not run."""
@@ -173,6 +177,20 @@ class FileMigration:
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
         )
+
+    def paths_left_to_cleanup(self) -> set[FieldPath]:
+        """Return the paths of fields that stay in documents until the cleanup, although no model has them."""
+        if not self._removes_fields:
+            return set()
+        steps = zip(
+            self.file.operations, removed_and_added_paths(self.file.operations, self.before), strict=True
+        )
+        return {path for one, (removed, _) in steps if isinstance(one, DocumentOperation) for path in removed}
+
+    def added_paths(self) -> set[FieldPath]:
+        """Return the paths of fields that its operations add to models."""
+        found = removed_and_added_paths(self.file.operations, self.before)
+        return {path for _, added in found for path in added}
 
     def transformation(self, *, removes: bool = False) -> OperationTransformation:
         """Return its changes of documents."""
@@ -410,7 +428,7 @@ def operations_on_reused_paths(operations: Sequence[Operation], before: ProjectS
 
     Documents do not show whether a value at its path is the old or the new one. So they are changed at once.
     """
-    removed_by: dict[tuple[str, ...], int] = {}
+    removed_by: dict[FieldPath, int] = {}
     found: set[int] = set()
     for number, (gone, come) in enumerate(removed_and_added_paths(operations, before)):
         for path in come & removed_by.keys():
@@ -421,11 +439,8 @@ def operations_on_reused_paths(operations: Sequence[Operation], before: ProjectS
 
 def removed_and_added_paths(
     operations: Iterable[Operation], before: ProjectState
-) -> Iterator[tuple[set[tuple[str, ...]], set[tuple[str, ...]]]]:
-    """Yield for each operation the paths of fields that it removes, and of those that it adds.
-
-    A path begins with the key prefix of its model.
-    """
+) -> Iterator[tuple[set[FieldPath], set[FieldPath]]]:
+    """Yield for each operation the paths of fields that it removes, and of those that it adds."""
     old = set(_field_paths(before))
     for operation in operations:
         before = operation.apply(before)
@@ -434,12 +449,12 @@ def removed_and_added_paths(
         old = new
 
 
-def _field_paths(state: ProjectState) -> Iterator[tuple[str, ...]]:
+def _field_paths(state: ProjectState) -> Iterator[FieldPath]:
     for model in state.models.values():
         yield from _paths_in(model.fields, (model.key_prefix,))
 
 
-def _paths_in(fields: Sequence[FieldState], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _paths_in(fields: Sequence[FieldState], above: FieldPath) -> Iterator[FieldPath]:
     for one in fields:
         yield (*above, one.name)
         yield from _paths_in(one.fields, (*above, one.name))
