@@ -5,9 +5,8 @@ documents move to new keys. What only the old version needs is removed at last, 
 step can be repeated after a stop at any point.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 from redstart.effects import Op
 from redstart.errors import UnsupportedOperationError
@@ -25,6 +24,7 @@ from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.replay import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
@@ -32,7 +32,6 @@ from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
-from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import RemoveField
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -49,9 +48,6 @@ from redstart.migrations.steps.removed_models import (
 from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
 from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, schema_text
-
-FieldPath: TypeAlias = tuple[str, ...]
-"""The path of a field: the key prefix of its model, and the names of fields."""
 
 NOT_RUN = (ChangeStorage,)
 """Operations that can be declared, and that this version does not run."""
@@ -421,43 +417,6 @@ class FileMigration:
         if self.steps:
             yield from self.steps.end_rollback(context)
         return data, list(results)
-
-
-def operations_on_reused_paths(operations: Sequence[Operation], before: ProjectState) -> set[int]:
-    """Return the positions of operations that remove a field, or move it, and of later ones that add it again.
-
-    Documents do not show whether a value at its path is the old or the new one. So they are changed at once.
-    """
-    removed_by: dict[FieldPath, int] = {}
-    found: set[int] = set()
-    for number, (gone, come) in enumerate(removed_and_added_paths(operations, before)):
-        for path in come & removed_by.keys():
-            found |= {removed_by[path], number}
-        removed_by |= dict.fromkeys(gone, number)
-    return found
-
-
-def removed_and_added_paths(
-    operations: Iterable[Operation], before: ProjectState
-) -> Iterator[tuple[set[FieldPath], set[FieldPath]]]:
-    """Yield for each operation the paths of fields that it removes, and of those that it adds."""
-    old = set(_field_paths(before))
-    for operation in operations:
-        before = operation.apply(before)
-        new = set(_field_paths(before))
-        yield old - new, new - old
-        old = new
-
-
-def _field_paths(state: ProjectState) -> Iterator[FieldPath]:
-    for model in state.models.values():
-        yield from _paths_in(model.fields, (model.key_prefix,))
-
-
-def _paths_in(fields: Sequence[FieldState], above: FieldPath) -> Iterator[FieldPath]:
-    for one in fields:
-        yield (*above, one.name)
-        yield from _paths_in(one.fields, (*above, one.name))
 
 
 def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:

@@ -13,13 +13,13 @@ from redstart.migrations.context import Context
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.rollback import DataRollbackResult
 from redstart.migrations.data.run import RunOptions, RunResult
-from redstart.migrations.file_migration import FieldPath, FileMigration, FileResult
+from redstart.migrations.file_migration import FileMigration, FileResult
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
-from redstart.migrations.files.replay import state_after
+from redstart.migrations.files.replay import FieldPath, state_after
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
