@@ -108,3 +108,30 @@ def test_nothing_is_done_while_om_imports_the_module(shop: redis.Redis, url: str
         assert result(files.downgrade()) == result(files.cleanup()) == []
     assert calls == [f"FileMigrations().{name}()" for name in ("upgrade", "downgrade", "cleanup")]
     assert applied(url) == []
+
+
+FUNCTION = """
+from redstart.operations import *
+
+
+def up(client):
+    assert client.ping() is True
+    client.set("shop:done", "é")
+    assert client.get("shop:done") == "é"
+
+
+def down(client):
+    client.delete("shop:done")
+
+
+migration = Migration(dependencies=["{0}"], operations=[RunPython(up, down)])
+"""
+
+
+def test_functions_get_a_client(shop: redis.Redis, flavour: Any) -> None:
+    Path("migrations/20260104_000000_function.py").write_text(FUNCTION.format(CENTS))
+    files = flavour.FileMigrations()
+    assert result(files.upgrade()).stopped is None
+    assert shop.get("shop:done") == "é".encode()
+    assert all(one.is_complete for one in result(files.downgrade(CENTS)))
+    assert shop.get("shop:done") is None

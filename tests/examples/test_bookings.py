@@ -12,7 +12,6 @@ from fastapi.testclient import TestClient
 
 from bookings.app import app
 from bookings.models import Booking, Guest
-from redstart.errors import IndexNotFoundError
 from redstart.mapping.base_model import register
 from tests.support.cli import run_om
 from tests.support.models import create_indexes, registry_of_its_own
@@ -175,17 +174,34 @@ def test_openapi_says_what_goes_in_and_what_comes_out(service: TestClient) -> No
 
 
 def test_the_index_is_made_by_a_deployment_and_by_nothing_else(
-    undeployed: TestClient, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    undeployed: TestClient,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert undeployed.post("/bookings", json=a_booking(pk="1")).status_code == 201
     assert client.execute_command("FT._LIST") == []
-    with pytest.raises(IndexNotFoundError, match="om migrate run"):
-        undeployed.get("/bookings")
+    refused = undeployed.get("/bookings")
+    assert (refused.status_code, refused.json()) == (503, {"detail": "The service is not ready."})
+    assert "om migrate run" in caplog.text
     monkeypatch.chdir(EXAMPLE)
     with registry_of_its_own():
         register(Booking)
         assert run_om("migrate", "run", "--yes").code == 0
     assert [one["pk"] for one in undeployed.get("/bookings").json()["items"]] == ["1"]
+
+
+def test_a_stored_document_that_cannot_be_read(
+    service: TestClient, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.post("/bookings", json=a_booking(pk="1"))
+    client.execute_command("JSON.SET", "guesthouse:booking:1", "$.room", '"secret room"')
+    for answered in (service.get("/bookings/1"), service.get("/bookings")):
+        assert (answered.status_code, answered.json()) == (
+            500,
+            {"detail": "A stored booking cannot be read."},
+        )
+    assert "guesthouse:booking:1" in caplog.text
 
 
 def test_no_database(undeployed: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

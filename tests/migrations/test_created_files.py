@@ -178,7 +178,7 @@ def require_fit(client: redis.Redis, model: Any, pks: set[str], failed: set[str]
 
 
 @settings(
-    max_examples=300 if SOAK else 12,
+    max_examples=150 if SOAK else 12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(pair=pairs(), data=st.data())

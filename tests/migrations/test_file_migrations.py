@@ -267,3 +267,44 @@ def test_two_processes_that_run_the_same_files(orders: redis.Redis, root: Path, 
             driver.run(files(orders, root).run(RunOptions(batch_documents=10), ExpansionOptions()))
         assert difference(end, documents(orders)) == []
         assert applied(orders) == list(FILES)
+
+
+REMOVE = """
+from redstart.operations import *
+
+migration = Migration(dependencies=["20260102_000000_rename"], operations=[RemoveField("shop.Order", "price")])
+"""
+ADD_AGAIN = """
+from redstart.operations import *
+
+migration = Migration(
+    dependencies=["20260103_000000_cents"],
+    operations=[AddField("shop.Order", Field("{name}", "str", default="new"))],
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "vacated_by"), [("price", "20260103_000000_cents"), ("name", "20260102_000000_rename")]
+)
+def test_a_name_is_not_used_again_before_the_cleanup(
+    orders: redis.Redis, root: Path, name: str, vacated_by: str
+) -> None:
+    """The cleanup of the first file would remove the values of the second one."""
+    (root / "20260103_000000_cents.py").write_text(REMOVE)
+    (root / "20260104_000000_again.py").write_text(ADD_AGAIN.format(name=name))
+    refused = (
+        rf"20260104_000000_again adds the field {name} of the documents shop:order:\* again, "
+        f"which {vacated_by} removes only at the cleanup"
+    )
+    with pytest.raises(MigrationFileError, match=refused):
+        run(orders, root)
+    assert applied(orders) == []
+    run(orders, root, to="20260103_000000_cents")
+    with pytest.raises(MigrationFileError, match=refused):
+        run(orders, root)
+    do(orders, files(orders, root).contract(RunOptions()))
+    assert run(orders, root).stopped is None
+    assert order(orders, 1) == {b"title": b"n1", name.encode(): b"new"}
+    do(orders, files(orders, root).contract(RunOptions()))
+    assert order(orders, 1) == {b"title": b"n1", name.encode(): b"new"}

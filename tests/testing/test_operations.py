@@ -205,5 +205,5 @@ def test_an_operation_converges_and_is_rolled_back(
         documents = {
             key: document | {"address": {"town": "Oslo", "zip": 1}} for key, document in documents.items()
         }
-    found = one.check(documents, url, interruptions=12 if SOAK else 2)
+    found = one.check(documents, url, interruptions=6 if SOAK else 2)
     assert found == expected(one, name, documents)

@@ -1,9 +1,6 @@
 """The fixtures, in projects that only install Redstart: each test runs pytest as such a project does."""
 
-import os
 import subprocess
-import sys
-import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,7 +8,7 @@ import pytest
 import redis
 
 from redstart.devserver.process import EmbeddedServer
-from tests.docs.examples import ROOT
+from tests.support.pytest_project import run_pytest
 
 MODELS = """
 import redis
@@ -65,27 +62,12 @@ def test_url(redstart_url, redstart_server):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of three tests, in an environment in which the plugin is installed."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    plugins = settings["project"]["entry-points"]["pytest11"]
-    installed = tmp_path / "installed" / "redstart_of_tests-1.dist-info"
-    installed.mkdir(parents=True)
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: redstart-of-tests\nVersion: 1\n")
-    lines = [f"{name} = {module}" for name, module in plugins.items()]
-    (installed / "entry_points.txt").write_text("[pytest11]\n" + "\n".join(lines) + "\n")
+    """A project of three tests."""
     root = tmp_path / "project"
     root.mkdir()
     (root / "app.py").write_text(MODELS)
     (root / "test_app.py").write_text(TESTS)
     return root
-
-
-def run_pytest(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    paths = (str(ROOT / "src"), str(project.parent / "installed"), str(project))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
-    command = [sys.executable, "-m", "pytest", "-p", "no:valkey", "-p", "no:cacheprovider", *options]
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
 
 def outcome(ran: subprocess.CompletedProcess[str]) -> str:

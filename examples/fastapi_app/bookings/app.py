@@ -1,5 +1,6 @@
 """The service. `Booking` is the model of requests, stored documents, and responses."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -10,7 +11,14 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from bookings.models import Booking, Guest, Room
 from redstart import NotFoundError
-from redstart.errors import DocumentEncodeError, ServerConnectionError
+from redstart.errors import (
+    DocumentDecodeError,
+    DocumentEncodeError,
+    IndexNotFoundError,
+    ServerConnectionError,
+)
+
+logger = logging.getLogger(__name__)
 
 
 class BookingPage(BaseModel):
@@ -58,6 +66,19 @@ async def not_storable(request: Request, error: DocumentEncodeError) -> JSONResp
     return JSONResponse(
         {"detail": [{"type": "not_storable", "loc": ["body", error.field], "msg": error.reason}]}, 422
     )
+
+
+@app.exception_handler(DocumentDecodeError)
+async def not_readable(request: Request, error: DocumentDecodeError) -> JSONResponse:
+    """Log which stored document does not fit the model. The caller cannot correct it, and does not see its values."""
+    logger.error("%s", error)
+    return JSONResponse({"detail": "A stored booking cannot be read."}, 500)
+
+
+@app.exception_handler(IndexNotFoundError)
+async def not_deployed(request: Request, error: IndexNotFoundError) -> JSONResponse:
+    logger.error("%s", error)  # with the command that creates the index
+    return JSONResponse({"detail": "The service is not ready."}, 503)
 
 
 @app.exception_handler(ServerConnectionError)

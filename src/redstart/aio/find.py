@@ -9,6 +9,7 @@ from redstart.aio.connections import server_of_model
 from redstart.display import shortened
 from redstart.documents.arguments import optional_items_of
 from redstart.documents.bulk import delete_found, documents_to_update, update_found
+from redstart.documents.document_list import DocumentList
 from redstart.documents.errors import RAISE, OnError
 from redstart.documents.fetch import PAGE_DOCUMENTS, page_size_of, pages
 from redstart.documents.find import (
@@ -234,7 +235,7 @@ class FindQuery(Generic[R]):
             return await self._run(lambda query: raw_reply(query, naive_timezone()))
         if exhaust_results:
             return await self.all(self.page_size)
-        return await self._run(lambda query: first_page(query, naive_timezone()))
+        return DocumentList(await self._run(lambda query: first_page(query, naive_timezone())))
 
     async def all(self, batch_size: int = PAGE_DOCUMENTS, on_error: OnError | None = None) -> list[R]:
         """Return all documents. A document that matches all the time is never missed, even while other clients write.
@@ -257,7 +258,7 @@ class FindQuery(Generic[R]):
         """
         page_size = page_size_of("batch_size", batch_size, error=QuerySyntaxError)
         query = self._with(on_error).copy(page_size=page_size)
-        return await query._run(lambda query: all_documents(query, naive_timezone(), page_size))
+        return DocumentList(await query._run(lambda query: all_documents(query, naive_timezone(), page_size)))
 
     def __aiter__(self) -> AsyncIterator[R]:
         """Yield the documents. A single search returns all keys; the documents are then read in pages."""
@@ -301,7 +302,8 @@ class FindQuery(Generic[R]):
         Raises:
             DocumentDecodeError, IndexNotFoundError, QueryError: see `all`.
         """
-        return await self._with(on_error)._run(lambda query: page_of(query, naive_timezone(), offset, limit))
+        query = self._with(on_error)
+        return DocumentList(await query._run(lambda query: page_of(query, naive_timezone(), offset, limit)))
 
     async def get_item(self, item: int) -> R:
         """Return the document at a position; if it has just expired, the next one.

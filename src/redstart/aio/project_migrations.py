@@ -4,8 +4,10 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redstart.aio.connections import get_redis_connection, server_of_client, shared_client
 from redstart.effects import Op
@@ -185,7 +187,14 @@ class FileMigrations:
             monitor=monitor,
             exclude_prefixes=excluded,
         )
-        return Operations(files.history, base.context, this_user(), exclude_prefixes=tuple(excluded))
+        context = replace(base.context, client=self._sync_client)
+        return Operations(files.history, context, this_user(), exclude_prefixes=tuple(excluded))
+
+    def _sync_client(self) -> AbstractContextManager[Any]:
+        """Open a client for functions of RunPython. It decodes replies."""
+        from redstart.server.clients import open_like  # noqa: PLC0415 - only a few files have functions
+
+        return open_like(self._client or shared_client()).client()
 
     async def _perform(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_client(self._client or shared_client())

@@ -5,7 +5,7 @@ documents move to new keys. What only the old version needs is removed at last, 
 step can be repeated after a stop at any point.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from redstart.effects import Op
@@ -24,6 +24,7 @@ from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.files.replay import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
@@ -31,7 +32,6 @@ from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
-from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.outcomes import Outcome
@@ -211,6 +211,20 @@ class FileMigration:
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
         )
+
+    def paths_left_to_cleanup(self) -> set[FieldPath]:
+        """Return the paths of fields that stay in documents until the cleanup, although no model has them."""
+        if not self._removes_fields:
+            return set()
+        steps = zip(
+            self.file.operations, removed_and_added_paths(self.file.operations, self.before), strict=True
+        )
+        return {path for one, (removed, _) in steps if isinstance(one, DocumentOperation) for path in removed}
+
+    def added_paths(self) -> set[FieldPath]:
+        """Return the paths of fields that its operations add to models."""
+        found = removed_and_added_paths(self.file.operations, self.before)
+        return {path for _, added in found for path in added}
 
     def transformation(self, *, removes: bool = False) -> OperationTransformation:
         """Return its changes of documents."""
@@ -443,46 +457,6 @@ class FileMigration:
         if self.steps:
             yield from self.steps.end_rollback(context)
         return result
-
-
-def operations_on_reused_paths(operations: Sequence[Operation], before: ProjectState) -> set[int]:
-    """Return the positions of operations that remove a field, or move it, and of later ones that add it again.
-
-    Documents do not show whether a value at its path is the old or the new one. So they are changed at once.
-    """
-    removed_by: dict[tuple[str, ...], int] = {}
-    found: set[int] = set()
-    for number, (gone, come) in enumerate(removed_and_added_paths(operations, before)):
-        for path in come & removed_by.keys():
-            found |= {removed_by[path], number}
-        removed_by |= dict.fromkeys(gone, number)
-    return found
-
-
-def removed_and_added_paths(
-    operations: Iterable[Operation], before: ProjectState
-) -> Iterator[tuple[set[tuple[str, ...]], set[tuple[str, ...]]]]:
-    """Yield for each operation the paths of fields that it removes, and of those that it adds.
-
-    A path begins with the key prefix of its model.
-    """
-    old = set(_field_paths(before))
-    for operation in operations:
-        before = operation.apply(before)
-        new = set(_field_paths(before))
-        yield old - new, new - old
-        old = new
-
-
-def _field_paths(state: ProjectState) -> Iterator[tuple[str, ...]]:
-    for model in state.models.values():
-        yield from _paths_in(model.fields, (model.key_prefix,))
-
-
-def _paths_in(fields: Sequence[FieldState], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for one in fields:
-        yield (*above, one.name)
-        yield from _paths_in(one.fields, (*above, one.name))
 
 
 def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:

@@ -1,6 +1,6 @@
 """The migration files of a project: applied in their order, contracted, and rolled back."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -27,11 +27,12 @@ from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, r
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
-from redstart.migrations.files.replay import state_after
+from redstart.migrations.files.replay import FieldPath, state_after
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
 from redstart.migrations.operations.state import ProjectState
+from redstart.migrations.outcomes import Outcome
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.migrations.steps.key_moves import KeyMove
 from redstart.migrations.steps.record import read_steps
@@ -181,6 +182,7 @@ class FileMigrations:
         """
         self.history.require_runnable()
         migrations = self.pending(to)[:limit]
+        self._require_no_reused_paths([one.file.migration_id for one in migrations])
 
         def work(lease: Lease) -> Op[FilesResult]:
             yield from self._require_no_rollback()
@@ -217,7 +219,7 @@ class FileMigrations:
         Effects: see `FileMigration.contract` and `FileMigration.remove_models`. Safe to repeat.
         """
         self.history.require_runnable()
-
+        self._require_no_reused_paths(())
         used = self._models_after_all()
 
         def work(lease: Lease) -> Op[list[tuple[str, ContractResult]]]:
@@ -237,6 +239,31 @@ class FileMigrations:
             return done
 
         return (yield from self._under_lease(work))
+
+    def _require_no_reused_paths(self, to_apply: Collection[str]) -> None:
+        """Raise MigrationFileError if a file adds a field whose former values stay until the cleanup of another file.
+
+        The new field would have the former values, and the cleanup would remove the new ones.
+        """
+        left: dict[FieldPath, str] = {}
+        for item in self.history.items:
+            if item.file is None or (item.entry is None and item.migration_id not in to_apply):
+                continue
+            migration = self.migration(item.migration_id)
+            for path in sorted(migration.added_paths() & left.keys()):
+                first, name = printable(left[path]), printable(item.migration_id)
+                raise MigrationFileError(
+                    f"{name} adds the field {printable('.'.join(path[1:]))} of the documents {printable(path[0])}* "
+                    f"again, which {first} removes only at the cleanup. The cleanup would remove the new values, too.",
+                    Hint(
+                        "Apply the first file with: ",
+                        Command("upgrade", "--to", first),
+                        ". Then stop the old version, and clean up with: ",
+                        Command("migrate cleanup"),
+                    ),
+                )
+            if item.entry is None or item.entry.contracted_ms is None:
+                left |= dict.fromkeys(migration.paths_left_to_cleanup(), item.migration_id)
 
     def _models_after_all(self) -> ProjectState:
         return state_after([item.file for item in self.history.items if item.file is not None])

@@ -1,14 +1,19 @@
 """The models after a sequence of migration files, as the files declare them: no model is imported."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from redstart.display import printable
 from redstart.errors import MigrationFileError, MigrationStateError
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.operations.base import DocumentOperation, Operation
+from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.state import ProjectState
 from redstart.next_steps import Hint
+
+FieldPath: TypeAlias = tuple[str, ...]
+"""The path of a field: the key prefix of its model, and the names of fields."""
 
 
 def state_after(files: Iterable[MigrationFile], before: ProjectState | None = None) -> ProjectState:
@@ -85,3 +90,40 @@ def _in_branches(files: Sequence[MigrationFile], heads: Iterable[str]) -> list[M
         branch = with_dependencies(head, known)
         ids |= dict.fromkeys(file.migration_id for file in files if file.migration_id in branch)
     return [known[name] for name in ids]
+
+
+def operations_on_reused_paths(operations: Sequence[Operation], before: ProjectState) -> set[int]:
+    """Return the positions of operations that remove a field, or move it, and of later ones that add it again.
+
+    Documents do not show whether a value at its path is the old or the new one. So they are changed at once.
+    """
+    removed_by: dict[FieldPath, int] = {}
+    found: set[int] = set()
+    for number, (gone, come) in enumerate(removed_and_added_paths(operations, before)):
+        for path in come & removed_by.keys():
+            found |= {removed_by[path], number}
+        removed_by |= dict.fromkeys(gone, number)
+    return found
+
+
+def removed_and_added_paths(
+    operations: Iterable[Operation], before: ProjectState
+) -> Iterator[tuple[set[FieldPath], set[FieldPath]]]:
+    """Yield for each operation the paths of fields that it removes, and of those that it adds."""
+    old = set(_field_paths(before))
+    for operation in operations:
+        before = operation.apply(before)
+        new = set(_field_paths(before))
+        yield old - new, new - old
+        old = new
+
+
+def _field_paths(state: ProjectState) -> Iterator[FieldPath]:
+    for model in state.models.values():
+        yield from _paths_in(model.fields, (model.key_prefix,))
+
+
+def _paths_in(fields: Sequence[FieldState], above: FieldPath) -> Iterator[FieldPath]:
+    for one in fields:
+        yield (*above, one.name)
+        yield from _paths_in(one.fields, (*above, one.name))
