@@ -217,18 +217,31 @@ _WRITES = ("move_keys", "remove_documents", "restore_documents")
 
 
 def resumes_at_every_request(
-    client: redis.Redis, url: str, reset: Callable[[], object], make: Callable[[], Op[Any]], end: Snapshot
+    client: redis.Redis,
+    url: str,
+    reset: Callable[[], object],
+    make: Callable[[], Op[Any]],
+    end: Snapshot,
+    *,
+    writes: tuple[str, ...] = _WRITES,
+    every: int = 1,
 ) -> None:
-    """Let an operation go wrong at each request, in a way that changes from one to the next, then do it again."""
+    """Let an operation go wrong at each request, in a way that changes from one to the next, then do it again.
+
+    Args:
+        writes: names of scripts that go wrong in every way.
+        every: which share of the requests go wrong: each, every second one ...
+    """
     reset()
     with CrashDriver(url) as driver:
         driver.run(make())
         names = driver.names
     assert difference(end, documents(client)) == []
     kinds = list(CrashKind)
-    writes = [at for at, name in enumerate(names) if any(one in name for one in _WRITES)]
-    points = [(at, kinds[at % len(kinds)]) for at in range(len(names))]
-    points += [(at, kind) for at in writes[:: max(1, len(writes) // 4)] for kind in kinds]
+    scripts = [at for at, name in enumerate(names) if any(one in name for one in writes)]
+    points = [(at, kinds[at // every % len(kinds)]) for at in range(0, len(names), every)]
+    some = scripts[:: max(1, len(scripts) // 4)] if every == 1 else scripts[len(scripts) // 2 :][:1]
+    points += [(at, kind) for at in some for kind in kinds]
     for at, kind in points:
         reset()
         crash(url, make(), at, kind)

@@ -15,9 +15,9 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.date_migration import DateMigration
 from redstart.migrations.failure import FailureMode
-from redstart.migrations.file_migration import FileRollbackResult
 from redstart.migrations.file_migrations import ContractResult, FilesResult
 from redstart.migrations.file_migrations import FileMigrations as Operations
+from redstart.migrations.file_results import FileRollbackResult
 from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
 from redstart.migrations.files.project_history import ProjectHistory
 from redstart.migrations.holder import this_process, this_user
