@@ -4,10 +4,17 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from redstart.aio.connections import get_redis_connection, server_of_client, shared_client
+from redstart.aio.connections import (
+    client_for_functions,
+    get_redis_connection,
+    server_of_client,
+    shared_client,
+)
 from redstart.effects import Op
 from redstart.errors import ConfigurationError
 from redstart.migrations.context import Monitor, Progress
@@ -185,7 +192,9 @@ class FileMigrations:
             monitor=monitor,
             exclude_prefixes=excluded,
         )
-        return Operations(files.history, base.context, this_user(), exclude_prefixes=tuple(excluded))
+        client = self._client or shared_client()
+        context = replace(base.context, client=partial(client_for_functions, client))
+        return Operations(files.history, context, this_user(), exclude_prefixes=tuple(excluded))
 
     async def _perform(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_client(self._client or shared_client())

@@ -5,6 +5,8 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,7 +29,12 @@ from redstart.migrations.options import failure_mode_of
 from redstart.migrations.server_checks import on_suitable_server
 from redstart.settings import exclude_prefixes as excluded_in_settings
 from redstart.settings import get_root_migrations_dir, naive_timezone
-from redstart.sync.connections import get_redis_connection, server_of_client, shared_client
+from redstart.sync.connections import (
+    client_for_functions,
+    get_redis_connection,
+    server_of_client,
+    shared_client,
+)
 
 if TYPE_CHECKING:
     import redis
@@ -184,7 +191,9 @@ class FileMigrations:
             monitor=monitor,
             exclude_prefixes=excluded,
         )
-        return Operations(files.history, base.context, this_user(), exclude_prefixes=tuple(excluded))
+        client = self._client or shared_client()
+        context = replace(base.context, client=partial(client_for_functions, client))
+        return Operations(files.history, context, this_user(), exclude_prefixes=tuple(excluded))
 
     def _perform(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_client(self._client or shared_client())
