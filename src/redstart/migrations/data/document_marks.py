@@ -30,6 +30,11 @@ def target_mark(key: bytes, number: int, texts: Texts) -> bytes:
     return _mark(key, "target", number, texts)
 
 
+def before_mark(key: bytes, number: int, texts: Texts) -> bytes:
+    """Return the mark of the new values that a document had before a change, in place of those it has written."""
+    return _mark(key, "before", number, texts)
+
+
 def left_mark(document: StoredDocument) -> bytes:
     """Return the mark of a document that a run has left as it is."""
     return _mark(document.key, "left", 0, [part for value in document.values for part in _text(value)])

@@ -67,6 +67,7 @@ class DocumentChange(ABC):
             both with contents that do not fit each other.
         in_place: paths of values that change together with values that are removed. A document in which one of them
             has changed must lose the removed values at once: otherwise it would seem to be pending.
+        kept: which value stays where a document has both; None: that is a failure.
     """
 
     reads: Sequence[Segments] = ()
@@ -76,6 +77,7 @@ class DocumentChange(ABC):
     sources: Sequence[Segments] = ()
     targets: Sequence[Segments] = ()
     in_place: Sequence[Segments] = ()
+    kept: Kept | None = None
 
     def preferring(self, kept: Kept | None) -> "DocumentChange":  # noqa: ARG002 - most have only one place
         """Return the change that keeps one of two values where a document has both; None: that is a failure."""
