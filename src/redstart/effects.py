@@ -86,7 +86,16 @@ class ServerKnowledge(Generic[T_co]):
     kind: Callable[[], T_co]
 
 
-Request: TypeAlias = Call[Any] | Batch[Any] | Pause | SendAhead | Pending[Any] | ServerKnowledge[Any]
+@dataclass(frozen=True, slots=True)
+class Invoke(Generic[T_co]):
+    """Call a function of the project, which may block. It must not raise."""
+
+    function: Callable[[], T_co]
+
+
+Request: TypeAlias = (
+    Call[Any] | Batch[Any] | Pause | SendAhead | Pending[Any] | ServerKnowledge[Any] | Invoke[Any]
+)
 Op: TypeAlias = Generator[Request, Any, T]
 
 
@@ -117,6 +126,11 @@ def receive(later: Pending[T]) -> Op[T]:
 def learnt(kind: Callable[[], T]) -> Op[T]:
     """Return the object of a class that collects what is known about the server. Nothing is sent."""
     return cast(T, (yield ServerKnowledge(kind)))
+
+
+def invoke(function: Callable[[], T]) -> Op[T]:
+    """Call a function that may block and does not raise. The async driver calls it in a thread. Nothing is sent."""
+    return cast(T, (yield Invoke(function)))
 
 
 def gather(calls: Sequence[Call[T]]) -> Batch[list[T | CommandError]]:

@@ -1,5 +1,7 @@
 """`FileMigrations`: the results are those of `om`, and either continues or undoes a run of the other."""
 
+import asyncio
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+import redstart.aio
 from redstart.errors import ConfigurationError, MigrationFileError
 from redstart.migrations.context import Progress
 from redstart.migrations.import_guard import no_migrations
@@ -110,28 +113,73 @@ def test_nothing_is_done_while_om_imports_the_module(shop: redis.Redis, url: str
     assert applied(url) == []
 
 
-FUNCTION = """
+CALL = """
+import time
+
 from redstart.operations import *
 
 
-def up(client):
-    assert client.ping() is True
-    client.set("shop:done", "é")
-    assert client.get("shop:done") == "é"
+def up(client, step):
+    if client.get("shop:failing") == step:
+        raise ValueError(f"not yet: {step}")
+    client.rpush("shop:calls", f"up {step} {client.hget('shop:order:7', 'name')}")
+    time.sleep(float(client.get("shop:seconds") or 0))
 
 
-def down(client):
-    client.delete("shop:done")
+def down(client, step):
+    client.rpush("shop:calls", f"down {step}")
 
 
-migration = Migration(dependencies=["{0}"], operations=[RunPython(up, down)])
+migration = Migration(
+    dependencies=["%s"], operations=[RunPython(up, down, steps=["one", "two"])]
+)
 """
+CALLING = "20260105_000000_call"
 
 
-def test_functions_get_a_client(shop: redis.Redis, flavour: Any) -> None:
-    Path("migrations/20260104_000000_function.py").write_text(FUNCTION.format(CENTS))
+@pytest.fixture
+def calling(shop: redis.Redis) -> redis.Redis:
+    (Path("migrations") / f"{CALLING}.py").write_text(CALL % CENTS)
+    return shop
+
+
+def test_functions_are_called_resumed_and_undone(calling: redis.Redis, url: str, flavour: Any) -> None:
     files = flavour.FileMigrations()
+    calling.set("shop:failing", "two")
+    found = result(files.upgrade())
+    assert found.stopped.result.stopped == "up('two') raised ValueError: 'not yet: two'"
+    calling.delete("shop:failing")
     assert result(files.upgrade()).stopped is None
-    assert shop.get("shop:done") == "é".encode()
-    assert all(one.is_complete for one in result(files.downgrade(CENTS)))
-    assert shop.get("shop:done") is None
+    assert calling.lrange("shop:calls", 0, -1) == [b"up one n7", b"up two n7"]
+    assert applied(url) == [INITIAL, TITLE, CENTS, CALLING]
+    assert [one.outcome for one in result(files.downgrade(CENTS))] == [Outcome.DONE]
+    assert calling.lrange("shop:calls", 2, -1) == [b"down two", b"down one"]
+    assert run_om("upgrade", "--yes").code == 0
+    assert [one.migration_id for one in result(files.downgrade(CENTS))] == [CALLING]
+
+
+def test_a_function_does_not_block_the_event_loop_and_is_recorded_if_cancelled(calling: redis.Redis) -> None:
+    calling.set("shop:seconds", "0.3")
+    longest = 0.0
+
+    async def main() -> None:
+        nonlocal longest
+        files = redstart.aio.FileMigrations()
+        upgrade = asyncio.create_task(files.upgrade())
+        last = time.monotonic()
+        while not (calling.exists("shop:calls") or upgrade.done()):
+            await asyncio.sleep(0.01)
+            last = time.monotonic()
+        upgrade.cancel()
+        while not upgrade.done():
+            await asyncio.sleep(0.01)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        with pytest.raises(asyncio.CancelledError):
+            await upgrade
+
+    asyncio.run(main())
+    assert longest < 0.25
+    calling.delete("shop:seconds")
+    assert calling.lrange("shop:calls", 0, -1) == [b"up one n7"]
+    assert run_om("upgrade", "--yes").code == 0  # waits for the lease that nobody released
+    assert calling.lrange("shop:calls", 0, -1) == [b"up one n7", b"up two n7"]

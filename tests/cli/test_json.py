@@ -72,7 +72,9 @@ ESTIMATE = (
     "estimate.indexes[].changes estimate.indexes[].documents estimate.indexes[].megabytes estimate.kept_until_cleanup "
     "estimate.changed_in_place estimate.lost_attributes estimate.moves estimate.moves[].model estimate.moves[].source "
     "estimate.moves[].target estimate.moves[].documents estimate.removed estimate.removed[].model "
-    "estimate.removed[].documents"
+    "estimate.removed[].documents "
+    "estimate.storage estimate.storage[].model estimate.storage[].before estimate.storage[].after "
+    "estimate.storage[].documents estimate.storage[].failed"
 )
 
 
@@ -84,7 +86,8 @@ def of_each(keys: str) -> str:
 PLANNED = of_each(f"id description path {OPERATIONS} {ESTIMATE}")
 APPLIED = of_each(f"id status reason documents converted failed seconds {INDEXES}")
 ROLLED_BACK = of_each(
-    "id status reason restored_exactly moved_back restored_documents changed_back not_reversible "
+    "id status reason restored_exactly moved_back restored_documents stored_back "
+    f"{listed('not_stored_back')} changed_back not_reversible "
     f"{listed('not_reversible_values')} unrestored {listed('unrestored_values')} {INDEXES}"
 )
 

@@ -9,9 +9,6 @@ import redstart.operations
 from redstart.operations import Operation
 from tests.docs.examples import OPERATIONS, ROOT
 
-WITHOUT_PAGE = {"ChangeStorage"}
-"""Operations that this version refuses to run."""
-
 SHARED_PAGE = {"ConvertLocalMidnights", "EncodeBytes", "RemoveEmbeddedKey"}
 """Operations for data of earlier versions of redis-om: one page describes them."""
 
@@ -42,7 +39,7 @@ def public_operations() -> set[str]:
 
 
 def test_each_operation_has_a_page() -> None:
-    pages = {page_of(name) for name in public_operations() - WITHOUT_PAGE - SHARED_PAGE}
+    pages = {page_of(name) for name in public_operations() - SHARED_PAGE}
     assert len(pages) >= 15
     assert {page.name for page in PAGES} == pages | {"datetime-conversion.md"}
 
@@ -52,11 +49,6 @@ def test_the_overview_has_a_row_with_a_link_for_each_page() -> None:
         r"^\| \[.+?\]\(operations/([\w-]+\.md)\)", OVERVIEW.read_text(encoding="utf-8"), re.MULTILINE
     )
     assert sorted(rows) == [page.name for page in PAGES]
-
-
-def test_the_overview_names_the_operations_without_a_page() -> None:
-    text = OVERVIEW.read_text(encoding="utf-8")
-    assert [name for name in WITHOUT_PAGE if f"| `{name}(" not in text] == []
 
 
 def test_the_shared_page_describes_its_operations() -> None:

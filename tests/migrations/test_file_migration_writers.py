@@ -10,6 +10,7 @@ import redis
 from typing_extensions import TypedDict
 
 from redstart.effects import Op
+from redstart.migrations.outcomes import Outcome
 from redstart.operations import (
     AddField,
     ConvertField,
@@ -180,6 +181,45 @@ def test_values_that_both_versions_write_are_a_failure_and_stay(client: redis.Re
     assert do(client, forward(one)).data.errors == 1
     assert do(client, contract(one)).errors == 1
     assert has(client, Storage.HASH, "a1", {"name": "old", "title": "new"})
+
+
+BOTH = {
+    "rename": ({"name": "of the old", "title": "of the new"}, {"name": "before", "title": "other"}),
+    "rename, the old value wins": (
+        {"name": "of the old", "title": "of the new"},
+        {"name": "before", "title": "other"},
+    ),
+    "split": (
+        {"full_name": "Carl Orff", "first": "Bob"},
+        {"full_name": "Ann Lee", "first": "Eve", "last": "Lee"},
+    ),
+    "merge": ({"name": "elm", "label": "yew 9"}, {"label": "other 1"}),
+}
+"""What both versions write since the run; and a document that has both before the run."""
+
+
+@pytest.mark.parametrize("storage", Storage)
+@pytest.mark.parametrize("kind", BOTH)
+def test_what_both_versions_have_written_is_counted_after_a_rollback(
+    client: redis.Redis, kind: str, storage: Storage
+) -> None:
+    load(client)
+    since, at_first = BOTH[kind]
+    write(client, storage, "d2", at_first)
+    before = documents(client)
+    one = migration(*operations(kind, storage))
+    do(client, forward(one))
+    write(client, storage, "a1", since)
+    write(client, storage, "b1", WRITTEN[kind][0])
+    write(client, storage, "c1", WRITTEN[kind][2])
+    undone = do(client, back(one))
+    assert [failure.key for failure in undone.data.examples] == [f"{PREFIX[storage]}a1"]
+    assert undone.data.examples[0].reason == "both versions have written it since the run; both values stay"
+    assert (undone.data.kept, undone.outcome) == (1, Outcome.PROBLEMS_FOUND)
+    assert has(client, storage, "a1", since)
+    changed = {f"{PREFIX[storage]}{pk}".encode() for pk in ("a1", "b1", "c1")}
+    left = {key: entry for key, entry in documents(client).items() if key not in changed}
+    assert difference({key: entry for key, entry in before.items() if key not in changed}, left) == []
 
 
 class Writers:

@@ -62,10 +62,12 @@ def _scripts() -> dict[str, str]:
             for name in ("probe_filter", "probe_definition", "probe_temporary")
         },
         **{name: load(f"{name}.lua") for name in ("save_hash", "update_json")},
+        **{name: load("fenced.lua", f"{name}.lua") for name in ("move_keys", "restore_documents")},
         **{
-            name: load("fenced.lua", f"{name}.lua")
-            for name in ("move_keys", "remove_documents", "restore_documents")
+            name: load("fenced.lua", "document_state.lua", f"{name}.lua")
+            for name in ("remove_documents", "replace_documents", "restore_replaced")
         },
+        "read_documents": load("document_state.lua", "read_documents.lua"),
         **{
             name: swap.fenced_script(f"{name}.lua")
             for name in ("swap", "drop", "remove_alias", "create", "mark_settled")

@@ -12,6 +12,7 @@ from redstart.settings import server_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     import redis.asyncio
 
@@ -71,6 +72,17 @@ def server_of_client(client: "redis.asyncio.Redis") -> "AsyncExecutor":
     from redstart.server.async_executor import server_of  # noqa: PLC0415 - as above
 
     return server_of(client)
+
+
+def client_for_functions(client: "redis.asyncio.Redis") -> "AbstractContextManager[Any]":
+    """Open a client of redis-py without coroutines, of the same server, for functions of migration files.
+
+    Raises:
+        ConfigurationError: the client is not a redis-py client.
+    """
+    from redstart.server.pools import decoding_client, pool_of  # noqa: PLC0415 - as above
+
+    return decoding_client(pool_of(client))
 
 
 def server_of_model(model: type[RedisModel], client: Any = None) -> "AsyncExecutor":

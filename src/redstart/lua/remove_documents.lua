@@ -1,15 +1,8 @@
--- After fenced.lua: move documents into a stream, each with everything that restores it: one entry for each document.
+-- After fenced.lua and document_state.lua: move documents into a stream, each with everything that restores it: one
+-- entry for each document.
 -- KEYS[3] stream, KEYS[4] hash. ARGV[4] the type of the documents, ARGV[5] the name of the model, ARGV[6] the field of
 -- the hash that counts removed documents, ARGV[7] bytes after which the script ends, ARGV[8] msgpack list of keys.
 -- Returns the number of keys handled, from the first on: at least one.
-local function expires_ms(key)
-  local at = redis.pcall('PEXPIRETIME', key)
-  if type(at) == 'number' then return string.format('%.0f', at) end
-  -- Before Redis 7.
-  local left, time = redis.call('PTTL', key), redis.call('TIME')
-  if left < 0 then return '-1' end
-  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + left)
-end
 local keys = cmsgpack.unpack(ARGV[8])
 local size, removed, handled = 0, 0, 0
 for _, key in ipairs(keys) do

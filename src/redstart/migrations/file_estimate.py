@@ -29,6 +29,7 @@ from redstart.migrations.steps.key_passes import SECONDS_PER_DOCUMENT, count_key
 from redstart.migrations.steps.key_pattern import KeyPattern
 from redstart.migrations.steps.record import read_steps
 from redstart.migrations.steps.removed_models import owner_of_documents
+from redstart.migrations.steps.storage_changes import StorageChange, StorageCheck, check_documents
 from redstart.migrations.transformation import Outcome
 from redstart.search.schema import create_arguments
 from redstart.search.schema_diff import Change
@@ -65,6 +66,7 @@ class FileEstimate:
         values: number of values that would change.
         failed: number of values that cannot be changed; `failures`: those that were found.
         moves: moves of documents to other keys, with the number of documents of each.
+        storage: changes of the storage of models, with what their documents would become.
         removed: number of documents of each removed model; a run leaves them to the cleanup.
         indexes: those that would be built.
         seconds: expected duration.
@@ -78,6 +80,7 @@ class FileEstimate:
     failed: int = 0
     failures: FailureSummary = field(default_factory=FailureSummary)
     moves: tuple[tuple[KeyMove, int], ...] = ()
+    storage: tuple[tuple[StorageChange, StorageCheck], ...] = ()
     removed: Mapping[str, int] = field(default_factory=dict)
     indexes: tuple[IndexBuild, ...] = ()
     seconds: float = 0.0
@@ -86,7 +89,12 @@ class FileEstimate:
     @property
     def changes_documents(self) -> bool:
         """Whether a run changes documents or moves them."""
-        return bool(self.migration.models or self.moves)
+        return bool(self.migration.models or self.moves or self.storage)
+
+    @property
+    def replaced_models(self) -> list[str]:
+        """The models whose storage changes."""
+        return [model_title(change.move.before) for change, _ in self.storage]
 
     @property
     def moved_models(self) -> list[str]:
@@ -177,10 +185,22 @@ def _estimate_file(
         moves.append((move, (yield from _count(move.source, earlier_moves, move.exclude_prefixes))))
     # A move reads the keyspace at least twice, and before it once for keys that exist.
     seconds = 3 * (context.clock() - began) + SECONDS_PER_DOCUMENT * sum(number for _, number in moves)
+    began = context.clock()
+    storage: list[tuple[StorageChange, StorageCheck]] = []
+    failures = FailureSummary()
+    for change in migration.steps.storage:
+        storage.append((change, (yield from check_documents(context, change))))
+        failures.add(storage[-1][1].failures)
+    # A run reads and converts all documents once before the first write, and then again.
+    replaced = sum(found.documents for _, found in storage)
+    seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * replaced
     seconds += sum(one.seconds for one in (yield from estimate_builds(migration.indexes_of_move())))
     estimate = FileEstimate(
         migration,
+        failed=failures.count,
+        failures=failures,
         moves=tuple(moves),
+        storage=tuple(storage),
         removed=(yield from count_removed(migration, used, earlier_moves)),
         indexes=indexes,
         seconds=seconds + sum(one.seconds for one in indexes),
@@ -189,12 +209,13 @@ def _estimate_file(
     if not migration.models:
         return estimate
     found = yield from statistics(migration.context(context), migration.plan(), rng=rng)
+    found.survey.failures.add(item for _, check in storage for item in check.failures)
     return replace(
         estimate,
         documents={one.model.key_prefix: one.documents for one in found.models},
         is_exact=found.exact,
         values=found.total(Outcome.CONVERTIBLE),
-        failed=found.total(Outcome.UNCONVERTIBLE),
+        failed=found.total(Outcome.UNCONVERTIBLE) + estimate.failed,
         failures=found.survey.failures,
         seconds=estimate.seconds + found.estimate.expected,
     )
@@ -249,6 +270,9 @@ class WorkEstimate:
 def estimate_run(estimates: Sequence[FileEstimate]) -> WorkEstimate:
     """Return how much work a run of pending files is."""
     by_prefix = {move.before.key_prefix: number for one in estimates for move, number in one.moves}
+    by_prefix |= {
+        change.move.before.key_prefix: found.documents for one in estimates for change, found in one.storage
+    }
     by_prefix |= {prefix: number for one in estimates for prefix, number in one.documents.items()}
     is_exact = all(one.is_exact for one in estimates)
     return WorkEstimate(sum(by_prefix.values()), is_exact, sum(one.seconds for one in estimates))
@@ -272,6 +296,9 @@ def estimate_cleanup(
             by_prefix |= {one.model.key_prefix: one.documents for one in found.models}
             is_exact, seconds = is_exact and found.exact, seconds + found.estimate.expected
         began = context.clock()
+        for change in migration.steps.storage:
+            number = yield from count_keys([change.source], change.move.exclude_prefixes)
+            by_prefix[change.source.prefix] = by_prefix.get(change.source.prefix, 0) + number
         counted = yield from count_removed(migration, used)
         seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * sum(counted.values())
         removed |= counted
@@ -294,6 +321,7 @@ def estimate_rollback(
     for migration in migrations:
         patterns |= {KeyPattern.of(one.model) for one in migration.models}
         patterns |= {pattern for move in migration.steps.moves for pattern in (move.source, move.target)}
+        patterns |= {one.target for one in migration.steps.storage}
         keys = StateKeys(migration.file.migration_id)
         _ = yield from read_steps(keys)  # refuses keys of other types
         copies += yield from call(xlen(keys.removed))

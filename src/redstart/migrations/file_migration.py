@@ -6,10 +6,9 @@ step can be repeated after a stop at any point.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from redstart.effects import Op
-from redstart.errors import UnsupportedOperationError
 from redstart.migrations.context import Context
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.operation_transformation import (
@@ -23,6 +22,7 @@ from redstart.migrations.data.rollback import DataRollbackResult, rollback
 from redstart.migrations.data.run import RunOptions, RunResult, run
 from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
+from redstart.migrations.file_results import FileResult, FileRollbackResult
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.replay import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
@@ -30,11 +30,10 @@ from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.key_ownership import require_own_documents
-from redstart.migrations.operations.base import DocumentOperation, Operation, Unchanged
+from redstart.migrations.operations.base import DocumentOperation, DocumentPipeline, Unchanged
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
-from redstart.migrations.outcomes import Outcome
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.steps.file_steps import FileSteps, with_both_prefixes
 from redstart.migrations.steps.functions import FunctionsResult, call_up
@@ -44,92 +43,10 @@ from redstart.migrations.steps.removed_models import (
     owner_of_documents,
     remove_documents,
 )
+from redstart.migrations.steps.storage_changes import StorageResult, begin_storage_change, change_storage
 from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
 from redstart.next_steps import Command
 from redstart.search.schema import FieldKind, schema_text
-
-NOT_RUN = (ChangeStorage,)
-"""Operations that can be declared, and that this version does not run."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """The result of a run of one file.
-
-    Attributes:
-        data: of its documents; None if it changes none, or if an index could not be prepared.
-        indexes: of its indexes.
-        failures: documents that could not be changed, by reason.
-        is_prepared: False if an index could not be prepared; then no document was changed.
-        moves: of documents to new keys.
-        functions: of RunPython.
-    """
-
-    data: RunResult | None
-    indexes: tuple[IndexResult, ...] = ()
-    failures: FailureSummary = field(default_factory=FailureSummary)
-    is_prepared: bool = True
-    moves: tuple[MoveResult, ...] = ()
-    functions: tuple[FunctionsResult, ...] = ()
-
-    @property
-    def stopped(self) -> str | None:
-        """Why the run stopped early; None if it did not, or if a cutover was refused."""
-        parts = (self.data, *self.moves, *self.functions)
-        return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
-
-    @property
-    def has_lost_documents(self) -> bool:
-        """Whether it stopped, because all documents of a model have disappeared."""
-        return self.data is not None and bool(self.data.disappeared)
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome of the file."""
-        if not self.is_prepared:
-            return Outcome.NOT_STARTED
-        if self.stopped is not None:
-            return Outcome.PROBLEMS_FOUND if self.has_lost_documents else Outcome.STOPPED
-        is_refused = any(one.is_refused for one in self.indexes)
-        return Outcome.CUTOVER_REFUSED if is_refused else Outcome.DONE
-
-    @property
-    def is_complete(self) -> bool:
-        """Return whether everything is done."""
-        return self.outcome is Outcome.DONE
-
-
-@dataclass(frozen=True, slots=True)
-class FileRollbackResult:
-    """The result of a rollback of one file.
-
-    Attributes:
-        data: of its documents; None if it changed none.
-        indexes: of its indexes.
-        moves: of documents back to their old keys.
-        restored_documents: number of documents of removed models that are restored.
-    """
-
-    migration_id: str
-    data: DataRollbackResult | None
-    indexes: tuple[IndexResult, ...] = ()
-    moves: tuple[MoveResult, ...] = ()
-    restored_documents: int = 0
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome of the rollback."""
-        if self.data is not None and self.data.stopped is not None:
-            return Outcome.STOPPED
-        if any(one.is_refused for one in self.indexes):
-            return Outcome.CUTOVER_REFUSED
-        is_left = self.data is not None and (self.data.kept or self.data.unrestored)
-        return Outcome.PROBLEMS_FOUND if is_left else Outcome.DONE
-
-    @property
-    def is_complete(self) -> bool:
-        """Return whether the file is not applied any more."""
-        return self.outcome in (Outcome.DONE, Outcome.PROBLEMS_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +75,18 @@ class FileMigration:
 
         Raises:
             MigrationStateError: an operation does not fit the models before it.
-            UnsupportedOperationError: this version does not run one of its operations.
         """
         state, names = before, {name: name for name in before.models}
+        stored_otherwise: set[str] = set()
         found: dict[str, list[BoundChange]] = {}
         at_once = operations_on_reused_paths(file.operations, before)
         for number, operation in enumerate(file.operations):
-            _require_supported(file, operation)
             if isinstance(operation, DocumentOperation):
                 change = operation.bind(state)
                 if number in at_once:
                     change.decided_by_shape = False
+                if isinstance(operation, ChangeStorage):
+                    stored_otherwise.add(names.get(operation.model, operation.model))
                 if not isinstance(change, Unchanged):
                     bound = BoundChange(change, operation.only_removes)
                     found.setdefault(names.get(operation.model, operation.model), []).append(bound)
@@ -179,10 +97,16 @@ class FileMigration:
         models = tuple(
             ModelChanges(before.models[name], tuple(bound))
             for name, bound in sorted(found.items())
-            if name in before.models
+            if name in before.models and name not in stored_otherwise
         )
+        # Such documents are replaced as a whole, with all their changes.
+        pipelines = {
+            name: DocumentPipeline(one.change for one in found[name])
+            for name in stored_otherwise
+            if name in before.models
+        }
         excluded = tuple(exclude_prefixes)
-        steps = FileSteps.of(file.operations, before, state, names, excluded)
+        steps = FileSteps.of(file.operations, before, state, names, excluded, pipelines)
         return cls(file, before, state, models, steps, excluded)
 
     @property
@@ -201,7 +125,8 @@ class FileMigration:
     @property
     def removes_values(self) -> bool:
         """Return whether something is left to remove after a run."""
-        return self.removes_fields or bool(self.steps.removed or self.steps.unused_indexes(self.after))
+        is_left = self.steps.removed or self.steps.storage or self.steps.unused_indexes(self.after)
+        return self.removes_fields or bool(is_left)
 
     @property
     def removes_fields(self) -> bool:
@@ -214,7 +139,7 @@ class FileMigration:
 
     def paths_left_to_cleanup(self) -> set[FieldPath]:
         """Return the paths of fields that stay in documents until the cleanup, although no model has them."""
-        if not self._removes_fields:
+        if not self.removes_fields:
             return set()
         steps = zip(
             self.file.operations, removed_and_added_paths(self.file.operations, self.before), strict=True
@@ -299,6 +224,9 @@ class FileMigration:
             called.append((yield from call_up(context, self.steps.first)))
             if called[-1].stopped is not None:
                 return FileResult(None, functions=tuple(called))
+        unchangeable = yield from self._begin_storage_changes(context)
+        if unchangeable.stopped is not None:
+            return replace(unchangeable, functions=tuple(called))
         for move in self.steps.moves:
             names = (key for name in move.index_names for key in (hash_key(name), schema_key(name)))
             yield from begin_move(context, move, {name.encode() for name in names})
@@ -329,13 +257,40 @@ class FileMigration:
         return result
 
     def _change(self, context: Context, options: RunOptions) -> Op[FileResult]:
-        """Change the documents."""
-        if not self.models:
-            return FileResult(None)
-        if self._stops_at_failures:
-            options = replace(options, failure_mode=FailureMode.FAIL)
-        data = yield from run(context, self.plan(), options)
-        return FileResult(data, failures=FailureSummary((yield from FailureLog(context.keys).all())))
+        """Change the documents, and after them the storage of others."""
+        result = FileResult(None)
+        if self.models:
+            if self._stops_at_failures:
+                options = replace(options, failure_mode=FailureMode.FAIL)
+            data = yield from run(context, self.plan(), options)
+            result = FileResult(data, failures=FailureSummary((yield from FailureLog(context.keys).all())))
+        return (yield from self._change_storage(context, result)) if result.is_complete else result
+
+    def _begin_storage_changes(self, context: Context) -> Op[FileResult]:
+        """Read the documents whose storage changes. Return a stopped result if one of them prevents the change."""
+        result = FileResult(None)
+        for change in self.steps.storage:
+            found = yield from begin_storage_change(context, change)
+            if found.failures:
+                number, total = len(found.failures), found.documents
+                target = change.target.storage.name
+                stopped = (
+                    f"{number:,} of {total:,} documents cannot be stored as {target}; nothing was changed"
+                )
+                failed = StorageResult(change.move.before.name, 0, 0, number, stopped, found.failures)
+                result.failures.add(found.failures)
+                return replace(result, storage=(failed,))
+        return result
+
+    def _change_storage(self, context: Context, result: FileResult) -> Op[FileResult]:
+        """Store documents otherwise, and return the result with that of the changes."""
+        found: list[StorageResult] = []
+        for change in self.steps.storage:
+            found.append((yield from change_storage(context, change)))
+            result.failures.add(found[-1].failures)
+            if found[-1].stopped is not None:
+                break
+        return replace(result, storage=tuple(found))
 
     def _move(self, context: Context, result: FileResult) -> Op[FileResult]:
         """Move documents to their new keys, and return the result with that of the moves."""
@@ -370,7 +325,8 @@ class FileMigration:
         """Raise MigrationError if documents belong to another index, or would drop out of one that has no model."""
         plan, planned, transformation = self.plan(), self._first_indexes(), self.transformation()
         yield from require_own_documents(plan, transformation, None)
-        moved = self._plan_of_steps(*(move.before for move in self.steps.moves))
+        moves = (*self.steps.moves, *(one.move for one in self.steps.storage))
+        moved = self._plan_of_steps(*(move.before for move in moves))
         yield from require_own_documents(moved, transformation, None)
         if not options.accept_unindexed and (yield from has_search()):
             yield from require_indexes_unaffected(plan, planned, transformation, Command("upgrade"))
@@ -383,6 +339,15 @@ class FileMigration:
         if not self.removes_fields:
             return None
         return (yield from run(self.context(base, removes=True), self.plan(), options))
+
+    def contract_storage(self, base: Context) -> Op[tuple[StorageResult, ...]]:
+        """Change the storage of documents that the version before it has written since.
+
+        Effects: those of `change_storage`. Safe to repeat.
+        """
+        if not self.steps.storage:
+            return ()
+        return (yield from self._change_storage(self.context(base), FileResult(None))).storage
 
     def remove_models(
         self, base: Context, indexes: IndexMigration, used: ProjectState
@@ -439,9 +404,17 @@ class FileMigration:
             if any(one.is_refused for one in results):
                 return FileRollbackResult(self.file.migration_id, None, results)
         moves, restored = yield from self.steps.move_back(context)
+        originals, storage = yield from self.steps.restore_storage(context)
         if self.models and not (yield from read_record(context.keys)).is_new:
             data = yield from rollback(context)
-        result = FileRollbackResult(self.file.migration_id, data, moves=moves, restored_documents=restored)
+        result = FileRollbackResult(
+            self.file.migration_id,
+            data,
+            moves=moves,
+            restored_documents=restored,
+            originals=originals,
+            storage=storage,
+        )
         if not result.is_complete:
             return result
         if planned:
@@ -450,7 +423,8 @@ class FileMigration:
         if not result.is_complete:
             return result
         kept = {one.index.name for one in self.before.models.values() if one.index is not None}
-        created = [name for move in self.steps.moves for name in move.index_names if name not in kept]
+        moves_of_keys = (*self.steps.moves, *(one.move for one in self.steps.storage))
+        created = [name for move in moves_of_keys for name in move.index_names if name not in kept]
         if created:
             yield from indexes.remove(created)
         yield from self.steps.undo(context, self.steps.first)
@@ -467,7 +441,7 @@ def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:
     """
     index = model.index
     assert index is not None
-    former = None if before is None else before.index
+    former = None if before is None or before.storage is not model.storage else before.index
     changing = {
         one.attribute
         for one in index.fields
@@ -492,14 +466,6 @@ def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:
         places,
         schema_text(index),
     )
-
-
-def _require_supported(file: MigrationFile, operation: Operation) -> None:
-    if isinstance(operation, NOT_RUN):
-        raise UnsupportedOperationError(
-            f"{file.migration_id}: this version of Redstart does not run the operation {type(operation).__name__}: "
-            f"{operation.describe()}"
-        )
 
 
 def _renamed(before: ProjectState, after: ProjectState, names: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,8 @@ from redstart.migrations.file_estimate import (
     estimate_files,
     estimate_rollback,
 )
-from redstart.migrations.file_migration import FileMigration, FileResult, FileRollbackResult
+from redstart.migrations.file_migration import FileMigration
+from redstart.migrations.file_results import FileResult, FileRollbackResult
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
@@ -37,6 +38,7 @@ from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.migrations.steps.key_moves import KeyMove
 from redstart.migrations.steps.record import read_steps
 from redstart.migrations.steps.removed_models import RemovalResult
+from redstart.migrations.steps.storage_changes import StorageResult
 from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
@@ -81,15 +83,17 @@ class ContractResult:
     Attributes:
         data: values that only the version before it needs; None if there are none.
         removed: documents of removed models.
+        storage: documents whose storage is changed, interrupted runs and the run before the cleanup included.
     """
 
     data: RunResult | None
     removed: tuple[RemovalResult, ...] = ()
+    storage: tuple[StorageResult, ...] = ()
 
     @property
     def stopped(self) -> str | None:
         """Why it is not complete; None if it is."""
-        parts = (self.data, *self.removed)
+        parts = (self.data, *self.storage, *self.removed)
         return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
 
     @property
@@ -274,8 +278,11 @@ class FileMigrations:
         data = yield from migration.contract(self.context, options)
         if data is not None and data.stopped is not None:
             return ContractResult(data)
+        storage = yield from migration.contract_storage(self.context)
+        if any(one.stopped is not None for one in storage):
+            return ContractResult(data, storage=storage)
         removed = yield from migration.remove_models(self.context, self._indexes(), used)
-        return ContractResult(data, removed)
+        return ContractResult(data, removed, storage)
 
     def estimate_run(self, migrations: Sequence[FileMigration], rng: Random | None) -> Op[list[FileEstimate]]:
         """Return what a run of pending files would do now. Reads only; see `estimate_files`."""

@@ -27,6 +27,9 @@ LEDGER_COUNT = "redstart:recorded_files"
 It is not under `redstart:migrations:`, so that the loss of all those keys together is noticed.
 """
 
+ORIGINALS = "originals"
+"""Field of the hash of steps: number of entries of the stream of originals."""
+
 STARTED_FILES = "redstart:migrations:started"
 """Hash: the checksum of each migration file whose run or rollback has started, by id, until it is complete."""
 
@@ -103,6 +106,11 @@ class StateKeys:
     def removed(self) -> str:
         """Stream: the documents of removed models, for a rollback."""
         return self._key("removed")
+
+    @property
+    def originals(self) -> str:
+        """Stream: the documents whose storage was changed, as they were, for a rollback."""
+        return self._key("originals")
 
     @property
     def unrestored(self) -> str:

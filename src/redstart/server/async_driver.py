@@ -1,6 +1,7 @@
 """The async driver: performs the requests of an operation on one connection."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -8,7 +9,7 @@ from typing import Any, Self, TypeVar, cast
 import redis.asyncio
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call, Op
+from redstart.effects import Batch, Call, Invoke, Op
 from redstart.errors import ServerError
 from redstart.server.protocol import Answer, Conversation, Receive, Send, Step
 from redstart.server.redis_errors import (
@@ -65,6 +66,8 @@ class AsyncDriver:
             return await self.receive(step.request)
         if isinstance(step, Send):
             await self.send(step.request)
+        elif isinstance(step, Invoke):
+            return [await _in_thread(step.function)]
         else:
             await asyncio.sleep(step.seconds)
         return None
@@ -140,6 +143,19 @@ class AsyncDriver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _in_thread(function: Callable[[], T]) -> T:
+    """Call a function in a thread.
+
+    A thread cannot be cancelled, and what the function did has to be recorded: a cancellation takes effect at the next
+    request.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(function))
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            _ = await asyncio.wait([task])
+    return task.result()
 
 
 def _cancellations() -> int:

@@ -1,7 +1,8 @@
 """Connection pools with the settings of a given client: sync or async, or for another event loop."""
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -100,11 +101,17 @@ def pool_like(client: object) -> redis.ConnectionPool:
     return made
 
 
-def new_decoding_pool(pool: redis.ConnectionPool) -> redis.ConnectionPool:
-    """Return a new pool to the same server, whose clients decode replies, as those of models do."""
-    made: redis.ConnectionPool = _new_pool(_SYNC, pool)
-    made.connection_kwargs["decode_responses"] = True
-    return made
+@contextmanager
+def decoding_client(pool: "redis.ConnectionPool | redis.asyncio.ConnectionPool") -> Iterator[redis.Redis]:
+    """Open a sync client of the server of a pool, with connections of its own.
+
+    It decodes replies, as those of models do.
+    """
+    made: redis.ConnectionPool = _new_pool(_SYNC, pool, {"decode_responses": True})
+    try:
+        yield redis.Redis(connection_pool=made)
+    finally:
+        made.disconnect()
 
 
 def new_async_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> redis.asyncio.ConnectionPool:

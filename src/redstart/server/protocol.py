@@ -7,9 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
-from redstart.effects import Batch, Call, Op, Pause, Pending, Request, SendAhead, ServerKnowledge
+from redstart.effects import Batch, Call, Invoke, Op, Pause, Pending, Request, SendAhead, ServerKnowledge
 from redstart.errors import CommandError, RedstartError, ServerConnectionError, ServerError
 from redstart.server.redis_errors import may_be_sent_again, parse_replies
 
@@ -22,7 +22,10 @@ REPEAT_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 Answer: TypeAlias = Sequence[Any] | ServerError | None
-"""Raw replies to a request, an error reply being an item; why there are none; or nothing, after a pause."""
+"""Raw replies to a request, an error reply being an item; why there are none; or nothing, after a pause.
+
+To an `Invoke`: a sequence with what the function returned.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Receive:
     request: Call[Any] | Batch[Any]
 
 
-Step: TypeAlias = Call[Any] | Batch[Any] | Pause | Send | Receive
+Step: TypeAlias = Call[Any] | Batch[Any] | Pause | Send | Receive | Invoke[Any]
 """What a driver is asked to do: a request is sent and its answer read at once."""
 
 
@@ -96,6 +99,9 @@ class Conversation:
         if isinstance(request, Pending):
             yield from self._catch_up(request)
             return (yield from self._settled(request.request, request.answer))
+        if isinstance(request, Invoke):
+            (returned,) = cast("Sequence[Any]", (yield request))
+            return returned
         yield request
         return None
 

@@ -1,17 +1,16 @@
 """The sync driver: performs the requests of an operation on one connection."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import redis
 import redis.exceptions as theirs
 
-from redstart.effects import Batch, Call, Op
+from redstart.effects import Batch, Call, Invoke, Op
 from redstart.errors import ServerError
-from redstart.server.pools import new_decoding_pool
+from redstart.server.pools import decoding_client
 from redstart.server.protocol import Answer, Conversation, Receive, Send, Step
 from redstart.server.redis_errors import (
     TRANSPORT_ERRORS,
@@ -70,6 +69,8 @@ class SyncDriver:
             return self.receive(step.request)
         if isinstance(step, Send):
             self.send(step.request)
+        elif isinstance(step, Invoke):
+            return [step.function()]
         else:
             time.sleep(step.seconds)
         return None
@@ -131,14 +132,9 @@ class SyncDriver:
         if connection is not None:
             self._pool.release(connection)
 
-    @contextmanager
-    def client(self) -> Iterator[redis.Redis]:
-        """Open a client of the same server, with connections of its own. It decodes replies, as those of models do."""
-        pool = new_decoding_pool(self._pool)
-        try:
-            yield redis.Redis(connection_pool=pool)
-        finally:
-            pool.disconnect()
+    def client(self) -> AbstractContextManager[redis.Redis]:
+        """Open a client of the same server; see `decoding_client`."""
+        return decoding_client(self._pool)
 
     def close(self) -> None:
         """Drop the connection; the next request opens another."""

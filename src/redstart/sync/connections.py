@@ -13,6 +13,7 @@ from redstart.settings import server_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     import redis
 
@@ -72,6 +73,17 @@ def server_of_client(client: "redis.Redis") -> "SyncExecutor":
     from redstart.server.sync_executor import server_of  # noqa: PLC0415 - as above
 
     return server_of(client)
+
+
+def client_for_functions(client: "redis.Redis") -> "AbstractContextManager[Any]":
+    """Open a client of redis-py without functions, of the same server, for functions of migration files.
+
+    Raises:
+        ConfigurationError: the client is not a redis-py client.
+    """
+    from redstart.server.pools import decoding_client, pool_of  # noqa: PLC0415 - as above
+
+    return decoding_client(pool_of(client))
 
 
 def server_of_model(model: type[RedisModel], client: Any = None) -> "SyncExecutor":

@@ -5,10 +5,10 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from redstart.effects import Op
 from redstart.errors import ConfigurationError
@@ -17,9 +17,9 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.date_migration import DateMigration
 from redstart.migrations.failure import FailureMode
-from redstart.migrations.file_migration import FileRollbackResult
 from redstart.migrations.file_migrations import ContractResult, FilesResult
 from redstart.migrations.file_migrations import FileMigrations as Operations
+from redstart.migrations.file_results import FileRollbackResult
 from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
 from redstart.migrations.files.project_history import ProjectHistory
 from redstart.migrations.holder import this_process, this_user
@@ -29,7 +29,12 @@ from redstart.migrations.options import failure_mode_of
 from redstart.migrations.server_checks import on_suitable_server
 from redstart.settings import exclude_prefixes as excluded_in_settings
 from redstart.settings import get_root_migrations_dir, naive_timezone
-from redstart.sync.connections import get_redis_connection, server_of_client, shared_client
+from redstart.sync.connections import (
+    client_for_functions,
+    get_redis_connection,
+    server_of_client,
+    shared_client,
+)
 
 if TYPE_CHECKING:
     import redis
@@ -186,14 +191,9 @@ class FileMigrations:
             monitor=monitor,
             exclude_prefixes=excluded,
         )
-        context = replace(base.context, client=self._sync_client)
+        client = self._client or shared_client()
+        context = replace(base.context, client=partial(client_for_functions, client))
         return Operations(files.history, context, this_user(), exclude_prefixes=tuple(excluded))
-
-    def _sync_client(self) -> AbstractContextManager[Any]:
-        """Open a client for functions of RunPython. It decodes replies."""
-        from redstart.server.clients import open_like  # noqa: PLC0415 - only a few files have functions
-
-        return open_like(self._client or shared_client()).client()
 
     def _perform(self, operation: Op[T], *, writes: bool = False) -> T:
         server = server_of_client(self._client or shared_client())

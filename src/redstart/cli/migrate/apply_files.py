@@ -225,6 +225,7 @@ def _summary(one: AppliedFile) -> str:
         parts.append(
             f"{counted(data.documents, 'document')} read, {counted(data.converted, 'value')} changed"
         )
+    parts += [f"{counted(change.replaced, 'document')} stored otherwise" for change in one.result.storage]
     parts += [f"{counted(move.moved, 'document')} moved to other keys" for move in one.result.moves]
     cut_over = [index for index in indexes if not index.is_refused]
     if cut_over and one.result.is_prepared:

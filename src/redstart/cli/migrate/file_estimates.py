@@ -58,6 +58,11 @@ def draw_estimate(write: Write, one: FileEstimate) -> None:
     for move, number in one.moves:
         documents = f"{counted(number, 'document')} of {model_title(move.before)}"
         write(f"  Move: {escaped(f'{documents} from the keys {move.source} to {move.target}')}")
+    for change, found in one.storage:
+        documents = f"{counted(found.documents, 'document')} of {model_title(change.move.before)}"
+        failed = f"; {counted(len(found.failures), 'document')} cannot be stored so" * bool(found.failures)
+        target = f"{change.target.storage.name}, with the keys {change.target}"
+        write(f"  Storage: {escaped(f'{documents} with the keys {change.source} as {target}')}{failed}")
     for index in one.indexes:
         _draw_index(write, index)
     write(f"  Time: {_expected(one.seconds)}")
@@ -109,7 +114,13 @@ def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
     moved = _all(one.moved_models for one in estimates)
     moves_changed = any(one.migration.moves_documents for one in estimates)
     steps: list[str | Hint] = []
-    if moves_changed:
+    replaced = _all(one.replaced_models for one in estimates)
+    if replaced:
+        steps.append(
+            f"Stop the old version: it can neither read nor write documents of {', '.join(replaced)} in the new "
+            "storage."
+        )
+    elif moves_changed:
         steps.append(
             f"Stop the old version: what it writes to documents of {', '.join(moved)} during the run would move to "
             "the new keys without the other changes."
@@ -124,7 +135,7 @@ def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
             f"Stop what queries {', '.join(lost)}: these queries of the old version fail after the cutover."
         )
     apply = "Apply the files" if len(estimates) > 1 else "Apply the file"
-    is_stopped = bool(moves_changed or in_place)
+    is_stopped = bool(replaced or moves_changed or in_place)
     steps.append(Hint(f"{apply}{'' if is_stopped else ' while the old version runs'}: ", APPLY))
     if moved:
         which = ", ".join(moved)
@@ -138,7 +149,7 @@ def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
         steps.append("Start the new version, and stop the old one, during or directly after the run.")
     else:
         steps.append("Start the new version, and stop the old one.")
-    if kept:
+    if kept or replaced:
         late = "" if is_stopped else " It also changes documents that the old version has written since."
         steps.append(
             Hint(
@@ -197,6 +208,16 @@ def estimate_report(one: FileEstimate) -> dict[str, Any]:
                 "documents": number,
             }
             for move, number in one.moves
+        ],
+        "storage": [
+            {
+                "model": change.move.before.name,
+                "before": change.source.storage.value,
+                "after": change.target.storage.value,
+                "documents": found.documents,
+                "failed": len(found.failures),
+            }
+            for change, found in one.storage
         ],
         "removed": [{"model": model, "documents": number} for model, number in one.removed.items()],
         "indexes": [

@@ -16,8 +16,9 @@ from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.file_migration import FileRollbackResult
+from redstart.migrations.failure import Failure
 from redstart.migrations.file_migrations import ContractResult
+from redstart.migrations.file_results import FileRollbackResult
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
@@ -99,31 +100,45 @@ def _draw(results: Sequence[FileRollbackResult], outcome: Outcome, resume: Comma
 
 
 def _draw_one(one: FileRollbackResult) -> None:
+    line(f"  {printable(one.migration_id)}: {'; '.join(_parts(one))}")
+    for change in one.storage:
+        documents = counted(change.left, "document")
+        _draw_left(
+            f"{documents} written since cannot be stored as before and stay unchanged",
+            change.left,
+            change.failures,
+        )
     data = one.data
-    name = printable(one.migration_id)
-    parts = [f"{counted(move.moved, 'document')} moved back" for move in one.moves]
-    if one.restored_documents:
-        parts.append(f"{counted(one.restored_documents, 'removed document')} restored")
     if data is not None:
-        newer = f", {data.reformatted:,} written since and changed back" if data.reformatted else ""
-        parts.append(f"{counted(data.restored_exactly, 'value')} restored{newer}")
-    if not parts:
-        parts = ["indexes only"] if one.indexes else ["no documents or indexes to change"]
-    line(f"  {name}: {'; '.join(parts)}")
-    if data is not None:
-        if data.kept:
-            line(f"  {data.kept:,} written since have no equivalent and are left unchanged:", Tone.WARNING)
-            for failure in data.examples:
-                line(f"    {failure}")
-        if data.unrestored:
-            line(
-                f"  {data.unrestored:,} originals could not be restored and are kept on the server:",
-                Tone.WARNING,
-            )
-            for failure in data.unrestored_examples:
-                line(f"    {failure}")
+        what = f"{data.kept:,} written since have no equivalent and are left unchanged"
+        _draw_left(what, data.kept, data.examples)
+        what = f"{data.unrestored:,} originals could not be restored and are kept on the server"
+        _draw_left(what, data.unrestored, data.unrestored_examples)
     if any(index.is_refused for index in one.indexes):
         draw_results(one.indexes, {}, Plan(()), verbose=False)
+
+
+def _draw_left(what: str, number: int, examples: Sequence[Failure]) -> None:
+    if number:
+        line(f"  {what}:", Tone.WARNING)
+        for failure in examples:
+            line(f"    {failure}")
+
+
+def _parts(one: FileRollbackResult) -> list[str]:
+    """Return what was rolled back."""
+    documents = {
+        "moved back": [move.moved for move in one.moves],
+        "restored": [one.originals] if one.storage else [],
+        "written since and stored as before": [change.replaced for change in one.storage if change.replaced],
+    }
+    parts = [f"{counted(number, 'document')} {what}" for what, some in documents.items() for number in some]
+    if one.restored_documents:
+        parts.append(f"{counted(one.restored_documents, 'removed document')} restored")
+    if one.data is not None:
+        newer = f", {one.data.reformatted:,} written since and changed back" if one.data.reformatted else ""
+        parts.append(f"{counted(one.data.restored_exactly, 'value')} restored{newer}")
+    return parts or ["indexes only" if one.indexes else "no documents or indexes to change"]
 
 
 def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
@@ -135,7 +150,9 @@ def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
         "reason": data.stopped if data else None,
         "restored_exactly": data.restored_exactly if data else 0,
         "moved_back": sum(move.moved for move in one.moves),
-        "restored_documents": one.restored_documents,
+        "restored_documents": one.restored_documents + one.originals,
+        "stored_back": sum(change.replaced for change in one.storage),
+        "not_stored_back": [failure.as_dict() for change in one.storage for failure in change.failures],
         "changed_back": data.reformatted if data else 0,
         "not_reversible": data.kept if data else 0,
         "not_reversible_values": [failure.as_dict() for failure in data.examples] if data else [],
@@ -161,6 +178,12 @@ def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
         if result.data is not None:
             values = counted(result.data.converted, "value")
             line(f"{printable(name)}: {values} removed that only the old version needs", Tone.DONE)
+        for change in result.storage:
+            documents = counted(change.replaced_now, "document")
+            line(
+                f"{printable(name)}: {documents} of {change.model} stored otherwise, written since the run",
+                Tone.DONE,
+            )
         for one in result.removed:
             if one.owner:
                 line(

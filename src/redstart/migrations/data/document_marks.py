@@ -30,6 +30,11 @@ def target_mark(key: bytes, number: int, texts: Texts) -> bytes:
     return packed_mark(key, "target", number, texts)
 
 
+def before_mark(key: bytes, number: int, texts: Texts) -> bytes:
+    """Return the mark of the new values that a document had before a change, in place of those it has written."""
+    return packed_mark(key, "before", number, texts)
+
+
 def left_mark(document: StoredDocument) -> bytes:
     """Return the mark of a document that a run has left as it is."""
     return packed_mark(document.key, "left", 0, [part for value in document.values for part in _text(value)])
@@ -43,7 +48,7 @@ _pack = msgpack.Packer().pack  # a packer of its own for each mark takes three t
 
 
 def packed_mark(key: bytes, kind: str, number: int, texts: Texts) -> bytes:
-    """Return a mark of a kind: `source`, `target`, or `left`."""
+    """Return a mark of a kind: `source`, `target`, `before` or `left`."""
     packed: bytes = _pack([key, kind, number, list(texts)])
     return packed
 

@@ -48,6 +48,15 @@ class DocumentTransformation(Transformation):
         does not exist yet is empty.
         """
 
+    def is_written_by_both(self, _document: StoredDocument, _subject: StoredValue) -> bool:
+        """Return whether both versions have written the values of a change since the run, with contents that differ.
+
+        Args:
+            document: with the marks on which its classification depends.
+            subject: the value that stands for the change.
+        """
+        return False
+
     @abstractmethod
     def revert_document(self, document: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         """Return the edits that undo some changes of a document that was written since the run.

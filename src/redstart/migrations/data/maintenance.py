@@ -19,7 +19,7 @@ from redstart.migrations.data.record import (
 )
 from redstart.migrations.data.unrestored import unrestored_count
 from redstart.migrations.lease import Lease
-from redstart.migrations.state_keys import DATA_RUNS, StateKeys
+from redstart.migrations.state_keys import DATA_RUNS, ORIGINALS, StateKeys
 from redstart.next_steps import Command, Hint
 
 GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
@@ -134,8 +134,10 @@ def drop_undo_log(context: Context) -> Op[bool]:
                 "REMOVE",
                 *("stream", keys.journal, "set", keys.census),
                 *("hash", keys.replaced, "hash", keys.unrestored, "stream", keys.removed),
+                *("stream", keys.originals),
             ],
             ["HDEL", keys.record, *fields],
+            ["HDEL", keys.steps, ORIGINALS],
             *end_progress(keys),
         ]
         commands += yield from _record_without_log(keys)

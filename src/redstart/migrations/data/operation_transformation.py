@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from redstart.errors import NotConvertibleError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import Each, Location, ValuePath
-from redstart.migrations.data.document_marks import source_mark, target_mark
+from redstart.migrations.data.document_marks import before_mark, source_mark, target_mark
 from redstart.migrations.data.document_transformation import (
     READ,
     SUBJECT,
@@ -257,6 +257,9 @@ class OperationTransformation(DocumentTransformation):
             kept: Kept | None = None
             if _is_marked(stored, source_mark(stored.key, number, _texts_at(document, one.sources))):
                 kept = "new"
+                before = before_mark(stored.key, number, _texts_at(document, one.targets))
+                if self._is_applied and _is_marked(stored, before):
+                    kept = "old"  # a rollback has restored it: no version has written the new values since
             elif _is_marked(stored, target_mark(stored.key, number, _texts_at(document, one.targets))):
                 kept = "old"
             change = one.change if kept is None else one.change.preferring(kept)
@@ -270,10 +273,13 @@ class OperationTransformation(DocumentTransformation):
         if not (self.decided_by_shape and one.targets) or all(change.new is None for change in step.made):
             return ()
         sources = after if all(after.has(path) for path in one.sources) else before
-        return (
+        marks = (
             source_mark(stored.key, step.number, _texts_at(sources, one.sources)),
             target_mark(stored.key, step.number, _texts_at(after, one.targets)),
         )
+        if not any(before.has(path) for path in one.targets):
+            return marks
+        return (*marks, before_mark(stored.key, step.number, _texts_at(before, one.targets)))
 
     def revert_document(self, stored: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         """Return the edits that make the changes of some subjects backward, the last change first."""
@@ -290,6 +296,21 @@ class OperationTransformation(DocumentTransformation):
             steps.append(Step(number, one, changes(document, before)))
             document = before
         return edit_set(original, document, steps)
+
+    def is_written_by_both(self, document: StoredDocument, subject: StoredValue) -> bool:
+        """Return whether neither the old nor the new values of a change are those that the run has left."""
+        known = document.marks or {}
+        found = document_of(document)
+        for number, one in enumerate(self._changes[document.model.key_prefix].changes):
+            if one.location != subject.location or one.change.kept == "new" or not one.sources:
+                continue
+            if not all(found.has(path) for path in one.sources):
+                continue
+            source = source_mark(document.key, number, _texts_at(found, one.sources))
+            target = target_mark(document.key, number, _texts_at(found, one.targets))
+            if known.get(source) is False and known.get(target) is False:
+                return True
+        return False
 
     def _backward(
         self, stored: StoredDocument, document: Document, number: int, one: BoundChange

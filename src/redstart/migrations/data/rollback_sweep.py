@@ -15,7 +15,7 @@ from redstart.migrations.data.edit_builder import (
     quarantine_location,
 )
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
-from redstart.migrations.data.failures import failure_at, failure_of
+from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.plan import Plan, PlannedModel, router
 from redstart.migrations.data.processed_documents import ConvertedDocuments, ProcessedDocuments
@@ -44,6 +44,9 @@ class PreexistingValues:
             self.count += 1
             if len(self.examples) < MAX_EXAMPLES:
                 self.examples.append(failure_of(document, value, reason))
+
+
+OF_BOTH = "both versions have written it since the run; both values stay"
 
 
 class PageReverter:
@@ -105,6 +108,7 @@ class PageReverter:
             self._transformation,
             self._converted.marks,
         )
+        of_both: list[tuple[StoredDocument, StoredValue]] = []
         newer = yield from newer_values(
             self._keys,
             documents,
@@ -112,7 +116,13 @@ class PageReverter:
             counted,
             reformat_preexisting=self._reformat_preexisting,
             marks=self._converted.marks,
+            of_both=of_both,
         )
+        # Those of which a run has recorded a failure had both values before it.
+        written_since = yield from FailureLog(self._keys).unknown(
+            [failure_of(document, value, OF_BOTH) for document, value in of_both]
+        )
+        self.kept |= {failure.name: failure for failure in written_since}
         aside = yield from still_aside(documents, self._unrestored.moved, self._transformation)
         for failure in aside:
             self.kept[failure.name] = failure
@@ -222,16 +232,26 @@ def newer_values(
     *,
     reformat_preexisting: bool,
     marks: ProcessedDocuments | None = None,
+    of_both: list[tuple[StoredDocument, StoredValue]] | None = None,
 ) -> Op[list[tuple[StoredDocument, list[StoredValue]]]]:
     """Return for each document its converted values that are not in the census; `preexisting` gets the others.
 
     Args:
         reformat_preexisting: return all converted values, without a look at the census.
         marks: the marks of documents.
+        of_both: gets the values that both versions have written since the run.
 
     Effects: one read, and one for marks.
     """
     judged = yield from classify_with_marks(list(documents), transformation, marks)
+    if of_both is not None and isinstance(transformation, DocumentTransformation):
+        of_both += [
+            (document, value)
+            for document, classified in judged
+            if document.marks
+            for value, _ in classified
+            if transformation.is_written_by_both(document, value)
+        ]
     candidates = [
         (document, value)
         for document, classified in judged

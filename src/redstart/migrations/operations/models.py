@@ -164,7 +164,9 @@ class ChangeStorage(DocumentOperation):
 
     def describe(self) -> str:
         """Return one sentence."""
-        return f"Store the documents of {model_title(self.model)} as {self.after.name} instead of {self.before.name}."
+        forms = {Storage.HASH: "hashes", Storage.JSON: "JSON"}
+        title = model_title(self.model)
+        return f"Store the documents of {title} as {forms[self.after]} instead of {forms[self.before]}."
 
     def apply(self, state: ProjectState) -> ProjectState:
         """Return the models with the new storage."""

@@ -142,7 +142,7 @@ class _MovedField(DocumentChange):
     def __init__(
         self, common: Segments, source: tuple[str, ...], target: tuple[str, ...], keep: Kept | None
     ) -> None:
-        self._common, self._source, self._target, self._keep = common, source, target, keep
+        self._common, self._source, self._target, self.kept = common, source, target, keep
         self.reads = self.writes = ((*common, *source), (*common, *target))
         if not any(isinstance(step, Each) for step in common):
             self.sources, self.targets = self.writes[:1], self.writes[1:]
@@ -156,12 +156,12 @@ class _MovedField(DocumentChange):
     def forward(self, document: Document) -> Document:
         changed = document.copy()
         for location, holder in self._places(changed, self._source):
-            self._move(location, holder, self._source, self._target, self._keep)
+            self._move(location, holder, self._source, self._target, self.kept)
         return changed
 
     def backward(self, document: Document) -> Document:
         changed = document.copy()
-        keep: Kept | None = None if self._keep is None else "new" if self._keep == "old" else "old"
+        keep: Kept | None = None if self.kept is None else "new" if self.kept == "old" else "old"
         for location, holder in self._places(changed, self._target):
             self._move(location, holder, self._target, self._source, keep)
             _remove_empty(holder, self._target[:-1])

@@ -7,7 +7,7 @@ from redstart.effects import Op
 from redstart.errors import MigrationError, MigrationStateError
 from redstart.migrations.context import Context
 from redstart.migrations.lease import Lease
-from redstart.migrations.operations.base import Operation
+from redstart.migrations.operations.base import DocumentPipeline, Operation
 from redstart.migrations.operations.functions import RunPython
 from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -15,7 +15,15 @@ from redstart.migrations.steps.functions import FunctionCall, call_down, require
 from redstart.migrations.steps.key_moves import KeyMove, MoveResult, key_moves, move_keys
 from redstart.migrations.steps.record import ROLLBACK, mark, read_steps
 from redstart.migrations.steps.removed_models import restore_documents
+from redstart.migrations.steps.storage_changes import (
+    StorageChange,
+    StorageResult,
+    change_storage,
+    restore_originals,
+)
 from redstart.next_steps import Command, Hint
+
+NO_PIPELINES: Mapping[str, DocumentPipeline] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +33,13 @@ class FileSteps:
     Attributes:
         moves: of the keys of models.
         removed: models that it removes.
+        storage: changes of the storage of models, which move their documents, too.
         first, last: functions that are called before, and after, everything else.
     """
 
     moves: tuple[KeyMove, ...] = ()
     removed: tuple[ModelState, ...] = ()
+    storage: tuple[StorageChange, ...] = ()
     first: tuple[FunctionCall, ...] = ()
     last: tuple[FunctionCall, ...] = ()
 
@@ -41,22 +51,39 @@ class FileSteps:
         after: ProjectState,
         original: Mapping[str, str],
         exclude_prefixes: tuple[str, ...] = (),
+        pipelines: Mapping[str, DocumentPipeline] = NO_PIPELINES,
     ) -> "FileSteps":
         """Return the steps of the operations of a file.
 
         Args:
             original: for each name of a model its name before the file.
             exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
+            pipelines: all changes of the documents of models whose storage changes, by the name before the file.
 
         Raises:
             MigrationStateError: the keys of a move cannot be told apart, or a function stands between other operations.
         """
         removed = [original.get(one.model, one.model) for one in operations if isinstance(one, RemoveModel)]
         models = tuple(before.models[name] for name in removed if name in before.models)
-        return cls(key_moves(before, after, original, exclude_prefixes), models, *_functions(operations))
+        moves = [
+            one
+            for one in key_moves(before, after, original, exclude_prefixes)
+            if one.before.name not in pipelines
+        ]
+        changed = (
+            (name, model) for name, model in after.models.items() if original.get(name, name) in pipelines
+        )
+        storage = [
+            StorageChange(
+                KeyMove(before.models[original.get(name, name)], model, exclude_prefixes),
+                pipelines[original.get(name, name)],
+            )
+            for name, model in changed
+        ]
+        return cls(tuple(moves), models, tuple(storage), *_functions(operations))
 
     def __bool__(self) -> bool:
-        return bool(self.moves or self.removed or self.first or self.last)
+        return bool(self.moves or self.removed or self.storage or self.first or self.last)
 
     def unused_indexes(self, used: ProjectState) -> list[str]:
         """Return the names of indexes that only the version before the file uses.
@@ -65,7 +92,8 @@ class FileSteps:
             used: the models after all files.
         """
         names = {one.index.name for one in used.models.values() if one.index is not None}
-        former = (*self.removed, *(move.before for move in self.moves))
+        moves = (*self.moves, *(one.move for one in self.storage))
+        former = (*self.removed, *(move.before for move in moves))
         return [one.index.name for one in former if one.index is not None and one.index.name not in names]
 
     def begin_rollback(self, context: Context) -> Op[None]:
@@ -114,6 +142,26 @@ class FileSteps:
         restored = yield from restore_documents(context)
         _require_done(context, restored.stopped, [str(failure) for failure in restored.failures])
         return tuple(moves), restored.documents
+
+    def restore_storage(self, context: Context) -> Op[tuple[int, tuple[StorageResult, ...]]]:
+        """Restore the documents whose storage was changed, and change back those that were written since.
+
+        Returns:
+            The number of documents with their original bytes, and the result of each change back. A document without an
+            equivalent in the old storage stays.
+
+        Raises:
+            MigrationError: the rollback was interrupted, or documents still appear.
+        """
+        if not self.storage:
+            return 0, ()
+        restored, stopped = yield from restore_originals(context)
+        _require_done(context, stopped)
+        results: list[StorageResult] = []
+        for change in reversed(self.storage):
+            results.append((yield from change_storage(context, change.back())))
+            _require_done(context, results[-1].stopped)
+        return restored, tuple(results)
 
 
 _MAX_SHOWN = 3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from inspect import iscoroutinefunction
 
 from redstart.display import shortened
-from redstart.effects import Op
+from redstart.effects import Op, invoke
 from redstart.errors import MigrationStateError, UnsupportedOperationError
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.lease import Lease
@@ -130,9 +130,18 @@ def _call(context: Context, lease: Lease, function: Function, arguments: tuple[s
     yield from lease.keep(Activity(f"calling {name}", unit="steps"))
     context.monitor.progress(Progress(f"calling {name}", 0, 0, 0, 0, unit="steps"))
     yield from lease.commit([["PEXPIRE", context.keys.lease.lease, STEP_LEASE_MS]])
-    try:
-        with context.client() as client:
-            _ = function(client, *arguments)
-    except Exception as error:  # noqa: BLE001 - it is not known what it raises
-        return f"{name} raised {type(error).__name__}: {shortened(str(error))}"
-    return None
+
+    def attempt() -> BaseException | None:
+        try:
+            with context.client() as client:
+                _ = function(client, *arguments)
+        except BaseException as error:  # noqa: BLE001 - it is not known what it raises, nor in which thread
+            return error
+        return None
+
+    error = yield from invoke(attempt)
+    if error is None:
+        return None
+    if not isinstance(error, Exception):
+        raise error
+    return f"{name} raised {type(error).__name__}: {shortened(str(error))}"

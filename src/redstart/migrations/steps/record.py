@@ -38,7 +38,11 @@ def read_steps(keys: StateKeys) -> Op[StepRecord]:
     Raises:
         StateDamagedError: another program has written one of the keys.
     """
-    kinds = [("steps", keys.steps, "hash"), ("removed", keys.removed, "stream")]
+    kinds = [
+        ("steps", keys.steps, "hash"),
+        ("removed", keys.removed, "stream"),
+        ("originals", keys.originals, "stream"),
+    ]
     require_none((yield from of_other_types(kinds)))
     fields = yield from call(hgetall(keys.steps))
     return StepRecord(

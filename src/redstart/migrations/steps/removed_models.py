@@ -86,7 +86,7 @@ def remove_documents(
             while page:
                 packed = msgpack.packb(list(page), use_bin_type=False)
                 handled: int = yield from lease.run(
-                    load("fenced.lua", "remove_documents.lua"),
+                    load("fenced.lua", "document_state.lua", "remove_documents.lua"),
                     (keys.removed, keys.steps),
                     (pattern.storage.key_type, model.name, field, PAGE_BYTES, packed),
                 )
