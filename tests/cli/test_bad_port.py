@@ -21,7 +21,7 @@ def test_a_port_that_is_not_one_is_named(configured: str, start: str, port: str)
         "redis://user:password@host:6379/0",
     )
     is_number = port.lstrip("-").isdecimal()
-    assert found.stderr.splitlines()[0].endswith(f"65535, not {port}" if is_number else "65535")
+    assert found.stderr.splitlines()[0].endswith(f"65535, not {port}." if is_number else "65535.")
     assert "S3cret" not in found.text
 
 

@@ -57,5 +57,5 @@ class PrefixChecks:
             raise ConfigurationError(
                 f"{option} {shortened(prefix)} has no effect: it does not begin with the key prefix of a model.",
                 f"The key prefixes are: {', '.join((yield from self.known()))}. Give a longer prefix that "
-                "begins with one of them. To select models, name their modules with --models",
+                "begins with one of them. To select models, name their modules with --models.",
             )

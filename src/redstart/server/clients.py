@@ -146,7 +146,7 @@ def _bad(url: str, reason: str) -> ConfigurationError:
     shown = without_password(url)
     subject = "The URL (not shown, because it may contain a password)" if shown == "..." else repr(shown)
     return ConfigurationError(
-        f"{subject} is not a Redis URL{': ' * bool(reason)}{reason}",
+        f"{subject} is not a Redis URL{': ' * bool(reason)}{reason.rstrip('.')}.",
         "Use redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path/to.sock. "
         "Percent-encode special characters of the password (@ as %40).",
     )

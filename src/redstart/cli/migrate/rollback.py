@@ -99,7 +99,7 @@ def rollback(
             return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)
     if to is not None:
         raise click.UsageError(
-            f"Nothing was rolled back to {to!r}: the project has no migration files. For one of redis-om, give its ID."
+            f"Cannot roll back to {to!r}: the project has no migration files. For a file of redis-om, give its ID."
         )
     with open_session(settings, writes=True, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
