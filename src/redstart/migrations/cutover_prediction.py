@@ -146,7 +146,7 @@ def blocked_by_conversion(
         ]
         values = yield from _values_left(one, documents, mode, transformation)
         for key in (yield from _rejected(one, [document.key for document, _ in documents])):
-            values.setdefault(key, [])
+            _ = values.setdefault(key, [])
         blocked[one.name] = yield from _blocked(one, values)
     return {name: found for name, found in blocked.items() if found.count}
 
@@ -261,7 +261,7 @@ def _blocked(cutover: ExpectedCutover, values: dict[bytes, list[Failure]]) -> Op
 def _in_neither(cutover: ExpectedCutover, keys: Sequence[bytes]) -> Op[list[bytes]]:
     """Return the keys that the index before the cutover would not contain, either.
 
-    The active index may lack documents that a dual-format index contains: those with a number for a date.
+    The active index may lack documents that a dual-format index contains: those with converted values.
     """
     if cutover.active is None or not keys:
         return []

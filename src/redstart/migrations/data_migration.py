@@ -22,30 +22,16 @@ from redstart.migrations.coordinator import (
     preview_back,
     require_possible_run,
 )
-from redstart.migrations.cutover_prediction import (
-    above_accepted,
-    blocked_by_conversion,
-    cutovers_of_run,
-)
+from redstart.migrations.cutover_prediction import above_accepted, blocked_by_conversion, cutovers_of_run
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.maintenance import clear_progress, has_progress, last_copies
 from redstart.migrations.data.page_converter import expected_failures
-from redstart.migrations.data.plan import (
-    Plan,
-    make_plan,
-    plan_for_indexes,
-    with_recorded_exclusions,
-)
+from redstart.migrations.data.plan import Plan, make_plan, plan_for_indexes, with_recorded_exclusions
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.data.run import require_recorded_plan, require_room_aside
-from redstart.migrations.data.statistics import (
-    READS_PER_RUN,
-    WRITE_TO_READ,
-    Statistics,
-    statistics,
-)
+from redstart.migrations.data.statistics import READS_PER_RUN, WRITE_TO_READ, Statistics, statistics
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import Failure, FailureMode, FailureSummary
@@ -53,11 +39,7 @@ from redstart.migrations.full_status import read_full_status
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
-from redstart.migrations.indexes.status import (
-    IndexStatus,
-    absent_indexes,
-    index_statuses,
-)
+from redstart.migrations.indexes.status import IndexStatus, absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact, require_kept
 from redstart.migrations.key_ownership import require_same_types
 from redstart.migrations.lease_state import LeaseState

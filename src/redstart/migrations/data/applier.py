@@ -281,7 +281,7 @@ def split_large(document: DocumentEdits) -> list[DocumentEdits]:
 
 
 def _script() -> Script:
-    return load("fenced.lua", "same_server.lua", "apply.lua")
+    return load("fenced.lua", "same_server.lua", "compare.lua", "apply.lua")
 
 
 def _journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:
