@@ -154,7 +154,7 @@ def unreadable_fields(
     Args:
         transformation: its values do not count: those that fail have reports of their own.
         sample: documents of each model to read.
-        exclude_prefixes: longer key prefixes whose keys are no documents of these models.
+        exclude_prefixes: longer key prefixes whose keys do not belong to these models.
 
     Effects: a few reads for each model.
     """
@@ -228,7 +228,7 @@ def unknown_fields(
 
     Args:
         sample: documents of each model to read, at most a page.
-        exclude_prefixes: longer key prefixes whose keys are no documents of these models.
+        exclude_prefixes: longer key prefixes whose keys do not belong to these models.
 
     Effects: a few reads for each model.
     """

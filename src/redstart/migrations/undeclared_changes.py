@@ -118,7 +118,7 @@ def find_undeclared_changes(
         unmanaged: documents and indexes of no model.
         transformation: its values do not count.
         has_files: whether the project has migration files.
-        exclude_prefixes: longer key prefixes whose keys are no documents of the models.
+        exclude_prefixes: longer key prefixes whose keys do not belong to the models.
 
     Effects: some reads for each model and each unmanaged index.
     """

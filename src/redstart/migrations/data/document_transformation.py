@@ -53,7 +53,7 @@ class DocumentTransformation(Transformation):
 
         Args:
             document: with the marks on which its classification depends.
-            subject: the value that stands for the change.
+            subject: the value by which the change is classified.
         """
         return False
 

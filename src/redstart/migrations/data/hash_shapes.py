@@ -1,7 +1,7 @@
 """The fast path for hashes whose values are only moved: encoder and decoder of their edits.
 
 A renamed field is copied whatever its value is. What such a migration does to a hash depends only on its shape: which
-fields it has, and which of them are equal. So the general path classifies one hash of each shape, with stand-ins in
+fields it has, and which of them are equal. So the general path classifies one hash of each shape, with placeholders in
 place of its values; the others of this shape have the same edits with their own values. In apply.lua and in the undo
 log they are hashes like those of the general path.
 """
@@ -58,15 +58,15 @@ class HashShapes:
         first_constant = len(equal) - len(self._constants)
         of_constants = {equal[first_constant + at]: one for at, one in enumerate(self._constants)}
         stand_ins = [
-            None if at == 0 else of_constants.get(at, b"\xff\x00stand-in %d\x00\xff" % at) for at in equal
+            None if at == 0 else of_constants.get(at, b"\xff\x00placeholder %d\x00\xff" % at) for at in equal
         ]
-        document = StoredDocument.of_hash(_STAND_IN_KEY, self._model, stand_ins[1:first_constant])
+        document = StoredDocument.of_hash(_PLACEHOLDER_KEY, self._model, stand_ins[1:first_constant])
         classified = self._transformation.classify_document(document)
         is_certain = all(conversion.outcome in _CERTAIN for _, conversion in classified)
         return Shape(classified, stand_ins) if is_certain and not document.wanted else None
 
 
-_STAND_IN_KEY = b"stand-in"
+_PLACEHOLDER_KEY = b"placeholder"
 _CERTAIN = (Outcome.CONVERTIBLE, Outcome.ALREADY)
 
 
