@@ -96,7 +96,7 @@ class FileEstimate:
     @property
     def removed_by_cleanup(self) -> list[str]:
         """The fields that only the old version needs: a run keeps their values."""
-        if not self.migration.removes_values:
+        if not self.migration.changes_at_cleanup:
             return []
         return [
             f"{title}.{path}"
@@ -266,7 +266,7 @@ def estimate_cleanup(
     removed: dict[str, int] = {}
     is_exact, seconds = True, 0.0
     for migration in migrations:
-        if migration.removes_fields:
+        if migration.changes_at_cleanup:
             context_of_file = migration.context(context, removes=True)
             found = yield from statistics(context_of_file, migration.plan(), rng=rng)
             by_prefix |= {one.model.key_prefix: one.documents for one in found.models}

@@ -98,7 +98,7 @@ def apply_files(
     if as_json:
         print_json(run_report(result) | {"undeclared_changes": changes_report(changes)})
     else:
-        _draw(result, {one.file.migration_id for one in pending if one.removes_values}, resume)
+        _draw(result, {one.file.migration_id for one in pending if one.needs_cleanup}, resume)
         draw_changes(changes)
     return _exit(result, changes)
 

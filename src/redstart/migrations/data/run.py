@@ -161,6 +161,8 @@ class RunOptions:
         limit_documents: stop after this many changed documents.
         clearing: see `edit_builder.edits_for`.
         resume: False to start again after an interrupted run, and to ignore its checkpoint.
+        ends_beside_writers: whether the run is complete although an old version writes, because a later cleanup converts
+            what it has written since; see `Passes.run`.
     """
 
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
@@ -169,6 +171,7 @@ class RunOptions:
     limit_documents: int | None = None
     clearing: frozenset[tuple[str, str]] = frozenset()
     resume: bool = True
+    ends_beside_writers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ class RunResult:
         without_undo_log: values that were converted before the undo log was dropped, and stay converted.
         unmatched: key prefixes of models without any document; empty if the run stopped early.
         seconds: duration of this process' part.
+        changed_by_last_pass: documents that a complete run changed in its last pass: an old version of the application
+            writes next to it, so that documents that it wrote since are probably not converted. 0 if nothing was left.
     """
 
     stopped: str | None
@@ -203,6 +208,7 @@ class RunResult:
     seconds: float
     unmatched: tuple[str, ...] = ()
     cleared: int = 0
+    changed_by_last_pass: int = 0
 
 
 def run(
@@ -379,7 +385,14 @@ class _Run:
             processed,
             marks,
         )
-        passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
+        passes = Passes(
+            self._context,
+            self._lease,
+            self._plan,
+            options.batch_documents,
+            converter,
+            ends_beside_writers=options.ends_beside_writers,
+        )
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
         if stopped is None:
             now_ms = yield from call(server_time())
@@ -413,6 +426,7 @@ class _Run:
             seconds=seconds,
             unmatched=() if stopped is not None else _unmatched(record, self._plan),
             cleared=counts.get("cleared", 0),
+            changed_by_last_pass=checkpoint.changed if stopped is None else 0,
         )
 
 

@@ -70,6 +70,8 @@ class DocumentChange(ABC):
         moves_values: whether the change of a hash depends only on which fields it has, and which of them are equal to
             each other and to `constants`: it moves and removes values, and does not look at them.
         constants: values that it writes.
+        is_repeatable: whether each document in which it is pending after a run was written by the old version. If not,
+            a cleanup does not make it once more.
     """
 
     reads: Sequence[Segments] = ()
@@ -81,6 +83,7 @@ class DocumentChange(ABC):
     in_place: Sequence[Segments] = ()
     moves_values: bool = False
     constants: Sequence[StoredValue] = ()
+    is_repeatable: bool = True
 
     def preferring(self, kept: Kept | None) -> "DocumentChange":  # noqa: ARG002 - most have only one place
         """Return the change that keeps one of two values where a document has both; None: that is a failure."""

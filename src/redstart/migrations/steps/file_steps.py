@@ -26,12 +26,14 @@ class FileSteps:
         moves: of the keys of models.
         removed: models that it removes.
         first, last: functions that are called before, and after, everything else.
+        former_indexes: names of indexes of the models before the file that no model after it has.
     """
 
     moves: tuple[KeyMove, ...] = ()
     removed: tuple[ModelState, ...] = ()
     first: tuple[FunctionCall, ...] = ()
     last: tuple[FunctionCall, ...] = ()
+    former_indexes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -53,7 +55,9 @@ class FileSteps:
         """
         removed = [original.get(one.model, one.model) for one in operations if isinstance(one, RemoveModel)]
         models = tuple(before.models[name] for name in removed if name in before.models)
-        return cls(key_moves(before, after, original, exclude_prefixes), models, *_functions(operations))
+        moves = key_moves(before, after, original, exclude_prefixes)
+        former = tuple(name for name in _index_names(before) if name not in _index_names(after))
+        return cls(moves, models, *_functions(operations), former)
 
     def __bool__(self) -> bool:
         return bool(self.moves or self.removed or self.first or self.last)
@@ -64,9 +68,8 @@ class FileSteps:
         Args:
             used: the models after all files.
         """
-        names = {one.index.name for one in used.models.values() if one.index is not None}
-        former = (*self.removed, *(move.before for move in self.moves))
-        return [one.index.name for one in former if one.index is not None and one.index.name not in names]
+        names = _index_names(used)
+        return [name for name in self.former_indexes if name not in names]
 
     def begin_rollback(self, context: Context) -> Op[None]:
         """Record that a rollback has begun, unless a function cannot be undone.
@@ -114,6 +117,10 @@ class FileSteps:
         restored = yield from restore_documents(context)
         _require_done(context, restored.stopped, [str(failure) for failure in restored.failures])
         return tuple(moves), restored.documents
+
+
+def _index_names(state: ProjectState) -> list[str]:
+    return [one.index.name for one in state.models.values() if one.index is not None]
 
 
 _MAX_SHOWN = 3
