@@ -140,6 +140,7 @@ FROZEN = {
         "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
         f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS} "
         "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
+        "migration_files.cleanup_pending "
         "migration_files.state migration_files.rolling_back migration_files.lease_holder "
         f"{UNDECLARED}"
     ),
@@ -161,7 +162,9 @@ FROZEN = {
     "`om upgrade`": f"status pending {APPLIED} {UNDECLARED}",
     "`om upgrade --dry-run`": f"status refusal {PLANNED} {UNDECLARED}",
     "`om downgrade ID`": f"status {ROLLED_BACK}",
-    "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
+    "`om migrate check`": (
+        "cleanup_pending differences differences[].kind differences[].id differences[].text differences[].hint"
+    ),
     "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "
     + " ".join(f"migrations[].{name}" for name in ROW),
     "`om migrate current`": "current heads pending",

@@ -94,6 +94,12 @@ class FileEstimate:
         return [model_title(move.before) for move, _ in self.moves]
 
     @property
+    def awaited_models(self) -> list[str]:
+        """The models of which the old version may write no document at the end of a run."""
+        changed = self.migration.models if self.migration.steps.last else ()
+        return [*self.moved_models, *(model_title(one.model) for one in changed)]
+
+    @property
     def removed_by_cleanup(self) -> list[str]:
         """The fields that only the old version needs: a run keeps their values."""
         if not self.migration.changes_at_cleanup:

@@ -201,7 +201,8 @@ class FileMigrations:
     def contract(self, options: RunOptions) -> Op[list[tuple[str, ContractResult]]]:
         """Complete the applied files when the versions before them are stopped, file by file.
 
-        Documents that these versions wrote since are changed. Values, models and indexes that only they need are removed.
+        Documents that these versions wrote since are changed. Values, models and indexes that only these versions need
+        are removed.
 
         Returns:
             The result of each file with something left to do. Only the last one may be incomplete.

@@ -161,8 +161,8 @@ class RunOptions:
         limit_documents: stop after this many changed documents.
         clearing: see `edit_builder.edits_for`.
         resume: False to start again after an interrupted run, and to ignore its checkpoint.
-        ends_beside_writers: whether the run is complete although an old version writes, because a later cleanup converts
-            what it has written since; see `Passes.run`.
+        ends_beside_writers: whether the run is complete although an old version writes, because a later cleanup
+            converts what it has written since; see `Passes.run`.
     """
 
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP

@@ -127,9 +127,10 @@ class Passes:
             if checkpoint.whole:
                 if checkpoint.changed == 0:
                     return None
-                if self._ends_beside_writers and previous is not None and previous[0] == checkpoint.run_id:
-                    if is_last or 2 * checkpoint.changed > previous[1]:
-                        return None
+                is_second = previous is not None and previous[0] == checkpoint.run_id
+                is_steady = previous is not None and 2 * checkpoint.changed > previous[1]
+                if self._ends_beside_writers and is_second and (is_last or is_steady):
+                    return None
             previous = (checkpoint.run_id, checkpoint.changed) if checkpoint.whole else None
             if is_last:
                 return (
