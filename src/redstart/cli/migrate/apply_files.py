@@ -187,25 +187,7 @@ def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) ->
         if one.result.failures.count:
             draw_failures(one.result.failures)
     if result.stopped is not None:
-        draw_results(result.stopped.result.indexes, {}, Plan(()), verbose=False)
-        if result.stopped.result.outcome is Outcome.STOPPED:
-            line(Hint("Resume with: ", resume))
-        elif result.stopped.result.moves:
-            line(
-                Hint(
-                    "If an old version of the application still writes documents with the old keys, stop it and run "
-                    "again: ",
-                    resume,
-                )
-            )
-            line("Otherwise correct the documents listed above before.")
-            line(Hint("Or roll back with: ", Command("migrate rollback", result.stopped.migration_id)))
-        else:
-            line(Hint("Correct the documents listed above, then run again: ", resume))
-            if result.stopped.result.data is not None:
-                line("If an old version of the application wrote them, stop it and run again.")
-            line(Hint("Or continue without them in query results: ", resume.adding("--accept-unindexed")))
-            line(Hint("Or roll back with: ", Command("migrate rollback", result.stopped.migration_id)))
+        _draw_stopped(result.stopped, resume)
     elif any(one.migration_id in to_clean_up for one in done):
         line(
             Hint(
@@ -214,6 +196,27 @@ def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) ->
                 CLEAN_UP,
             )
         )
+
+
+def _draw_stopped(stopped: AppliedFile, resume: Command) -> None:
+    """Print what is left of the file at which a run stopped, and how to continue."""
+    result = stopped.result
+    draw_results(result.indexes, {}, Plan(()), verbose=False)
+    if result.outcome is Outcome.STOPPED:
+        if any(move.failures for move in result.moves):
+            line("First stop the old version. Of two documents with the old and the new key, remove one.")
+        line(Hint("Resume with: ", resume))
+        return
+    if result.moves:
+        old_keys = "If an old version of the application still writes to the old keys, stop it and run again: "
+        line(Hint(old_keys, resume))
+        line("Otherwise correct the documents listed above before.")
+    else:
+        line(Hint("Correct the documents listed above, then run again: ", resume))
+        if result.data is not None:
+            line("If an old version of the application wrote them, stop it and run again.")
+        line(Hint("Or continue without them in query results: ", resume.adding("--accept-unindexed")))
+    line(Hint("Or roll back with: ", Command("migrate rollback", stopped.migration_id)))
 
 
 def _reason_of_stop(one: AppliedFile) -> str | None:
