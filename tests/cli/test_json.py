@@ -82,7 +82,7 @@ def of_each(keys: str) -> str:
 
 
 PLANNED = of_each(f"id description path {OPERATIONS} {ESTIMATE}")
-APPLIED = of_each(f"id status reason documents converted failed seconds {INDEXES}")
+APPLIED = of_each(f"id status reason documents converted changed_by_last_pass failed seconds {INDEXES}")
 ROLLED_BACK = of_each(
     "id status reason restored_exactly moved_back restored_documents changed_back not_reversible "
     f"{listed('not_reversible_values')} unrestored {listed('unrestored_values')} {INDEXES}"

@@ -89,6 +89,11 @@ class FileEstimate:
         return bool(self.migration.models or self.moves)
 
     @property
+    def has_documents(self) -> bool:
+        """Whether there are documents that the file changes, moves or removes."""
+        return any((*self.documents.values(), *(number for _, number in self.moves), *self.removed.values()))
+
+    @property
     def moved_models(self) -> list[str]:
         """The models whose documents move to other keys."""
         return [model_title(move.before) for move, _ in self.moves]

@@ -208,7 +208,9 @@ def _draw_stopped(stopped: AppliedFile, resume: Command) -> None:
         line(Hint("Resume with: ", resume))
         return
     if result.moves:
-        old_keys = "If an old version of the application still writes to the old keys, stop it and run again: "
+        old_keys = (
+            "If an old version of the application still writes to the old keys, stop it and run again: "
+        )
         line(Hint(old_keys, resume))
         line("Otherwise correct the documents listed above before.")
     else:

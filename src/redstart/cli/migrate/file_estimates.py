@@ -104,7 +104,8 @@ def draw_deployment(write: Write, estimates: Sequence[FileEstimate]) -> None:
 def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
     """Return the steps of a deployment of pending files and of the version of the application that needs them."""
     apply = "Apply the files" if len(estimates) > 1 else "Apply the file"
-    if not estimates[0].migration.before.models:  # the first file of a project
+    is_first = not estimates[0].migration.before.models
+    if is_first and not any(one.has_documents for one in estimates):  # so there is no old version
         return [Hint(f"{apply}: ", APPLY), "Start the application."]
     in_place = _all(one.changed_in_place for one in estimates)
     lost = _all(one.lost_attributes for one in estimates)

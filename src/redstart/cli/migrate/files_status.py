@@ -10,6 +10,7 @@ from redstart.cli.output import Tone, line
 from redstart.cli.session import Session
 from redstart.cli.tables import next_step
 from redstart.display import printable
+from redstart.errors import MigrationError
 from redstart.migrations.file_progress import FileProgress, file_progress
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.holder import is_gone
@@ -58,8 +59,12 @@ def project_status(session: Session, files: ProjectFiles) -> ProjectStatus:
 def cleanup_pending(session: Session, files: ProjectFiles) -> list[str]:
     """Return the ids of applied files whose cleanup is pending; none if the files cannot be used."""
     history = files.history
-    is_usable = files.loaded.are_in_use and not history.problems and len(history.heads) < 2
-    return file_migrations(session, files).to_contract() if is_usable else []
+    if not files.loaded.are_in_use or history.problems or len(history.heads) > 1:
+        return []
+    try:
+        return file_migrations(session, files).to_contract()
+    except MigrationError:  # an operation does not fit: `check` and `run` say so
+        return []
 
 
 def draw_cleanup_pending(ids: Sequence[str]) -> None:
