@@ -84,7 +84,7 @@ def of_each(keys: str) -> str:
 
 
 PLANNED = of_each(f"id description path {OPERATIONS} {ESTIMATE}")
-APPLIED = of_each(f"id status reason documents converted failed seconds {INDEXES}")
+APPLIED = of_each(f"id status reason documents converted changed_by_last_pass failed seconds {INDEXES}")
 ROLLED_BACK = of_each(
     "id status reason restored_exactly moved_back restored_documents stored_back "
     f"{listed('not_stored_back')} changed_back not_reversible "
@@ -143,6 +143,7 @@ FROZEN = {
         "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
         f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS} "
         "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
+        "migration_files.cleanup_pending "
         "migration_files.state migration_files.rolling_back migration_files.lease_holder "
         f"{UNDECLARED}"
     ),
@@ -164,7 +165,9 @@ FROZEN = {
     "`om upgrade`": f"status pending {APPLIED} {UNDECLARED}",
     "`om upgrade --dry-run`": f"status refusal {PLANNED} {UNDECLARED}",
     "`om downgrade ID`": f"status {ROLLED_BACK}",
-    "`om migrate check`": "differences differences[].kind differences[].id differences[].text differences[].hint",
+    "`om migrate check`": (
+        "cleanup_pending differences differences[].kind differences[].id differences[].text differences[].hint"
+    ),
     "`om migrate history`": "where heads problems problems[].path problems[].line problems[].reason migrations "
     + " ".join(f"migrations[].{name}" for name in ROW),
     "`om migrate current`": "current heads pending",

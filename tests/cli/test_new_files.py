@@ -294,9 +294,11 @@ class TestCreate:
 
     def test_a_new_directory_is_asked_about(self, declare: Declare) -> None:
         declare(NAME)
-        code, shown = on_terminal("migrate", "create", "x", answer="n", prompt="[y/N]")
+        code, shown = on_terminal("migrate", "create", "x", answer="n", prompt="[Y/n]")
         assert (code, "Create the directory migrations?" in shown) == (1, True), shown
         assert not Path("migrations").exists()
+        assert on_terminal("migrate", "create", "x", answer=" ", prompt="[Y/n]")[0] == 0
+        assert len(list(Path("migrations").glob("*_x.py"))) == 1
         create("x", "--migrations-dir", "db/steps", "--yes")
         assert len(list(Path("db/steps").glob("*_x.py"))) == 1
 

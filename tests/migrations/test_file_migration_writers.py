@@ -18,6 +18,7 @@ from redstart.operations import (
     MergeFields,
     Operation,
     RenameField,
+    RunPython,
     SplitField,
     Storage,
     Transform,
@@ -287,3 +288,76 @@ def during(url: str, operation: Op[Any], writers: Writers) -> dict[str, str]:
     with CrashDriver(url, before=writers) as driver:
         driver.run(operation)
     return writers.names
+
+
+STEADY: dict[str, tuple[Operation, Operation]] = {
+    kind: (make(NAMES[Storage.HASH]), make(NAMES[Storage.JSON]))
+    for kind, make in {
+        "add": lambda name: AddField(name, Field("priority", "int", default=1)),
+        "rename": lambda name: RenameField(name, "name", "title", keep="old"),
+        "split": lambda name: SplitField(name, "full_name", [Field("first", "str"), Field("last", "str")]),
+        "convert": lambda name: ConvertField(name, Field("price", "str"), Field("price", "int")),
+    }.items()
+}
+
+
+@pytest.mark.parametrize("kind", STEADY)
+def test_a_run_is_complete_beside_an_old_version_that_writes_all_the_time(
+    client: redis.Redis, url: str, kind: str
+) -> None:
+    """The rest is changed by the cleanup, which needs the old version to be stopped."""
+    load(client)
+    numbers = iter(range(10_000))
+
+    def write(name: str) -> None:
+        if "SCAN" in name:
+            written = {"pk": "z", "name": "elm", "price": "5", "full_name": f"Ada L{next(numbers)}"}
+            client.hset(f"{PREFIX[Storage.HASH]}new{next(numbers)}", mapping=written)
+            client.execute_command("JSON.SET", f"{PREFIX[Storage.JSON]}a1", "$", json.dumps(written))
+
+    one = migration(*STEADY[kind])
+    with CrashDriver(url, before=write) as driver:
+        result = driver.run(forward(one))
+        assert (result.outcome, result.data.errors) == (Outcome.DONE, 0)
+        assert result.data.changed_by_last_pass > 0
+        assert result.data.passes <= 4
+        stopped = driver.run(contract(one)).stopped
+    assert "old version of the application still writes" in stopped
+    client.hset(f"{PREFIX[Storage.HASH]}late", mapping={"name": "elm", "price": "5", "full_name": "Ada L"})
+    assert do(client, one.verify(base())).problems.count > 0
+    assert one.needs_cleanup
+    done = do(client, contract(one))
+    assert (done.stopped, done.errors, done.changed_by_last_pass) == (None, 0, 0)
+    assert do(client, one.verify(base())).problems.first == []
+
+
+@pytest.mark.parametrize("kind", STEADY)
+def test_a_run_ends_with_a_pass_that_changes_nothing_when_the_old_version_pauses(
+    client: redis.Redis, url: str, kind: str
+) -> None:
+    load(client)
+    writes = iter(range(3))
+
+    def write(name: str) -> None:
+        if "SCAN" in name and next(writes, None) is not None:
+            client.hset(f"{PREFIX[Storage.HASH]}new{name}", mapping={"name": "elm", "price": "5"})
+
+    one = migration(*STEADY[kind])
+    with CrashDriver(url, before=write) as driver:
+        assert driver.run(forward(one)).data.changed_by_last_pass == 0
+    problems = do(client, one.verify(base())).problems
+    assert problems.first == []
+
+
+def test_a_function_at_the_end_waits_until_all_documents_are_changed(client: redis.Redis, url: str) -> None:
+    load(client)
+    numbers = iter(range(10_000))
+
+    def write(name: str) -> None:
+        if "SCAN" in name:
+            client.hset(f"{PREFIX[Storage.HASH]}new{next(numbers)}", "name", "elm")
+
+    called: list[object] = []
+    with CrashDriver(url, before=write) as driver:
+        result = driver.run(forward(migration(*STEADY["rename"], RunPython(called.append))))
+    assert (result.outcome, called) == (Outcome.STOPPED, [])

@@ -247,28 +247,33 @@ def _chosen(ctx: click.Context, omit: Collection[str]) -> Iterator[str]:
             yield from (parameter.opts[-1],) if one is True else (parameter.opts[-1], str(one))
 
 
-_ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
+_ANSWERS = {"y": True, "yes": True, "n": False, "no": False}
 
 
-def confirm(question: str, *, assume_yes: bool) -> None:
-    """Ask on a terminal; elsewhere return, since a prompt would block a pipeline. Raises click.Abort on a no."""
+def confirm(question: str, *, assume_yes: bool, default: bool = False) -> None:
+    """Ask on a terminal; elsewhere return, since a prompt would block a pipeline. Raises click.Abort on a no.
+
+    Args:
+        default: what an empty answer means.
+    """
     if not will_ask(assume_yes=assume_yes):
         return
-    while (answer := _typed_answer(question)) is None:
+    while (answer := _typed_answer(question, default=default)) is None:
         note("Type y or n.")
     if not answer:
         raise click.Abort
 
 
-def _typed_answer(question: str) -> bool | None:
+def _typed_answer(question: str, *, default: bool) -> bool | None:
     """Ask, and return the answer; None if it is neither yes nor no."""
-    prompt = fitted(sys.stderr, f"{escaped(question)} [y/N]:")
+    prompt = fitted(sys.stderr, f"{escaped(question)} {'[Y/n]' if default else '[y/N]'}:")
     try:
         typed: str = click.prompt(prompt, prompt_suffix=" ", default="", show_default=False, err=True)
     except click.Abort:
         note("")  # the terminal has shown ^C at the end of the question
         raise
-    return _ANSWERS.get(typed.strip().lower())
+    answer = typed.strip().lower()
+    return _ANSWERS.get(answer) if answer else default
 
 
 def require_yes(question: str, *, consequence: str, how: str, assume_yes: bool) -> None:

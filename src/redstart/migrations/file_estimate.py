@@ -97,14 +97,25 @@ class FileEstimate:
         return [model_title(change.move.before) for change, _ in self.storage]
 
     @property
+    def has_documents(self) -> bool:
+        """Whether there are documents that the file changes, moves or removes."""
+        return any((*self.documents.values(), *(number for _, number in self.moves), *self.removed.values()))
+
+    @property
     def moved_models(self) -> list[str]:
         """The models whose documents move to other keys."""
         return [model_title(move.before) for move, _ in self.moves]
 
     @property
+    def awaited_models(self) -> list[str]:
+        """The models of which the old version may write no document at the end of a run."""
+        changed = self.migration.models if self.migration.steps.last else ()
+        return [*self.moved_models, *(model_title(one.model) for one in changed)]
+
+    @property
     def removed_by_cleanup(self) -> list[str]:
         """The fields that only the old version needs: a run keeps their values."""
-        if not self.migration.removes_values:
+        if not self.migration.changes_at_cleanup:
             return []
         return [
             f"{title}.{path}"
@@ -290,7 +301,7 @@ def estimate_cleanup(
     removed: dict[str, int] = {}
     is_exact, seconds = True, 0.0
     for migration in migrations:
-        if migration.removes_fields:
+        if migration.changes_at_cleanup:
             context_of_file = migration.context(context, removes=True)
             found = yield from statistics(context_of_file, migration.plan(), rng=rng)
             by_prefix |= {one.model.key_prefix: one.documents for one in found.models}

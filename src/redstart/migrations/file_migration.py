@@ -58,6 +58,8 @@ class FileMigration:
         models: the changes of documents.
         steps: everything else.
         exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
+        is_followed: whether a later file is applied that changes the same fields. A cleanup that only adds or converts
+            values could then undo the change of the later file.
     """
 
     file: MigrationFile
@@ -66,6 +68,7 @@ class FileMigration:
     models: tuple[ModelChanges, ...]
     steps: FileSteps
     exclude_prefixes: tuple[str, ...] = ()
+    is_followed: bool = False
 
     @classmethod
     def of(
@@ -123,18 +126,43 @@ class FileMigration:
         return any(model.model.name in moved for model in self.models)
 
     @property
-    def removes_values(self) -> bool:
-        """Return whether something is left to remove after a run."""
-        is_left = self.steps.removed or self.steps.storage or self.steps.unused_indexes(self.after)
-        return self.removes_fields or bool(is_left)
+    def needs_cleanup(self) -> bool:
+        """Return whether something is left to change or to remove when the old version is stopped."""
+        return self.changes_at_cleanup or bool(
+            self.steps.removed or self.steps.storage or self.steps.unused_indexes(self.after)
+        )
+
+    @property
+    def changes_at_cleanup(self) -> bool:
+        """Return whether a cleanup changes documents: those that the old version wrote since, and removes fields."""
+        if self.changes_at_once or not self.models:
+            return False
+        if self.removes_fields:
+            return True
+        changes = [one for model in self.models for one in model.changes]
+        return not self.is_followed and all(one.change.is_repeatable for one in changes)
 
     @property
     def removes_fields(self) -> bool:
         """Return whether a cleanup removes fields."""
-        if self.moves_documents or not self.transformation().decided_by_shape:
+        if self.changes_at_once:
             return False
         return any(
             one.is_removal or len(one.change.writes) > 1 for model in self.models for one in model.changes
+        )
+
+    @property
+    def changes_at_once(self) -> bool:
+        """Return whether a run makes all changes of documents, also the removals, so that no cleanup repeats them."""
+        return self.moves_documents or not self.transformation().decided_by_shape
+
+    def is_followed_by(self, later: "FileMigration") -> bool:
+        """Return whether a later file changes the same documents so that they can seem to be unchanged by this one."""
+        written = {model.model.key_prefix: model.written_names for model in self.models}
+        return any(
+            later.changes_at_once or not model.written_names.isdisjoint(written[model.model.key_prefix])
+            for model in later.models
+            if model.model.key_prefix in written
         )
 
     def paths_left_to_cleanup(self) -> set[FieldPath]:
@@ -260,8 +288,10 @@ class FileMigration:
         """Change the documents, and after them the storage of others."""
         result = FileResult(None)
         if self.models:
-            if self._stops_at_failures:
-                options = replace(options, failure_mode=FailureMode.FAIL)
+            # A function at the end may need all documents to be changed.
+            options = replace(
+                self._options(options), ends_beside_writers=self.changes_at_cleanup and not self.steps.last
+            )
             data = yield from run(context, self.plan(), options)
             result = FileResult(data, failures=FailureSummary((yield from FailureLog(context.keys).all())))
         return (yield from self._change_storage(context, result)) if result.is_complete else result
@@ -291,6 +321,9 @@ class FileMigration:
             if found[-1].stopped is not None:
                 break
         return replace(result, storage=tuple(found))
+
+    def _options(self, options: RunOptions) -> RunOptions:
+        return replace(options, failure_mode=FailureMode.FAIL) if self._stops_at_failures else options
 
     def _move(self, context: Context, result: FileResult) -> Op[FileResult]:
         """Move documents to their new keys, and return the result with that of the moves."""
@@ -332,13 +365,16 @@ class FileMigration:
             yield from require_indexes_unaffected(plan, planned, transformation, Command("upgrade"))
 
     def contract(self, base: Context, options: RunOptions) -> Op[RunResult | None]:
-        """Remove the values that only the version before it needs; None if there are none.
+        """Change the documents that the version before it wrote since, and remove what only that version needs.
+
+        Returns:
+            None if it changes no documents at the cleanup.
 
         Effects: those of `redstart.migrations.data.run.run`. Safe to repeat.
         """
-        if not self.removes_fields:
+        if not self.changes_at_cleanup:
             return None
-        return (yield from run(self.context(base, removes=True), self.plan(), options))
+        return (yield from run(self.context(base, removes=True), self.plan(), self._options(options)))
 
     def contract_storage(self, base: Context) -> Op[tuple[StorageResult, ...]]:
         """Change the storage of documents that the version before it has written since.

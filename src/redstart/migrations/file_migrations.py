@@ -1,6 +1,6 @@
 """The migration files of a project: applied in their order, contracted, and rolled back."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -24,7 +24,7 @@ from redstart.migrations.file_estimate import (
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.file_results import FileResult, FileRollbackResult
 from redstart.migrations.files.graph import with_dependencies
-from redstart.migrations.files.ledger import Ledger, LedgerEntry, read_ledger, record, remove, start
+from redstart.migrations.files.ledger import LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
@@ -212,10 +212,13 @@ class FileMigrations:
         return (yield from self._under_lease(work))
 
     def contract(self, options: RunOptions) -> Op[list[tuple[str, ContractResult]]]:
-        """Remove the values and models that only versions before the applied files need, file by file.
+        """Complete the applied files when the versions before them are stopped, file by file.
+
+        Documents that these versions wrote since are changed. Values, models and indexes that only these versions need
+        are removed.
 
         Returns:
-            The result of each file that removes something. Only the last one may be incomplete.
+            The result of each file with something left to do. Only the last one may be incomplete.
 
         Raises:
             LeaseHeldError: another run is in progress.
@@ -229,10 +232,8 @@ class FileMigrations:
         def work(lease: Lease) -> Op[list[tuple[str, ContractResult]]]:
             yield from self._require_no_rollback()
             done: list[tuple[str, ContractResult]] = []
-            for entry in self._to_contract((yield from read_ledger())):
-                migration = self.migration(entry.migration_id)
-                if not migration.removes_values:
-                    continue
+            for entry in self._to_contract((yield from read_ledger()).entries):
+                migration = self._for_cleanup(entry.migration_id)
                 self.on_file(migration.file)
                 result = yield from renewing(lease, self._contracted(migration, options, used))
                 done.append((entry.migration_id, result))
@@ -301,7 +302,7 @@ class FileMigrations:
 
     def estimate_cleanup(self, ids: Iterable[str], rng: Random | None) -> Op[WorkEstimate]:
         """Return how much work `contract` is for applied files. Reads only; see `estimate_cleanup`."""
-        migrations = [self.migration(name) for name in ids]
+        migrations = [self._for_cleanup(name) for name in ids]
         return estimate_cleanup(migrations, self.context, rng, self._models_after_all())
 
     def estimate_rollback(self, ids: Iterable[str]) -> Op[WorkEstimate]:
@@ -314,13 +315,9 @@ class FileMigrations:
         return estimate_rollback([self.migration(name) for name in ids], seconds, self.context)
 
     def to_contract(self) -> list[str]:
-        """Return the ids of applied files whose removals are not made."""
-        entries = {item.migration_id: item.entry for item in self.history.items if item.entry and item.file}
-        return [
-            name
-            for name, entry in entries.items()
-            if entry.contracted_ms is None and self.migration(name).removes_values
-        ]
+        """Return the ids of applied files whose cleanup is pending."""
+        entries = {item.migration_id: item.entry for item in self.history.items if item.entry}
+        return [entry.migration_id for entry in self._to_contract(entries)]
 
     def roll_back(self, migration_id: str, index_options: ExpansionOptions) -> Op[FileRollbackResult]:
         """Roll back one file that is applied, or whose run was started.
@@ -430,11 +427,23 @@ class FileMigrations:
                     Hint("Finish it with: ", Command("migrate rollback", item.migration_id)),
                 )
 
-    def _to_contract(self, ledger: Ledger) -> Iterable[LedgerEntry]:
+    def _to_contract(self, entries: Mapping[str, LedgerEntry]) -> Iterable[LedgerEntry]:
         for item in self.history.items:
-            entry = ledger.entries.get(item.migration_id)
-            if entry is not None and item.file is not None and entry.contracted_ms is None:
+            entry = entries.get(item.migration_id)
+            if entry is None or item.file is None or entry.contracted_ms is not None:
+                continue
+            if self._for_cleanup(item.migration_id).needs_cleanup:
                 yield entry
+
+    def _for_cleanup(self, migration_id: str) -> FileMigration:
+        """Return a file that knows whether a later one has changed the same fields since."""
+        migration = self.migration(migration_id)
+        if not migration.changes_at_cleanup:
+            return migration
+        begun = [item.migration_id for item in self.history.items if item.is_begun and item.file is not None]
+        later = begun[begun.index(migration_id) + 1 :] if migration_id in begun else []
+        is_followed = any(migration.is_followed_by(self.migration(name)) for name in later)
+        return replace(migration, is_followed=is_followed)
 
     def _entry(self, migration: FileMigration, seconds: float) -> Op[LedgerEntry]:
         file = migration.file

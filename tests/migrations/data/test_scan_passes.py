@@ -25,7 +25,7 @@ def test_a_run_stopped_by_an_old_version_resumes_when_that_has_stopped(client: r
 
     with CrashDriver(url, before=old_application) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))
-    assert result.stopped is not None and "old version still writing" in result.stopped
+    assert result.stopped is not None and "old version of the application still writes" in result.stopped
     assert result.passes == MAX_PASSES
     with CrashDriver(url) as driver:
         result = driver.run(run(new_context(), station_plan(), options()))

@@ -137,16 +137,33 @@ def test_a_migration_is_found_by_the_beginning_of_its_id() -> None:
     found = history(file("2026_a"), file("2026_b", "2026_a"), file("2027", "2026_b"), file("2027_x", "2027"))
     assert found.item("2026_b").migration_id == found.item("2026_b").migration_id == "2026_b"
     assert found.item("2027").migration_id == "2027"
-    with pytest.raises(
-        MigrationFileError, match="2 migrations have an id that begins with 2026: 2026_a, 2026_b"
-    ):
+    with pytest.raises(MigrationFileError, match="2 migrations have an id with 2026: 2026_a, 2026_b"):
         found.item("2026")
-    for unknown in ("", "x", "2028"):
+    for unknown in ("", "y", "2028"):
         with pytest.raises(UnknownMigrationError):
             found.item(unknown)
     with pytest.raises(UnknownMigrationError, match="The migration '2026b' does not exist") as raised:
         found.item("2026b")
     assert raised.value.hint == "Did you mean: 2026_b\nList all with: om migrate history"
+
+
+def test_a_migration_is_found_by_a_unique_part_of_its_id_after_the_time() -> None:
+    names = [
+        "20260101_000000_initial",
+        "20260102_000000_order_total",
+        "20260103_000000_total",
+        "20260104_000000_2fa",
+    ]
+    found = history(*(file(name, *before) for name, before in zip(names, [(), *zip(names)], strict=False)))
+    assert [
+        found.item(part).migration_id for part in ("order_total", "order", "total", "2fa", "fa", "initial")
+    ] == [*(names[1], names[1], names[2], names[3], names[3], names[0])]
+    with pytest.raises(MigrationFileError, match=f"2 migrations have an id with ota: {names[1]}, {names[2]}"):
+        found.item("ota")
+    with pytest.raises(MigrationFileError, match="4 migrations have an id with 2026"):
+        found.item("2026")
+    with pytest.raises(UnknownMigrationError):
+        found.item("000000")
 
 
 @given(GRAPHS, st.dictionaries(IDS, st.sampled_from(["1", "2"])))

@@ -98,7 +98,7 @@ def apply_files(
     if as_json:
         print_json(run_report(result) | {"undeclared_changes": changes_report(changes)})
     else:
-        _draw(result, {one.file.migration_id for one in pending if one.removes_values}, resume)
+        _draw(result, {one.file.migration_id for one in pending if one.needs_cleanup}, resume)
         draw_changes(changes)
     return _exit(result, changes)
 
@@ -161,11 +161,11 @@ def _exit(result: FilesResult, changes: Sequence[UndeclaredChange]) -> Exit:
     return Exit.PENDING if any(one.refuses for one in changes) else Exit.DONE
 
 
-def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> None:
+def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) -> None:
     """Print the result.
 
     Args:
-        removing: ids of files that leave values to remove.
+        to_clean_up: ids of files with something left to change or remove.
         resume: the command that was typed.
     """
     done = [one for one in result.files if one.result.is_complete]
@@ -178,33 +178,53 @@ def _draw(result: FilesResult, removing: Collection[str], resume: Command) -> No
         line(f"Stopped at {printable(stopped.migration_id)}: {_reason_of_stop(stopped)}.", Tone.WARNING)
     for one in result.files:
         line(f"  {_summary(one)}")
+        written = 0 if one.result.data is None else one.result.data.changed_by_last_pass
+        if written:
+            line(
+                f"  {counted(written, 'document')} changed in the last pass: an old version of the application writes. "
+                "The cleanup changes what it has written since."
+            )
         if one.result.failures.count:
             draw_failures(one.result.failures)
     if result.stopped is not None:
-        draw_results(result.stopped.result.indexes, {}, Plan(()), verbose=False)
-        if result.stopped.result.outcome is Outcome.STOPPED:
-            line(Hint("Resume with: ", resume))
-        elif result.stopped.result.has_lost_documents:
-            line(
-                Hint(
-                    "If they were moved, renamed or deleted by mistake, restore them and resume with: ",
-                    resume,
-                )
-            )
-            undo = Command("migrate rollback", result.stopped.migration_id)
-            line(Hint("If they were deleted on purpose, roll back with: ", undo, ", and run again"))
-        else:
-            line(Hint("Correct the documents listed above, then run again: ", resume))
-            line(Hint("Or continue without them in query results: ", resume.adding("--accept-unindexed")))
-            line(Hint("Or roll back with: ", Command("migrate rollback", result.stopped.migration_id)))
-    elif any(one.migration_id in removing for one in done):
+        _draw_stopped(result.stopped, resume)
+    elif any(one.migration_id in to_clean_up for one in done):
         line(
             Hint(
-                "Values that only the old version of the application needs are kept. When it no longer runs, "
-                "remove them with: ",
+                "When the old version of the application no longer runs, change what it has written since, and remove "
+                "what only it needs, with: ",
                 CLEAN_UP,
             )
         )
+
+
+def _draw_stopped(stopped: AppliedFile, resume: Command) -> None:
+    """Print what is left of the file at which a run stopped, and how to continue."""
+    result = stopped.result
+    draw_results(result.indexes, {}, Plan(()), verbose=False)
+    if result.outcome is Outcome.STOPPED:
+        if any(move.failures for move in result.moves):
+            line("First stop the old version. Of two documents with the old and the new key, remove one.")
+        line(Hint("Resume with: ", resume))
+        return
+    undo = Command("migrate rollback", stopped.migration_id)
+    if result.has_lost_documents:
+        lost = "If they were moved, renamed or deleted by mistake, restore them and resume with: "
+        line(Hint(lost, resume))
+        line(Hint("If they were deleted on purpose, roll back with: ", undo, ", and run again"))
+        return
+    if result.moves:
+        old_keys = (
+            "If an old version of the application still writes to the old keys, stop it and run again: "
+        )
+        line(Hint(old_keys, resume))
+        line("Otherwise correct the documents listed above before.")
+    else:
+        line(Hint("Correct the documents listed above, then run again: ", resume))
+        if result.data is not None:
+            line("If an old version of the application wrote them, stop it and run again.")
+        line(Hint("Or continue without them in query results: ", resume.adding("--accept-unindexed")))
+    line(Hint("Or roll back with: ", undo))
 
 
 def _reason_of_stop(one: AppliedFile) -> str | None:
@@ -245,6 +265,7 @@ def run_report(result: FilesResult) -> dict[str, Any]:
                 "documents": one.result.data.documents if one.result.data else 0,
                 "converted": one.result.data.converted if one.result.data else 0,
                 "failed": one.result.failures.count,
+                "changed_by_last_pass": one.result.data.changed_by_last_pass if one.result.data else 0,
                 "reason": _reason_of_stop(one),
                 "indexes": [result_report(index) for index in one.result.indexes],
                 "seconds": round(one.seconds, 3),

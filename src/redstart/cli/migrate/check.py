@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import Exit
+from redstart.cli.migrate.files_status import cleanup_pending, draw_cleanup_pending
 from redstart.cli.migrate.history import draw_differences
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.migrate.undeclared_changes import find_changes
@@ -45,6 +46,7 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
             *_of_indexes(session),
             *_of_documents(session, files),
         ]
+        to_clean_up = cleanup_pending(session, files)
     if as_json:
         print_json(
             {
@@ -56,13 +58,16 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
                         "hint": str(one.hint),
                     }
                     for one in found
-                ]
+                ],
+                "cleanup_pending": to_clean_up,
             }
         )
     elif found:
         draw_differences(found)
     else:
         line("No differences between models, migration files and server.", Tone.DONE)
+    if not as_json:
+        draw_cleanup_pending(to_clean_up)
     return Exit.PENDING if found else Exit.DONE
 
 

@@ -1,4 +1,4 @@
-"""`om migrate cleanup`: drop unused indexes, and remove values that only earlier versions need."""
+"""`om migrate cleanup`: drop unused indexes, and complete migration files when the old version is stopped."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,9 +28,9 @@ from redstart.migrations.indexes.migrator import unused_indexes
 def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes: bool, as_json: bool) -> int:
     """Drop the indexes that Redstart built and no alias points to.
 
-    In a project with migration files, first remove the values that only the version before them needs, and the
-    documents and indexes of removed models. Stop all processes of that version first. Other documents are never
-    deleted.
+    In a project with migration files, first change the documents that the version before them has written since, and
+    remove the values that only that version needs, and the documents and indexes of removed models. Stop all processes
+    of that version before. Other documents are never deleted.
     """
     is_with_files = load(root_of(migrations_dir)).are_in_use
     contracted: list[tuple[str, ContractResult]] = []
@@ -63,7 +63,10 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
         return _exit(contracted)
     draw_contracted(contracted)
     if dry_run and to_contract:
-        line(f"Dry run: values would be removed that only the version before {', '.join(to_contract)} needs.")
+        line(
+            f"Dry run: documents that the version before {', '.join(to_contract)} wrote since would be changed, and "
+            "what only it needs would be removed."
+        )
     if not names:
         line("Nothing to drop: no unused indexes.", Tone.DONE)
     elif dry_run:
@@ -89,8 +92,8 @@ def _announce(
         return
     work = session.run(migrations.estimate_cleanup(to_contract, Random()))
     confirm(
-        f"Remove what only the version before {', '.join(to_contract)} needs, on {session.where} ({size_of(work)})? "
-        "No process of that version may be running.",
+        f"Change what the version before {', '.join(to_contract)} has written since, and remove what only it needs, on "
+        f"{session.where} ({size_of(work)})? No process of that version may be running.",
         assume_yes=assume_yes,
     )
 

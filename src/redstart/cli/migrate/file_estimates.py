@@ -108,13 +108,18 @@ def draw_deployment(write: Write, estimates: Sequence[FileEstimate]) -> None:
 
 def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
     """Return the steps of a deployment of pending files and of the version of the application that needs them."""
+    apply = "Apply the files" if len(estimates) > 1 else "Apply the file"
+    is_first = not estimates[0].migration.before.models
+    if is_first and not any(one.has_documents for one in estimates):  # so there is no old version
+        return [Hint(f"{apply}: ", APPLY), "Start the application."]
     in_place = _all(one.changed_in_place for one in estimates)
     lost = _all(one.lost_attributes for one in estimates)
-    kept = _all(one.removed_by_cleanup for one in estimates)
     moved = _all(one.moved_models for one in estimates)
+    awaited = _all(one.awaited_models for one in estimates)
     moves_changed = any(one.migration.moves_documents for one in estimates)
     steps: list[str | Hint] = []
     replaced = _all(one.replaced_models for one in estimates)
+    is_stopped = bool(replaced or moves_changed or in_place)
     if replaced:
         steps.append(
             f"Stop the old version: it can neither read nor write documents of {', '.join(replaced)} in the new "
@@ -130,13 +135,16 @@ def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
         steps.append(
             f"Stop the old version: it may not read the new values of {names}, which replace the old ones."
         )
-    elif lost:
+    elif awaited:
+        steps.append(
+            f"Stop what writes {', '.join(awaited)} in the old version: the run cannot be completed while it writes "
+            "such documents."
+        )
+    if lost and not is_stopped:
         steps.append(
             f"Stop what queries {', '.join(lost)}: these queries of the old version fail after the cutover."
         )
-    apply = "Apply the files" if len(estimates) > 1 else "Apply the file"
-    is_stopped = bool(replaced or moves_changed or in_place)
-    steps.append(Hint(f"{apply}{'' if is_stopped else ' while the old version runs'}: ", APPLY))
+    steps.append(Hint(f"{apply}{'' if is_stopped or awaited else ' while the old version runs'}: ", APPLY))
     if moved:
         which = ", ".join(moved)
         steps.append(
@@ -146,19 +154,39 @@ def deployment(estimates: Sequence[FileEstimate]) -> list[str | Hint]:
     if is_stopped:
         steps.append("Start the new version.")
     elif moved:
-        steps.append("Start the new version, and stop the old one, during or directly after the run.")
+        steps.append("Start the new version, and stop the old one, directly after the run.")
     else:
         steps.append("Start the new version, and stop the old one.")
-    if kept or replaced:
-        late = "" if is_stopped else " It also changes documents that the old version has written since."
-        steps.append(
-            Hint(
-                "When you no longer need the old version, remove what only it needs: ",
-                CLEAN_UP,
-                f".{late}" if late else "",
-            )
-        )
+    work = cleanup_work(estimates, is_stopped=is_stopped)
+    if work:
+        steps.append(Hint("When you no longer need the old version: ", CLEAN_UP, f". It {work}."))
     return steps
+
+
+def cleanup_work(estimates: Sequence[FileEstimate], *, is_stopped: bool) -> str:
+    """Return what a cleanup after pending files does; empty if it does nothing.
+
+    Args:
+        is_stopped: whether the old version is stopped before the run, so that it writes nothing since.
+    """
+    kept = _all(one.removed_by_cleanup for one in estimates)
+    models = [model_title(one) for estimate in estimates for one in estimate.migration.steps.removed]
+    last = estimates[-1].migration.after
+    unused = _all(one.migration.steps.unused_indexes(last) for one in estimates)
+    parts: list[str] = []
+    if not is_stopped and any(one.migration.changes_at_cleanup for one in estimates):
+        parts.append("changes documents that the old version wrote since")
+    if any(one.replaced_models for one in estimates):
+        parts.append("stores documents that the old version wrote since in the new storage")
+    removed = [f"the values of {', '.join(kept)}"] * bool(kept)
+    removed += [f"the documents of {', '.join(models)}"] * bool(models)
+    if removed:
+        parts.append(f"removes {' and '.join(removed)}")
+    if unused:
+        parts.append(f"drops the index {', '.join(map(escaped, unused))}")
+    elif any(index.changes for one in estimates for index in one.indexes):
+        parts.append("drops the previous index")
+    return ", and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def _all(found: Iterable[Sequence[str]]) -> list[str]:

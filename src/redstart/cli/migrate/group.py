@@ -27,7 +27,10 @@ COMMANDS = {
         f"{_HERE}.redis_om_record:reset",
         "Clear the record of the schema migration files of redis-om.",
     ),
-    "cleanup": (f"{_HERE}.cleanup:cleanup", "Drop unused indexes, and values of earlier versions."),
+    "cleanup": (
+        f"{_HERE}.cleanup:cleanup",
+        "Complete files when the old version is stopped; drop unused indexes.",
+    ),
 }
 
 

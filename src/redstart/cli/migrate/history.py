@@ -114,8 +114,8 @@ def show(
 ) -> None:
     """Show the migration file ID: what it changes, what it depends on, and when it was applied. Writes nothing.
 
-    Values that its last run could not change are listed by reason. The beginning of the id is enough, if no other id
-    begins with it.
+    Values that its last run could not change are listed by reason. The beginning of the id, or a part after the time,
+    is enough if no other id has it.
     """
     with open_session(settings, needs_models=False) as session:
         files = look(session, root_of(migrations_dir))

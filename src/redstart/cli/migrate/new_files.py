@@ -38,7 +38,7 @@ def write(root: Path, name: str, source: str, *, assume_yes: bool) -> Path:
     """
     migration_id = new_id(name, datetime.now(UTC))
     if not root.exists():
-        confirm(f"Create the directory {printable(root)}?", assume_yes=assume_yes)
+        confirm(f"Create the directory {printable(root)}?", assume_yes=assume_yes, default=True)
     return write_file(root, migration_id, source)
 
 

@@ -163,21 +163,23 @@ def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
 
 
 def contract_files(session: Session, files: ProjectFiles) -> list[tuple[str, ContractResult]]:
-    """Remove the values and models that only earlier versions need, and return the result of each file."""
+    """Complete the files whose cleanup is pending, and return the result of each."""
     with progress_display() as show:
         migrations = file_migrations(session, files, Monitor(progress=show))
         return session.run(migrations.contract(RunOptions()))
 
 
 def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
-    """Print what was removed."""
+    """Print what was changed and removed."""
     for name, result in results:
         if result.stopped is not None:
             line(f"{printable(name)}: stopped: {result.stopped}. Run the command again.", Tone.WARNING)
             continue
         if result.data is not None:
             values = counted(result.data.converted, "value")
-            line(f"{printable(name)}: {values} removed that only the old version needs", Tone.DONE)
+            failed = f"; {result.data.errors:,} could not be changed" * bool(result.data.errors)
+            tone = Tone.WARNING if failed else Tone.DONE
+            line(f"{printable(name)}: {values} changed or removed{failed}", tone)
         for change in result.storage:
             documents = counted(change.replaced_now, "document")
             line(

@@ -81,6 +81,11 @@ class ModelChanges:
     model: ModelState
     changes: tuple[BoundChange, ...]
 
+    @property
+    def written_names(self) -> set[str]:
+        """The top-level fields that the changes write."""
+        return {str(path[0]) for one in self.changes for path in one.change.writes}
+
     def planned(self) -> PlannedModel:
         """Return the plan: the top-level fields that the changes read or write, whole.
 

@@ -162,6 +162,8 @@ class RunOptions:
         limit_documents: stop after this many changed documents.
         clearing: see `edit_builder.edits_for`.
         resume: False to start again after an interrupted run, and to ignore its checkpoint.
+        ends_beside_writers: whether the run is complete although an old version writes, because a later cleanup
+            converts what it has written since; see `Passes.run`.
     """
 
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
@@ -170,6 +172,7 @@ class RunOptions:
     limit_documents: int | None = None
     clearing: frozenset[tuple[str, str]] = frozenset()
     resume: bool = True
+    ends_beside_writers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,8 @@ class RunResult:
         seconds: duration of this process' part.
         missing: documents of the initial scan that were gone at the end: deleted, expired, renamed or moved by others.
         disappeared: of these, by key prefix, the documents of models that have none left. Then the run is stopped.
+        changed_by_last_pass: documents that a complete run changed in its last pass: an old version of the application
+            writes next to it, so that documents that it wrote since are probably not converted. 0 if nothing was left.
     """
 
     stopped: str | None
@@ -208,6 +213,7 @@ class RunResult:
     cleared: int = 0
     missing: int = 0
     disappeared: Mapping[str, int] = field(default_factory=dict)
+    changed_by_last_pass: int = 0
 
 
 def run(
@@ -388,7 +394,14 @@ class _Run:
             processed,
             marks,
         )
-        passes = Passes(self._context, self._lease, self._plan, options.batch_documents, converter)
+        passes = Passes(
+            self._context,
+            self._lease,
+            self._plan,
+            options.batch_documents,
+            converter,
+            ends_beside_writers=options.ends_beside_writers,
+        )
         stopped = yield from passes.run(checkpoint, resumed=self._resumed)
         if stopped is None:
             self._missing = sum(checkpoint.missing(passes.documents).values())
@@ -428,6 +441,7 @@ class _Run:
             cleared=counts.get("cleared", 0),
             missing=self._missing,
             disappeared=self._disappeared,
+            changed_by_last_pass=checkpoint.changed if stopped is None else 0,
         )
 
 

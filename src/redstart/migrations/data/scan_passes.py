@@ -1,4 +1,7 @@
-"""Passes over the keyspace, until a whole pass on an unchanged server finds nothing to convert."""
+"""Passes over the keyspace, until a whole pass on an unchanged server finds nothing to convert.
+
+Or, if a later cleanup converts what an old version of the application still writes, until only that is left.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -75,11 +78,22 @@ class Passes:
 
     Attributes:
         documents: number in the last pass, by key prefix.
+
+    Args:
+        ends_beside_writers: whether the passes may end while an old version of the application writes; see `run`.
     """
 
     def __init__(
-        self, context: Context, lease: Lease, plan: Plan, batch_documents: int, handler: PageHandler
+        self,
+        context: Context,
+        lease: Lease,
+        plan: Plan,
+        batch_documents: int,
+        handler: PageHandler,
+        *,
+        ends_beside_writers: bool = False,
     ) -> None:
+        self._ends_beside_writers = ends_beside_writers
         self.documents: Counter[str] = Counter()
         self._context = context
         self._lease = lease
@@ -90,7 +104,13 @@ class Passes:
         self._server_ahead_ms = 0.0
 
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
-        """Run from the checkpoint to the end. Return the reason for an early stop, or None."""
+        """Run from the checkpoint to the end. Return the reason for an early stop, or None.
+
+        The end is a whole pass that changes nothing. Beside writers it is also a whole pass directly after another one,
+        on the same server process, if it changes more than half as many documents: all documents of the beginning are
+        converted since the first of the two, and the number does not fall, because it is what an old version writes.
+        So it is after 10 passes.
+        """
         if resumed:
             checkpoint.whole = False  # what was changed after the last save is not in its counts
         self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
@@ -98,14 +118,25 @@ class Passes:
         last = (
             checkpoint.number + MAX_PASSES - 1
         )  # starts again when resumed: the old version may be stopped since
+        previous: tuple[str, int] | None = None
         while True:
             stopped = yield from self._pass(checkpoint)
             if stopped is not None:
                 return stopped
-            if checkpoint.whole and checkpoint.changed == 0:
-                return None
-            if checkpoint.number >= last:
-                return f"unconverted values still appear after {MAX_PASSES} passes; is an old version still writing?"
+            is_last = checkpoint.number >= last
+            if checkpoint.whole:
+                if checkpoint.changed == 0:
+                    return None
+                is_second = previous is not None and previous[0] == checkpoint.run_id
+                is_steady = previous is not None and 2 * checkpoint.changed > previous[1]
+                if self._ends_beside_writers and is_second and (is_last or is_steady):
+                    return None
+            previous = (checkpoint.run_id, checkpoint.changed) if checkpoint.whole else None
+            if is_last:
+                return (
+                    f"unconverted values still appear after {MAX_PASSES} passes, because an old version of the "
+                    "application still writes; stop it first"
+                )
             checkpoint.number += 1
             checkpoint.run_id = ""
 

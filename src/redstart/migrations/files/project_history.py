@@ -1,6 +1,7 @@
 """The history of a project: its migration files in order, and which of them the server has recorded as applied."""
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -133,7 +134,7 @@ class ProjectHistory:
         return tuple(item.migration_id for item in applied if item.migration_id not in awaited)
 
     def item(self, wanted: str) -> HistoryItem:
-        """Return the migration with this id, or the only one whose id begins with it.
+        """Return the migration with this id, or the only one whose id begins with it or contains it after the time.
 
         Raises:
             UnknownMigrationError: there is none.
@@ -142,12 +143,12 @@ class ProjectHistory:
         by_id = {item.migration_id: item for item in self.items}
         if wanted in by_id:
             return by_id[wanted]
-        matching = [name for name in by_id if wanted and name.startswith(wanted)]
+        matching = _matching(wanted, by_id) if wanted else []
         if len(matching) == 1:
             return by_id[matching[0]]
         if matching:
             raise MigrationFileError(
-                f"{len(matching)} migrations have an id that begins with {printable(wanted)}: "
+                f"{len(matching)} migrations have an id with {printable(wanted)}: "
                 f"{', '.join(map(printable, matching))}.",
                 "Type more of the id.",
             )
@@ -242,6 +243,21 @@ class ProjectHistory:
         unusable = [one for one in self.differences() if one.kind is DifferenceKind.UNUSABLE]
         if unusable:
             raise MigrationFileError(_with_count(unusable), unusable[0].hint)
+
+
+_TIME = re.compile(r"[0-9_]*_")
+"""The beginning of an id."""
+
+
+def _matching(wanted: str, ids: Iterable[str]) -> list[str]:
+    """Return the ids that begin with a text; else those with this name after the time, or else with it in the name."""
+    ids = list(ids)
+    names = {one: one[found.end() :] if (found := _TIME.match(one)) else one for one in ids}
+    return (
+        [one for one in ids if one.startswith(wanted)]
+        or [one for one in ids if names[one] == wanted]
+        or [one for one in ids if wanted in names[one]]
+    )
 
 
 def _with_count(found: Sequence[Difference]) -> str:

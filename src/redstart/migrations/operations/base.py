@@ -71,6 +71,8 @@ class DocumentChange(ABC):
             each other and to `constants`: it moves and removes values, and does not look at them.
         constants: values that it writes.
         kept: which value stays where a document has both; None: that is a failure.
+        is_repeatable: whether each document in which it is pending after a run was written by the old version. If not,
+            a cleanup does not make it once more.
     """
 
     reads: Sequence[Segments] = ()
@@ -83,6 +85,7 @@ class DocumentChange(ABC):
     moves_values: bool = False
     constants: Sequence[StoredValue] = ()
     kept: Kept | None = None
+    is_repeatable: bool = True
 
     def preferring(self, kept: Kept | None) -> "DocumentChange":  # noqa: ARG002 - most have only one place
         """Return the change that keeps one of two values where a document has both; None: that is a failure."""

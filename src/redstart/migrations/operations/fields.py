@@ -255,7 +255,11 @@ class AlterField(DocumentOperation):
             return Unchanged()
         stored = stored_default(model, self.after, self.fill)
         return _FilledField(
-            parse_path(self.within), self.after.name, stored, is_text=self.after.type == "str"
+            parse_path(self.within),
+            self.after.name,
+            stored,
+            is_text=self.after.type == "str",
+            is_optional=self.after.is_optional,
         )
 
 
@@ -309,8 +313,11 @@ def _differences(before: FieldState, after: FieldState) -> str:
 
 
 class _FilledField(DocumentChange):
-    def __init__(self, within: Segments, name: str, stored: StoredValue, *, is_text: bool) -> None:
+    def __init__(
+        self, within: Segments, name: str, stored: StoredValue, *, is_text: bool, is_optional: bool
+    ) -> None:
         self._within, self._name, self._stored, self._is_text = within, name, stored, is_text
+        self.is_repeatable = not is_optional  # the new version writes None, too
         self.reads = self.writes = ((*within, name),)
 
     def is_pending(self, document: Document) -> bool:

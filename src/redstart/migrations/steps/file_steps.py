@@ -35,6 +35,7 @@ class FileSteps:
         removed: models that it removes.
         storage: changes of the storage of models, which move their documents, too.
         first, last: functions that are called before, and after, everything else.
+        former_indexes: names of indexes of the models before the file that no model after it has.
     """
 
     moves: tuple[KeyMove, ...] = ()
@@ -42,6 +43,7 @@ class FileSteps:
     storage: tuple[StorageChange, ...] = ()
     first: tuple[FunctionCall, ...] = ()
     last: tuple[FunctionCall, ...] = ()
+    former_indexes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -80,7 +82,8 @@ class FileSteps:
             )
             for name, model in changed
         ]
-        return cls(tuple(moves), models, tuple(storage), *_functions(operations))
+        former = tuple(name for name in _index_names(before) if name not in _index_names(after))
+        return cls(tuple(moves), models, tuple(storage), *_functions(operations), former)
 
     def __bool__(self) -> bool:
         return bool(self.moves or self.removed or self.storage or self.first or self.last)
@@ -91,10 +94,8 @@ class FileSteps:
         Args:
             used: the models after all files.
         """
-        names = {one.index.name for one in used.models.values() if one.index is not None}
-        moves = (*self.moves, *(one.move for one in self.storage))
-        former = (*self.removed, *(move.before for move in moves))
-        return [one.index.name for one in former if one.index is not None and one.index.name not in names]
+        names = _index_names(used)
+        return [name for name in self.former_indexes if name not in names]
 
     def begin_rollback(self, context: Context) -> Op[None]:
         """Record that a rollback has begun, unless a function cannot be undone.
@@ -162,6 +163,10 @@ class FileSteps:
             results.append((yield from change_storage(context, change.back())))
             _require_done(context, results[-1].stopped)
         return restored, tuple(results)
+
+
+def _index_names(state: ProjectState) -> list[str]:
+    return [one.index.name for one in state.models.values() if one.index is not None]
 
 
 _MAX_SHOWN = 3

@@ -86,7 +86,8 @@ def handle_keys(
             return PassesResult(None, left)
         if number >= MAX_PASSES:
             return PassesResult(
-                f"keys {pattern} still appear after {MAX_PASSES} passes; is an old version still writing?",
+                f"keys {pattern} still appear after {MAX_PASSES} passes, because an old version of the application "
+                "still writes; stop it first",
                 left,
             )
 
