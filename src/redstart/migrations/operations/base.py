@@ -71,7 +71,7 @@ class DocumentChange(ABC):
             each other and to `constants`: it moves and removes values, and does not look at them.
         constants: values that it writes.
         is_repeatable: whether each document in which it is pending after a run was written by the old version. If not,
-            a cleanup does not make it once more.
+            a cleanup does not repeat it.
     """
 
     reads: Sequence[Segments] = ()
