@@ -81,7 +81,10 @@ def _declared_in(session: Session, files: ProjectFiles) -> DeclaredElsewhere:
     operations: list[Operation] = []
     left: set[str] = set()
     for file in history.files:
-        states.append(state_after([file], states[-1]))
+        try:
+            states.append(state_after([file], states[-1]))
+        except MigrationError:  # an operation does not fit: `check` and `run` say so
+            return DeclaredElsewhere()
         if file.migration_id not in complete:
             operations += file.operations
         elif file.migration_id in to_clean_up:

@@ -72,7 +72,7 @@ class DocumentChange(ABC):
         constants: values that it writes.
         kept: which value stays where a document has both; None: that is a failure.
         is_repeatable: whether each document in which it is pending after a run was written by the old version. If not,
-            a cleanup does not make it once more.
+            a cleanup does not repeat it.
     """
 
     reads: Sequence[Segments] = ()
