@@ -512,6 +512,6 @@ def test_a_name_is_used_again_for_another_field(client: redis.Redis, name: str) 
     _ = do(client, contract(one))
     assert client.hget(key, "name") == b"of the new version"
     client.hset(key, "name", value)
-    undone, _ = do(client, back(one))
+    undone = do(client, back(one)).data
     assert (undone.stopped, undone.kept, undone.unrestored) == (None, 0, 0)
     assert difference(before, documents(client)) == []

@@ -184,13 +184,15 @@ class OperationTransformation(DocumentTransformation):
             classified += [(value_at(stored, original, one), _failed(failure)) for failure in failures]
             if made:
                 document = after
+                made += [source for item in made for source in _without_empty_source(document, item, steps)]
                 steps.append(Step(number, one, made))
         if not steps:
             return classified
+        found_edits = edit_set(original, document, steps, is_one_group=not self.decided_by_shape)
+        if not found_edits.edits:  # the new values are None, which is stored as nothing
+            return [*classified, *((value_at(stored, document, step.bound), _ALREADY) for step in steps)]
         marks = [mark for step in steps for mark in self._marks_of(stored, original, document, step)]
-        edits: EditSet | None = edit_set(
-            original, document, steps, is_one_group=not self.decided_by_shape
-        )._replace(marks=tuple(marks))
+        edits: EditSet | None = found_edits._replace(marks=tuple(marks))
         for step in steps:
             conversion = Conversion(Outcome.CONVERTIBLE, _text_at(document, step.bound.location), edits=edits)
             classified.append((value_at(stored, original, step.bound), conversion))
@@ -345,6 +347,23 @@ class Step(NamedTuple):
     number: int
     bound: BoundChange
     made: list[Change]
+
+
+def _without_empty_source(document: Document, removed: Change, steps: Sequence[Step]) -> list[Change]:
+    """Remove the empty text of which an earlier step has made another one, if that is removed as no value.
+
+    It means None under its former name, too. It would be moved again, and the document would never be done.
+    """
+    if removed.new is not None or removed.old:
+        return []
+    for step in reversed(steps):
+        if step.bound.targets == (removed.path,) and step.bound.change.moves_values:
+            (source,) = step.bound.sources
+            if document.has(source) and document.get(source) == b"":
+                document.remove(source)
+                change = Change(source, b"", None)
+                return [change, *_without_empty_source(document, change, steps)]
+    return []
 
 
 def _failed(error: NotConvertibleError) -> Conversion:
