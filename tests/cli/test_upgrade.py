@@ -408,6 +408,37 @@ def test_a_run_that_would_be_refused_is_named_by_plan_and_dry_run(shop: redis.Re
     assert "started" not in om("migrate", "history").stdout
 
 
+AGAIN = "20260104_000000_again"
+TEXT_OF_AGAIN = f"""
+    from redstart.operations import *
+
+    migration = Migration(
+        dependencies=["{CENTS}"], operations=[AddField("shop.Order", Field("name", "str", default="new"))]
+    )
+    """
+
+
+def test_a_name_that_is_used_again_too_early_is_the_refusal_of_plan_and_dry_run(
+    shop: redis.Redis, url: str
+) -> None:
+    Path("migrations", f"{AGAIN}.py").write_text(textwrap.dedent(TEXT_OF_AGAIN), encoding="utf-8")
+    reason = f"{AGAIN} adds the field name of the documents shop:order:* again, which {TITLE} removes only"
+    for number, last in enumerate((None, CENTS)):
+        if last is not None:
+            om("upgrade", "--to", last)
+        for words in (("migrate", "plan"), ("upgrade", "--dry-run")):
+            shown = " ".join(om(*words).stdout.split())
+            assert shown.startswith(f"A run would be refused. {reason}"), (number, words)
+            assert reason in om(*words, "--json").json["refusal"]
+        assert reason in " ".join(om("upgrade", "--yes", code=1).stderr.split())
+    for words in (("migrate", "plan", "--to", CENTS), ("migrate", "cleanup", "--dry-run")):
+        assert reason not in " ".join(om(*words).stdout.split())
+    om("migrate", "cleanup", "--yes")
+    assert "refused" not in om("migrate", "plan").stdout
+    om("upgrade", "--yes")
+    assert applied(url) == [INITIAL, TITLE, CENTS, AGAIN]
+
+
 REMOVED = "20260104_000000_removed"
 TEXT_OF_REMOVED = f"""
     from redstart.operations import *
