@@ -21,7 +21,7 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import FILES_LEASE, STARTED_FILES
 from redstart.server.clients import open_sync
 from tests.cli.test_guide_order import stopping_at_once
-from tests.support.cli import Ended, ended, om_on_terminal, refused, run_om, started_om
+from tests.support.cli import Ended, om_on_terminal, refused, run_om
 from tests.support.snapshot import every_byte
 
 INITIAL, TITLE, CENTS = "20260101_000000_initial", "20260102_000000_title", "20260103_000000_cents"
@@ -502,15 +502,41 @@ def many(client: redis.Redis) -> None:
     add_orders(client, 5_000)
 
 
+PAUSING = """
+import sys
+
+from redstart.cli.main import main
+from redstart.migrations.data.applier import Applier
+
+collect = Applier.collect
+
+
+def collect_and_wait(self, sent):
+    found = yield from collect(self, sent)
+    sys.stdin.read()
+    return found
+
+
+Applier.collect = collect_and_wait
+main()
+"""
+"""`om`, which waits after its first changes until its input ends: so it cannot be faster than a signal."""
+
+
 def kill_in_the_middle(client: redis.Redis, number: signal.Signals) -> Ended:
     """Start an upgrade to the second file, and send a signal when it has changed some of the documents."""
-    with started_om("upgrade", "--to", TITLE, "--yes") as process:
-        deadline = time.monotonic() + 30
-        while not client.exists(f"redstart:{TITLE}:journal"):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-        process.send_signal(number)
-        return ended(process)
+    command = [sys.executable, "-c", PAUSING, "upgrade", "--to", TITLE, "--yes"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            while not client.exists(f"redstart:{TITLE}:journal"):
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.01)
+            process.send_signal(number)
+            stdout, stderr = process.communicate()
+        finally:
+            process.kill()
+    return Ended(process.returncode, stdout, stderr)
 
 
 def test_a_killed_run_is_shown_and_resumed(shop: redis.Redis, url: str) -> None:
