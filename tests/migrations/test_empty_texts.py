@@ -175,3 +175,21 @@ def require_fit(client: redis.Redis, one: FileMigration, pks: Set[str], *, means
             } == {}
         else:
             assert b'""' not in client.execute_command("JSON.GET", key)
+
+
+@pytest.mark.parametrize("is_contracted", [True, False])
+def test_a_value_that_is_written_since_in_place_of_an_empty_one_is_kept_by_a_rollback(
+    client: redis.Redis, is_contracted: bool
+) -> None:
+    """The old value is not restored alone: it would hide the new one."""
+    load(client, Storage.HASH, {"a": {"pair": "|7"}, "b": {"pair": "|"}}, expires=False)
+    one = converted(Storage.HASH, "split", is_optional=True)
+    do(client, forward(created(one), ExpansionOptions()))
+    assert do(client, forward(one, ExpansionOptions())).is_complete
+    for pk in "ab":
+        client.hset(f"{PREFIX}{pk}", "first", "9")
+    if is_contracted:
+        assert do(client, one.contract(base(), RunOptions())).errors == 0
+        assert [client.hexists(f"{PREFIX}{pk}", "pair") for pk in "ab"] == [False, False]
+    _ = do(client, one.roll_back(base(), indexes(), ExpansionOptions()))
+    assert client.hgetall(f"{PREFIX}a") == {b"pk": b"a", b"pair": b"9|1970-01-01T00:00:07"}
