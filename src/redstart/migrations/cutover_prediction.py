@@ -146,7 +146,7 @@ def blocked_by_conversion(
         ]
         values = yield from _values_left(one, documents, mode, transformation)
         for key in (yield from _rejected(one, [document.key for document, _ in documents])):
-            values.setdefault(key, [])
+            _ = values.setdefault(key, [])
         blocked[one.name] = yield from _blocked(one, values)
     return {name: found for name, found in blocked.items() if found.count}
 
