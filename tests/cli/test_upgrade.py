@@ -21,7 +21,7 @@ from redstart.migrations.holder import this_process
 from redstart.migrations.state_keys import FILES_LEASE, STARTED_FILES
 from redstart.server.clients import open_sync
 from tests.cli.test_guide_order import stopping_at_once
-from tests.support.cli import Ended, ended, om_on_terminal, refused, run_om, started_om
+from tests.support.cli import Ended, om_on_terminal, refused, run_om
 from tests.support.snapshot import every_byte
 
 INITIAL, TITLE, CENTS = "20260101_000000_initial", "20260102_000000_title", "20260103_000000_cents"
@@ -408,6 +408,37 @@ def test_a_run_that_would_be_refused_is_named_by_plan_and_dry_run(shop: redis.Re
     assert "started" not in om("migrate", "history").stdout
 
 
+AGAIN = "20260104_000000_again"
+TEXT_OF_AGAIN = f"""
+    from redstart.operations import *
+
+    migration = Migration(
+        dependencies=["{CENTS}"], operations=[AddField("shop.Order", Field("name", "str", default="new"))]
+    )
+    """
+
+
+def test_a_name_that_is_used_again_too_early_is_the_refusal_of_plan_and_dry_run(
+    shop: redis.Redis, url: str
+) -> None:
+    Path("migrations", f"{AGAIN}.py").write_text(textwrap.dedent(TEXT_OF_AGAIN), encoding="utf-8")
+    reason = f"{AGAIN} adds the field name of the documents shop:order:* again, which {TITLE} removes only"
+    for number, last in enumerate((None, CENTS)):
+        if last is not None:
+            om("upgrade", "--to", last)
+        for words in (("migrate", "plan"), ("upgrade", "--dry-run")):
+            shown = " ".join(om(*words).stdout.split())
+            assert shown.startswith(f"A run would be refused. {reason}"), (number, words)
+            assert reason in om(*words, "--json").json["refusal"]
+        assert reason in " ".join(om("upgrade", "--yes", code=1).stderr.split())
+    for words in (("migrate", "plan", "--to", CENTS), ("migrate", "cleanup", "--dry-run")):
+        assert reason not in " ".join(om(*words).stdout.split())
+    om("migrate", "cleanup", "--yes")
+    assert "refused" not in om("migrate", "plan").stdout
+    om("upgrade", "--yes")
+    assert applied(url) == [INITIAL, TITLE, CENTS, AGAIN]
+
+
 REMOVED = "20260104_000000_removed"
 TEXT_OF_REMOVED = f"""
     from redstart.operations import *
@@ -471,15 +502,41 @@ def many(client: redis.Redis) -> None:
     add_orders(client, 5_000)
 
 
+PAUSING = """
+import sys
+
+from redstart.cli.main import main
+from redstart.migrations.data.applier import Applier
+
+collect = Applier.collect
+
+
+def collect_and_wait(self, sent):
+    found = yield from collect(self, sent)
+    sys.stdin.read()
+    return found
+
+
+Applier.collect = collect_and_wait
+main()
+"""
+"""`om`, which waits after its first changes until its input ends: so it cannot be faster than a signal."""
+
+
 def kill_in_the_middle(client: redis.Redis, number: signal.Signals) -> Ended:
     """Start an upgrade to the second file, and send a signal when it has changed some of the documents."""
-    with started_om("upgrade", "--to", TITLE, "--yes") as process:
-        deadline = time.monotonic() + 30
-        while not client.exists(f"redstart:{TITLE}:journal"):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-        process.send_signal(number)
-        return ended(process)
+    command = [sys.executable, "-c", PAUSING, "upgrade", "--to", TITLE, "--yes"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            while not client.exists(f"redstart:{TITLE}:journal"):
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.01)
+            process.send_signal(number)
+            stdout, stderr = process.communicate()
+        finally:
+            process.kill()
+    return Ended(process.returncode, stdout, stderr)
 
 
 def test_a_killed_run_is_shown_and_resumed(shop: redis.Redis, url: str) -> None:

@@ -97,10 +97,7 @@ class ModelSpec(NamedTuple):
         """Return the values of a document."""
         return st.fixed_dictionaries(
             {
-                # An empty text of an optional field is kept by a conversion to a number, and no index takes it.
-                name: ALL[one.type].filter(lambda value: value != "") | st.none()
-                if one.is_optional
-                else ALL[one.type]
+                name: ALL[one.type] | st.none() if one.is_optional else ALL[one.type]
                 for name, one in self.fields.items()
             }
         )

@@ -1,6 +1,6 @@
 """The migration files of a project: applied in their order, contracted, and rolled back."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -246,7 +246,12 @@ class FileMigrations:
         return (yield from self._under_lease(work))
 
     def _require_no_reused_paths(self, to_apply: Collection[str]) -> None:
-        """Raise MigrationFileError if a file adds a field whose former values stay until the cleanup of another file.
+        """Raise the error of `_reused_paths`, if there is one."""
+        for _, error in self._reused_paths(to_apply):
+            raise error
+
+    def _reused_paths(self, to_apply: Collection[str]) -> Iterator[tuple[str, MigrationFileError]]:
+        """Yield the files that add a field whose former values stay until the cleanup of another file, and the refusal.
 
         The new field would have the former values, and the cleanup would remove the new ones.
         """
@@ -257,7 +262,7 @@ class FileMigrations:
             migration = self.migration(item.migration_id)
             for path in sorted(migration.added_paths() & left.keys()):
                 first, name = printable(left[path]), printable(item.migration_id)
-                raise MigrationFileError(
+                error = MigrationFileError(
                     f"{name} adds the field {printable('.'.join(path[1:]))} of the documents {printable(path[0])}* "
                     f"again, which {first} removes only at the cleanup. The cleanup would remove the new values, too.",
                     Hint(
@@ -267,6 +272,7 @@ class FileMigrations:
                         Command("migrate cleanup"),
                     ),
                 )
+                yield item.migration_id, error
             if item.entry is None or item.entry.contracted_ms is None:
                 left |= dict.fromkeys(migration.paths_left_to_cleanup(), item.migration_id)
 
@@ -286,8 +292,15 @@ class FileMigrations:
         return ContractResult(data, removed, storage)
 
     def estimate_run(self, migrations: Sequence[FileMigration], rng: Random | None) -> Op[list[FileEstimate]]:
-        """Return what a run of pending files would do now. Reads only; see `estimate_files`."""
-        return estimate_files(migrations, self.context, rng, self._models_after_all())
+        """Return what a run of pending files would do now, and why it would be refused.
+
+        Effects: reads only; see `estimate_files`.
+        """
+        found = yield from estimate_files(migrations, self.context, rng, self._models_after_all())
+        refused = dict(self._reused_paths([one.file.migration_id for one in migrations]))
+        return [
+            replace(one, refusal=refused.get(one.migration.file.migration_id, one.refusal)) for one in found
+        ]
 
     def count_removed(self, migrations: Sequence[FileMigration]) -> Op[dict[str, int]]:
         """Return the number of documents of each model that files remove. Reads only; see `count_removed`."""

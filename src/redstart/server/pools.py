@@ -120,13 +120,9 @@ def new_async_pool(pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) ->
     return made
 
 
-def decoding_clients(pool: redis.ConnectionPool) -> "tuple[redis.Redis, redis.asyncio.Redis]":
-    """Return a sync and an async client of the server of a pool, for code that expects decoded replies."""
-    decoding = {"decode_responses": True}
-    return (
-        redis.Redis(connection_pool=_new_pool(_SYNC, pool, decoding)),
-        redis.asyncio.Redis(connection_pool=_new_pool(_ASYNC, pool, decoding)),
-    )
+def decoding_async_client(pool: redis.ConnectionPool) -> redis.asyncio.Redis:
+    """Return an async client of the server of a pool that decodes replies. It is closed together with its pool."""
+    return redis.asyncio.Redis(connection_pool=_new_pool(_ASYNC, pool, {"decode_responses": True}))
 
 
 def _new_pool(flavour: "_Flavour", pool: Any, changed: Mapping[str, Any] = MappingProxyType({})) -> Any:

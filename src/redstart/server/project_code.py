@@ -2,12 +2,13 @@
 
 import asyncio
 import inspect
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
 import redis
 
-from redstart.server.pools import decoding_clients
+from redstart.server.pools import decoding_async_client, decoding_client
 
 
 class ProjectCode:
@@ -18,7 +19,9 @@ class ProjectCode:
     """
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
-        self._sync, self._async = decoding_clients(pool)
+        self._opened = ExitStack()
+        self._sync = self._opened.enter_context(decoding_client(pool))
+        self._async = decoding_async_client(pool)
         self._runner = asyncio.Runner()
 
     def client(self, *, is_async: bool) -> Any:
@@ -35,9 +38,8 @@ class ProjectCode:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._sync.close()
-        with self._runner:
-            self._runner.run(self._async.aclose())
+        with self._opened, self._runner:
+            self._runner.run(self._async.aclose(close_connection_pool=True))
 
 
 async def _result(value: Any) -> Any:

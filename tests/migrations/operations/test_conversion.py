@@ -16,7 +16,7 @@ from redstart.migrations.operations.base import Unchanged
 from redstart.migrations.operations.conversion import ConvertField
 from redstart.migrations.operations.converted_field import ConvertedField
 from redstart.migrations.operations.document import Document
-from redstart.migrations.operations.field_state import FieldState
+from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.value_codec import ValueCodec
 from redstart.migrations.operations.value_types import parse_type
 from redstart.values.lossless_json import JsonNumber
@@ -216,9 +216,40 @@ def test_none_stays_none(storage: Storage) -> None:
     for one in (document(storage, {"value": None}), document(storage, {})):
         assert not change.is_pending(one)
         assert change.forward(one) == one == change.backward(one)
-    if storage is Storage.HASH:
-        assert not change.is_pending(Document.of_hash({"value": b""}))
-        assert conversion(storage, "str", "int").is_pending(Document.of_hash({"value": b""}))
+
+
+@pytest.mark.parametrize("after", [name for name in types(Storage.HASH) if name != "str"])
+def test_an_empty_text_that_means_none_is_removed_from_a_hash(after: str) -> None:
+    empty = Document.of_hash({"value": b"", "other": b""})
+
+    def change(default: object, before_default: object = None) -> ConvertedField:
+        before = FieldState("value", "str", is_optional=True, default=before_default)
+        bound_change = bound(
+            ConvertField(MODEL, before, before.replaced(type=after, default=default), on_failure="fail"),
+            project(Storage.HASH, before),
+        )
+        assert isinstance(bound_change, ConvertedField)
+        return bound_change
+
+    for default in (None, NO_DEFAULT):
+        removal = change(default)
+        assert removal.lossy(empty) == [("value",)]
+        removed = removal.forward(empty)
+        assert removed == Document.of_hash({"other": b""}) == removal.backward(removed)
+        assert not removal.is_pending(removed)
+    # Without the field, a version would read another default.
+    for defaults in ((7, None), (None, "x")):
+        with pytest.raises(NotConvertibleError, match="an empty text means None"):
+            change(*defaults).forward(empty)
+
+
+def test_an_empty_text_is_a_default_like_any_other() -> None:
+    before, after = FieldState("value", "bytes"), FieldState("value", "str")
+    for default, left in (("", {"value": b""}), ("x", {"value": b"x"})):
+        operation = ConvertField(MODEL, before, after, on_failure="default", default=default)
+        change = operation.bind(project(Storage.HASH, before))
+        changed, (_,) = change.change(Document.of_hash({"value": b"gA=="}))
+        assert changed == Document.of_hash(left)
 
 
 @storages

@@ -192,10 +192,14 @@ class OperationTransformation(DocumentTransformation):
                 steps.append(Step(number, one, made))
         if not steps:
             return classified
+        if all(conversion.outcome is Outcome.ALREADY for _, conversion in classified):
+            _remove_sources(original, document, steps)
+        is_one_group = not self.decided_by_shape
+        found_edits = edit_set(original, document, steps, is_one_group=is_one_group)
+        if not found_edits.edits:  # all new values are None, which is stored as nothing
+            return [*classified, *((value_at(stored, document, step.bound), _ALREADY) for step in steps)]
         marks = [mark for step in steps for mark in self._marks_of(stored, original, document, step)]
-        edits: EditSet | None = edit_set(
-            original, document, steps, is_one_group=not self.decided_by_shape
-        )._replace(marks=tuple(marks))
+        edits: EditSet | None = found_edits._replace(marks=tuple(marks))
         for step in steps:
             conversion = Conversion(Outcome.CONVERTIBLE, _text_at(document, step.bound.location), edits=edits)
             classified.append((value_at(stored, original, step.bound), conversion))
@@ -352,6 +356,23 @@ class Step(NamedTuple):
     made: list[Change]
 
 
+def _remove_sources(original: Document, document: Document, steps: Sequence[Step]) -> None:
+    """Remove the values of which steps have made only empty texts that later steps have removed as no value.
+
+    They would be moved again, and the document would never be done.
+    """
+    emptied = {item.path for step in steps for item in step.made if item.new is None and item.old == b""}
+    for step in reversed(steps if emptied else ()):
+        targets = step.bound.targets
+        if targets and emptied.issuperset(targets) and not any(map(original.has, targets)):
+            for source in filter(document.has, step.bound.sources):
+                old = stored_text(document.get(source))
+                step.made.append(Change(source, old, None))
+                document.remove(source)
+                if old == b"":
+                    emptied.add(source)
+
+
 def _failed(error: NotConvertibleError) -> Conversion:
     return Conversion(Outcome.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
 
@@ -410,7 +431,7 @@ def edit_set(
     if len(steps) == 1:
         final, groups = steps[0].made, [steps[0].number] * len(steps[0].made)
     else:
-        final = changes(before, after)
+        final = [*changes(before, after), *_absent(before, after, steps)]
         groups = [0] * len(final) if is_one_group else _groups([change.path for change in final], steps)
     edited = [change.path for change in final]
     read = dict.fromkeys(location for step in steps for location in step.bound.reads)
@@ -428,6 +449,17 @@ def edit_set(
         for change, group in zip(final, groups, strict=True)
     )
     return EditSet(edits, tuple(unchanged.items()))
+
+
+def _absent(before: Document, after: Document, steps: Sequence[Step]) -> list[Change]:
+    """Return the values that one step has made and another one has removed, as no value.
+
+    A rollback compares them, too: a value that is written there since belongs to those that the steps have made.
+    """
+    removed = dict.fromkeys(item.path for step in steps for item in step.made if item.new is None)
+    if not removed or not changes(before, after):
+        return []
+    return [Change(path, None, None) for path in removed if not (before.has(path) or after.has(path))]
 
 
 def _groups(paths: Sequence[tuple[str, ...]], steps: Sequence[Step]) -> list[int]:

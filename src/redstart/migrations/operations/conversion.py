@@ -24,7 +24,7 @@ _CHANGED: Final = ("type", "default")
 
 @dataclass(frozen=True)
 class ConvertField(DocumentOperation):
-    """Convert the values of a field to another type. None stays None.
+    """Convert the values of a field to another type. None stays None; an empty text that means None is removed.
 
     Args:
         model: the name of the model.
@@ -108,7 +108,7 @@ class ConvertField(DocumentOperation):
                     "that cannot be converted.",
                     "Add default= to the operation, or choose another mode for on_failure.",
                 )
-            replacement = stored_default(model, self.after, value)
+            replacement = None if value is None else stored_default(model, self.after, value)
         return ConvertedField(
             parse_path(self.within),
             self.after.name,
@@ -119,6 +119,7 @@ class ConvertField(DocumentOperation):
             self.on_failure,
             replacement,
             empty_is_none=self.before.is_optional,
+            absent_is_none=self.before.reads_absent_as_none and self.after.reads_absent_as_none,
         )
 
     def _converter(self, codec: ValueCodec) -> ValueConverter:

@@ -4,7 +4,7 @@ from redstart.errors import NotConvertibleError, ValueConversionError
 from redstart.mapping.value_paths import Location
 from redstart.migrations.failure import MOVED, NOT_MOVED, QUARANTINE_SUFFIX, REPLACED, FailureMode
 from redstart.migrations.operations.base import ChangedDocument, DocumentChange, not_convertible
-from redstart.migrations.operations.casts import ValueConverter
+from redstart.migrations.operations.casts import ConvertedValue, ValueConverter
 from redstart.migrations.operations.document import Document, Holder, StoredValue, copy_value, is_same, shown
 from redstart.migrations.operations.paths import Segments
 from redstart.migrations.operations.value_codec import ValueCodec
@@ -83,8 +83,10 @@ class ConvertedField(DocumentChange):
         shape: tells converted values from others.
         converter: converts single values.
         on_failure: what to do with a value that cannot be converted.
-        replacement: the stored value for the mode `default`.
-        empty_is_none: whether an empty text in a hash means None.
+        replacement: the stored value for the mode `default`; None in a hash is an absent field.
+        empty_is_none: whether an empty text in a hash means None. It is removed: a hash stores None by leaving the
+            field out, and an index of numbers accepts no empty text.
+        absent_is_none: whether both versions read None where the field is absent, and not another default.
     """
 
     def __init__(
@@ -97,13 +99,17 @@ class ConvertedField(DocumentChange):
         replacement: StoredValue,
         *,
         empty_is_none: bool,
+        absent_is_none: bool,
     ) -> None:
         self._within, self._name, self._shape, self._converter = within, name, shape, converter
-        self._replacement, self._empty_is_none = replacement, empty_is_none
+        self._replacement = replacement
+        self._empty_is_none, self._absent_is_none = empty_is_none, absent_is_none
         self.on_failure = on_failure
         self._aside = f"{name}{QUARANTINE_SUFFIX}"
         self.reads = ((*within, name),)
         self.writes = ((*within, self._aside), *self.reads) if self._quarantines else self.reads
+        if empty_is_none:
+            self.in_place = self.reads  # an index takes the document only without the empty text
         self.decided_by_shape = shape.decides
         self.has_backward = converter.is_reversible
 
@@ -117,12 +123,20 @@ class ConvertedField(DocumentChange):
 
     def _is_pending(self, holder: Holder) -> bool:
         value = holder.get(self._name)
-        if self._is_none(value) or self._shape.is_new(value):
+        if value is None or (not self._is_empty(value) and self._shape.is_new(value)):
             return False
         try:
-            return not is_same(self._converter.convert(value).stored, value)
+            return not is_same(self._converted(value).stored, value)
         except ValueConversionError:
             return True
+
+    def _converted(self, value: StoredValue) -> ConvertedValue:
+        """Return what a value becomes; None in a hash is an absent field. Raises ValueConversionError."""
+        if not self._is_empty(value):
+            return self._converter.convert(value)
+        if not self._absent_is_none:
+            raise ValueConversionError("an empty text means None, but without it the field has its default")
+        return ConvertedValue(None, is_lossy=True)
 
     def lossy(self, document: Document) -> list[Location]:
         """Return the locations of the values whose old bytes cannot be made from the new ones."""
@@ -130,7 +144,7 @@ class ConvertedField(DocumentChange):
         for location, holder in document.holders(self._within):
             if self._is_pending(holder):
                 try:
-                    if self._converter.convert(holder[self._name]).is_lossy:
+                    if self._converted(holder[self._name]).is_lossy:
                         found.append((*location, self._name))
                 except ValueConversionError:
                     continue
@@ -148,7 +162,7 @@ class ConvertedField(DocumentChange):
             if self._is_pending(holder):
                 value = holder[self._name]
                 try:
-                    holder[self._name] = self._converter.convert(value).stored
+                    self._replace(holder, self._converted(value).stored, document.storage)
                 except ValueConversionError as error:
                     failure = not_convertible((*location, self._name), value, error.reason)
                     if self.on_failure is FailureMode.FAIL:
@@ -171,7 +185,7 @@ class ConvertedField(DocumentChange):
         return NotConvertibleError(failure.path, failure.value, f"{failure.reason}{fate}")
 
     def _replace(self, holder: Holder, value: StoredValue, storage: Storage) -> None:
-        if storage is Storage.HASH and value in (None, b""):
+        if storage is Storage.HASH and value is None:
             del holder[self._name]
         else:
             holder[self._name] = copy_value(value)
@@ -193,5 +207,8 @@ class ConvertedField(DocumentChange):
         return changed
 
     def _is_none(self, value: StoredValue) -> bool:
-        """Return whether there is no value: None stays None."""
-        return value is None or (self._empty_is_none and value == b"")
+        return value is None or self._is_empty(value)
+
+    def _is_empty(self, value: StoredValue) -> bool:
+        """Return whether a value is an empty text that means None."""
+        return self._empty_is_none and value == b""

@@ -100,6 +100,11 @@ class FieldState:
         """Return whether documents may lack the field: it has a default, or the application makes one."""
         return self.default is not NO_DEFAULT or self.is_generated
 
+    @property
+    def reads_absent_as_none(self) -> bool:
+        """Return whether None is the value of documents without the field, as hashes store it."""
+        return self.is_optional and not self.is_generated and self.default in (None, NO_DEFAULT)
+
     def renamed(self, name: str) -> "FieldState":
         """Return the field with another name."""
         return self.replaced(name=name)
