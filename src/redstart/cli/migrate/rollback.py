@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -77,18 +78,15 @@ def rollback(
     if migration_id is not None and to is None:
         directory = schema_directory(root_of(migrations_dir))
         if not are_in_use or migration_id in find(SCHEMA, directory).migrations:
-            with open_session(settings, writes=not dry_run, needs_models=False) as session:
-                return roll_back_file(
-                    session,
-                    settings,
-                    SCHEMA,
-                    migration_id,
-                    directory,
-                    dry_run=dry_run,
-                    assume_yes=yes,
-                    verbose=verbose,
-                    as_json=as_json,
-                )
+            return _roll_back_redis_om_file(
+                settings,
+                migration_id,
+                directory,
+                dry_run=dry_run,
+                assume_yes=yes,
+                verbose=verbose,
+                as_json=as_json,
+            )
     if dry_run:
         raise click.UsageError("--dry-run is for a migration file of redis-om. Give its ID.")
     if are_in_use:
@@ -105,27 +103,64 @@ def rollback(
         session.require_intact(exempt=LISTS)
         if will_ask(assume_yes=yes):
             confirm(_rollback_question(session), assume_yes=yes)
-        with progress_display(every_step=verbose) as show:
-            context = session.context(Monitor(progress=show))
-            undone, results = session.run(
-                rollback_indexes(
-                    context,
-                    index_migration(context.monitor),
-                    accept_unindexed=accept_unindexed,
-                    drop_created=drop_created,
-                )
-            )
+        undone, results = _roll_back_indexes(
+            session, accept_unindexed=accept_unindexed, drop_created=drop_created, verbose=verbose
+        )
         has_data = session.run(read_record(session.keys)).plan is not None
     refused = [name for name, switched in results.items() if not switched.done]
     if as_json:
-        swapped = [name for name, switched in results.items() if switched.done and not switched.is_created]
-        indexes = [switched_report(name, switched) for name, switched in results.items()]
-        print_json({"swapped": swapped, "refused": refused, "indexes": indexes})
+        print_json(_rollback_report(results, refused))
     else:
         _draw_rollback(results, refused, undone=undone, accept_unindexed=accept_unindexed)
         if results and not refused and not undone and has_data:
             line(Hint("Roll back the data with: ", roll_back(DATETIME_MIGRATION)))
     return Exit.PENDING if refused else Exit.DONE
+
+
+def _rollback_report(results: Mapping[str, CutoverResult], refused: Sequence[str]) -> dict[str, Any]:
+    swapped = [name for name, switched in results.items() if switched.done and not switched.is_created]
+    indexes = [switched_report(name, switched) for name, switched in results.items()]
+    return {"swapped": swapped, "refused": refused, "indexes": indexes}
+
+
+def _roll_back_redis_om_file(
+    settings: Settings,
+    migration_id: str,
+    directory: Path,
+    *,
+    dry_run: bool,
+    assume_yes: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    with open_session(settings, writes=not dry_run, needs_models=False) as session:
+        return roll_back_file(
+            session,
+            settings,
+            SCHEMA,
+            migration_id,
+            directory,
+            dry_run=dry_run,
+            assume_yes=assume_yes,
+            verbose=verbose,
+            as_json=as_json,
+        )
+
+
+def _roll_back_indexes(
+    session: Session, *, accept_unindexed: bool, drop_created: bool, verbose: bool
+) -> tuple[bool, dict[str, CutoverResult]]:
+    """Roll back the indexes. Return whether the data was rolled back before, and the result of each index."""
+    with progress_display(every_step=verbose) as show:
+        context = session.context(Monitor(progress=show))
+        return session.run(
+            rollback_indexes(
+                context,
+                index_migration(context.monitor),
+                accept_unindexed=accept_unindexed,
+                drop_created=drop_created,
+            )
+        )
 
 
 def _files_to_roll_back(

@@ -61,7 +61,7 @@ from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.record import converted_prefixes
 from redstart.migrations.failure import BlockedDocuments
 from redstart.migrations.files.declarations import SCHEMA
-from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
+from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
     IndexEstimate,
@@ -70,7 +70,7 @@ from redstart.migrations.indexes.preflight import (
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.model_fit import Unmanaged
 from redstart.migrations.next_command import CONVERT
-from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.phase import MigrationPhase, MigrationStatus
 from redstart.migrations.server_checks import require_search
 
 
@@ -146,20 +146,7 @@ def run(
         accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
     )
     if load(root_of(None)).are_in_use:
-        with open_session(settings, writes=not dry_run, needs_models=False) as session:
-            run_first(session, settings, SCHEMA, root_of(None), dry_run=dry_run, assume_yes=yes)
-            files = look_at_files(session, root_of(None))
-            return apply_files(
-                session,
-                files,
-                options,
-                limit=limit,
-                resume=typed_again(),
-                models=models_to_check(settings),
-                dry_run=dry_run,
-                assume_yes=yes,
-                as_json=as_json,
-            )
+        return _apply_files(settings, options, limit, dry_run=dry_run, assume_yes=yes, as_json=as_json)
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         redis_om = open_files(session, settings, SCHEMA, migrations_dir, verbose=verbose)
         inspection = _inspect(session, redis_om, options)
@@ -190,12 +177,46 @@ def run(
         draw_executed(executed)
         draw_outcome(results, refused, were_ready=not inspection.to_build)
         draw_results(results, blocking_values, session.plan, verbose=verbose)
-        is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
-        if not refused and (is_expanded or status.is_cutover_pending or status.phase is not phase_before):
-            draw_phase_guidance(status.phase, cut_over_to_come=status.is_cutover_pending)
-            if status.phase is MigrationPhase.EXPANDED:
-                next_step("Convert and cut over with", CONVERT)
+        if not refused:
+            _draw_guidance(results, status, phase_before)
     return exit_with_files(Exit.PENDING if refused else Exit.DONE, executed, SCHEMA)
+
+
+def _apply_files(
+    settings: Settings,
+    options: ExpansionOptions,
+    limit: int | None,
+    *,
+    dry_run: bool,
+    assume_yes: bool,
+    as_json: bool,
+) -> int:
+    """Apply the migration files of the project, those of redis-om first."""
+    with open_session(settings, writes=not dry_run, needs_models=False) as session:
+        run_first(session, settings, SCHEMA, root_of(None), dry_run=dry_run, assume_yes=assume_yes)
+        files = look_at_files(session, root_of(None))
+        return apply_files(
+            session,
+            files,
+            options,
+            limit=limit,
+            resume=typed_again(),
+            models=models_to_check(settings),
+            dry_run=dry_run,
+            assume_yes=assume_yes,
+            as_json=as_json,
+        )
+
+
+def _draw_guidance(
+    results: Sequence[IndexResult], status: MigrationStatus, phase_before: MigrationPhase
+) -> None:
+    """Print which versions of the application may run, if the run has changed that, and the next command."""
+    is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
+    if is_expanded or status.is_cutover_pending or status.phase is not phase_before:
+        draw_phase_guidance(status.phase, cut_over_to_come=status.is_cutover_pending)
+        if status.phase is MigrationPhase.EXPANDED:
+            next_step("Convert and cut over with", CONVERT)
 
 
 def _inspect(session: Session, files: RedisOmFiles, options: ExpansionOptions) -> _Inspection:

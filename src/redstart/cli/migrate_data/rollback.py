@@ -8,7 +8,7 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.file_execution import roll_back_file
 from redstart.cli.migrate.apply_files import typed_again
-from redstart.cli.migrate_data.event_log import event_log, log_file
+from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import rollback_report
 from redstart.cli.migrate_data.rollback_result import draw_rollback
 from redstart.cli.migration_files import migrations_dir, module
@@ -33,6 +33,8 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.options import RollbackOptions
+from redstart.migrations.run_results import RollbackResult
+from redstart.next_steps import Command
 
 
 @click.command()
@@ -105,15 +107,7 @@ def rollback(
         note_unused_exclusions(session)
         if not dry_run:
             _ask(session, migration_id, recorded, assume_yes=yes)
-        with progress_display(every_step=verbose) as show:
-            # What a rollback counts as failures are values that stay as they are: the result explains them.
-            monitor = log.watching(Monitor(progress=lambda update: show(replace(update, failures=0))))
-            migration = session.migration(monitor)
-            if dry_run:  # there is no progress to save: Ctrl-C ends it at once
-                found = session.run(migration.preview_rollback(options))
-            else:
-                with stop_on_signal(monitor), resume_hint(resume_command):
-                    found = session.run(migration.rollback(options))
+        found = _roll_back(session, options, resume_command, log, dry_run=dry_run, verbose=verbose)
         report, code = rollback_report(found), EXIT_OF_OUTCOME[found.outcome]
         log.ended(report, code)
     if as_json:
@@ -121,6 +115,26 @@ def rollback(
     else:
         draw_rollback(found, recorded, session.naive_timezone, command=resume_command, verbose=verbose)
     return code
+
+
+def _roll_back(
+    session: Session,
+    options: RollbackOptions,
+    resume_command: Command,
+    log: EventLog,
+    *,
+    dry_run: bool,
+    verbose: bool,
+) -> RollbackResult:
+    """Roll back, or preview it, with progress on stderr."""
+    with progress_display(every_step=verbose) as show:
+        # What a rollback counts as failures are values that stay as they are: the result explains them.
+        monitor = log.watching(Monitor(progress=lambda update: show(replace(update, failures=0))))
+        migration = session.migration(monitor)
+        if dry_run:  # there is no progress to save: Ctrl-C ends it at once
+            return session.run(migration.preview_rollback(options))
+        with stop_on_signal(monitor), resume_hint(resume_command):
+            return session.run(migration.rollback(options))
 
 
 def _ask(session: Session, migration_id: str, recorded: Plan | None, *, assume_yes: bool) -> None:

@@ -168,19 +168,18 @@ def run(
             backup_before_run(session, log)
         resume_command = run_command(omit=("backup", "yes"))  # a second backup would replace a better one
         found = _run(session, options, resume_command, verbose, log)
-        note_unreadable(session)
         code = EXIT_OF_OUTCOME[found.outcome]
         executed = files.run(limit) if code is Exit.DONE else Executed()
         report = run_report(found, files.ids(), executed.done)
         code = exit_with_files(code, executed, DATA)
         log.ended(report, code if executed.error is None else Exit.FAILED)
-    if as_json and executed.error is None:
-        print_json(report)
-    elif not as_json:
+    if not as_json:
         draw_result(found, session.plan, resume_command=resume_command, verbose=verbose)
         draw_executed(executed)
     if executed.error is not None:
         raise executed.error
+    if as_json:
+        print_json(report)
     return code
 
 
@@ -243,4 +242,6 @@ def _run(
     with progress_display(every_step=verbose) as show:
         monitor = log.watching(Monitor(progress=show, failure=note_failure))
         with stop_on_signal(monitor), resume_hint(resume_command):
-            return session.run(session.migration(monitor).run(options))
+            found = session.run(session.migration(monitor).run(options))
+    note_unreadable(session)
+    return found
