@@ -12,7 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = REPOSITORY / "src" / "redstart"
 
-TESTS = ("test_checks.py", "test_file_migrations.py", "test_find.py", "test_models.py")
+TESTS = ("test_checks.py", "test_redis_om_migrators.py", "test_find.py", "test_models.py")
 """Files of tests/aio/ that hold for both packages; the others test asyncio itself, or both packages at once."""
 
 MARK = "# Generated from {}: change that, then `python -m tools.generate_sync`.\n"

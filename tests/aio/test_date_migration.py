@@ -29,8 +29,8 @@ from redstart.errors import ConfigurationError, DataMigrationError, MigrationErr
 from redstart.migrations.context import Progress
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.files.history import files_status
 from redstart.migrations.files.loader import load_directory
+from redstart.migrations.files.redis_om_history import files_status
 from redstart.migrations.import_guard import no_migrations
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.run_progress import RunState

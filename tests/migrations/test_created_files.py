@@ -27,7 +27,7 @@ from redstart.migrations.operations.state import state_of_models
 from redstart.values.types import Storage
 from tests.migrations.operations.strategies import ALL
 from tests.migrations.test_file_migration import documents
-from tests.migrations.test_file_migrations import do, files
+from tests.migrations.test_project_migrations import do, files
 from tests.support.models import registry_of_its_own
 from tests.support.snapshot import difference
 from tests.support.soak import SOAK

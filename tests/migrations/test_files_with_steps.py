@@ -9,11 +9,11 @@ import redis
 
 from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.file_migrations import FileMigrations
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.project_migrations import FileMigrations
 from redstart.server.clients import open_like
 from tests.migrations.data.test_second_migration import crash
-from tests.migrations.test_file_migrations import INITIAL, applied, do, documents, files
+from tests.migrations.test_project_migrations import INITIAL, applied, do, documents, files
 from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.snapshot import difference
 

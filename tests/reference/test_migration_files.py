@@ -69,7 +69,7 @@ def test_they_load_without_redis_om(written: Path) -> None:
         assert list(found.migrations) == names(written, kind)
         assert len(found.migrations) == count
         for one in found.migrations.values():
-            assert issubclass(one.declaration, base or redstart.aio.file_migrations.BaseSchemaMigration)
+            assert issubclass(one.declaration, base or redstart.aio.redis_om_migrators.BaseSchemaMigration)
             assert one.description
     assert "aredis_om" not in sys.modules
 

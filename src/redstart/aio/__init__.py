@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from redstart.aio.checks import has_redisearch as has_redisearch
     from redstart.aio.connections import get_redis_connection as get_redis_connection
     from redstart.aio.date_migration import DateMigration as DateMigration
-    from redstart.aio.file_migrations import BaseMigration as BaseMigration
-    from redstart.aio.file_migrations import DataMigrator as DataMigrator
-    from redstart.aio.file_migrations import SchemaMigrator as SchemaMigrator
     from redstart.aio.find import FindQuery as FindQuery
     from redstart.aio.index_migrations import Migrator as Migrator
     from redstart.aio.index_migrations import SchemaDetector as SchemaDetector
@@ -27,6 +24,9 @@ if TYPE_CHECKING:
     from redstart.aio.models import JsonModel as JsonModel
     from redstart.aio.project_migrations import FileMigrations as FileMigrations
     from redstart.aio.redis_model import RedisModel as RedisModel
+    from redstart.aio.redis_om_migrators import BaseMigration as BaseMigration
+    from redstart.aio.redis_om_migrators import DataMigrator as DataMigrator
+    from redstart.aio.redis_om_migrators import SchemaMigrator as SchemaMigrator
     from redstart.errors import DocumentDecodeError as DocumentDecodeError
     from redstart.errors import DocumentEncodeError as DocumentEncodeError
     from redstart.errors import IndexNotFoundError as IndexNotFoundError
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from redstart.search.geo import GeoFilter as GeoFilter
 
 _HOME_OF = {
-    "BaseMigration": "redstart.aio.file_migrations",
+    "BaseMigration": "redstart.aio.redis_om_migrators",
     "Coordinates": "redstart.mapping.coordinates",
-    "DataMigrator": "redstart.aio.file_migrations",
+    "DataMigrator": "redstart.aio.redis_om_migrators",
     "DateMigration": "redstart.aio.date_migration",
     "DocumentDecodeError": "redstart.errors",
     "DocumentEncodeError": "redstart.errors",
@@ -75,7 +75,7 @@ _HOME_OF = {
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.aio.index_migrations",
-    "SchemaMigrator": "redstart.aio.file_migrations",
+    "SchemaMigrator": "redstart.aio.redis_om_migrators",
     "ServerConnectionError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from redstart.aio.connections import client_of, server_of_client
 from redstart.aio.date_migration import DateMigration
-from redstart.aio.file_migrations import BaseMigration
+from redstart.aio.redis_om_migrators import BaseMigration
 from redstart.commands.server_info import server_time
 from redstart.effects import call
 from redstart.errors import ConfigurationError, ServerError

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.file_execution import run_first
 from redstart.cli.migrate.apply_files import apply_files, typed_again
 from redstart.cli.migrate.project_files import file_migrations, look, migrations_root, root_of
 from redstart.cli.migrate.undeclared_changes import models_to_check
 from redstart.cli.migrate.undo_files import BASE, roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, keep_old_index, yes
+from redstart.cli.redis_om_execution import run_first
 from redstart.cli.session import open_session
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.files.declarations import DATA, SCHEMA

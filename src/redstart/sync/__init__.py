@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from redstart.sync.checks import has_redisearch as has_redisearch
     from redstart.sync.connections import get_redis_connection as get_redis_connection
     from redstart.sync.date_migration import DateMigration as DateMigration
-    from redstart.sync.file_migrations import BaseMigration as BaseMigration
-    from redstart.sync.file_migrations import DataMigrator as DataMigrator
-    from redstart.sync.file_migrations import SchemaMigrator as SchemaMigrator
     from redstart.sync.find import FindQuery as FindQuery
     from redstart.sync.index_migrations import Migrator as Migrator
     from redstart.sync.index_migrations import SchemaDetector as SchemaDetector
@@ -47,11 +44,14 @@ if TYPE_CHECKING:
     from redstart.sync.models import JsonModel as JsonModel
     from redstart.sync.project_migrations import FileMigrations as FileMigrations
     from redstart.sync.redis_model import RedisModel as RedisModel
+    from redstart.sync.redis_om_migrators import BaseMigration as BaseMigration
+    from redstart.sync.redis_om_migrators import DataMigrator as DataMigrator
+    from redstart.sync.redis_om_migrators import SchemaMigrator as SchemaMigrator
 
 _HOME_OF = {
-    "BaseMigration": "redstart.sync.file_migrations",
+    "BaseMigration": "redstart.sync.redis_om_migrators",
     "Coordinates": "redstart.mapping.coordinates",
-    "DataMigrator": "redstart.sync.file_migrations",
+    "DataMigrator": "redstart.sync.redis_om_migrators",
     "DateMigration": "redstart.sync.date_migration",
     "DocumentDecodeError": "redstart.errors",
     "DocumentEncodeError": "redstart.errors",
@@ -76,7 +76,7 @@ _HOME_OF = {
     "RedisModelError": "redstart.errors",
     "RedstartError": "redstart.errors",
     "SchemaDetector": "redstart.sync.index_migrations",
-    "SchemaMigrator": "redstart.sync.file_migrations",
+    "SchemaMigrator": "redstart.sync.redis_om_migrators",
     "ServerConnectionError": "redstart.errors",
     "VectorFieldOptions": "redstart.mapping.vectors",
     "col": "redstart.search.expressions",

@@ -21,7 +21,7 @@ from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.schema_check import schema_mismatches
 from redstart.sync.connections import client_of, server_of_client
 from redstart.sync.date_migration import DateMigration
-from redstart.sync.file_migrations import BaseMigration
+from redstart.sync.redis_om_migrators import BaseMigration
 
 if TYPE_CHECKING:
     import redis

@@ -17,8 +17,6 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.date_migration import DateMigration
 from redstart.migrations.failure import FailureMode
-from redstart.migrations.file_migrations import ContractResult, FilesResult
-from redstart.migrations.file_migrations import FileMigrations as Operations
 from redstart.migrations.file_results import FileRollbackResult
 from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
 from redstart.migrations.files.project_history import ProjectHistory
@@ -26,6 +24,8 @@ from redstart.migrations.holder import this_process, this_user
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.options import failure_mode_of
+from redstart.migrations.project_migrations import ContractResult, FilesResult
+from redstart.migrations.project_migrations import FileMigrations as Operations
 from redstart.migrations.server_checks import on_suitable_server
 from redstart.settings import exclude_prefixes as excluded_in_settings
 from redstart.settings import get_root_migrations_dir, naive_timezone

@@ -12,15 +12,15 @@ from redstart.errors import ConfigurationError, MigrationError, MigrationFileErr
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.file_migrations import migration_in
 from redstart.migrations.files.declarations import DATA, SCHEMA
-from redstart.migrations.files.history import files_status
 from redstart.migrations.files.ledger import Ledger
 from redstart.migrations.files.project import ProjectFiles, SourceFiles
+from redstart.migrations.files.redis_om_history import files_status
 from redstart.migrations.operations.base import model_title
 from redstart.migrations.operations.document import Document
 from redstart.migrations.operations.models import RenameModel
 from redstart.migrations.operations.state import ModelState
+from redstart.migrations.project_migrations import migration_in
 from redstart.server.clients import decoding_client, open_async, open_sync
 from redstart.settings import get_root_migrations_dir
 from redstart.testing.plain_documents import as_read, document_of, plain, with_planned

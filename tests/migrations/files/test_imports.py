@@ -47,7 +47,7 @@ def run(write: Write, text: str) -> str | None:
 )
 def test_every_form_of_import_finds_ours(write: Write, text: str) -> None:
     before = dict(sys.modules)
-    expected = "from redstart.aio.file_migrations import BaseMigration as ours\nassert found is ours"
+    expected = "from redstart.aio.redis_om_migrators import BaseMigration as ours\nassert found is ours"
     assert run(write, f"{text}\n{expected}") is None
     assert {name for name in sys.modules if "redis_om" in name} == {
         name for name in before if "redis_om" in name

@@ -6,8 +6,8 @@ from redstart.cli.main import LazyGroup
 
 _HERE = "redstart.cli.index"
 COMMANDS = {
-    "create": (f"{_HERE}.change:create", "Create the indexes of models that have none."),
-    "rebuild": (f"{_HERE}.change:rebuild", "Build indexes again next to the active ones, and cut over."),
+    "create": (f"{_HERE}.commands:create", "Create the indexes of models that have none."),
+    "rebuild": (f"{_HERE}.commands:rebuild", "Build indexes again next to the active ones, and cut over."),
     "drop": (f"{_HERE}.drop:drop", "Drop the indexes of models; documents stay."),
 }
 

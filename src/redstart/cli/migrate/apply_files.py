@@ -35,10 +35,10 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.run import RunOptions
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.file_migrations import AppliedFile, FileMigrations, FilesResult
 from redstart.migrations.files.project import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
+from redstart.migrations.project_migrations import AppliedFile, FileMigrations, FilesResult
 from redstart.migrations.undeclared_changes import UndeclaredChange
 from redstart.next_steps import Command, Hint
 

@@ -11,9 +11,9 @@ from redstart.cli.session import Session
 from redstart.display import escaped, printable
 from redstart.migrations.file_estimate import FileEstimate, IndexBuild, WorkEstimate, estimate_run
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.file_migrations import FileMigrations
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.operations.base import Operation, model_title
+from redstart.migrations.project_migrations import FileMigrations
 from redstart.next_steps import Command, Hint
 
 APPLY = Command("upgrade")

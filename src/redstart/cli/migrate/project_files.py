@@ -16,15 +16,15 @@ from redstart.cli.session import Session
 from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.file_migrations import FileMigrations
 from redstart.migrations.files.declarations import DATA, SCHEMA, Problem
-from redstart.migrations.files.history import FilesStatus
 from redstart.migrations.files.ledger import LedgerEntry
 from redstart.migrations.files.loader import Found, load_directory
 from redstart.migrations.files.migration_file import LoadedFiles, MigrationFile, load_files
 from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
 from redstart.migrations.files.project_history import FileState, HistoryItem
+from redstart.migrations.files.redis_om_history import FilesStatus
 from redstart.migrations.holder import this_user
+from redstart.migrations.project_migrations import FileMigrations
 from redstart.settings import get_root_migrations_dir
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.file_execution import OUTSIDE, RedisOmFiles, files_lease, perform
-from redstart.cli.migration_files import find, migrations_dir
 from redstart.cli.options import Settings, common, confirm, require_yes, verbose, without_effect, yes
 from redstart.cli.output import Tone, counted, line, note, print_json
+from redstart.cli.redis_om_execution import OUTSIDE, RedisOmFiles, files_lease, perform
+from redstart.cli.redis_om_files import find, migrations_dir
 from redstart.cli.session import open_session
 from redstart.display import printable
 from redstart.effects import Op
 from redstart.migrations.files.declarations import SCHEMA
-from redstart.migrations.files.execution import last_applied
-from redstart.migrations.files.history import applied_ids
+from redstart.migrations.files.redis_om_execution import last_applied
+from redstart.migrations.files.redis_om_history import applied_ids
 from redstart.migrations.lease import Lease, under_lease
 from redstart.migrations.outcomes import Outcome
 

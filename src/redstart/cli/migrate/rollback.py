@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.file_execution import roll_back_file
 from redstart.cli.index_report import counted_indexes, draw_switched, index_migration, switched_report
 from redstart.cli.migrate.project_files import (
     file_migrations,
@@ -18,10 +17,11 @@ from redstart.cli.migrate.project_files import (
     schema_directory,
 )
 from redstart.cli.migrate.undo_files import roll_back_files
-from redstart.cli.migration_files import find
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, verbose, will_ask, yes
 from redstart.cli.output import Tone, counted, duration, line, print_json
 from redstart.cli.progress import progress_display
+from redstart.cli.redis_om_execution import roll_back_file
+from redstart.cli.redis_om_files import find
 from redstart.cli.session import Session, open_session
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import rollback_indexes

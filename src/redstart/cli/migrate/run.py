@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.file_execution import RedisOmFiles, draw_executed, exit_with_files, open_files, run_first
 from redstart.cli.index_report import (
     are_ready,
     counted_indexes,
@@ -33,7 +32,6 @@ from redstart.cli.migrate.index_run import (
 from redstart.cli.migrate.project_files import load, root_of
 from redstart.cli.migrate.project_files import look as look_at_files
 from redstart.cli.migrate.undeclared_changes import models_to_check
-from redstart.cli.migration_files import migrations_dir
 from redstart.cli.model_warnings import (
     find_unclaimed,
     unclaimed_report,
@@ -52,6 +50,14 @@ from redstart.cli.options import (
 from redstart.cli.output import Tone, counted, line, note, print_json, refusal_by
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.progress import progress_display
+from redstart.cli.redis_om_execution import (
+    RedisOmFiles,
+    draw_executed,
+    exit_with_files,
+    open_files,
+    run_first,
+)
+from redstart.cli.redis_om_files import migrations_dir
 from redstart.cli.refused_cutover import blocked_report, blocking_report, draw_prediction
 from redstart.cli.session import Session, note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step

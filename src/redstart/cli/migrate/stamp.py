@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from redstart.cli.file_execution import files_lease
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
 from redstart.cli.options import Settings, common, confirm, yes
 from redstart.cli.output import Tone, line, print_json, warn
+from redstart.cli.redis_om_execution import files_lease
 from redstart.cli.session import open_session
 from redstart.display import printable
 from redstart.errors import MigrationFileError

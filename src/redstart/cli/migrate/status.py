@@ -17,11 +17,11 @@ from redstart.cli.migrate.files_status import draw_project_status, project_statu
 from redstart.cli.migrate.project_files import look as look_at_project
 from redstart.cli.migrate.project_files import root_of
 from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
-from redstart.cli.migration_files import draw_files, files_report, look, migrations_dir, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
+from redstart.cli.redis_om_files import draw_files, files_report, look, migrations_dir, waits
 from redstart.cli.refused_cutover import cutover_is_refused, draw_refused_cutover
 from redstart.cli.session import note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step, table

@@ -9,11 +9,6 @@ from redstart.cli.failure_tables import draw_all_failures, draw_failures
 from redstart.cli.index_report import counted_indexes, draw_unnamed_aliases, forecast_line
 from redstart.cli.migrate_data.event_log import EventLog
 from redstart.cli.migrate_data.reports import dry_run_report, refusal_text
-from redstart.cli.migrate_data.tables import (
-    count_rows,
-    draw_fields,
-    draw_nothing_found,
-)
 from redstart.cli.model_warnings import note_unreadable
 from redstart.cli.options import chosen_options
 from redstart.cli.output import Tone, counted, draw_refusal, line, note, print_json
@@ -22,6 +17,7 @@ from redstart.cli.progress import progress_display
 from redstart.cli.refused_cutover import DROP_OUT, draw_prediction
 from redstart.cli.session import Session
 from redstart.cli.tables import next_step, pairs
+from redstart.cli.value_tables import count_rows, draw_fields, draw_nothing_found
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan

@@ -2,9 +2,9 @@
 
 import click
 
-from redstart.cli.migration_files import require_undo_log
 from redstart.cli.options import Settings, common, confirm, migration_id, require_yes, without_effect, yes
 from redstart.cli.output import counted, line, print_json
+from redstart.cli.redis_om_files import require_undo_log
 from redstart.cli.session import open_session
 from redstart.errors import StateDamagedError
 

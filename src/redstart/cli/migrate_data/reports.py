@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from redstart.cli.index_report import forecast_report, result_report
-from redstart.cli.migration_files import files_report
 from redstart.cli.output import error_text, rendered
+from redstart.cli.redis_om_files import files_report
 from redstart.cli.refused_cutover import blocked_report, blocking_report
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
@@ -19,7 +19,7 @@ from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
 from redstart.migrations.file_progress import FileProgress
-from redstart.migrations.files.history import FilesStatus
+from redstart.migrations.files.redis_om_history import FilesStatus
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
 from redstart.migrations.outcomes import Refusal, StatusResult, VerificationResult
 from redstart.migrations.run_progress import RunProgress

@@ -6,12 +6,10 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
-from redstart.cli.file_execution import roll_back_file
 from redstart.cli.migrate.apply_files import typed_again
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import rollback_report
 from redstart.cli.migrate_data.rollback_result import draw_rollback
-from redstart.cli.migration_files import migrations_dir, module
 from redstart.cli.options import (
     Settings,
     batch_size,
@@ -27,6 +25,8 @@ from redstart.cli.options import (
 from redstart.cli.output import counted, duration, note, print_json, rounded
 from redstart.cli.phase_guidance import BEFORE_ROLLBACK
 from redstart.cli.progress import progress_display
+from redstart.cli.redis_om_execution import roll_back_file
+from redstart.cli.redis_om_files import migrations_dir, module
 from redstart.cli.session import Session, note_unused_exclusions, open_session, resume_hint, stop_on_signal
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION

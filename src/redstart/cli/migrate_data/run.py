@@ -7,14 +7,12 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.file_execution import draw_executed, exit_with_files, open_files
 from redstart.cli.index_report import forecast_line, note_superseded
 from redstart.cli.migrate_data.dry_run import dry_run as run_dry
 from redstart.cli.migrate_data.dry_run import run_command
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import not_run_report, run_report
 from redstart.cli.migrate_data.run_result import draw_result
-from redstart.cli.migration_files import migrations_dir, module
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
     Settings,
@@ -33,6 +31,8 @@ from redstart.cli.options import (
 from redstart.cli.output import counted, duration, line, note, print_json, rounded, warn, with_server
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
+from redstart.cli.redis_om_execution import draw_executed, exit_with_files, open_files
+from redstart.cli.redis_om_files import migrations_dir, module
 from redstart.cli.session import (
     Session,
     note_assumed_zone,
@@ -46,7 +46,7 @@ from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.files.execution import Executed
+from redstart.migrations.files.redis_om_execution import Executed
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import POSSIBLE_CAUSES, RESTORE_STATE, SEE_FORMAT, recorded_elsewhere

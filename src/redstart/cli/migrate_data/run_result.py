@@ -3,14 +3,10 @@
 from redstart.cli.failure_tables import draw_failures, draw_failures_hint
 from redstart.cli.index_report import draw_absent, draw_results, indexes_are
 from redstart.cli.migrate_data.reports import rate_of
-from redstart.cli.migrate_data.tables import (
-    CHECK_PREFIXES,
-    count_rows,
-    nothing_found_message,
-)
 from redstart.cli.output import SHOWN_SECONDS, Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
+from redstart.cli.value_tables import CHECK_PREFIXES, count_rows, nothing_found_message
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE

@@ -13,11 +13,6 @@ from redstart.cli.migrate_data.reports import (
     stats_report,
     unplanned_fields,
 )
-from redstart.cli.migrate_data.tables import (
-    draw_fields,
-    draw_models,
-    draw_nothing_found,
-)
 from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose, without_effect
 from redstart.cli.output import (
     ago,
@@ -33,6 +28,7 @@ from redstart.cli.output import (
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_assumed_zone, open_session
 from redstart.cli.tables import next_step, pairs
+from redstart.cli.value_tables import draw_fields, draw_models, draw_nothing_found
 from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import Monitor

@@ -9,15 +9,15 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import draw_absent, indexes_are
 from redstart.cli.migrate_data.reports import status_report
-from redstart.cli.migrate_data.tables import CHECK_PREFIXES, summary_of
-from redstart.cli.migration_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
 from redstart.cli.options import Settings, common, exclude_prefix, without_effect
 from redstart.cli.output import ago, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
+from redstart.cli.redis_om_files import draw_files, look, migrations_dir, module, waits
 from redstart.cli.refused_cutover import cutover_is_refused, draw_refused_cutover
 from redstart.cli.session import note_assumed_zone, open_session
 from redstart.cli.tables import next_step, table
+from redstart.cli.value_tables import CHECK_PREFIXES, summary_of
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus

@@ -8,14 +8,14 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import shown_problem, verify_report
-from redstart.cli.migrate_data.tables import draw_nothing_found, summary_of
-from redstart.cli.migration_files import draw_files, files_report, look, migrations_dir, module
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
 from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import Tone, counted, line, print_json, warn
 from redstart.cli.progress import progress_display
+from redstart.cli.redis_om_files import draw_files, files_report, look, migrations_dir, module
 from redstart.cli.session import Session, note_unused_exclusions, open_session
 from redstart.cli.tables import next_step, pairs, table
+from redstart.cli.value_tables import draw_nothing_found, summary_of
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.record import is_recorded_without_state, read_record
 from redstart.migrations.failure import Failure, FailureSummary, Fate

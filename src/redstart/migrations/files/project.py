@@ -5,11 +5,11 @@ from pathlib import Path
 
 from redstart.effects import Op
 from redstart.migrations.files.declarations import DATA, SCHEMA
-from redstart.migrations.files.history import FilesStatus, applied_ids, files_status
 from redstart.migrations.files.ledger import Ledger, read_ledger
 from redstart.migrations.files.loader import Found, load_directory
 from redstart.migrations.files.migration_file import LoadedFiles, load_files
 from redstart.migrations.files.project_history import ProjectHistory, project_history
+from redstart.migrations.files.redis_om_history import FilesStatus, applied_ids, files_status
 
 
 @dataclass(frozen=True, slots=True)

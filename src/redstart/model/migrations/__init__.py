@@ -3,8 +3,8 @@
 
 from redstart.errors import DataMigrationError, MigrationError, SchemaMigrationError
 from redstart.migrations.startup import MigrationAction
-from redstart.sync.file_migrations import BaseMigration, BaseSchemaMigration, DataMigrator, SchemaMigrator
 from redstart.sync.index_migrations import SchemaDetector
+from redstart.sync.redis_om_migrators import BaseMigration, BaseSchemaMigration, DataMigrator, SchemaMigrator
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

@@ -2,6 +2,6 @@
 """The names of `redis_om.model.migrations.data_migrator`."""
 
 from redstart.errors import DataMigrationError
-from redstart.sync.file_migrations import BaseMigration, DataMigrator
+from redstart.sync.redis_om_migrators import BaseMigration, DataMigrator
 
 __all__ = ["BaseMigration", "DataMigrationError", "DataMigrator"]

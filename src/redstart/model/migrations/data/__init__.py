@@ -2,7 +2,7 @@
 """The names of `redis_om.model.migrations.data`."""
 
 from redstart.errors import DataMigrationError
-from redstart.sync.file_migrations import BaseMigration, DataMigrator
+from redstart.sync.redis_om_migrators import BaseMigration, DataMigrator
 from redstart.unavailable_names import attribute_of
 
 __all__ = ["BaseMigration", "DataMigrationError", "DataMigrator"]

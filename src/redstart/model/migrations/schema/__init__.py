@@ -5,8 +5,8 @@ from redstart.errors import MigrationError, SchemaMigrationError
 from redstart.mapping.model_info import import_submodules
 from redstart.migrations.startup import MigrationAction
 from redstart.migrations.startup import PendingIndex as IndexMigration
-from redstart.sync.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.sync.index_migrations import Migrator, SchemaDetector
+from redstart.sync.redis_om_migrators import BaseSchemaMigration, SchemaMigrator
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

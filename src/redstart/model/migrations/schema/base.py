@@ -2,6 +2,6 @@
 """The names of `redis_om.model.migrations.schema.base`."""
 
 from redstart.errors import SchemaMigrationError
-from redstart.sync.file_migrations import BaseSchemaMigration
+from redstart.sync.redis_om_migrators import BaseSchemaMigration
 
 __all__ = ["BaseSchemaMigration", "SchemaMigrationError"]

@@ -5,8 +5,8 @@ from redstart.errors import SchemaMigrationError
 from redstart.migrations.indexes.state import hash_key as schema_hash_key
 from redstart.migrations.indexes.state import schema_key as schema_text_key
 from redstart.migrations.startup import MigrationAction
-from redstart.sync.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.sync.index_migrations import SchemaDetector
+from redstart.sync.redis_om_migrators import BaseSchemaMigration, SchemaMigrator
 
 __all__ = [
     "BaseSchemaMigration",

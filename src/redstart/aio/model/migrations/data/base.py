@@ -1,7 +1,7 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.migrations.data.base`."""
 
-from redstart.aio.file_migrations import BaseMigration
+from redstart.aio.redis_om_migrators import BaseMigration
 from redstart.errors import DataMigrationError
 from redstart.unavailable_names import attribute_of
 

@@ -1,8 +1,8 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.migrations.schema`."""
 
-from redstart.aio.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.aio.index_migrations import Migrator, SchemaDetector
+from redstart.aio.redis_om_migrators import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import MigrationError, SchemaMigrationError
 from redstart.mapping.model_info import import_submodules
 from redstart.migrations.startup import MigrationAction

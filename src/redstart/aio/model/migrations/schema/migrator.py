@@ -1,8 +1,8 @@
 # Generated: change tools/generate_paths.py, then `python -m tools.generate_paths`.
 """The names of `aredis_om.model.migrations.schema.migrator`."""
 
-from redstart.aio.file_migrations import BaseSchemaMigration, SchemaMigrator
 from redstart.aio.index_migrations import SchemaDetector
+from redstart.aio.redis_om_migrators import BaseSchemaMigration, SchemaMigrator
 from redstart.errors import SchemaMigrationError
 from redstart.migrations.indexes.state import hash_key as schema_hash_key
 from redstart.migrations.indexes.state import schema_key as schema_text_key

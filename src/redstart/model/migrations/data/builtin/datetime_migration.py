@@ -4,7 +4,7 @@
 from redstart.errors import DataMigrationError
 from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
 from redstart.sync.data_migrations import DatetimeFieldDetector, DatetimeFieldMigration
-from redstart.sync.file_migrations import BaseMigration
+from redstart.sync.redis_om_migrators import BaseMigration
 from redstart.unavailable_names import attribute_of
 
 __all__ = [

@@ -2,7 +2,7 @@
 """The names of `aredis_om.model.migrations.data.builtin.datetime_migration`."""
 
 from redstart.aio.data_migrations import DatetimeFieldDetector, DatetimeFieldMigration
-from redstart.aio.file_migrations import BaseMigration
+from redstart.aio.redis_om_migrators import BaseMigration
 from redstart.errors import DataMigrationError
 from redstart.migrations.data.edit_builder import FailureMode as ConversionFailureMode
 from redstart.unavailable_names import attribute_of

@@ -12,11 +12,11 @@ import redis
 from redstart.effects import Op
 from redstart.errors import LeaseLostError, MigrationFileError, RollbackInProgressError
 from redstart.migrations.data.run import RunOptions
-from redstart.migrations.file_migrations import FileMigrations
 from redstart.migrations.files.ledger import read_ledger
 from redstart.migrations.files.migration_file import load_files
 from redstart.migrations.files.project_history import project_history
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.project_migrations import FileMigrations
 from redstart.server.clients import open_like
 from tests.migrations.data.test_second_migration import crash
 from tests.support.crash_driver import CrashDriver, CrashKind

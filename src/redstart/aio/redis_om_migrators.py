@@ -1,4 +1,3 @@
-# Generated from redstart/aio/file_migrations.py: change that, then `python -m tools.generate_sync`.
 """Data and schema migration files, as redis-om has them: their base classes and their migrators."""
 
 import logging
@@ -8,23 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from redstart.aio.connections import server_of_client
+from redstart.aio.index_migrations import Migrator
+from redstart.aio.redis_om_migrator_base import FileMigration, FileMigrator, printer
+from redstart.aio.util import ASYNC_MODE
 from redstart.commands.keyspace import get
 from redstart.effects import call
 from redstart.errors import SchemaMigrationError
 from redstart.migrations.files.declarations import DATA, SCHEMA
-from redstart.migrations.files.execution import Watch, last_applied
 from redstart.migrations.files.new_file import new_id, write_file
+from redstart.migrations.files.redis_om_execution import Watch, last_applied
 from redstart.migrations.files.redis_om_templates import data_file, schema_file
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.state import schema_key
 from redstart.migrations.startup import MigrationAction
-from redstart.sync.connections import server_of_client
-from redstart.sync.file_migrator import FileMigration, FileMigrator, printer
-from redstart.sync.index_migrations import Migrator
-from redstart.sync.util import ASYNC_MODE
 
 if TYPE_CHECKING:
-    import redis
+    import redis.asyncio
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ class BaseMigration(FileMigration):
 
     _kind = DATA
 
-    def can_run(self) -> bool:
+    async def can_run(self) -> bool:
         """Return whether the migration can be applied now."""
         return True
 
@@ -46,7 +45,7 @@ class DataMigrator(FileMigrator):
     """The data migrations of a directory or module, and the record of applied ones.
 
     There is only one run at a time, also of `om`. What migrations change is not in an undo log. The methods of the
-    migrations have to be functions; `om` calls those of both kinds.
+    migrations have to be coroutines; `om` calls those of both kinds.
 
     Args:
         redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
@@ -60,35 +59,37 @@ class DataMigrator(FileMigrator):
 
     def __init__(
         self,
-        redis_client: "redis.Redis | None" = None,
+        redis_client: "redis.asyncio.Redis | None" = None,
         migrations_dir: str | None = None,
         migration_module: str | None = None,
     ) -> None:
         super().__init__(redis_client, migrations_dir)
         self.migration_module = migration_module
 
-    def get_applied_migrations(self) -> set[str]:
+    async def get_applied_migrations(self) -> set[str]:
         """Return the ids that Redstart or redis-om has recorded as applied.
 
         Effects: one read.
         """
-        return self._applied()
+        return await self._applied()
 
-    def mark_migration_applied(self, migration_id: str) -> None:
+    async def mark_migration_applied(self, migration_id: str) -> None:
         """Record an id as applied.
 
         Effects: one write. Safe to repeat.
         """
-        self._mark(migration_id, applied=True)
+        await self._mark(migration_id, applied=True)
 
-    def mark_migration_unapplied(self, migration_id: str) -> None:
+    async def mark_migration_unapplied(self, migration_id: str) -> None:
         """Remove an id from the record of applied migrations.
 
         Effects: one write. Safe to repeat.
         """
-        self._mark(migration_id, applied=False)
+        await self._mark(migration_id, applied=False)
 
-    def run_migrations(self, dry_run: bool = False, limit: int | None = None, verbose: bool = False) -> int:
+    async def run_migrations(
+        self, dry_run: bool = False, limit: int | None = None, verbose: bool = False
+    ) -> int:
         """Apply pending migrations, each after its dependencies, and record them.
 
         A migration stays pending if its `can_run` is false, or if it depends on one that is not applied.
@@ -108,12 +109,12 @@ class DataMigrator(FileMigrator):
             LeaseLostError: the lease was lost; the last migration was executed, and is not recorded.
             ConfigurationError: the directory cannot be listed, or the module cannot be imported.
         """
-        result = self._run("run_migrations", dry_run=dry_run, limit=limit, verbose=verbose)
+        result = await self._run("run_migrations", dry_run=dry_run, limit=limit, verbose=verbose)
         if result.error is not None:
             raise result.error
         return len(result.done)
 
-    def run_migrations_with_monitoring(
+    async def run_migrations_with_monitoring(
         self,
         dry_run: bool = False,
         limit: int | None = None,
@@ -134,7 +135,7 @@ class DataMigrator(FileMigrator):
         Raises:
             MigrationError, ServerError: as for `run_migrations`, but not for a migration that failed.
         """
-        total = len(self.get_pending_migrations())
+        total = len(await self.get_pending_migrations())
         total = min(total, limit) if limit else total
         times, say = _Times(), printer(verbose)
 
@@ -145,7 +146,7 @@ class DataMigrator(FileMigrator):
                 progress_callback(len(times.laps), total, migration_id)
 
         watch = Watch(started=lambda _: times.start(), done=report)
-        result = self._run(
+        result = await self._run(
             "run_migrations_with_monitoring", dry_run=dry_run, limit=limit, verbose=verbose, watch=watch
         )
         report_ = {
@@ -163,7 +164,9 @@ class DataMigrator(FileMigrator):
             ]
         return report_ | {"success_rate": len(result.done) / total * 100}
 
-    def rollback_migration(self, migration_id: str, dry_run: bool = False, verbose: bool = False) -> bool:
+    async def rollback_migration(
+        self, migration_id: str, dry_run: bool = False, verbose: bool = False
+    ) -> bool:
         """Call `down` of an applied migration, and remove it from the record.
 
         Args:
@@ -177,9 +180,9 @@ class DataMigrator(FileMigrator):
             DataMigrationError: there is no such migration, or it failed; then it remains recorded as applied.
             LeaseHeldError, LeaseLostError, ConfigurationError: see `run_migrations`.
         """
-        return self._roll_back("rollback_migration", migration_id, dry_run=dry_run, verbose=verbose)
+        return await self._roll_back("rollback_migration", migration_id, dry_run=dry_run, verbose=verbose)
 
-    def create_migration_file(self, name: str, migrations_dir: str | None = None) -> str:
+    async def create_migration_file(self, name: str, migrations_dir: str | None = None) -> str:
         """Write a new migration file, to be completed by hand, and return its path.
 
         Args:
@@ -212,31 +215,33 @@ class SchemaMigrator(FileMigrator):
 
     _kind = SCHEMA
 
-    def __init__(self, redis_client: "redis.Redis | None" = None, migrations_dir: str | None = None) -> None:
+    def __init__(
+        self, redis_client: "redis.asyncio.Redis | None" = None, migrations_dir: str | None = None
+    ) -> None:
         super().__init__(redis_client, migrations_dir)
 
-    def get_applied(self) -> set[str]:
+    async def get_applied(self) -> set[str]:
         """Return the ids that Redstart or redis-om has recorded as applied.
 
         Effects: one read.
         """
-        return self._applied()
+        return await self._applied()
 
-    def mark_applied(self, migration_id: str) -> None:
+    async def mark_applied(self, migration_id: str) -> None:
         """Record an id as applied.
 
         Effects: one write. Safe to repeat.
         """
-        self._mark(migration_id, applied=True)
+        await self._mark(migration_id, applied=True)
 
-    def mark_unapplied(self, migration_id: str) -> None:
+    async def mark_unapplied(self, migration_id: str) -> None:
         """Remove an id from the record of applied migrations.
 
         Effects: one write. Safe to repeat.
         """
-        self._mark(migration_id, applied=False)
+        await self._mark(migration_id, applied=False)
 
-    def run(self, dry_run: bool = False, limit: int | None = None, verbose: bool = False) -> int:
+    async def run(self, dry_run: bool = False, limit: int | None = None, verbose: bool = False) -> int:
         """Apply pending migrations, in the order of their ids, and record them.
 
         Args:
@@ -254,12 +259,12 @@ class SchemaMigrator(FileMigrator):
             LeaseLostError: the lease was lost; the last migration was executed, and is not recorded.
             ConfigurationError: the directory cannot be listed.
         """
-        result = self._run("run", dry_run=dry_run, limit=limit, verbose=verbose)
+        result = await self._run("run", dry_run=dry_run, limit=limit, verbose=verbose)
         if result.error is not None:
             raise result.error
         return len(result.done)
 
-    def rollback(self, migration_id: str, dry_run: bool = False, verbose: bool = False) -> bool:
+    async def rollback(self, migration_id: str, dry_run: bool = False, verbose: bool = False) -> bool:
         """Call `down` of an applied migration, and remove it from the record.
 
         Args:
@@ -274,7 +279,7 @@ class SchemaMigrator(FileMigrator):
             LeaseHeldError, LeaseLostError, ConfigurationError: see `run`.
         """
         try:
-            return self._roll_back("rollback", migration_id, dry_run=dry_run, verbose=verbose)
+            return await self._roll_back("rollback", migration_id, dry_run=dry_run, verbose=verbose)
         except SchemaMigrationError as exc:
             if exc.__cause__ is None:  # not executed
                 raise
@@ -282,7 +287,7 @@ class SchemaMigrator(FileMigrator):
             logger.warning("%s", exc.message)
             return False
 
-    def downgrade(self, steps: int = 1, dry_run: bool = False, verbose: bool = False) -> int:
+    async def downgrade(self, steps: int = 1, dry_run: bool = False, verbose: bool = False) -> int:
         """Roll back the applied migrations with the last ids, the last one first.
 
         It ends at a migration that has no `down`, or fails, which is logged. One without a file is skipped.
@@ -307,17 +312,17 @@ class SchemaMigrator(FileMigrator):
         )
         execution = self._execution(watch)
         if dry_run:
-            ids = last_applied(server_of_client(self.redis).run(execution.status()), steps)
+            ids = last_applied(await server_of_client(self.redis).run(execution.status()), steps)
             for name in ids:
                 say(f"Would roll back {name}")
             return len(ids)
-        result = self._perform(execution.downgrade(steps))
+        result = await self._perform(execution.downgrade(steps))
         if result.error is not None:
             say(result.error.message)
             logger.warning("%s", result.error.message)
         return len(result.done)
 
-    def create_migration_file(self, name: str) -> str | None:
+    async def create_migration_file(self, name: str) -> str | None:
         """Write the differences between the indexes and the imported models to a new file, and return its path.
 
         `om migrate create` writes a file that replaces indexes without an interruption of queries.
@@ -333,11 +338,11 @@ class SchemaMigrator(FileMigrator):
             UnsupportedServerError: the server has no search module.
         """
         detector = Migrator(conn=self.redis)
-        detector.detect_migrations()
+        await detector.detect_migrations()
         operations = []
         for one in detector.migrations:
             if one.action is MigrationAction.CREATE:
-                previous = server_of_client(one.conn).run(call(get(schema_key(one.index_name))))
+                previous = await server_of_client(one.conn).run(call(get(schema_key(one.index_name))))
                 operations.append(
                     {
                         "index_name": one.index_name,

@@ -1,3 +1,4 @@
+# Generated from redstart/aio/redis_om_migrators.py: change that, then `python -m tools.generate_sync`.
 """Data and schema migration files, as redis-om has them: their base classes and their migrators."""
 
 import logging
@@ -7,23 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redstart.aio.connections import server_of_client
-from redstart.aio.file_migrator import FileMigration, FileMigrator, printer
-from redstart.aio.index_migrations import Migrator
-from redstart.aio.util import ASYNC_MODE
 from redstart.commands.keyspace import get
 from redstart.effects import call
 from redstart.errors import SchemaMigrationError
 from redstart.migrations.files.declarations import DATA, SCHEMA
-from redstart.migrations.files.execution import Watch, last_applied
 from redstart.migrations.files.new_file import new_id, write_file
+from redstart.migrations.files.redis_om_execution import Watch, last_applied
 from redstart.migrations.files.redis_om_templates import data_file, schema_file
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.state import schema_key
 from redstart.migrations.startup import MigrationAction
+from redstart.sync.connections import server_of_client
+from redstart.sync.index_migrations import Migrator
+from redstart.sync.redis_om_migrator_base import FileMigration, FileMigrator, printer
+from redstart.sync.util import ASYNC_MODE
 
 if TYPE_CHECKING:
-    import redis.asyncio
+    import redis
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class BaseMigration(FileMigration):
 
     _kind = DATA
 
-    async def can_run(self) -> bool:
+    def can_run(self) -> bool:
         """Return whether the migration can be applied now."""
         return True
 
@@ -45,7 +46,7 @@ class DataMigrator(FileMigrator):
     """The data migrations of a directory or module, and the record of applied ones.
 
     There is only one run at a time, also of `om`. What migrations change is not in an undo log. The methods of the
-    migrations have to be coroutines; `om` calls those of both kinds.
+    migrations have to be functions; `om` calls those of both kinds.
 
     Args:
         redis_client: a client of the server with the record; by default one for REDIS_OM_URL.
@@ -59,37 +60,35 @@ class DataMigrator(FileMigrator):
 
     def __init__(
         self,
-        redis_client: "redis.asyncio.Redis | None" = None,
+        redis_client: "redis.Redis | None" = None,
         migrations_dir: str | None = None,
         migration_module: str | None = None,
     ) -> None:
         super().__init__(redis_client, migrations_dir)
         self.migration_module = migration_module
 
-    async def get_applied_migrations(self) -> set[str]:
+    def get_applied_migrations(self) -> set[str]:
         """Return the ids that Redstart or redis-om has recorded as applied.
 
         Effects: one read.
         """
-        return await self._applied()
+        return self._applied()
 
-    async def mark_migration_applied(self, migration_id: str) -> None:
+    def mark_migration_applied(self, migration_id: str) -> None:
         """Record an id as applied.
 
         Effects: one write. Safe to repeat.
         """
-        await self._mark(migration_id, applied=True)
+        self._mark(migration_id, applied=True)
 
-    async def mark_migration_unapplied(self, migration_id: str) -> None:
+    def mark_migration_unapplied(self, migration_id: str) -> None:
         """Remove an id from the record of applied migrations.
 
         Effects: one write. Safe to repeat.
         """
-        await self._mark(migration_id, applied=False)
+        self._mark(migration_id, applied=False)
 
-    async def run_migrations(
-        self, dry_run: bool = False, limit: int | None = None, verbose: bool = False
-    ) -> int:
+    def run_migrations(self, dry_run: bool = False, limit: int | None = None, verbose: bool = False) -> int:
         """Apply pending migrations, each after its dependencies, and record them.
 
         A migration stays pending if its `can_run` is false, or if it depends on one that is not applied.
@@ -109,12 +108,12 @@ class DataMigrator(FileMigrator):
             LeaseLostError: the lease was lost; the last migration was executed, and is not recorded.
             ConfigurationError: the directory cannot be listed, or the module cannot be imported.
         """
-        result = await self._run("run_migrations", dry_run=dry_run, limit=limit, verbose=verbose)
+        result = self._run("run_migrations", dry_run=dry_run, limit=limit, verbose=verbose)
         if result.error is not None:
             raise result.error
         return len(result.done)
 
-    async def run_migrations_with_monitoring(
+    def run_migrations_with_monitoring(
         self,
         dry_run: bool = False,
         limit: int | None = None,
@@ -135,7 +134,7 @@ class DataMigrator(FileMigrator):
         Raises:
             MigrationError, ServerError: as for `run_migrations`, but not for a migration that failed.
         """
-        total = len(await self.get_pending_migrations())
+        total = len(self.get_pending_migrations())
         total = min(total, limit) if limit else total
         times, say = _Times(), printer(verbose)
 
@@ -146,7 +145,7 @@ class DataMigrator(FileMigrator):
                 progress_callback(len(times.laps), total, migration_id)
 
         watch = Watch(started=lambda _: times.start(), done=report)
-        result = await self._run(
+        result = self._run(
             "run_migrations_with_monitoring", dry_run=dry_run, limit=limit, verbose=verbose, watch=watch
         )
         report_ = {
@@ -164,9 +163,7 @@ class DataMigrator(FileMigrator):
             ]
         return report_ | {"success_rate": len(result.done) / total * 100}
 
-    async def rollback_migration(
-        self, migration_id: str, dry_run: bool = False, verbose: bool = False
-    ) -> bool:
+    def rollback_migration(self, migration_id: str, dry_run: bool = False, verbose: bool = False) -> bool:
         """Call `down` of an applied migration, and remove it from the record.
 
         Args:
@@ -180,9 +177,9 @@ class DataMigrator(FileMigrator):
             DataMigrationError: there is no such migration, or it failed; then it remains recorded as applied.
             LeaseHeldError, LeaseLostError, ConfigurationError: see `run_migrations`.
         """
-        return await self._roll_back("rollback_migration", migration_id, dry_run=dry_run, verbose=verbose)
+        return self._roll_back("rollback_migration", migration_id, dry_run=dry_run, verbose=verbose)
 
-    async def create_migration_file(self, name: str, migrations_dir: str | None = None) -> str:
+    def create_migration_file(self, name: str, migrations_dir: str | None = None) -> str:
         """Write a new migration file, to be completed by hand, and return its path.
 
         Args:
@@ -215,33 +212,31 @@ class SchemaMigrator(FileMigrator):
 
     _kind = SCHEMA
 
-    def __init__(
-        self, redis_client: "redis.asyncio.Redis | None" = None, migrations_dir: str | None = None
-    ) -> None:
+    def __init__(self, redis_client: "redis.Redis | None" = None, migrations_dir: str | None = None) -> None:
         super().__init__(redis_client, migrations_dir)
 
-    async def get_applied(self) -> set[str]:
+    def get_applied(self) -> set[str]:
         """Return the ids that Redstart or redis-om has recorded as applied.
 
         Effects: one read.
         """
-        return await self._applied()
+        return self._applied()
 
-    async def mark_applied(self, migration_id: str) -> None:
+    def mark_applied(self, migration_id: str) -> None:
         """Record an id as applied.
 
         Effects: one write. Safe to repeat.
         """
-        await self._mark(migration_id, applied=True)
+        self._mark(migration_id, applied=True)
 
-    async def mark_unapplied(self, migration_id: str) -> None:
+    def mark_unapplied(self, migration_id: str) -> None:
         """Remove an id from the record of applied migrations.
 
         Effects: one write. Safe to repeat.
         """
-        await self._mark(migration_id, applied=False)
+        self._mark(migration_id, applied=False)
 
-    async def run(self, dry_run: bool = False, limit: int | None = None, verbose: bool = False) -> int:
+    def run(self, dry_run: bool = False, limit: int | None = None, verbose: bool = False) -> int:
         """Apply pending migrations, in the order of their ids, and record them.
 
         Args:
@@ -259,12 +254,12 @@ class SchemaMigrator(FileMigrator):
             LeaseLostError: the lease was lost; the last migration was executed, and is not recorded.
             ConfigurationError: the directory cannot be listed.
         """
-        result = await self._run("run", dry_run=dry_run, limit=limit, verbose=verbose)
+        result = self._run("run", dry_run=dry_run, limit=limit, verbose=verbose)
         if result.error is not None:
             raise result.error
         return len(result.done)
 
-    async def rollback(self, migration_id: str, dry_run: bool = False, verbose: bool = False) -> bool:
+    def rollback(self, migration_id: str, dry_run: bool = False, verbose: bool = False) -> bool:
         """Call `down` of an applied migration, and remove it from the record.
 
         Args:
@@ -279,7 +274,7 @@ class SchemaMigrator(FileMigrator):
             LeaseHeldError, LeaseLostError, ConfigurationError: see `run`.
         """
         try:
-            return await self._roll_back("rollback", migration_id, dry_run=dry_run, verbose=verbose)
+            return self._roll_back("rollback", migration_id, dry_run=dry_run, verbose=verbose)
         except SchemaMigrationError as exc:
             if exc.__cause__ is None:  # not executed
                 raise
@@ -287,7 +282,7 @@ class SchemaMigrator(FileMigrator):
             logger.warning("%s", exc.message)
             return False
 
-    async def downgrade(self, steps: int = 1, dry_run: bool = False, verbose: bool = False) -> int:
+    def downgrade(self, steps: int = 1, dry_run: bool = False, verbose: bool = False) -> int:
         """Roll back the applied migrations with the last ids, the last one first.
 
         It ends at a migration that has no `down`, or fails, which is logged. One without a file is skipped.
@@ -312,17 +307,17 @@ class SchemaMigrator(FileMigrator):
         )
         execution = self._execution(watch)
         if dry_run:
-            ids = last_applied(await server_of_client(self.redis).run(execution.status()), steps)
+            ids = last_applied(server_of_client(self.redis).run(execution.status()), steps)
             for name in ids:
                 say(f"Would roll back {name}")
             return len(ids)
-        result = await self._perform(execution.downgrade(steps))
+        result = self._perform(execution.downgrade(steps))
         if result.error is not None:
             say(result.error.message)
             logger.warning("%s", result.error.message)
         return len(result.done)
 
-    async def create_migration_file(self, name: str) -> str | None:
+    def create_migration_file(self, name: str) -> str | None:
         """Write the differences between the indexes and the imported models to a new file, and return its path.
 
         `om migrate create` writes a file that replaces indexes without an interruption of queries.
@@ -338,11 +333,11 @@ class SchemaMigrator(FileMigrator):
             UnsupportedServerError: the server has no search module.
         """
         detector = Migrator(conn=self.redis)
-        await detector.detect_migrations()
+        detector.detect_migrations()
         operations = []
         for one in detector.migrations:
             if one.action is MigrationAction.CREATE:
-                previous = await server_of_client(one.conn).run(call(get(schema_key(one.index_name))))
+                previous = server_of_client(one.conn).run(call(get(schema_key(one.index_name))))
                 operations.append(
                     {
                         "index_name": one.index_name,

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 import redstart.aio
-from redstart.aio.file_migrations import BaseMigration, BaseSchemaMigration
+from redstart.aio.redis_om_migrators import BaseMigration, BaseSchemaMigration
 from redstart.errors import (
     ConfigurationError,
     DataMigrationError,
@@ -129,7 +129,9 @@ async def test_a_client_and_a_directory_that_are_given(
 
 
 async def test_a_module_in_place_of_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = migration("of a module").replace("aredis_om.model.migrations.data", "redstart.aio.file_migrations")
+    text = migration("of a module").replace(
+        "aredis_om.model.migrations.data", "redstart.aio.redis_om_migrators"
+    )
     name = f"migrations_{uuid.uuid4().hex}"  # modules of other tests stay imported
     (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)

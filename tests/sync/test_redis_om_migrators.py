@@ -1,4 +1,4 @@
-# Generated from tests/aio/test_file_migrations.py: change that, then `python -m tools.generate_sync`.
+# Generated from tests/aio/test_redis_om_migrators.py: change that, then `python -m tools.generate_sync`.
 """`DataMigrator` and `SchemaMigrator`, and what their files are made from."""
 
 import uuid
@@ -16,7 +16,7 @@ from redstart.errors import (
     RedstartError,
     SchemaMigrationError,
 )
-from redstart.sync.file_migrations import BaseMigration, BaseSchemaMigration
+from redstart.sync.redis_om_migrators import BaseMigration, BaseSchemaMigration
 from tests.migrations.files.conftest import migration
 from tests.support.models import registry_of_its_own
 
@@ -129,7 +129,7 @@ def test_a_client_and_a_directory_that_are_given(
 
 def test_a_module_in_place_of_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = migration("of a module").replace(
-        "aredis_om.model.migrations.data", "redstart.sync.file_migrations"
+        "aredis_om.model.migrations.data", "redstart.sync.redis_om_migrators"
     )
     name = f"migrations_{uuid.uuid4().hex}"  # modules of other tests stay imported
     (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")

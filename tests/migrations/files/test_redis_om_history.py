@@ -8,7 +8,8 @@ import redis
 from redstart.errors import DataMigrationError, SchemaMigrationError, StateDamagedError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Kind
-from redstart.migrations.files.history import (
+from redstart.migrations.files.loader import load_directory
+from redstart.migrations.files.redis_om_history import (
     FilesStatus,
     applied_ids,
     files_status,
@@ -16,7 +17,6 @@ from redstart.migrations.files.history import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.files.loader import load_directory
 from redstart.server.clients import open_sync
 from tests.migrations.files.conftest import Write, migration
 

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.migration_files import count_files, find, require_known
 from redstart.cli.options import Settings, confirm
 from redstart.cli.output import Tone, counted, duration, line, note, print_json
+from redstart.cli.redis_om_files import count_files, find, require_known
 from redstart.cli.session import Session
 from redstart.display import printable
 from redstart.effects import Op
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import Declared, Kind
-from redstart.migrations.files.execution import (
+from redstart.migrations.files.loader import Found
+from redstart.migrations.files.redis_om_execution import (
     Executed,
     Execution,
     Steps,
@@ -28,7 +29,6 @@ from redstart.migrations.files.execution import (
     Watch,
     not_supported,
 )
-from redstart.migrations.files.loader import Found
 from redstart.migrations.lease import Lease, acquire
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.state_keys import FILES_LEASE

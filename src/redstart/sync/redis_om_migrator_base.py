@@ -1,4 +1,4 @@
-# Generated from redstart/aio/file_migrator.py: change that, then `python -m tools.generate_sync`.
+# Generated from redstart/aio/redis_om_migrator_base.py: change that, then `python -m tools.generate_sync`.
 """Common base classes of data and schema migration files: their declaration, execution and record."""
 
 import abc
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import Declared, Kind
-from redstart.migrations.files.execution import (
+from redstart.migrations.files.loader import Found, load_directory, load_module
+from redstart.migrations.files.redis_om_execution import (
     Executed,
     Execution,
     Step,
@@ -23,7 +24,7 @@ from redstart.migrations.files.execution import (
     Watch,
     require_kind_of_function,
 )
-from redstart.migrations.files.history import (
+from redstart.migrations.files.redis_om_history import (
     FilesStatus,
     applied_ids,
     files_status,
@@ -31,7 +32,6 @@ from redstart.migrations.files.history import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.files.loader import Found, load_directory, load_module
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.lease import acquire

@@ -16,8 +16,8 @@ from redstart.display import nearest, printable
 from redstart.errors import DataMigrationError, UnknownMigrationError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, Kind, Problem
-from redstart.migrations.files.history import FilesStatus, applied_ids, files_status
 from redstart.migrations.files.loader import Found, load_directory, load_module
+from redstart.migrations.files.redis_om_history import FilesStatus, applied_ids, files_status
 from redstart.next_steps import Command, Hint
 from redstart.settings import get_root_migrations_dir
 

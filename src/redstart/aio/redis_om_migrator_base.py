@@ -13,7 +13,8 @@ from redstart.aio.connections import get_redis_connection, server_of_client
 from redstart.aio.util import ASYNC_MODE
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import Declared, Kind
-from redstart.migrations.files.execution import (
+from redstart.migrations.files.loader import Found, load_directory, load_module
+from redstart.migrations.files.redis_om_execution import (
     Executed,
     Execution,
     Step,
@@ -24,7 +25,7 @@ from redstart.migrations.files.execution import (
     Watch,
     require_kind_of_function,
 )
-from redstart.migrations.files.history import (
+from redstart.migrations.files.redis_om_history import (
     FilesStatus,
     applied_ids,
     files_status,
@@ -32,7 +33,6 @@ from redstart.migrations.files.history import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.files.loader import Found, load_directory, load_module
 from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.lease import acquire

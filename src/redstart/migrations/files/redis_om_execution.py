@@ -15,8 +15,8 @@ from redstart.display import printable
 from redstart.effects import Op
 from redstart.errors import LeaseLostError, MigrationError, ServerError
 from redstart.migrations.files.declarations import Declared, Kind
-from redstart.migrations.files.history import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.files.loader import Found, describe_import_error, user_frame
+from redstart.migrations.files.redis_om_history import FilesStatus, applied_ids, files_status, refuse
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.next_steps import Hint
