@@ -24,7 +24,7 @@ from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import Context
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.statistics import statistics
-from redstart.migrations.holder import this_process
+from redstart.migrations.lease_state import this_process
 from redstart.server.clients import open_sync
 from redstart.values.types import Storage
 

@@ -24,12 +24,12 @@ from bench.documents import PREFIX, WORKLOADS, Workload, load
 from bench.gaps import Change, median, watched
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.context import Monitor
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import estimate_builds
 from redstart.migrations.indexes.state import hash_key, schema_key
+from redstart.migrations.lease_state import this_process
 from redstart.search.index_info import read_info
 from redstart.search.schema import FieldKind, Index, IndexField, create_arguments, schema_hash, schema_text
 from redstart.server.clients import open_sync

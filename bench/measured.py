@@ -13,8 +13,9 @@ from redstart.cli.session import tune_garbage_collector
 from redstart.effects import Op
 from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
-from redstart.migrations.data.run import RunOptions, RunResult, run
-from redstart.migrations.holder import this_process
+from redstart.migrations.data.results import RunOptions, RunResult
+from redstart.migrations.data.run import run
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_sync
 

@@ -19,9 +19,9 @@ from redstart.migrations.operations.conversion import ConvertField
 from redstart.migrations.operations.field_state import FieldState as Field
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
 from redstart.migrations.operations.functions import RunPython, Transform
-from redstart.migrations.operations.indexes import AlterIndex
 from redstart.migrations.operations.legacy_values import ConvertLocalMidnights, EncodeBytes, RemoveEmbeddedKey
 from redstart.migrations.operations.models import (
+    AlterIndex,
     ChangeKeyPrefix,
     ChangeStorage,
     CreateModel,

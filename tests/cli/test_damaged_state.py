@@ -18,9 +18,9 @@ from redstart.errors import StateDamagedError
 from redstart.mapping.base_model import model_registry
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, checkpoint_from
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om

@@ -7,9 +7,9 @@ import redis
 
 from redstart.demo.models import Visit
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from redstart.migrations.data.maintenance import REFERENCE_STATE
 from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key
+from redstart.migrations.maintenance import REFERENCE_STATE
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om

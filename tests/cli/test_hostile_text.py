@@ -9,9 +9,9 @@ import redis
 
 from redstart.display import escaped, one_line, printable, without_passwords
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from tests.cli.conftest import load_sample
 from tests.support.cli import run_om

@@ -12,10 +12,9 @@ from redstart.cli import progress
 from redstart.cli.progress import progress_display
 from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
-from redstart.migrations.lease_state import Activity
+from redstart.migrations.lease_state import Activity, this_process
 from tests.cli.test_tables import Terminal, plain
 from tests.migrations.indexes.conftest import is_converted, legacy, perform, planned
 from tests.support.cli import run_om

@@ -113,7 +113,7 @@ HOLDS = """
 import sys, time, uuid
 from redstart.migrations.context import Context
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
-from redstart.migrations.holder import this_process
+from redstart.migrations.lease_state import this_process
 from redstart.server.clients import open_sync
 
 context = Context(DatetimeConversion.of_zone("UTC"), this_process(), uuid.uuid4().hex, time.monotonic)

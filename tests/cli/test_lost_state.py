@@ -8,8 +8,8 @@ import redis
 
 from redstart.errors import MigrationError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from redstart.migrations.data.maintenance import drop_undo_log
 from redstart.migrations.data.rollback import begin_rollback
+from redstart.migrations.maintenance import drop_undo_log_of_data
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
 from redstart.server.clients import open_sync
 from tests.support.cli import Ended, refused, run_om
@@ -91,7 +91,7 @@ def test_the_undo_log_of_an_interrupted_command_is_not_dropped(
     before = every_byte(station)
     refused(run_om(*DROP), 1, "interrupted", command)
     with open_sync(url) as driver, pytest.raises(MigrationError) as found:
-        _ = driver.run(drop_undo_log(new_context()))
+        _ = driver.run(drop_undo_log_of_data(new_context()))
     assert command in str(found.value.hint)
     assert every_byte(station) == before
     assert run_om(*command.split()[1:], "--yes").code in (0, 3)

@@ -9,8 +9,8 @@ import redis
 from redstart.errors import LeaseLostError
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from redstart.migrations.holder import this_process
 from redstart.migrations.lease import acquire
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.server.clients import open_sync
 from tests.support.cli import run_om

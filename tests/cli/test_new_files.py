@@ -305,7 +305,7 @@ class TestCreate:
     def test_a_full_name_is_never_replaced(self, declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
         declare(NAME)
         path = create("x", "--empty")
-        monkeypatch.setattr("redstart.cli.migrate.new_files.new_id", lambda *_: path.stem)
+        monkeypatch.setattr("redstart.cli.migrate.create.new_id", lambda *_: path.stem)
         before = path.read_text()
         refused(om("migrate", "create", "x", "--empty"), 2, f"{path} exists already")
         assert path.read_text() == before

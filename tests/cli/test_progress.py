@@ -13,7 +13,7 @@ from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import status
-from redstart.migrations.holder import Holder, this_process
+from redstart.migrations.lease_state import Holder, this_process
 from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_sync
 from tests.support.cli import run_om

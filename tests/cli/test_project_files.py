@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.migrations.holder import this_user
+from redstart.migrations.lease_state import this_user
 from redstart.migrations.state_keys import LEDGER
 from tests.migrations.files.conftest import migration
 from tests.support.cli import Ended, om_on_terminal, refused, run_om

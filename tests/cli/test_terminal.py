@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from redstart.migrations.holder import this_process
 from redstart.migrations.lease import acquire
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import StateKeys
 from redstart.server.clients import open_sync
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes

@@ -17,7 +17,7 @@ import redis
 
 from redstart.cli.migrate import undo_files
 from redstart.migrations.files.ledger import read_ledger
-from redstart.migrations.holder import this_process
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import FILES_LEASE, STARTED_FILES
 from redstart.server.clients import open_sync
 from tests.cli.test_guide_order import stopping_at_once

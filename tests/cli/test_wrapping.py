@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from redstart.cli.wrapping import cells, fitted
+from redstart.cli.output import cells, fitted
 from redstart.display import escaped
 
 WORDS = st.text("abXY.-:é語", min_size=1, max_size=50)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo import sample_names
+from redstart.demo import sample as sample_names
 from redstart.demo.dirty_values import DIRTY_CLASSES
 from redstart.demo.load import FOREIGN_KEYS, load_batches
 from redstart.demo.sample import (

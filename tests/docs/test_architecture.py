@@ -19,7 +19,8 @@ from redstart import Field, HashModel, JsonModel
 from redstart.demo.models import Visit
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.results import RunOptions
+from redstart.migrations.data.run import run
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 from redstart.server.clients import open_like
 from tests.docs.examples import ROOT

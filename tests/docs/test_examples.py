@@ -11,7 +11,7 @@ import redis
 
 from redstart.demo.checker import load_sample
 from redstart.demo.sample import generate
-from redstart.migrations.data.json_path import path_text
+from redstart.mapping.value_paths import path_text
 from redstart.server.clients import open_sync
 from tests.docs.examples import (
     DOCUMENTS,

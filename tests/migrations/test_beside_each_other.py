@@ -9,10 +9,10 @@ from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.mapping.model_info import declare
 from redstart.migrations.coordinator import migrate_back, migrate_forward, rollback_indexes
-from redstart.migrations.data.maintenance import drop_undo_log
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.state import LEASE, RECORDS
+from redstart.migrations.maintenance import drop_undo_log_of_data
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.startup import bring_up_to_date
 from tests.migrations.indexes.conftest import MODELS, legacy, migration, perform, planned, total
@@ -136,7 +136,7 @@ def test_after_forget_a_rollback_leaves_rolled_back_indexes_as_they_are(
     expected = found(legacy)
     convert(url)
     perform(url, rollback_indexes(new_context(), migration()))
-    perform(url, drop_undo_log(new_context()))
+    perform(url, drop_undo_log_of_data(new_context()))
     with pytest.raises(MigrationError, match="its undo log was dropped"):
         perform(url, migrate_back(new_context(), migration(), RollbackOptions()))
     assert legacy.hlen(RECORDS) == len(MODELS), "the data is converted, so the indexes are not done with"

@@ -14,7 +14,7 @@ from redstart.demo.models import Sighting, Visit
 from redstart.effects import Op
 from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.coordinator import migrate_back, migrate_forward
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.options import RollbackOptions
 from tests.migrations.indexes.conftest import legacy, migration, perform, planned, readers

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from redstart import Field, HashModel, JsonModel, Migrator
 from redstart.mapping.model_info import declare
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.files.autodetector import detect
+from redstart.migrations.files.graph import require_valid, state_after
 from redstart.migrations.files.migration_file import load_files
 from redstart.migrations.files.questions import NO, RENAME, Question, QuestionKind
-from redstart.migrations.files.replay import require_valid, state_after
 from redstart.migrations.files.writer import migration_source
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.operations.state import state_of_models

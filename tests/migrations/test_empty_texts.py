@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.operations.state import ProjectState

@@ -12,12 +12,12 @@ from typing_extensions import TypedDict
 from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.files.migration_file import Migration, MigrationFile
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.operations.state import ProjectState
 from redstart.operations import (
     AddField,

@@ -15,12 +15,12 @@ from typing_extensions import TypedDict
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
 from redstart.migrations.context import Context
-from redstart.migrations.data.maintenance import clear_progress
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.scanner import Scanner
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.maintenance import clear_progress
 from redstart.migrations.operations.state import ProjectState
 from redstart.operations import Field, Model, Storage, Transform
 from tests.migrations import test_file_migration

@@ -12,11 +12,11 @@ import redis
 from redstart.effects import Op
 from redstart.errors import MigrationError, MigrationStateError, UnsupportedOperationError
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.maintenance import drop_undo_log
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.maintenance import drop_undo_log_of_data
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.steps import key_passes, removed_models
@@ -505,7 +505,7 @@ def test_the_copies_of_removed_documents_are_dropped_with_the_undo_log(client: r
     one = removed()
     do(client, contract(one))
     assert client.xlen(one.context(base()).keys.removed) == 64
-    assert do(client, drop_undo_log(one.context(base())))
+    assert do(client, drop_undo_log_of_data(one.context(base())))
     assert not client.exists(one.context(base()).keys.removed)
 
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from redstart.errors import RollbackInProgressError
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.project_migrations import FileMigrations
 from redstart.server.clients import open_like

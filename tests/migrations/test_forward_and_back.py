@@ -11,7 +11,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.migrations.coordinator import migrate_back, migrate_forward
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.run_results import MigrationResult, RollbackResult

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redstart.migrations import holder as holder_module
-from redstart.migrations.holder import Holder, is_gone, this_process
+from redstart.migrations import lease_state as holder_module
+from redstart.migrations.lease_state import Holder, is_gone, this_process
 from tests.support.processes import wait_until
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc tells what a process is")
@@ -22,7 +22,7 @@ NAMES = st.text(st.characters(codec="utf-8"))
 HOLDERS = st.builds(Holder, NAMES, NAMES, NAMES, st.integers(0, 2**31), NAMES, NAMES)
 
 TELL_WHO_I_AM = """
-from redstart.migrations.holder import this_process
+from redstart.migrations.lease_state import this_process
 print(this_process().to_json(), flush=True)
 input()
 """
@@ -99,7 +99,7 @@ def test_a_process_that_may_not_be_seen_is_not_gone(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a process")
 def test_a_process_hidden_by_the_system_is_not_gone() -> None:
     ask = (
-        "import sys; from redstart.migrations.holder import Holder, is_gone; "
+        "import sys; from redstart.migrations.lease_state import Holder, is_gone; "
         "print(is_gone(Holder.from_json(sys.argv[1])))"
     )
     with another_process() as (process, holder):

@@ -13,9 +13,9 @@ from redstart.commands.scripts import Script, load
 from redstart.effects import Call, Op, Pause, Request
 from redstart.errors import CommandError, LeaseHeldError, LeaseLostError, StateDamagedError
 from redstart.migrations import lease as lease_module
-from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.lease import Lease, acquire, break_lease
-from redstart.migrations.lease_state import LeaseKeys, current
+from redstart.migrations.lease_state import Holder, current, this_process
+from redstart.migrations.state_keys import LeaseKeys
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver
 

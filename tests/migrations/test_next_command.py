@@ -6,8 +6,7 @@ from redstart.demo.models import Visit
 from redstart.mapping.model_info import declare
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus
-from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
-from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.phase import CONVERT, MIGRATE_INDEXES, MigrationPhase, next_command, roll_back
 from redstart.next_steps import Command
 
 ID = "002_other"

@@ -9,8 +9,7 @@ from redstart.aio.data_migrations import statistics
 from redstart.errors import DataMigrationError
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import failure_at
-from redstart.migrations.data.rollback import DataRollbackResult
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.results import DataRollbackResult, RunResult
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.swap import CutoverResult

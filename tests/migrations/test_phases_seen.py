@@ -12,12 +12,12 @@ from redstart.effects import Op
 from redstart.errors import LeaseHeldError
 from redstart.migrations import lease as lease_module
 from redstart.migrations.context import Monitor
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.results import RunOptions
+from redstart.migrations.data.run import run
 from redstart.migrations.data.status import DataStatus, status
-from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import acquire
-from redstart.migrations.lease_state import Activity
+from redstart.migrations.lease_state import Activity, is_gone, this_process
 from redstart.migrations.maintenance import force_unlock
 from redstart.migrations.phase import with_index_lease
 from redstart.migrations.run_progress import RunProgress

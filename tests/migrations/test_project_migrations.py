@@ -11,7 +11,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.errors import LeaseLostError, MigrationFileError, RollbackInProgressError
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.files.ledger import read_ledger
 from redstart.migrations.files.migration_file import load_files
 from redstart.migrations.files.project_history import project_history

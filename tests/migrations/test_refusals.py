@@ -11,8 +11,9 @@ import redis
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import CommandError, MigrationError, RedstartError
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.run import run
 from redstart.server import protocol
 from redstart.server.clients import open_sync
 from tests.support.crash_driver import CrashDriver

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError, create_model, field_validator
 
 from redstart.errors import DocumentDecodeError
-from redstart.migrations.rejections import rejections
+from redstart.migrations.model_check import rejections
 
 
 def rejected(kind: Any, value: Any, *, is_json: bool = False) -> tuple[bytes, str]:

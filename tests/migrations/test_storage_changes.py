@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from redstart.errors import MigrationError, UndoLogCorruptError
-from redstart.migrations.data.maintenance import drop_undo_log
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
+from redstart.migrations.maintenance import drop_undo_log_of_data
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.steps import key_passes, storage_changes
@@ -355,7 +355,7 @@ def test_lost_originals_refuse_a_rollback(client: redis.Redis, storage: Storage)
     with pytest.raises(UndoLogCorruptError, match="has 3 of 6 originals"):
         do(client, back(one))
     assert difference(after, documents(client)) == []
-    assert do(client, drop_undo_log(one.context(base())))
+    assert do(client, drop_undo_log_of_data(one.context(base())))
     assert not client.exists(originals)
     undone = do(client, back(one))
     assert (undone.originals, undone.storage[0].replaced) == (0, 6)

@@ -15,7 +15,7 @@ from redstart.effects import Op
 from redstart.errors import RedstartError
 from redstart.mapping.model_info import declare
 from redstart.migrations.coordinator import migrate_back, migrate_forward, rollback_indexes
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.startup import bring_up_to_date

@@ -12,7 +12,7 @@ import redis
 from redstart.aio.data_migrations import statistics
 from redstart.aio.model.migrations.data.builtin import DatetimeFieldMigration as AsyncMigration
 from redstart.migrations.data.failures import failure_at
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.results import RunResult
 from redstart.model.migrations.data.builtin import (
     ConversionFailureMode,
     DatetimeFieldDetector,

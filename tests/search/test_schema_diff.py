@@ -2,8 +2,15 @@
 
 from dataclasses import replace
 
-from redstart.search.schema import FieldKind, Index, IndexField
-from redstart.search.schema_diff import FieldAdded, FieldChanged, FieldRemoved, difference
+from redstart.search.schema import (
+    FieldAdded,
+    FieldChanged,
+    FieldKind,
+    FieldRemoved,
+    Index,
+    IndexField,
+    difference,
+)
 from redstart.values.types import Storage
 
 NAME = IndexField("name", "name", FieldKind.TAG, separator="|")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pydantic.fields import FieldInfo
 
 from redstart.mapping.fields import FieldOptions, field_options
-from redstart.mapping.index_schema import Indexable, IndexType, IndexWalk, index_of_parts, storage_of
+from redstart.mapping.index_schema import IndexWalk, index_of_parts, storage_of
+from redstart.mapping.index_types import Indexable, IndexType
 from redstart.mapping.models import RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.search.schema import Index, schema_text

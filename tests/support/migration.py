@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo import sample_names
+from redstart.demo import sample as sample_names
 from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, SampleDocument, generate
@@ -26,8 +26,8 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, Dat
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan, make_plan
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.run import RunOptions
-from redstart.migrations.holder import this_process
+from redstart.migrations.data.results import RunOptions
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import StateKeys
 from redstart.server import protocol
 from redstart.server.sync_driver import SyncDriver

@@ -5,7 +5,7 @@ import sys
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.holder import is_gone
+from redstart.migrations.lease_state import is_gone
 from redstart.server.clients import open_sync
 from tests.support.migration import new_context, options, station_plan
 

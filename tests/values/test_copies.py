@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from redstart.values.copies import copied
+from redstart.search.expressions import copied
 
 
 class Part(BaseModel):

@@ -4,10 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from redstart.errors import ConfigurationError
-from redstart.mapping.base_model import model_name
+from redstart.mapping.base_model import client_named, model_name
 from redstart.mapping.meta import named_database
 from redstart.mapping.models import RedisModel
-from redstart.mapping.overrides import client_named
 from redstart.settings import server_url
 
 if TYPE_CHECKING:

@@ -17,9 +17,8 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.date_migration import DateMigration as Operations
 from redstart.migrations.failure import Failure
-from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
-from redstart.migrations.lease_state import LeaseState
+from redstart.migrations.lease_state import LeaseState, this_process
 from redstart.migrations.options import MigrationOptions, RollbackOptions, failure_mode_of
 from redstart.migrations.outcomes import (
     RecordedFailures,

@@ -27,7 +27,7 @@ from redstart.documents.projection import PartialModel
 from redstart.documents.query import Query, query_of, raw_reply
 from redstart.effects import Op
 from redstart.errors import QuerySyntaxError, SearchDatabaseError
-from redstart.mapping.overrides import overrides
+from redstart.mapping.base_model import overrides
 from redstart.search.expressions import Both, Expression, KNNExpression
 from redstart.settings import naive_timezone
 

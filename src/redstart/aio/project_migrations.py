@@ -19,17 +19,15 @@ from redstart.effects import Op
 from redstart.errors import ConfigurationError
 from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.date_migration import DateMigration
 from redstart.migrations.failure import FailureMode
-from redstart.migrations.file_results import FileRollbackResult
-from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
-from redstart.migrations.files.project_history import ProjectHistory
-from redstart.migrations.holder import this_process, this_user
+from redstart.migrations.file_results import ContractResult, FileRollbackResult, FilesResult
+from redstart.migrations.files.project_history import ProjectFiles, ProjectHistory, SourceFiles, read_project
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.lease_state import this_process, this_user
 from redstart.migrations.options import failure_mode_of
-from redstart.migrations.project_migrations import ContractResult, FilesResult
 from redstart.migrations.project_migrations import FileMigrations as Operations
 from redstart.migrations.server_checks import on_suitable_server
 from redstart.settings import exclude_prefixes as excluded_in_settings

@@ -15,7 +15,7 @@ from redstart.documents.save import add_documents, queue_document, save_document
 from redstart.documents.update import assign, update_document
 from redstart.documents.write_requests import Saving
 from redstart.mapping import models
-from redstart.mapping.overrides import overrides
+from redstart.mapping.base_model import overrides
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.settings import naive_timezone
 
@@ -342,7 +342,7 @@ class RedisModel(models.RedisModel, abc.ABC):
         Raises:
             DocumentDecodeError: a stored value does not fit its field, and `on_error` is "raise".
         """
-        from redstart.documents.fetch import documents_in_reply  # noqa: PLC0415 - as in find()
+        from redstart.documents.search_results import documents_in_reply  # noqa: PLC0415 - as in find()
 
         return documents_in_reply(cls, res, naive_timezone(), knn, on_unreadable(on_error))
 

@@ -15,9 +15,9 @@ from redstart.commands.keyspace import get
 from redstart.effects import call
 from redstart.errors import SchemaMigrationError
 from redstart.migrations.files.declarations import DATA, SCHEMA
-from redstart.migrations.files.new_file import new_id, write_file
 from redstart.migrations.files.redis_om_execution import Watch, last_applied
 from redstart.migrations.files.redis_om_templates import data_file, schema_file
+from redstart.migrations.files.writer import new_id, write_file
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.state import schema_key
 from redstart.migrations.startup import MigrationAction

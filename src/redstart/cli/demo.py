@@ -6,7 +6,7 @@ import click
 
 from redstart.cli import output, tables
 from redstart.cli.exit_codes import Exit
-from redstart.cli.wrapping import wrapped
+from redstart.cli.output import wrapped
 from redstart.demo.tour import Walk
 from redstart.devserver.process import EmbeddedServer
 from redstart.server.clients import open_sync

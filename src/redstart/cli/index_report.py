@@ -12,13 +12,13 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.failure import Failure
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
+from redstart.migrations.lease_state import this_process
 from redstart.next_steps import Command, Hint
 
 RESULTS = {

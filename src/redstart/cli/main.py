@@ -10,8 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from redstart.cli.exit_codes import Exit, report, report_error, report_usage
-from redstart.cli.output import command_name, named_as_typed, prepare_streams, rendered
-from redstart.cli.wrapping import broken, unbroken
+from redstart.cli.output import broken, command_name, named_as_typed, prepare_streams, rendered, unbroken
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError
 from redstart.next_steps import Hint

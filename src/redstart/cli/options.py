@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from redstart.cli.main import Given
-from redstart.cli.output import command_of, note, warn
-from redstart.cli.skipped_migrations import migrations_skipped
-from redstart.cli.wrapping import fitted
+from redstart.cli.model_loading import migrations_skipped
+from redstart.cli.output import command_of, fitted, note, warn
 from redstart.display import escaped
 from redstart.errors import ConfigurationError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION

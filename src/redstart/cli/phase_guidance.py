@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from redstart.cli.output import line
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.next_command import MIGRATE_INDEXES, roll_back
-from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.phase import MIGRATE_INDEXES, MigrationPhase, roll_back
 from redstart.next_steps import Command, Hint
 
 STOP_BEFORE = (

@@ -17,15 +17,15 @@ from redstart.commands.server_errors import is_refusal
 from redstart.display import without_password
 from redstart.effects import Op
 from redstart.errors import AuthenticationError, CommandError, ConfigurationError, ServerConnectionError
+from redstart.mapping.base_model import client_named
 from redstart.mapping.model_info import ModelDeclaration, overlapping
-from redstart.mapping.overrides import client_named
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data_migration import DataMigration
 from redstart.migrations.date_migration import DateMigration
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.integrity import require_intact
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.server_checks import on_suitable_server
 from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint

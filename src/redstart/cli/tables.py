@@ -8,8 +8,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from redstart.cli.output import discard, line, styled_line
-from redstart.cli.wrapping import wrapped
+from redstart.cli.output import discard, line, styled_line, wrapped
 from redstart.display import escaped
 from redstart.next_steps import Command, Hint
 

@@ -1,15 +1,10 @@
-"""The sample: documents of the station's models as redis-om 0.3.5 stored them, with the expected results.
-
-The same count, seed and share always give the same documents, to the byte. The expected results interpret naive
-datetimes as UTC.
-"""
+"""The documents of the sample as redis-om 0.3.5 stored them, with the expected results; their names and texts."""
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from redstart.demo import sample_names
 from redstart.demo.dirty_values import BIRTHS, PERMITS, RECENT, RECORDS, Era, LegacyValues
 from redstart.demo.slots import Expected, Location, Raw, SampleValue, Slot
 from redstart.values.types import Storage, TemporalKind
@@ -92,8 +87,8 @@ class _Writer:
 
     def ringer(self, _number: int) -> SampleDocument:
         answers = _Answers()
-        pk = sample_names.ulid(self._random)
-        content = {b"pk": pk.encode(), b"name": self._random.choice(sample_names.PEOPLE).encode()}
+        pk = ulid(self._random)
+        content = {b"pk": pk.encode(), b"name": self._random.choice(PEOPLE).encode()}
         self._hash_values(
             content,
             answers,
@@ -102,15 +97,15 @@ class _Writer:
             last_seen_at=(HASH_DATETIME_OR_NONE, RECENT),
         )
         content[b"birds_ringed"] = str(self._random.randrange(40_000)).encode()
-        content[b"remark"] = self._random.choice(sample_names.TEXTS_LIKE_DATES).encode()
+        content[b"remark"] = self._random.choice(TEXTS_LIKE_DATES).encode()
         return self._hash(RINGER_PREFIX + pk, content, answers)
 
     def visit(self, number: int) -> SampleDocument:
         answers = _Answers()
         code = f"V-{number:07}"
         # With a primary key of its own, redis-om 0.3.5 stored a random `pk` as well.
-        content = {b"pk": sample_names.ulid(self._random).encode(), b"visit_code": code.encode()}
-        content[b"site"] = self._random.choice(sample_names.SITES).encode()
+        content = {b"pk": ulid(self._random).encode(), b"visit_code": code.encode()}
+        content[b"site"] = self._random.choice(SITES).encode()
         self._hash_values(
             content,
             answers,
@@ -119,7 +114,7 @@ class _Writer:
             permit_until=(HASH_DATE, PERMITS),
         )
         content[b"nets"] = str(self._random.randrange(1, 30)).encode()
-        content[b"weather"] = self._random.choice(sample_names.WEATHERS).encode()
+        content[b"weather"] = self._random.choice(WEATHERS).encode()
         expires_at = self._expiry() if self._random.random() < 0.15 else None
         field_expiries = {}
         if self._random.random() < 0.04:
@@ -129,10 +124,10 @@ class _Writer:
 
     def sighting(self, _number: int) -> SampleDocument:
         answers, random = _Answers(), self._random
-        pk = sample_names.ulid(random)
+        pk = ulid(random)
         document: dict[str, object] = {
             "pk": pk,
-            "species": random.choice(sample_names.SPECIES),
+            "species": random.choice(SPECIES),
             "wing_millimetres": random.randrange(400, 2_600) / 10,
             "ringed_at": self._json(answers, ("ringed_at",), JSON_DATETIME, RECORDS),
             "hatched_on": self._json(answers, ("hatched_on",), JSON_DATE_OR_NONE, RECENT),
@@ -161,16 +156,16 @@ class _Writer:
 
     def _capture(self, answers: _Answers) -> dict[str, object]:
         return {
-            "pk": sample_names.ulid(self._random),
+            "pk": ulid(self._random),
             "net": f"N{self._random.randrange(1, 30)}",
             "released_at": self._json(answers, ("capture", "released_at"), JSON_DATETIME_OR_NONE, RECORDS),
-            "ringed_at": self._random.choice(sample_names.TEXTS_LIKE_DATES),
+            "ringed_at": self._random.choice(TEXTS_LIKE_DATES),
         }
 
     def _measurement(self, answers: _Answers, index: int) -> dict[str, object]:
         at: Location = ("measurements", index)
         return {
-            "pk": sample_names.ulid(self._random),
+            "pk": ulid(self._random),
             "method": self._random.choice(("spring scale", "balance", "estimate")),
             "grams": self._random.randrange(50, 4_000) / 10,
             "taken_at": self._json(answers, (*at, "taken_at"), JSON_DATETIME, RECORDS),
@@ -183,9 +178,9 @@ class _Writer:
 
     def _places(self) -> list[str]:
         """Return up to two keys of a map, and an unusual one in one map of eight."""
-        places = self._random.sample(sample_names.PLACES, self._few() // 2)
+        places = self._random.sample(PLACES, self._few() // 2)
         if self._random.random() < 0.12:
-            places.append(self._random.choice(sample_names.ODD_PLACES))
+            places.append(self._random.choice(ODD_PLACES))
         return places
 
     def _expiry(self) -> int:
@@ -223,3 +218,57 @@ class _Writer:
             expected=answers.expected,
             dirty=answers.dirty,
         )
+
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""The digits of a ULID: no I, L, O, U."""
+
+PEOPLE = (
+    "Ada Holm",
+    "Bjørn Lie",
+    "Chiara Rossi",
+    "Deepa Nair",
+    "Émile Roux",
+    "Faye O'Brien",
+    "Гаяне Петросян",
+)
+SITES = ("Reedbed North", "Old Lighthouse", "Heron Island", "Quarry", "Salt Marsh", "Willow Ditch")
+WEATHERS = ("clear", "drizzle", "fog until 9", "NW 4-5", "", "overcast, 8/8")
+SPECIES = ("common redstart", "black redstart", "whinchat", "bluethroat", "reed warbler", "wryneck")
+
+TEXTS_LIKE_DATES = (
+    "2020-01-02T03:04:05",
+    "2019-05-05",
+    "1700000000",
+    "1672531200.0",
+    "yesterday",
+    "ring 2021-03-04 lost",
+    "2023-01-01T00:00:00Z",
+    "",
+)
+"""Values of `str` fields: to be kept as they are."""
+
+PLACES = ("Harbour", "Mill pond", "Dunes", "Vicarage garden", "Pier 3", "Railway cutting")
+ODD_PLACES = (
+    "Farmer's barn",
+    'the "Rookery"',
+    """Old Tom's "Folly\"""",
+    "hide\\east",
+    "\\",
+    "N.W. corner",
+    "$.ringed_at",
+    "two  spaces ",
+    "Großer Grünsee",
+    "渡り鳥",
+    "🐦",
+    "[0]",
+    "*",
+    "",
+)
+"""Keys of a map that are hard to write as a path: quotes of one kind and of both, backslashes, dots, none."""
+
+
+def ulid(random: Random) -> str:
+    """Return 26 characters in the format of a ULID."""
+    digits = random.getrandbits(125)
+    return "0" + "".join([CROCKFORD[digits >> shift & 31] for shift in range(0, 125, 5)])

@@ -10,7 +10,7 @@ from redstart.display import shortened
 from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
 from redstart.search.expressions import FieldExpression
-from redstart.values.indexed_numbers import MAX_INT64
+from redstart.values.stored_text import MAX_INT64
 from redstart.values.types import has_text
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from redstart.errors import CommandError, DocumentDecodeError, QueryNotSupported
 from redstart.mapping.base_model import model_name
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
-from redstart.values.copies import copied
+from redstart.search.expressions import copied
 from redstart.values.timezones import NaiveTimezone
 
 

@@ -12,11 +12,9 @@ from pydantic_core import SchemaSerializer
 
 from redstart.documents.errors import encode_error
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import aliases_of, complete_fields
-from redstart.mapping.base_model import model_name
+from redstart.mapping.base_model import model_name, validates_itself
 from redstart.mapping.core_schema import schema_of, schema_with_all
 from redstart.mapping.models import ATOMIC_TYPES, RedisModel
-from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import (
     PYDANTIC_VERSION,
@@ -25,6 +23,7 @@ from redstart.mapping.pydantic_internals import (
     new_serializer,
     serializer_of,
 )
+from redstart.mapping.type_tree import aliases_of, complete_fields
 
 _LEFT_OUT: Final = (
     "the model_serializer omits it, so the document could not be read back. Include it, or declare the field with "

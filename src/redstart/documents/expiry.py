@@ -14,7 +14,7 @@ from redstart.documents.write_requests import Pipeline, queue
 from redstart.effects import Call, Op, call
 from redstart.errors import CommandError, FieldExpiryNotSupportedError, WrongKeyTypeError
 from redstart.mapping.models import RedisModel
-from redstart.values.indexed_numbers import MAX_INT64
+from redstart.values.stored_text import MAX_INT64
 
 T = TypeVar("T")
 

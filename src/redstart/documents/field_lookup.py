@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from redstart.display import did_you_mean
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError
-from redstart.mapping.annotations import alternatives, complete_fields, first_field, is_named_tuple
 from redstart.mapping.base_model import model_name
 from redstart.mapping.models import RedisModel
+from redstart.mapping.type_tree import alternatives, complete_fields, first_field, is_named_tuple
 
 
 def encoded_names(names: Iterable[str], encoding: str) -> dict[str, bytes]:

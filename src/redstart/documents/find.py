@@ -14,18 +14,11 @@ from redstart.commands.search import SearchReply
 from redstart.commands.server_errors import max_results
 from redstart.display import MAX_LINE_CHARACTERS_SHOWN, cut
 from redstart.documents.arguments import integer_of
-from redstart.documents.fetch import (
-    PAGE_DOCUMENTS,
-    Distances,
-    PageSizes,
-    documents_at,
-    documents_found,
-    pages,
-    shrink,
-)
+from redstart.documents.fetch import PAGE_DOCUMENTS, Distances, PageSizes, documents_at, pages, shrink
 from redstart.documents.projection import projected_at
 from redstart.documents.query import Query, bounds_of_page, keys_in_order, perform_search
 from redstart.documents.ranges import keys_in_ranges
+from redstart.documents.search_results import documents_found
 from redstart.effects import Op, learnt
 from redstart.errors import (
     CommandError,

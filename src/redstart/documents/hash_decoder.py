@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from redstart.documents.errors import decode_error
 from redstart.documents.field_lookup import encoded_names
+from redstart.documents.hash_encoder import holds_bytes, unpacked_vector, vectors_of
 from redstart.documents.renamed_fields import names_in_hash, take_former
 from redstart.documents.value_decoder import (
     Place,
@@ -25,11 +26,10 @@ from redstart.documents.value_decoder import (
     validated,
 )
 from redstart.documents.value_encoder import text_of
-from redstart.documents.vector_codec import holds_bytes, unpacked_vector, vectors_of
 from redstart.errors import DocumentDecodeError, ValueConversionError
-from redstart.mapping.annotations import alternatives, complete_fields
 from redstart.mapping.models import RedisModel
 from redstart.mapping.pydantic_internals import fields_taking_bytes, validator_of
+from redstart.mapping.type_tree import alternatives, complete_fields
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.values.timezones import NaiveTimezone
 

@@ -9,13 +9,13 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from redstart.documents.value_encoder import WrittenNumber
-from redstart.mapping.annotations import complete_fields
 from redstart.mapping.fields import field_options
 from redstart.mapping.index_schema import index_of
 from redstart.mapping.models import RedisModel
+from redstart.mapping.type_tree import complete_fields
 from redstart.search.json_paths import shown_path, steps
 from redstart.search.schema import FieldKind, IndexField
-from redstart.values.indexed_numbers import TOO_MANY_DIGITS, reason_against_digits, reason_against_integer
+from redstart.values.stored_text import TOO_MANY_DIGITS, reason_against_digits, reason_against_integer
 from redstart.values.timestamps import NO_FLOAT, exact_microseconds
 from redstart.values.types import Storage
 

@@ -9,11 +9,11 @@ from pydantic_core import from_json
 
 from redstart.documents.document_dump import dump_for_storage
 from redstart.documents.errors import ValueDecodeError, decode_error, encode_error, reading_error
+from redstart.documents.hash_encoder import vectors_of
 from redstart.documents.index_constraints import reason_against_json
 from redstart.documents.renamed_fields import give_former_inside, stored_paths, take_former_inside
 from redstart.documents.value_decoder import Read, Reader, read_places, reader_of, validated
 from redstart.documents.value_encoder import UnencodableValueError, WrittenNumber, json_values, vector_values
-from redstart.documents.vector_codec import vectors_of
 from redstart.mapping.models import RedisModel
 from redstart.mapping.renamed_fields import RenamedFields, renamed_fields_of
 from redstart.mapping.value_paths import display

@@ -20,22 +20,21 @@ from redstart.documents.renamed_fields import take_former, take_former_inside
 from redstart.documents.value_decoder import Place, read_places, readable, reader_of
 from redstart.effects import Op, batch, learnt
 from redstart.errors import QueryNotSupportedError, QuerySyntaxError, ServerConnectionError
-from redstart.mapping.annotations import (
+from redstart.mapping.base_model import model_name, validates_itself
+from redstart.mapping.core_schema import by_name
+from redstart.mapping.field_proxies import query_field_named
+from redstart.mapping.models import RedisModel
+from redstart.mapping.primary_keys import DEFAULT_NAME
+from redstart.mapping.pydantic_internals import decorators_of, fields_in_class, has_post_init, validator_of
+from redstart.mapping.renamed_fields import former_names_of, renamed_fields_of
+from redstart.mapping.type_tree import (
     alternatives,
     complete_fields,
     fields_of,
     first_field,
     is_named_tuple,
+    parts_of,
 )
-from redstart.mapping.base_model import model_name
-from redstart.mapping.core_schema import by_name
-from redstart.mapping.field_proxies import query_field_named
-from redstart.mapping.models import RedisModel
-from redstart.mapping.overrides import validates_itself
-from redstart.mapping.primary_keys import DEFAULT_NAME
-from redstart.mapping.pydantic_internals import decorators_of, fields_in_class, has_post_init, validator_of
-from redstart.mapping.renamed_fields import former_names_of, renamed_fields_of
-from redstart.mapping.type_tree import parts_of
 from redstart.mapping.value_paths import Segment
 from redstart.search.json_paths import member
 from redstart.search.query_field import Operand

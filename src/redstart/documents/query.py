@@ -1,17 +1,22 @@
-"""Queries as data: the conditions and the order of documents, and the searches that answer a query."""
+"""Queries as data: the conditions and the order of documents, and the searches that answer a query.
+
+Searches for parts of tags or words have complete results, whatever the limits of the server.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
+import msgpack
+
 from redstart.commands.resp import decoded
+from redstart.commands.scripts import load, run_script
 from redstart.commands.search import SearchReply, ft_aggregate_keys, ft_search
-from redstart.commands.server_errors import is_unknown_index
+from redstart.commands.server_errors import ScriptErrorCode, is_unknown_index, script_error_code
 from redstart.display import did_you_mean, shortened
 from redstart.documents.arguments import integer_of, is_omitted, whole_number
 from redstart.documents.errors import RAISE, OnError, OnUnreadable, on_unreadable
 from redstart.documents.fetch import PAGE_DOCUMENTS, page_size_of, raise_if_module_missing
-from redstart.documents.patterns import has_patterns, refuse_cut, search_whole
 from redstart.documents.projection import Projection, checked_name, projection_of, returned_fields
 from redstart.documents.storage_adapters import storage_adapter
 from redstart.effects import Argument, Call, Op, call
@@ -21,19 +26,89 @@ from redstart.errors import (
     QueryNotSupportedError,
     QuerySyntaxError,
 )
-from redstart.mapping.annotations import complete_fields
 from redstart.mapping.base_model import model_name, registered_models
 from redstart.mapping.field_proxies import query_field_named, reject_foreign_fields
 from redstart.mapping.key_overlaps import models_inside
 from redstart.mapping.models import RedisModel
+from redstart.mapping.type_tree import complete_fields
 from redstart.next_steps import Command, Hint
 from redstart.search.expressions import Expression, KNNExpression
 from redstart.search.full_text import STOP_WORDS
 from redstart.search.query_compiler import QueryText, check_knn, query_text
 from redstart.search.query_errors import not_knn
-from redstart.search.query_field import Operand
+from redstart.search.query_field import Operand, TagPattern, WordPattern
 from redstart.search.search_request import DIALECT, SearchQuery, SortBy
 from redstart.values.timezones import NaiveTimezone
+
+
+def has_patterns(query: QueryText) -> bool:
+    """Return whether the server may cut what a query finds."""
+    return bool(query.patterns or query.words)
+
+
+def search_whole(command: str, index: str, query: QueryText, rest: Sequence[Argument]) -> Op[Any]:
+    """Return the raw reply to FT.SEARCH or FT.AGGREGATE, in the form of RESP2.
+
+    Args:
+        rest: the words of the command behind the query, without parameters, dialect and time.
+
+    Raises:
+        QueryNotSupportedError: the server does not expand all words that are given in part.
+    """
+    return (yield from _answered(query, _asked(index, query) | {"command": command, "rest": list(rest)}))
+
+
+def refuse_cut(index: str, query: QueryText) -> Op[None]:
+    """Raise QueryNotSupportedError if the server would cut what a query finds. Nothing is searched."""
+    _ = yield from _answered(query, _asked(index, query))
+
+
+def _asked(index: str, query: QueryText) -> dict[str, Any]:
+    return {
+        "index": index,
+        "parameters": [word for pair in query.parameters for word in pair],
+        "texts": query.pieces,
+        "patterns": [
+            (one.attribute, one.where.value, one.part, one.text, one.term) for one in query.patterns
+        ],
+        "words": [(one.term, one.text, one.shortest) for one in query.words],
+        "rest": [],
+    }
+
+
+def _answered(query: QueryText, asked: dict[str, Any]) -> Op[Any]:
+    payload: bytes = msgpack.packb(asked, use_bin_type=False)
+    try:
+        return (yield from run_script(load("search_patterns.lua"), (), (payload,)))
+    except CommandError as error:
+        if script_error_code(error) is not ScriptErrorCode.CUT:
+            raise
+        _, kind, number = error.message.split()[:3]
+        of_kind: Sequence[WordPattern | TagPattern] = query.words if kind == "words" else query.patterns
+        raise _cut(of_kind[int(number) - 1]) from error
+
+
+def _cut(pattern: WordPattern | TagPattern) -> QueryNotSupportedError:
+    hint = (
+        "Search for a longer part, or raise the limit with: redis-cli FT.CONFIG SET MAXPREFIXEXPANSIONS NUMBER "
+        "(for short parts, lower MINPREFIX)."
+    )
+    if isinstance(pattern, WordPattern):
+        return QueryNotSupportedError(
+            f"Cannot search {pattern.label} for the words {shortened(pattern.value)}: a part is shorter than "
+            "MINPREFIX of the server, or it matches more than MAXPREFIXEXPANSIONS words.",
+            hint,
+            field=pattern.label,
+            value=pattern.value,
+            code="E5",
+        )
+    return QueryNotSupportedError(
+        f"Cannot search for {shortened(pattern.text)}: it matches more than MAXPREFIXEXPANSIONS values, "
+        "or is shorter than MINPREFIX of the server.",
+        hint,
+        code="E5",
+    )
+
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -11,10 +11,10 @@ from typing import Any, Final
 from redstart.documents.query import Query, perform_search
 from redstart.effects import Op
 from redstart.errors import QueryNotSupportedError
-from redstart.mapping.annotations import complete_fields
 from redstart.mapping.base_model import model_name
 from redstart.mapping.field_proxies import FieldProxy, query_field_named
 from redstart.mapping.models import RedisModel
+from redstart.mapping.type_tree import complete_fields
 from redstart.search.expressions import Expression
 from redstart.search.query_field import Operand
 from redstart.search.search_request import SortBy

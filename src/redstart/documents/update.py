@@ -15,10 +15,9 @@ from redstart.documents.storage_adapters import storage_adapter
 from redstart.documents.write_requests import Saving, perform
 from redstart.effects import Op
 from redstart.errors import CommandError, QuerySyntaxError
-from redstart.mapping.base_model import model_name
+from redstart.mapping.base_model import model_name, validates_itself
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel, revalidate_nested
-from redstart.mapping.overrides import validates_itself
 from redstart.mapping.pydantic_internals import decorators_of, extra_of, fields_set_of, validator_of
 from redstart.values.timezones import NaiveTimezone
 

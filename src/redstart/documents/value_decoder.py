@@ -18,14 +18,14 @@ from pydantic import ValidationError
 
 from redstart.documents.errors import OnUnreadable, ValueDecodeError, reading_error
 from redstart.errors import DocumentDecodeError, ValueConversionError
-from redstart.mapping.annotations import allows_none, alternatives, complete_fields, names_read
+from redstart.mapping.base_model import validates_itself
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.models import RedisModel
-from redstart.mapping.overrides import validates_itself
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import decorators_of, validator_of
 from redstart.mapping.renamed_fields import former_names_of
 from redstart.mapping.temporal_paths import ScalarPath, scalar_paths, temporal_paths
+from redstart.mapping.type_tree import allows_none, alternatives, complete_fields, names_read
 from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
 from redstart.values.datetime_parser import read_temporal_text
 from redstart.values.stored_text import bytes_text

@@ -18,9 +18,15 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from redstart.errors import ValueConversionError
 from redstart.mapping.models import LISTS
 from redstart.mapping.value_paths import Segment
-from redstart.values.indexed_numbers import MAX_INT64, MIN_INT64
 from redstart.values.lossless_json import exact_text, kept
-from redstart.values.stored_text import BOOLEAN_TEXTS, bytes_text, inexact_text, iso_text
+from redstart.values.stored_text import (
+    BOOLEAN_TEXTS,
+    MAX_INT64,
+    MIN_INT64,
+    bytes_text,
+    inexact_text,
+    iso_text,
+)
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     FIRST_MICROSECOND,

@@ -6,7 +6,6 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import complete_fields, fields_of
 from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.field_checks import is_storable
 from redstart.mapping.primary_keys import DEFAULT_NAME
@@ -16,6 +15,7 @@ from redstart.mapping.pydantic_internals import (
     is_by_alias_alone,
     with_excluded_fields,
 )
+from redstart.mapping.type_tree import complete_fields, fields_of
 
 BY_NAME: Final = {"by_alias": True, "by_name": True}
 """Options of pydantic's validators since 2.11."""

@@ -25,11 +25,10 @@ from pydantic.errors import PydanticSchemaGenerationError
 from typing_extensions import is_typeddict
 
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import alternatives, is_named_tuple
 from redstart.mapping.base_model import model_name
 from redstart.mapping.fields import field_options
 from redstart.mapping.pydantic_internals import decorators_of, has_core_schema
-from redstart.mapping.type_tree import elements_of, name_of
+from redstart.mapping.type_tree import alternatives, elements_of, is_named_tuple, name_of
 
 COMMON: Final = frozenset(
     {str, int, float, bool, bytes, type(None), list, dict, set, tuple, frozenset, object, Any}

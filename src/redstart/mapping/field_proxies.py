@@ -10,17 +10,10 @@ from pydantic.fields import FieldInfo
 
 from redstart.display import did_you_mean, shortened
 from redstart.errors import QuerySyntaxError
-from redstart.mapping.annotations import alternatives, complete_fields, first_field
 from redstart.mapping.base_model import MappedModel, model_name
-from redstart.mapping.index_schema import (
-    FULL_TEXT_SUFFIX,
-    NOTHING,
-    Indexable,
-    IndexType,
-    index_of,
-    index_type,
-)
-from redstart.mapping.type_tree import temporal_kind
+from redstart.mapping.index_schema import FULL_TEXT_SUFFIX, index_of
+from redstart.mapping.index_types import NOTHING, Indexable, IndexType, index_type
+from redstart.mapping.type_tree import alternatives, complete_fields, first_field, temporal_kind
 from redstart.search.expressions import Expression, FieldExpression, fields_in, immutable
 from redstart.search.query_errors import items_not_declared
 from redstart.search.query_field import Operand, QueryField

@@ -16,8 +16,8 @@ from pydantic_core import PydanticUndefined
 
 from redstart.display import did_you_mean
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import annotated_metadata
 from redstart.mapping.pydantic_internals import copy_attributes
+from redstart.mapping.type_tree import annotated_metadata
 from redstart.mapping.vectors import VectorFieldOptions
 
 TAG_SEPARATOR: Final = "|"

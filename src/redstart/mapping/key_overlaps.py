@@ -5,10 +5,9 @@ from functools import cache
 from typing import Final
 
 from redstart.errors import OverlappingPrefixesWarning, RedisModelError
-from redstart.mapping.base_model import model_name, model_registry, registered_models
+from redstart.mapping.base_model import client_named, model_name, model_registry, registered_models
 from redstart.mapping.keys import key_affixes
 from redstart.mapping.models import RedisModel
-from redstart.mapping.overrides import client_named
 
 STACK_LEVEL: Final = 7
 """From `_warn` to the caller of `Model.find()`."""

@@ -5,9 +5,8 @@ from string import Formatter
 from typing import Any, Final
 
 from redstart.errors import RedisModelError, RedstartError
-from redstart.mapping.base_model import MappedModel, model_name
+from redstart.mapping.base_model import MappedModel, model_name, overrides
 from redstart.mapping.meta import ModelMeta
-from redstart.mapping.overrides import overrides
 
 PROBES: Final = ("0probe0", "1another1")
 """Primary keys that no other part of a key is like."""

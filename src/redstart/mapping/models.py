@@ -13,15 +13,13 @@ from pydantic_core import CoreSchema
 
 from redstart.errors import RedisModelError
 from redstart.mapping import keys
-from redstart.mapping.annotations import complete_fields
-from redstart.mapping.base_model import MappedModel, model_name, register
+from redstart.mapping.base_model import MappedModel, model_name, refuse_never_called, register
 from redstart.mapping.core_schema import by_name
 from redstart.mapping.field_checks import refuse_compound_fields, refuse_unstorable_types
 from redstart.mapping.fields import Field, give_names
 from redstart.mapping.index_schema import index_of, reference_parts, reference_schema
 from redstart.mapping.meta import declared_meta, merged_meta
 from redstart.mapping.metaclass import KeyAlias, QueryableModel, install_field_proxies, refuse_needed_names
-from redstart.mapping.overrides import refuse_never_called
 from redstart.mapping.primary_keys import (
     DEFAULT_NAME,
     UlidPrimaryKey,
@@ -33,6 +31,7 @@ from redstart.mapping.primary_keys import (
 )
 from redstart.mapping.pydantic_internals import extra_of, fields_described, is_complete, validator_of
 from redstart.mapping.renamed_fields import former_names, renamed_fields_of
+from redstart.mapping.type_tree import complete_fields
 from redstart.values.types import Storage
 
 if TYPE_CHECKING:

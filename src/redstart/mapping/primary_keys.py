@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 from ulid_transform import bytes_to_ulid
 
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import alternatives
 from redstart.mapping.fields import field_options
 from redstart.mapping.pydantic_internals import is_complete
+from redstart.mapping.type_tree import alternatives
 
 DEFAULT_NAME = "pk"
 

@@ -18,13 +18,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from redstart.errors import ConfigurationError
-from redstart.mapping.annotations import UNIONS, complete_fields
-from redstart.mapping.base_model import model_name
+from redstart.mapping.base_model import NO_SCHEMA, model_name, overrides, refuse_never_called
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.fields import Field, FieldOptions
 from redstart.mapping.meta import ModelMeta
 from redstart.mapping.models import EmbeddedJsonModel, HashModel, JsonModel, RedisModel
-from redstart.mapping.overrides import NO_SCHEMA, overrides, refuse_never_called
+from redstart.mapping.type_tree import UNIONS, complete_fields
 from redstart.mapping.vectors import VectorFieldOptions
 
 LIBRARIES: Final = ("redis_om", "aredis_om")

@@ -9,18 +9,19 @@ from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import (
+from redstart.mapping.base_model import MappedModel
+from redstart.mapping.fields import FieldOptions, field_options
+from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
+from redstart.mapping.pydantic_internals import decorators_of, fields_described
+from redstart.mapping.type_tree import (
     aliases_of,
     alternatives,
     complete_fields,
     fields_of,
     is_named_tuple,
+    name_of,
+    parts_of,
 )
-from redstart.mapping.base_model import MappedModel
-from redstart.mapping.fields import FieldOptions, field_options
-from redstart.mapping.primary_keys import DEFAULT_NAME, primary_key_name
-from redstart.mapping.pydantic_internals import decorators_of, fields_described
-from redstart.mapping.type_tree import name_of, parts_of
 from redstart.mapping.value_paths import Segment
 
 

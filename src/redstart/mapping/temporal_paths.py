@@ -13,9 +13,8 @@ from typing import Any, Final
 from pydantic import BaseModel, NaiveDatetime
 
 from redstart.errors import RedisModelError
-from redstart.mapping.annotations import complete_fields
 from redstart.mapping.base_model import model_name
-from redstart.mapping.type_tree import Shape, ShapeReader, name_of
+from redstart.mapping.type_tree import Shape, ShapeReader, complete_fields, name_of
 from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
 
 

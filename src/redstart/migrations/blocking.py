@@ -9,11 +9,10 @@ from typing import Any
 from redstart.commands.documents import hget, json_get
 from redstart.effects import Call, Op, batch, call, gather
 from redstart.errors import CommandError
-from redstart.mapping.value_paths import Location
+from redstart.mapping.value_paths import Location, path_text
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import failure_at, failure_of, key_and_location
-from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 from redstart.effects import Op
 from redstart.errors import ConfigurationError
 from redstart.migrations.failure import Failure
-from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.lease import Lease, acquire, under_lease
-from redstart.migrations.lease_state import Activity
+from redstart.migrations.lease_state import Activity, Holder, is_gone
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
 

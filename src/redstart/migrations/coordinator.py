@@ -8,26 +8,24 @@ from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.blocking import blocking_values
 from redstart.migrations.context import Context
-from redstart.migrations.data.damage import LISTS
+from redstart.migrations.data.damage import LISTS, require_undoable
 from redstart.migrations.data.plan import Plan, with_index_attributes, with_prefixes
 from redstart.migrations.data.record import converted_prefixes, read_record
-from redstart.migrations.data.rollback import DataRollbackResult, begin_rollback, rollback
-from redstart.migrations.data.rollback_checks import require_undoable
+from redstart.migrations.data.results import DataRollbackResult, RunOptions
+from redstart.migrations.data.rollback import begin_rollback, rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
-from redstart.migrations.data.run import RunOptions, begin_run, require_room_aside, run
-from redstart.migrations.excluded_documents import require_excluded_documents_fit
+from redstart.migrations.data.run import begin_run, require_room_aside, run
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.indexes.build import find_built, find_index
 from redstart.migrations.indexes.coverage import Coverage, check_coverage, keep_nothing
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome, IndexResult, is_expanded
-from redstart.migrations.indexes.lifecycle import IndexState
 from redstart.migrations.indexes.migrator import IndexMigration, none_converted
 from redstart.migrations.indexes.plan import PlannedIndex, changing_attributes, pending_attributes
 from redstart.migrations.indexes.preflight import IndexEstimate, estimate_builds, require_migratable
-from redstart.migrations.indexes.state import IndexRecord, read_records
+from redstart.migrations.indexes.state import IndexRecord, IndexState, read_records
 from redstart.migrations.indexes.swap import CutoverResult
 from redstart.migrations.integrity import require_intact
-from redstart.migrations.key_ownership import require_own_documents
+from redstart.migrations.key_ownership import require_excluded_documents_fit, require_own_documents
 from redstart.migrations.options import RollbackOptions
 from redstart.migrations.run_results import MigrationResult, RollbackResult
 from redstart.migrations.server_checks import has_search

@@ -15,19 +15,18 @@ from redstart.migrations.data.plan import Plan, with_index_attributes
 from redstart.migrations.failure import MAX_EXAMPLES, BlockedDocuments, Failure
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
-from redstart.migrations.indexes.drift import is_replaced_externally
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
     changing_attributes,
     pending_attributes,
     with_options_of,
 )
+from redstart.migrations.indexes.record_writer import is_replaced_externally
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.transformation import Outcome, Transformation
 from redstart.search.index_info import IndexInfo
-from redstart.search.schema import Index, IndexField
-from redstart.search.schema_diff import same_definition
+from redstart.search.schema import Index, IndexField, same_definition
 from redstart.values.types import Storage
 
 _PAGE_KEYS = 1_000

@@ -11,7 +11,6 @@ from redstart.effects import Op
 from redstart.errors import StateDamagedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.blocking import rejected_by_previous
-from redstart.migrations.completion_checks import require_complete_rollback, require_complete_run
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import (
     blocking_now,
@@ -26,7 +25,6 @@ from redstart.migrations.cutover_prediction import above_accepted, blocked_by_co
 from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.maintenance import clear_progress, has_progress, last_copies
 from redstart.migrations.data.page_converter import expected_failures
 from redstart.migrations.data.plan import Plan, make_plan, plan_for_indexes, with_recorded_exclusions
 from redstart.migrations.data.record import is_recorded_without_state, read_record
@@ -35,26 +33,35 @@ from redstart.migrations.data.statistics import READS_PER_RUN, WRITE_TO_READ, St
 from redstart.migrations.data.status import status as read_status
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import Failure, FailureMode, FailureSummary
-from redstart.migrations.full_status import read_full_status
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes, require_one_definition_each
 from redstart.migrations.indexes.preflight import require_aliases
 from redstart.migrations.indexes.status import IndexStatus, absent_indexes, index_statuses
 from redstart.migrations.integrity import require_intact, require_kept
-from redstart.migrations.key_ownership import require_same_types
+from redstart.migrations.key_ownership import PrefixChecks, require_same_types
 from redstart.migrations.lease_state import LeaseState
-from redstart.migrations.maintenance import drop_undo_log, force_unlock, has_undo_log, held_leases
+from redstart.migrations.maintenance import (
+    clear_progress,
+    drop_undo_log,
+    force_unlock,
+    has_progress,
+    has_undo_log,
+    held_leases,
+    last_copies,
+)
 from redstart.migrations.options import MAX_BATCH_SIZE, MigrationOptions, RollbackOptions, require_within
 from redstart.migrations.outcomes import (
+    ModelReading,
     RecordedFailures,
     SchemaResult,
     StatisticsResult,
     StatusResult,
     VerificationResult,
+    first_refusal,
+    read_full_status,
+    verify_all,
 )
 from redstart.migrations.phase import with_index_lease
-from redstart.migrations.prefix_checks import PrefixChecks
-from redstart.migrations.refusals import first_refusal
 from redstart.migrations.run_progress import RunProgress
 from redstart.migrations.run_results import (
     DryRun,
@@ -62,11 +69,12 @@ from redstart.migrations.run_results import (
     Preflight,
     RollbackEstimate,
     RollbackResult,
+    require_complete_rollback,
+    require_complete_run,
 )
 from redstart.migrations.schema_check import check_schema
 from redstart.migrations.server_checks import has_search, require_safe_undo
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.verification import ModelReading, verify_all
 from redstart.values.timezones import NaiveTimezone
 
 logger = logging.getLogger(__name__)
@@ -431,7 +439,7 @@ class DataMigration:
             LeaseHeldError: a run is in progress.
             StateDamagedError: state other than the progress is missing or damaged.
 
-        Effects: see `redstart.migrations.data.maintenance.clear_progress`. Safe to repeat.
+        Effects: see `redstart.migrations.maintenance.clear_progress`. Safe to repeat.
         """
         _ = yield from self.preflight_clear_progress()
         return (yield from clear_progress(self.context))

@@ -6,7 +6,7 @@ from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data_migration import DataMigration
-from redstart.migrations.holder import Holder
+from redstart.migrations.lease_state import Holder
 from redstart.values.timezones import NaiveTimezone
 
 

@@ -25,14 +25,12 @@ from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.steps.key_moves import KeyMove
-from redstart.migrations.steps.key_passes import SECONDS_PER_DOCUMENT, count_keys
-from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.key_passes import SECONDS_PER_DOCUMENT, KeyPattern, count_keys
 from redstart.migrations.steps.record import read_steps
 from redstart.migrations.steps.removed_models import owner_of_documents
 from redstart.migrations.steps.storage_changes import StorageChange, StorageCheck, check_documents
 from redstart.migrations.transformation import Outcome
-from redstart.search.schema import create_arguments
-from redstart.search.schema_diff import Change
+from redstart.search.schema import Change, create_arguments
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,27 +11,25 @@ from dataclasses import dataclass, replace
 from redstart.effects import Op
 from redstart.migrations.context import Context
 from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.operation_transformation import (
-    BoundChange,
-    ModelChanges,
-    OperationTransformation,
-)
+from redstart.migrations.data.operation_edits import BoundChange
+from redstart.migrations.data.operation_transformation import ModelChanges, OperationTransformation
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
-from redstart.migrations.data.run import RunOptions, RunResult, run
+from redstart.migrations.data.results import DataRollbackResult, RunOptions, RunResult
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import run
 from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
 from redstart.migrations.file_results import FileResult, FileRollbackResult
+from redstart.migrations.files.graph import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.replay import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
-from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.plan import PlannedIndex, planned_index
 from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, DocumentPipeline, Unchanged
-from redstart.migrations.operations.converted_field import ConvertedField
+from redstart.migrations.operations.conversion import ConvertedField
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.server_checks import has_search
@@ -46,7 +44,6 @@ from redstart.migrations.steps.removed_models import (
 from redstart.migrations.steps.storage_changes import StorageResult, begin_storage_change, change_storage
 from redstart.migrations.unmanaged_indexes import require_indexes_unaffected
 from redstart.next_steps import Command
-from redstart.search.schema import FieldKind, schema_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,41 +464,6 @@ class FileMigration:
         if self.steps:
             yield from self.steps.end_rollback(context)
         return result
-
-
-def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:
-    """Return the index of a model for the index engine.
-
-    An attribute that becomes a number from text is a changing one: until the documents are converted, an index that
-    accepts both formats is active.
-    """
-    index = model.index
-    assert index is not None
-    former = None if before is None or before.storage is not model.storage else before.index
-    changing = {
-        one.attribute
-        for one in index.fields
-        if one.kind is FieldKind.NUMERIC
-        and former is not None
-        and (known := former.field_named(one.attribute)) is not None
-        and known.kind in (FieldKind.TAG, FieldKind.TEXT)
-    }
-    fields = tuple(
-        (former.field_named(one.attribute) or one)
-        if former is not None and one.attribute in changing
-        else one
-        for one in index.fields
-    )
-    places = frozenset(one.identifier for one in index.fields if one.attribute in changing)
-    return PlannedIndex(
-        model.name,
-        model.key_prefix,
-        index,
-        replace(index, fields=fields, parts=None),
-        frozenset(changing),
-        places,
-        schema_text(index),
-    )
 
 
 def _renamed(before: ProjectState, after: ProjectState, names: Mapping[str, str]) -> dict[str, str]:

@@ -1,14 +1,14 @@
-"""The results of a run and of a rollback of one migration file, with their outcomes."""
+"""Results of migration files: of one file, of several, of contractions and rollbacks."""
 
 from dataclasses import dataclass, field
 
-from redstart.migrations.data.rollback import DataRollbackResult
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.results import DataRollbackResult, RunResult
 from redstart.migrations.failure import FailureSummary
 from redstart.migrations.indexes.expand import IndexResult
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.steps.functions import FunctionsResult
 from redstart.migrations.steps.key_moves import MoveResult
+from redstart.migrations.steps.removed_models import RemovalResult
 from redstart.migrations.steps.storage_changes import StorageResult
 
 
@@ -97,3 +97,63 @@ class FileRollbackResult:
     def is_complete(self) -> bool:
         """Return whether the file is not applied any more."""
         return self.outcome in (Outcome.DONE, Outcome.PROBLEMS_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedFile:
+    """One file that a run has worked on.
+
+    Attributes:
+        result: of its documents and indexes.
+        seconds: how long it took.
+    """
+
+    migration_id: str
+    result: FileResult
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FilesResult:
+    """The result of a run of migration files.
+
+    Attributes:
+        files: those worked on, in order. Only the last one may be incomplete.
+        pending: ids of those that are still pending.
+    """
+
+    files: tuple[AppliedFile, ...] = ()
+    pending: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> AppliedFile | None:
+        """The file at which the run stopped; None if it is complete."""
+        return next((one for one in self.files if not one.result.is_complete), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractResult:
+    """What was removed of one file.
+
+    Attributes:
+        data: values that only the version before it needs; None if there are none.
+        removed: documents of removed models.
+        storage: documents whose storage is changed, interrupted runs and the run before the cleanup included.
+    """
+
+    data: RunResult | None
+    removed: tuple[RemovalResult, ...] = ()
+    storage: tuple[StorageResult, ...] = ()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it is not complete; None if it is."""
+        parts = (self.data, *self.storage, *self.removed)
+        return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the removal."""
+        if self.data is not None and self.data.disappeared:
+            return Outcome.PROBLEMS_FOUND
+        return Outcome.DONE if self.stopped is None else Outcome.STOPPED

@@ -4,12 +4,11 @@ from collections.abc import Collection
 
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
-from redstart.migrations.damage import require_none
 from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.data.record import read_record
 from redstart.migrations.indexes.damage import find_index_damage
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import StateKeys, require_none
 from redstart.next_steps import Command, Hint
 
 

@@ -25,10 +25,9 @@ from redstart.errors import (
     ServerError,
     UnsafeServerError,
 )
-from redstart.migrations.damage import foreign_type, require_none
-from redstart.migrations.holder import Holder
-from redstart.migrations.lease_state import Activity, LeaseKeys, LeaseState, foreign_in_reply, state_in_reply
+from redstart.migrations.lease_state import Activity, Holder, LeaseState, foreign_in_reply, state_in_reply
 from redstart.migrations.server_checks import explained, require_server
+from redstart.migrations.state_keys import LeaseKeys, foreign_type, require_none
 from redstart.next_steps import Command, Hint
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from redstart.migrations.data.reader import read_whole
 from redstart.migrations.data.record import read_record
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.state import hash_key, is_built_name, is_text, read_records
-from redstart.migrations.rejections import rejections
+from redstart.migrations.model_check import rejections
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation

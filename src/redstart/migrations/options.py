@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redstart.display import shortened
 from redstart.errors import ConfigurationError
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
 
 MAX_BATCH_SIZE = 100_000

@@ -1,22 +1,40 @@
-"""Outcomes of a data migration, and results of operations that only read it: for the command line and for programs."""
+"""Outcomes of a data migration, and operations that only read it, with their results.
 
-from collections.abc import Sequence
+Such are the status, a verification, and the first reason why a run would be refused.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from redstart.errors import ConfigurationError, DataMigrationError, MigrationError
+from redstart.effects import Op
+from redstart.errors import AuthenticationError, ConfigurationError, DataMigrationError, MigrationError
+from redstart.mapping.model_info import ModelDeclaration
+from redstart.migrations.context import Context
+from redstart.migrations.data.checkpoint import load_checkpoint
+from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.plan import Plan, with_index_attributes
+from redstart.migrations.data.record import read_record
 from redstart.migrations.data.statistics import Statistics
-from redstart.migrations.data.verify import JournalCheck, Verification
+from redstart.migrations.data.verify import JournalCheck, Problems, Verification, verify, verify_journal
 from redstart.migrations.failure import Failure
-from redstart.migrations.indexes.coverage import IndexCheck
-from redstart.migrations.indexes.status import IndexStatus
+from redstart.migrations.indexes.coverage import IndexCheck, verify_indexes
+from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.status import (
+    ActiveIndex,
+    IndexStatus,
+    absent_among,
+    absent_indexes,
+    index_statuses,
+)
 from redstart.migrations.model_check import ModelCheck
-from redstart.migrations.phase import MigrationStatus
+from redstart.migrations.phase import MigrationStatus, migration_status, next_command
 from redstart.migrations.run_progress import RunProgress
-from redstart.migrations.schema_check import SchemaComparison
-from redstart.migrations.server_checks import require_safe_undo
+from redstart.migrations.schema_check import SchemaComparison, compare, mismatching
+from redstart.migrations.server_checks import has_search, require_safe_undo
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command, Hint
+from redstart.values.timezones import NaiveTimezone
 
 
 class Outcome(StrEnum):
@@ -229,3 +247,120 @@ class RecordedFailures:
     def count(self) -> int:
         """Number of all failed values."""
         return len(self.listed) + self.not_listed
+
+
+def read_full_status(context: Context, plan: Plan, planned: Sequence[PlannedIndex]) -> Op[StatusResult]:
+    """Return the phase, which models are applied or pending, and the next command. Reads only.
+
+    Effects: some reads, and a sample of at most 1,000 documents of each model.
+    """
+    transformation = context.transformation
+    state = yield from migration_status(transformation, plan, sample_documents=True, is_gone=context.is_gone)
+    statuses = (yield from index_statuses(planned)) if (yield from has_search()) else []
+    absent = yield from absent_among(statuses)
+    checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
+    indexes = [
+        status
+        for status in mismatching(checks)
+        # Without any index the application does not search its documents.
+        if status.active is not ActiveIndex.ABSENT or status.planned.name in absent
+    ]
+    pending = {model.key_prefix for model in state.data.pending}
+    following = next_command(context.keys.migration_id, state.phase, indexes, pending)
+    converted = {model.key_prefix for model in (*state.data.applied, *state.data.rewritten)}
+    refused = [one for one in indexes if one.lacking and one.planned.key_prefix in converted]
+    return StatusResult(
+        state.phase, state.is_cutover_pending, state.data, state.is_cut_over, absent, following, refused
+    )
+
+
+NO_SUCH_INDEX = Hint("there is no index of this name; see ", Command("migrate status"))
+"""A problem that a verification reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReading:
+    """Models that read every document as a whole, and the zone in which they read values without an offset."""
+
+    declarations: Sequence[ModelDeclaration]
+    naive_timezone: NaiveTimezone
+
+
+def verify_all(
+    context: Context,
+    plan: Plan,
+    planned: Sequence[PlannedIndex],
+    models: ModelReading | None,
+    *,
+    batch_documents: int,
+) -> Op[VerificationResult]:
+    """Read every value again, and look up every document in its index if that is cut over. Reads only.
+
+    Args:
+        planned: the indexes of the models.
+        models: given to read every document through its model, too, and to convert every original in the undo log
+            again.
+    """
+    recorded = (yield from read_record(context.keys)).plan
+    check = None
+    if models is not None:
+        check = ModelCheck(models.declarations, models.naive_timezone, context.transformation, recorded)
+    checks = [] if check is None else [check]
+    values = yield from verify(context, plan, checks=checks, batch_documents=batch_documents)
+    undo_log = None
+    if check is not None:
+        check.report_unnamed(values.problems)
+        recorded = (yield from read_record(context.keys)).plan
+        if recorded is not None:
+            undo_log = yield from verify_journal(context, recorded, values.problems)
+    yield from _find_disappeared(context, plan, values, [] if undo_log is None else undo_log.gone)
+    indexes = yield from _verify_indexes(planned, values.problems)
+    return VerificationResult(values, undo_log, check, indexes)
+
+
+def _find_disappeared(context: Context, plan: Plan, found: Verification, reported: Sequence[str]) -> Op[None]:
+    """Report models that had documents in a run and have none now. Two reads.
+
+    Args:
+        reported: key prefixes of models that are reported already.
+    """
+    record = yield from read_record(context.keys)
+    checkpoint = yield from load_checkpoint(context.keys)
+    surveyed = {} if checkpoint is None else checkpoint.surveyed
+    for prefix in (model.key_prefix for model in plan.models):
+        count = record.applied[prefix].documents if prefix in record.applied else 0
+        count = max(count, surveyed.get(prefix, 0))
+        if count and not found.tally.documents[prefix] and prefix not in reported:
+            reason = f"all documents have disappeared since the run: {count:,}"
+            found.problems.add(failure_at(f"{prefix}*".encode(), "", b"", reason))
+
+
+def _verify_indexes(planned: Sequence[PlannedIndex], problems: Problems) -> Op[list[IndexCheck]]:
+    checks = yield from verify_indexes(planned, (yield from absent_indexes(planned)))
+    for check in checks:
+        if not check.serves:
+            problems.add(failure_at(check.name.encode(), "", b"", str(NO_SUCH_INDEX)))
+            continue
+        for key in check.examples[: check.problems]:
+            problems.add(failure_at(key, "", b"", f"not in the index {check.name}"))
+        problems.count += max(0, check.problems - len(check.examples))
+    return checks
+
+
+def first_refusal(
+    checks: Iterable[Callable[[], Op[object] | None]],
+) -> Op[tuple[Refusal | None, list[AuthenticationError]]]:
+    """Return the error of the first check that fails, and the errors of checks that were not permitted."""
+    unchecked: list[AuthenticationError] = []
+    for check in checks:
+        try:
+            operation = check()
+            if operation is not None:
+                _ = yield from operation
+        except (ConfigurationError, MigrationError) as exc:
+            return exc, unchecked
+        except (
+            AuthenticationError
+        ) as exc:  # the user of a preview may have fewer permissions than that of a run
+            unchecked.append(exc)
+    return None, unchecked

@@ -1,6 +1,9 @@
-"""Compute the phase of a migration, and find its lease holder, from the state of data and indexes."""
+"""The phase of a migration, computed from the state of data and indexes, and its next command.
 
-from collections.abc import Callable, Collection
+A run builds the new indexes, converts the data, and cuts the indexes over.
+"""
+
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -10,13 +13,13 @@ from redstart.migrations.data.plan import Plan, with_index_attributes
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.data.status import status as data_status
 from redstart.migrations.data.survey import survey
-from redstart.migrations.holder import Holder, is_gone
-from redstart.migrations.indexes.lifecycle import IndexState
-from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records
-from redstart.migrations.lease_state import current
+from redstart.migrations.indexes.state import LEASE, IndexRecord, IndexState, read_records
+from redstart.migrations.indexes.status import ActiveIndex, IndexStatus
+from redstart.migrations.lease_state import Holder, current, is_gone
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Outcome, Transformation
+from redstart.next_steps import Command
 
 _SAMPLED_DOCUMENTS = 1_000
 """Documents of each model that a status reads, and pages in which it searches for them."""
@@ -158,3 +161,34 @@ def with_index_lease(data: DataStatus, is_gone: Callable[[Holder], bool]) -> Op[
     # At its end a run checks the indexes under their lease: then that is its activity.
     is_alone = data.lease is None or is_gone(data.lease.holder) or data.lease.holder == lease.holder
     return replace(data, lease=lease, lease_is_of_indexes=True) if is_alone else data
+
+
+MIGRATE_INDEXES = Command("migrate run")
+CONVERT = Command("migrate-data run")
+
+
+def roll_back(migration_id: str) -> Command:
+    """Return the command that rolls back a migration, or completes its rollback."""
+    return Command("migrate-data rollback", migration_id)
+
+
+def next_command(
+    migration_id: str, phase: MigrationPhase, indexes: Iterable[IndexStatus], pending: Collection[str]
+) -> Command | None:
+    """Return the next command of a migration; None if nothing is left to do.
+
+    Args:
+        indexes: those to be migrated, of which some may be up to date.
+        pending: key prefixes of the models whose data is not converted.
+    """
+    if phase is MigrationPhase.ROLLING_BACK:
+        return roll_back(migration_id)
+    # A run builds the indexes that it needs. It does not create absent ones; one that was replaced is repaired first.
+    ready = {ActiveIndex.EXPANDED, ActiveIndex.OUTDATED}
+    if phase is MigrationPhase.MIGRATING:
+        ready = set(ActiveIndex)
+    for one in indexes:
+        is_ready = one.planned.key_prefix in pending and one.active in ready
+        if one.active is not ActiveIndex.UP_TO_DATE and not is_ready:
+            return MIGRATE_INDEXES
+    return CONVERT if pending else None

@@ -12,7 +12,7 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationFileError, RollbackInProgressError
 from redstart.migrations.context import Context
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.run import RunOptions, RunResult
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_estimate import (
     FileEstimate,
     WorkEstimate,
@@ -22,86 +22,21 @@ from redstart.migrations.file_estimate import (
     estimate_rollback,
 )
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.file_results import FileResult, FileRollbackResult
-from redstart.migrations.files.graph import with_dependencies
+from redstart.migrations.file_results import AppliedFile, ContractResult, FileRollbackResult, FilesResult
+from redstart.migrations.files.graph import FieldPath, state_after, with_dependencies
 from redstart.migrations.files.ledger import LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.project import ProjectFiles
-from redstart.migrations.files.project_history import DifferenceKind, ProjectHistory
-from redstart.migrations.files.replay import FieldPath, state_after
+from redstart.migrations.files.project_history import DifferenceKind, ProjectFiles, ProjectHistory
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
 from redstart.migrations.operations.state import ProjectState
-from redstart.migrations.outcomes import Outcome
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.migrations.steps.key_moves import KeyMove
 from redstart.migrations.steps.record import read_steps
-from redstart.migrations.steps.removed_models import RemovalResult
-from redstart.migrations.steps.storage_changes import StorageResult
 from redstart.next_steps import Command, Hint
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedFile:
-    """One file that a run has worked on.
-
-    Attributes:
-        result: of its documents and indexes.
-        seconds: how long it took.
-    """
-
-    migration_id: str
-    result: FileResult
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class FilesResult:
-    """The result of a run of migration files.
-
-    Attributes:
-        files: those worked on, in order. Only the last one may be incomplete.
-        pending: ids of those that are still pending.
-    """
-
-    files: tuple[AppliedFile, ...] = ()
-    pending: tuple[str, ...] = ()
-
-    @property
-    def stopped(self) -> AppliedFile | None:
-        """The file at which the run stopped; None if it is complete."""
-        return next((one for one in self.files if not one.result.is_complete), None)
-
-
-@dataclass(frozen=True, slots=True)
-class ContractResult:
-    """What was removed of one file.
-
-    Attributes:
-        data: values that only the version before it needs; None if there are none.
-        removed: documents of removed models.
-        storage: documents whose storage is changed, interrupted runs and the run before the cleanup included.
-    """
-
-    data: RunResult | None
-    removed: tuple[RemovalResult, ...] = ()
-    storage: tuple[StorageResult, ...] = ()
-
-    @property
-    def stopped(self) -> str | None:
-        """Why it is not complete; None if it is."""
-        parts = (self.data, *self.storage, *self.removed)
-        return next((one.stopped for one in parts if one is not None and one.stopped is not None), None)
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome of the removal."""
-        if self.data is not None and self.data.disappeared:
-            return Outcome.PROBLEMS_FOUND
-        return Outcome.DONE if self.stopped is None else Outcome.STOPPED
 
 
 def migration_in(

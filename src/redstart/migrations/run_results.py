@@ -1,13 +1,17 @@
-"""Results of runs and rollbacks, and of their previews: for the command line and for programs."""
+"""Results of runs and rollbacks, and of their previews: for the command line and for programs.
+
+Before a result is reported, it is checked that no other client, and no failover, has undone a part of it.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redstart.display import MAX_EXAMPLES_SHOWN
-from redstart.errors import AuthenticationError, DataMigrationError
+from redstart.effects import Op
+from redstart.errors import AuthenticationError, DataMigrationError, MigrationError
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import DataRollbackResult
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.record import Record, read_record
+from redstart.migrations.data.results import DataRollbackResult, RunResult
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.failure import BlockedDocuments, Failure, FailureSummary
 from redstart.migrations.indexes.coverage import Coverage
@@ -15,8 +19,11 @@ from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.indexes.status import IndexStatus
 from redstart.migrations.indexes.swap import CutoverResult
-from redstart.migrations.next_command import CONVERT, roll_back
+from redstart.migrations.integrity import require_kept
+from redstart.migrations.lease import server_is_behind
 from redstart.migrations.outcomes import Outcome, Refusal
+from redstart.migrations.phase import CONVERT, roll_back
+from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint
 
 
@@ -327,3 +334,50 @@ def _examples(checks: Iterable[Coverage | None]) -> str:
     return ", such as " + ", ".join(
         key.decode("utf-8", errors="backslashreplace") for key in keys[:MAX_EXAMPLES_SHOWN]
     )
+
+
+def require_complete_run(keys: StateKeys, result: MigrationResult, absent: Sequence[str]) -> Op[None]:
+    """Raise an error if another client has changed an index, or its record, or the state after the conversion.
+
+    Args:
+        absent: indexes of models that do not exist.
+
+    Raises:
+        MigrationError, StateDamagedError: it has.
+
+    Effects: reads only.
+    """
+    if result.data is None:
+        return
+    yield from require_kept(keys)
+    if result.data.stopped is not None:
+        return
+    changed = [
+        index.name
+        for index in result.indexes
+        if index.outcome is IndexOutcome.EXPANDED or index.name in absent
+    ]
+    if changed:
+        raise MigrationError(
+            f"The documents are converted, but another client changed indexes during this run: {', '.join(changed)}.",
+            Hint("See their state with: ", Command("migrate status"), ". Then run the same command again."),
+        )
+
+
+def require_complete_rollback(keys: StateKeys, before: Record, result: RollbackResult) -> Op[None]:
+    """Raise an error for state that was removed during a rollback, or whose removal a failover has lost.
+
+    Args:
+        before: the record before the rollback.
+
+    Raises:
+        StateDamagedError, UnsafeServerError: it was.
+
+    Effects: reads only.
+    """
+    if result.data is None or before.plan is None:
+        return
+    if result.data.nothing_to_do:
+        yield from require_kept(keys)
+    elif result.data.stopped is None and (yield from read_record(keys)).unfinished == "rollback":
+        raise server_is_behind()

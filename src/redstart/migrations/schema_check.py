@@ -11,18 +11,15 @@ from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, plan_for_indexes, with_index_attributes
 from redstart.migrations.data.record import Record
-from redstart.migrations.indexes.dual_format import filtered_index
-from redstart.migrations.indexes.plan import PlannedIndex, path_of, planned_indexes
+from redstart.migrations.indexes.plan import PlannedIndex, filtered_index, path_of, planned_indexes
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
-from redstart.migrations.next_command import next_command
-from redstart.migrations.phase import MigrationPhase, migration_status
+from redstart.migrations.phase import MigrationPhase, migration_status, next_command
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command
-from redstart.search.schema import FieldKind, IndexField
-from redstart.search.schema_diff import FieldAdded, FieldChanged
+from redstart.search.schema import FieldAdded, FieldChanged, FieldKind, IndexField
 from redstart.values.types import Storage
 
 

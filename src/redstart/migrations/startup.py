@@ -20,7 +20,7 @@ from redstart.migrations.indexes.state import hash_key
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.lease import retry_while_locked
-from redstart.migrations.next_command import MIGRATE_INDEXES
+from redstart.migrations.phase import MIGRATE_INDEXES
 from redstart.migrations.server_checks import require_search
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation

@@ -62,7 +62,7 @@ class EditSet(NamedTuple):
 
     Attributes:
         unchanged: values on which the edits depend: compared before the edits, and not changed.
-        marks: what is recorded with them, see `redstart.migrations.data.document_marks`.
+        marks: what is recorded with them, see `redstart.migrations.data.edit_builder`.
     """
 
     edits: tuple[Edit, ...] = ()

@@ -15,9 +15,8 @@ from redstart.errors import ValueConversionError
 from redstart.search.expressions import Expression, FieldExpression
 from redstart.search.query_errors import cannot_find, wrong_operand
 from redstart.search.query_field import Operand, QueryField, Where
-from redstart.values.indexed_numbers import reason_against_digits
 from redstart.values.lossless_json import SAFE_LENGTH, kept
-from redstart.values.stored_text import BOOLEAN_TEXTS, bytes_text, iso_text, span_text
+from redstart.values.stored_text import BOOLEAN_TEXTS, bytes_text, iso_text, reason_against_digits, span_text
 from redstart.values.timestamps import (
     EPOCH_ORDINAL,
     MICROSECOND,

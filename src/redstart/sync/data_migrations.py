@@ -13,7 +13,7 @@ from redstart.mapping.model_info import declare, distinct
 from redstart.mapping.models import RedisModel
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.results import RunResult
 from redstart.migrations.failure import Failure
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.options import MigrationOptions, failure_mode_of, require_within

@@ -10,11 +10,11 @@ from redstart.mapping.base_model import registered_models
 from redstart.mapping.model_info import ModelDeclaration, declare, distinct, import_submodules
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
-from redstart.migrations.holder import this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import retry_while_locked
-from redstart.migrations.next_command import MIGRATE_INDEXES
+from redstart.migrations.lease_state import this_process
+from redstart.migrations.phase import MIGRATE_INDEXES
 from redstart.migrations.startup import PendingIndex, bring_up_to_date, pending_indexes
 from redstart.sync.connections import client_of, server_of_client
 

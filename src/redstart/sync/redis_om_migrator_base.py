@@ -32,9 +32,9 @@ from redstart.migrations.files.redis_om_history import (
     mark_unapplied,
     refuse,
 )
-from redstart.migrations.holder import is_gone, this_process
 from redstart.migrations.import_guard import is_skipped
 from redstart.migrations.lease import acquire
+from redstart.migrations.lease_state import is_gone, this_process
 from redstart.migrations.state_keys import FILES_LEASE
 from redstart.settings import get_root_migrations_dir
 from redstart.sync.connections import get_redis_connection, server_of_client

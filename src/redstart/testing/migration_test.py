@@ -14,7 +14,7 @@ from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.files.declarations import DATA, SCHEMA
 from redstart.migrations.files.ledger import Ledger
-from redstart.migrations.files.project import ProjectFiles, SourceFiles
+from redstart.migrations.files.project_history import ProjectFiles, SourceFiles
 from redstart.migrations.files.redis_om_history import files_status
 from redstart.migrations.operations.base import model_title
 from redstart.migrations.operations.document import Document

@@ -12,12 +12,12 @@ from redstart.commands.server_info import command_known, info
 from redstart.effects import Argument, Batch, Call, Op, batch, call
 from redstart.errors import CommandError, ConfigurationError
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.files.migration_file import Migration, MigrationFile
-from redstart.migrations.holder import Holder, this_process
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
+from redstart.migrations.lease_state import Holder, this_process
 from redstart.migrations.operations.document import Document
 from redstart.migrations.operations.models import CreateModel
 from redstart.migrations.operations.state import ProjectState

@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import Location, ValuePath
-from redstart.migrations.data.document_transformation import (
+from redstart.migrations.data.edits import (
     READ,
     SUBJECT,
     ClassifiedValue,
     DocumentTransformation,
+    StoredDocument,
+    StoredValue,
 )
-from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.transformation import Conversion, Edit, EditSet, Outcome
 from redstart.values.types import Storage

@@ -10,8 +10,9 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
-from redstart.migrations.data.run import RunResult, run
+from redstart.migrations.data.results import DataRollbackResult, RunResult
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import run
 from redstart.server.clients import open_like
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import KEYS, new_context, options, station_plan

@@ -16,9 +16,10 @@ from redstart.mapping.model_info import declare
 from redstart.migrations.context import Context
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
-from redstart.migrations.holder import this_process
+from redstart.migrations.data.run import run
+from redstart.migrations.lease_state import this_process
 from redstart.server.clients import open_async, open_sync
 from tests.support.replies import send
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.migrations.data.maintenance import clear_progress
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
+from redstart.migrations.maintenance import clear_progress
 from redstart.migrations.phase import MigrationPhase, migration_status
 from redstart.server.clients import open_sync
 from tests.support.crash_driver import Crash, CrashDriver

@@ -9,7 +9,8 @@ import redis
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
+from redstart.migrations.data.results import DataRollbackResult
+from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.server.clients import open_like
 from tests.migrations.data.runs import migrate_all, set_json, undo

@@ -18,8 +18,9 @@ from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.effects import Op
 from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
-from redstart.migrations.data.run import RunResult, run
+from redstart.migrations.data.results import DataRollbackResult, RunResult
+from redstart.migrations.data.rollback import rollback
+from redstart.migrations.data.run import run
 from redstart.migrations.data.undo_log import entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import Failure

@@ -9,9 +9,10 @@ import redis
 from redstart.effects import Op
 from redstart.migrations.context import Context
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
+from redstart.migrations.data.results import DataRollbackResult, RunResult
+from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
-from redstart.migrations.data.run import RunResult, run
+from redstart.migrations.data.run import run
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.data.verify import verify
 from redstart.migrations.transformation import Outcome

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo import sample_names
+from redstart.demo import sample as sample_names
 from redstart.demo.checker import text_without, value_spans
 from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode

@@ -8,17 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.commands.keyspace import StreamEntry
-from redstart.migrations.data.applier import _nested_wire
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
-from redstart.migrations.data.operation_transformation import (
-    BoundChange,
-    ModelChanges,
-    OperationTransformation,
-)
+from redstart.migrations.data.operation_edits import BoundChange
+from redstart.migrations.data.operation_transformation import ModelChanges, OperationTransformation
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
+from redstart.migrations.data.undo_log import compressed, entry_of, nested_wire, packed_entry
 from redstart.migrations.operations.base import DocumentOperation
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -106,7 +102,7 @@ def test_the_fast_path_makes_the_same_edits_entries_and_scripts(
 
 
 def wire_of(document: DocumentEdits) -> bytes:
-    packed: bytes = msgpack.packb(_nested_wire(document, None, MARKS), use_bin_type=False)
+    packed: bytes = msgpack.packb(nested_wire(document, None, MARKS), use_bin_type=False)
     return packed
 
 

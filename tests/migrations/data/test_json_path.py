@@ -8,9 +8,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redstart.demo.sample_names import ODD_PLACES
-from redstart.mapping.value_paths import Location
-from redstart.migrations.data.json_path import (
+from redstart.demo.sample import ODD_PLACES
+from redstart.mapping.value_paths import (
+    Location,
     can_be_merged,
     can_be_read,
     can_be_set,

@@ -21,7 +21,7 @@ from redstart.effects import Op
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.holder import is_gone
+from redstart.migrations.lease_state import is_gone
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import (
     KEYS,

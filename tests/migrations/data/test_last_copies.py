@@ -13,12 +13,13 @@ from redstart import JsonModel
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX
 from redstart.errors import RollbackInProgressError
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.maintenance import clear_progress, drop_undo_log
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
+from redstart.migrations.data.results import DataRollbackResult
+from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.data.verify import verify
 from redstart.migrations.failure import Failure
+from redstart.migrations.maintenance import clear_progress, drop_undo_log_of_data
 from redstart.server.clients import open_like
 from tests.migrations.data.runs import json_of, migrate, migrate_all, set_json, undo
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
@@ -128,7 +129,7 @@ def test_what_is_kept_is_tried_again_and_dropped_only_on_request(client: redis.R
     assert counts(preview) == counts(result) == (1, 0, 0, 1)
     assert client.hget(HASH, "left_at") == b"soon"
     with open_like(client) as driver:
-        assert driver.run(drop_undo_log(new_context()))
+        assert driver.run(drop_undo_log_of_data(new_context()))
     assert undo(url).nothing_to_do
     assert own_keys(client) == []
 
@@ -353,7 +354,7 @@ def test_the_undo_log_is_kept_while_a_rollback_is_half_way(client: redis.Redis, 
     with open_like(client) as driver:
         assert driver.run(clear_progress(new_context()))
         with pytest.raises(RollbackInProgressError):
-            driver.run(drop_undo_log(new_context()))
+            driver.run(drop_undo_log_of_data(new_context()))
     undo(url)
     assert difference(before, documents_of(client)) == []
     assert own_keys(client) == []

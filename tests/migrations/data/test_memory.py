@@ -13,9 +13,10 @@ from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.context import Context
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import Plan, PlannedModel
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
-from redstart.migrations.holder import this_process
+from redstart.migrations.data.run import run
+from redstart.migrations.lease_state import this_process
 from redstart.server.clients import open_sync
 from redstart.values.types import Storage, TemporalKind
 from tests.support.replies import send

@@ -20,8 +20,9 @@ from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.reader import reader_of
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.run import run
 from redstart.migrations.data.undo_log import (
     JournalEntry,
     compressed,

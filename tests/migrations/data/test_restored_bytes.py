@@ -7,7 +7,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from redstart.demo import sample_names
+from redstart.demo import sample as sample_names
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX
 from redstart.migrations.data.edit_builder import FailureMode
 from tests.migrations.data.runs import MODES, migrate_all, undo_all

@@ -10,7 +10,8 @@ from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data import undo_log
 from redstart.migrations.data.checkpoint import RunStage, load_checkpoint
 from redstart.migrations.data.edit_builder import FailureMode
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
+from redstart.migrations.data.results import DataRollbackResult
+from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
 from redstart.server.clients import open_like
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind

@@ -7,7 +7,7 @@ import redis
 
 from redstart.demo.sample import VISIT_PREFIX
 from redstart.migrations.data.run import run
-from redstart.migrations.data.scan_passes import MAX_PASSES
+from redstart.migrations.data.scanner import MAX_PASSES
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import TEXT, new_context, options, station_plan
 from tests.support.replies import send

@@ -15,9 +15,10 @@ from redstart.migrations.context import Context
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.record import read_record
-from redstart.migrations.data.rollback import DataRollbackResult, rollback
+from redstart.migrations.data.results import DataRollbackResult, RunResult
+from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.rollback_preview import preview_rollback
-from redstart.migrations.data.run import RunResult, run
+from redstart.migrations.data.run import run
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.data.verify import Problems, verify, verify_journal
 from redstart.migrations.phase import MigrationPhase, migration_status

@@ -17,7 +17,7 @@ from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.holder import this_process
+from redstart.migrations.lease_state import this_process
 from tests.migrations.data.runs import APPLY, NEWER_NUMBER, NEWER_TEXT, migrate, undo
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import documents_of, load_hostile, new_context, options, own_keys, station_plan

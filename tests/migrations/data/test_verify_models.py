@@ -18,7 +18,7 @@ from redstart.migrations.context import Context
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.verify import Verification, verify
-from redstart.migrations.holder import this_process
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.model_check import ModelCheck
 from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone

@@ -18,8 +18,8 @@ from redstart.migrations.operations.base import Operation
 from redstart.migrations.operations.conversion import ConvertField
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
-from redstart.migrations.operations.indexes import AlterIndex
 from redstart.migrations.operations.models import (
+    AlterIndex,
     ChangeKeyPrefix,
     ChangeStorage,
     CreateModel,

@@ -15,11 +15,16 @@ from hypothesis import strategies as st
 from redstart.effects import Op
 from redstart.errors import LeaseHeldError, StateDamagedError, StateVersionError
 from redstart.migrations.files import ledger as ledger_module
-from redstart.migrations.files.ledger import LedgerEntry, read_ledger, record
+from redstart.migrations.files.ledger import (
+    LedgerEntry,
+    read_ledger,
+    record,
+    record_without_running,
+    remove_from_record,
+)
 from redstart.migrations.files.migration_file import Migration, MigrationFile
-from redstart.migrations.files.stamp import record_without_running, remove_from_record
-from redstart.migrations.holder import this_process
 from redstart.migrations.lease import Lease, acquire, under_lease
+from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import FILES_LEASE, LEDGER, LEDGER_COUNT
 from redstart.server.clients import open_sync
 from redstart.server.sync_driver import SyncDriver

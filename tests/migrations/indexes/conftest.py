@@ -19,12 +19,12 @@ from redstart.mapping.index_schema import index_of
 from redstart.mapping.model_info import declare
 from redstart.migrations.context import Monitor
 from redstart.migrations.coordinator import rollback_indexes
-from redstart.migrations.holder import this_process
 from redstart.migrations.indexes import build, migrator
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import Converted, IndexMigration
 from redstart.migrations.indexes.plan import PlannedIndex, planned_indexes
 from redstart.migrations.indexes.state import hash_key
+from redstart.migrations.lease_state import this_process
 from redstart.search.schema import FieldKind, Index, create_arguments, schema_hash, schema_text
 from redstart.server import protocol
 from redstart.server.clients import open_sync

@@ -8,12 +8,19 @@ import pytest
 import redis
 
 from redstart.effects import Op
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.run import run
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.lifecycle import IndexEvent, IndexState
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.state import RECORDS, IndexRecord, read_records, records_from
+from redstart.migrations.indexes.state import (
+    RECORDS,
+    IndexEvent,
+    IndexRecord,
+    IndexState,
+    read_records,
+    records_from,
+)
 from redstart.search.schema import FieldKind, IndexField, create_arguments
 from tests.migrations.indexes.conftest import before_1_0, drop_all, is_converted, migration, perform
 from tests.migrations.indexes.test_crash_indexes import MODELS, NAMES, PLANNED, PREFIXES, begin, settle

@@ -9,9 +9,8 @@ from redstart.effects import Op
 from redstart.migrations.indexes import coverage
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
-from redstart.migrations.indexes.dual_format import dual_format_index
 from redstart.migrations.indexes.expand import IndexOutcome
-from redstart.migrations.indexes.plan import changing_attributes
+from redstart.migrations.indexes.plan import changing_attributes, dual_format_index
 from redstart.migrations.indexes.state import built_name, read_records
 from redstart.migrations.lease_state import Activity
 from redstart.search.schema import create_arguments

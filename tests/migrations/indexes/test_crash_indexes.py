@@ -18,8 +18,9 @@ from redstart.demo.models import Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, generate
 from redstart.effects import Op
 from redstart.mapping.model_info import declare
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.run import run
 from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.plan import planned_indexes

@@ -8,8 +8,7 @@ import pytest
 
 from redstart.errors import MigrationError
 from redstart.migrations.indexes import record_writer
-from redstart.migrations.indexes.lifecycle import TRANSITIONS, IndexEvent, IndexState
-from redstart.migrations.indexes.state import IndexRecord
+from redstart.migrations.indexes.state import TRANSITIONS, IndexEvent, IndexRecord, IndexState
 from tests.migrations.indexes.index_states import NAME, E, Pair, S, named, record
 
 __all__ = ["record"]  # a fixture

@@ -15,8 +15,9 @@ import redis
 
 from redstart.demo.load import load_batches
 from redstart.demo.sample import generate
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.run import run
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.plan import PlannedIndex

@@ -9,8 +9,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
-from redstart.migrations.indexes.lifecycle import IndexState
-from redstart.migrations.indexes.state import FORMAT, RECORDS, IndexRecord, records_from
+from redstart.migrations.indexes.state import FORMAT, RECORDS, IndexRecord, IndexState, records_from
 from tests.migrations.indexes.conftest import perform
 from tests.migrations.indexes.index_states import (
     NAME,

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from redstart import Field, HashModel, JsonModel, Migrator
 from redstart.mapping.index_schema import index_of
 from redstart.mapping.model_info import declare
-from redstart.migrations.indexes.drift import MAX_SUPERSEDED, definition_digest
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import none_converted
 from redstart.migrations.indexes.plan import planned_indexes
+from redstart.migrations.indexes.record_writer import MAX_SUPERSEDED, definition_digest
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.startup import bring_up_to_date, pending_indexes
 from redstart.search.index_info import read_info
-from redstart.search.schema import Index, create_arguments
-from redstart.search.schema_diff import same_definition
+from redstart.search.schema import Index, create_arguments, same_definition
 from redstart.sync import index_migrations
 from tests.migrations.indexes.conftest import (
     drop_all,

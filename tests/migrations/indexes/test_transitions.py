@@ -13,8 +13,14 @@ import pytest
 import redis
 
 from redstart.migrations.indexes import record_writer
-from redstart.migrations.indexes.lifecycle import TRANSITIONS, IndexEvent, IndexState, next_state
-from redstart.migrations.indexes.state import RECORDS, hash_key
+from redstart.migrations.indexes.state import (
+    RECORDS,
+    TRANSITIONS,
+    IndexEvent,
+    IndexState,
+    hash_key,
+    next_state,
+)
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from tests.migrations.indexes.conftest import drop_all, perform, total
 from tests.migrations.indexes.index_states import CASES, NAME, Case, Pair, named, state_of

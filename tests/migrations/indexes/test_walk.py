@@ -7,8 +7,9 @@ import redis
 
 from redstart.effects import Op
 from redstart.migrations.coordinator import rollback_indexes
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
-from redstart.migrations.data.run import RunOptions, run
+from redstart.migrations.data.run import run
 from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.expand import IndexOutcome, IndexResult
 from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key

@@ -8,7 +8,7 @@ from redstart.migrations.coordinator import migrate_back, migrate_forward
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.plan import make_plan
 from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.options import RollbackOptions

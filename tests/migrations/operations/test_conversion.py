@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from redstart.errors import MigrationStateError, NotConvertibleError
 from redstart.migrations.failure import FailureMode
 from redstart.migrations.operations.base import Unchanged
-from redstart.migrations.operations.conversion import ConvertField
-from redstart.migrations.operations.converted_field import ConvertedField
+from redstart.migrations.operations.conversion import ConvertedField, ConvertField
 from redstart.migrations.operations.document import Document
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.value_codec import ValueCodec

@@ -8,8 +8,8 @@ from redstart.errors import MigrationStateError, NotConvertibleError
 from redstart.migrations.operations.base import Operation
 from redstart.migrations.operations.document import Document
 from redstart.migrations.operations.field_state import FieldState
-from redstart.migrations.operations.indexes import AlterIndex
 from redstart.migrations.operations.models import (
+    AlterIndex,
     ChangeKeyPrefix,
     ChangeStorage,
     CreateModel,

@@ -26,10 +26,9 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.value_paths import Each, display
 from redstart.migrations.operations.document import Document
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState, frozen_value
-from redstart.migrations.operations.paths import parse_path
 from redstart.migrations.operations.state import ModelState, ProjectState, state_of_models
 from redstart.migrations.operations.value_codec import ValueCodec
-from redstart.migrations.operations.value_types import ValueType, literal_type, parse_type
+from redstart.migrations.operations.value_types import ValueType, literal_type, parse_path, parse_type
 from redstart.values.types import Storage
 from tests.documents.every_type import DEEP, FLAT, Deep, Flat
 from tests.migrations.operations.strategies import HOSTILE, NAMES, PROJECTS, TEXTS

@@ -1,12 +1,15 @@
-"""`om index create` and `om index rebuild`."""
+"""`om index create`, `rebuild` and `drop`, and the models that they are about."""
+
+from collections.abc import Sequence
 
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.index.models import chosen_indexes, index_options
 from redstart.cli.index_report import (
+    counted_indexes,
     draw_results,
     forecast_line,
+    index_migration,
     pending_indexes,
     result_report,
 )
@@ -18,24 +21,77 @@ from redstart.cli.migrate.index_run import (
     require_possible_run,
 )
 from redstart.cli.options import (
+    F,
     Settings,
     accept_unindexed,
     accept_unreadable,
     aliases,
     confirm,
+    json_output,
+    models_option_of,
+    require_yes,
+    url_option,
+    will_ask,
+    yes,
 )
-from redstart.cli.output import Tone, line, note, print_json
+from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.refused_cutover import blocking_report
 from redstart.cli.session import Session, open_session
 from redstart.cli.tables import next_step
+from redstart.display import did_you_mean
+from redstart.effects import Op
+from redstart.errors import ConfigurationError
+from redstart.migrations.context import Monitor
 from redstart.migrations.data.damage import LISTS
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.plan import PlannedIndex
-from redstart.migrations.indexes.preflight import estimate_builds
+from redstart.migrations.indexes.preflight import estimate_builds, require_safe_drop
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
-from redstart.migrations.next_command import CONVERT
+from redstart.migrations.indexes.swap import unused
+from redstart.migrations.phase import CONVERT
 from redstart.migrations.server_checks import require_search
-from redstart.next_steps import Command
+from redstart.next_steps import Command, Hint
+
+
+def index_options(command: F) -> F:
+    """Add MODEL, --url, --models with redis-om's --module, --yes and --json."""
+    for option in (json_output, models_option_of("-m", "--module"), url_option, yes, _models):
+        command = option(command)
+    return command
+
+
+_models = click.argument("names", metavar="[MODEL]...", nargs=-1)
+
+
+def chosen_indexes(session: Session, names: Sequence[str]) -> list[PlannedIndex]:
+    """Return the indexes of the named models; those of all models without names.
+
+    Args:
+        names: classes, with or without their module, or names of indexes.
+
+    Raises:
+        ConfigurationError: a name is unknown, or several models have it.
+    """
+    planned = session.planned_indexes()
+    chosen: dict[str, PlannedIndex] = {}
+    for name in names:
+        found = [one for one in planned if name in (one.model, one.name)] or [
+            one for one in planned if one.model.rpartition(".")[2] == name
+        ]
+        if not found:
+            short = [one.model.rpartition(".")[2] for one in planned]
+            raise ConfigurationError(
+                f"There is no model {name!r} in --models.",
+                did_you_mean(name, short) or f"The models are: {', '.join(one.model for one in planned)}",
+            )
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"Several models have the name {name!r}.",
+                f"Use one of: {', '.join(one.model for one in found)}",
+            )
+        chosen[found[0].name] = found[0]
+    return list(chosen.values()) if names else list({one.name: one for one in planned}.values())
 
 
 @click.command()
@@ -144,3 +200,48 @@ def _change(
         if any(one.outcome is IndexOutcome.EXPANDED for one in results):
             next_step("Convert the data and cut over with", CONVERT)
     return Exit.PENDING if refused else Exit.DONE
+
+
+@click.command()
+@index_options
+def drop(settings: Settings, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """Drop the indexes of models, and those that were built for them. No document is deleted.
+
+    Until the index is created again, queries raise IndexNotFoundError. Without a terminal, --yes is required.
+    """
+    with open_session(settings, writes=True, about_indexes=True) as session:
+        session.run(require_search())
+        session.require_intact(exempt=LISTS)
+        chosen = chosen_indexes(session, names)
+        session.run(require_safe_drop(chosen))
+        existing = {one.name: session.run(_documents(one)) for one in chosen}
+        to_drop = [name for name, documents in existing.items() if documents is not None]
+        if to_drop:
+            for name in to_drop if will_ask(assume_yes=yes) else ():
+                note(f"{name}: {counted(existing[name] or 0, 'document')}")
+            require_yes(
+                "Drop?",
+                consequence=f"{counted_indexes(len(to_drop))} on {session.where} will be dropped: queries raise "
+                "IndexNotFoundError until they are created again. No document is deleted.",
+                how="To drop them, add --yes.",
+                assume_yes=yes,
+            )
+            session.run(index_migration(Monitor()).drop(to_drop))
+    absent = [name for name in existing if name not in to_drop]
+    if as_json:
+        print_json({"dropped": to_drop, "absent": absent})
+        return
+    for name in to_drop:
+        line(f"Dropped: {name}", Tone.DONE)
+    for name in absent:
+        line(f"Absent: {name}")
+    if to_drop:
+        line(Hint("Create the indexes again with: ", Command("index create", *names)))
+
+
+def _documents(planned: PlannedIndex) -> Op[int | None]:
+    """Return the documents in the active index; None if there is no index, not even one built for it. Two reads."""
+    active = yield from find_index(planned.name)
+    if active is not None:
+        return active.documents
+    return 0 if (yield from unused(planned.name)) else None

@@ -8,7 +8,7 @@ _HERE = "redstart.cli.index"
 COMMANDS = {
     "create": (f"{_HERE}.commands:create", "Create the indexes of models that have none."),
     "rebuild": (f"{_HERE}.commands:rebuild", "Build indexes again next to the active ones, and cut over."),
-    "drop": (f"{_HERE}.drop:drop", "Drop the indexes of models; documents stay."),
+    "drop": (f"{_HERE}.commands:drop", "Drop the indexes of models; documents stay."),
 }
 
 

@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 
 import click
 
-from redstart.cli.wrapping import fitted
+from redstart.cli.output import fitted
 from redstart.display import escaped, printable, shortened
 from redstart.errors import ConfigurationError, ValueConversionError
 from redstart.migrations.files.questions import NO, NO_VALUE, RENAME, REPLACE, Question, QuestionKind
-from redstart.migrations.operations.paths import path_of
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.operations.value_codec import ValueCodec
+from redstart.migrations.operations.value_types import path_of
 from redstart.next_steps import Command, Hint
 from redstart.values.lossless_json import parse_json
 from redstart.values.types import Storage

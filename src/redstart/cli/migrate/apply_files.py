@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.failure_tables import draw_failures
 from redstart.cli.index_report import counted_indexes, draw_results, result_report
 from redstart.cli.migrate.file_estimates import (
     APPLY,
@@ -28,17 +27,19 @@ from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, resume_hint, stop_on_signal
+from redstart.cli.value_tables import draw_failures
 from redstart.display import printable
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.file_results import AppliedFile, FilesResult
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
-from redstart.migrations.project_migrations import AppliedFile, FileMigrations, FilesResult
+from redstart.migrations.project_migrations import FileMigrations
 from redstart.migrations.undeclared_changes import UndeclaredChange
 from redstart.next_steps import Command, Hint
 

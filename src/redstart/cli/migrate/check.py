@@ -7,9 +7,14 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.migrate.files_status import cleanup_pending, draw_cleanup_pending
 from redstart.cli.migrate.history import draw_differences
-from redstart.cli.migrate.project_files import look, migrations_root, root_of
+from redstart.cli.migrate.project_files import (
+    cleanup_pending,
+    draw_cleanup_pending,
+    look,
+    migrations_root,
+    root_of,
+)
 from redstart.cli.migrate.undeclared_changes import find_changes
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, line, print_json
@@ -19,9 +24,8 @@ from redstart.errors import MigrationError
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.files.autodetector import detect
 from redstart.migrations.files.declarations import DATA, SCHEMA
-from redstart.migrations.files.project import ProjectFiles
-from redstart.migrations.files.project_history import Difference, DifferenceKind
-from redstart.migrations.files.replay import state_after
+from redstart.migrations.files.graph import state_after
+from redstart.migrations.files.project_history import Difference, DifferenceKind, ProjectFiles
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.operations.state import state_of_models
 from redstart.migrations.server_checks import require_search

@@ -15,9 +15,9 @@ from redstart.cli.options import Settings, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.session import Session, open_session
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.file_results import ContractResult
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.indexes.migrator import unused_indexes
-from redstart.migrations.project_migrations import ContractResult
 
 
 @click.command()

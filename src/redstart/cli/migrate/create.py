@@ -1,6 +1,10 @@
-"""`om migrate create`: write the changes of the models since the last migration file to a new one."""
+"""`om migrate create` and `merge`, and `om migrate-data create`: write a new migration file.
+
+It has the changes of the models, joins branches, or is a template for functions.
+"""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,20 +12,59 @@ from typing import Any
 import click
 
 from redstart.cli.migrate.answers import GivenAnswers, refuse_unanswered, typed_answer
-from redstart.cli.migrate.new_files import draw_created, history_of, write
-from redstart.cli.migrate.project_files import migrations_root, root_of
+from redstart.cli.migrate.project_files import load, load_redis_om, migrations_root, root_of
 from redstart.cli.model_loading import load_declarations
-from redstart.cli.options import Settings, json_output, models_option, will_ask, yes
+from redstart.cli.options import Settings, confirm, json_output, models_option, will_ask, yes
 from redstart.cli.output import Tone, line, print_json
+from redstart.display import printable
+from redstart.errors import ConfigurationError
+from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.autodetector import detect
-from redstart.migrations.files.graph import require_single_head
-from redstart.migrations.files.project_history import ProjectHistory
+from redstart.migrations.files.graph import merged_state, require_single_head, require_valid, state_after
+from redstart.migrations.files.ledger import Ledger
+from redstart.migrations.files.project_history import ProjectHistory, project_history
 from redstart.migrations.files.questions import Question
-from redstart.migrations.files.replay import require_valid, state_after
-from redstart.migrations.files.writer import migration_source
-from redstart.migrations.operations.base import Operation
+from redstart.migrations.files.writer import data_template, migration_source, new_id, write_file
+from redstart.migrations.operations.base import DocumentOperation, Operation
+from redstart.migrations.operations.legacy_values import LegacyValues, legacy_operations
 from redstart.migrations.operations.state import ProjectState, state_of_models
 from redstart.next_steps import Command, Hint
+from redstart.values.timezones import NaiveTimezone
+
+
+def history_of(root: Path) -> ProjectHistory:
+    """Return the files of a directory in order, without the record on a server.
+
+    Raises:
+        ConfigurationError: the directory cannot be listed.
+        MigrationFileError: a file cannot be used.
+    """
+    theirs = load_redis_om(root)
+    others = {name for found in theirs for name in found.migrations}
+    others |= {problem.migration_id for found in theirs for problem in found.problems}
+    found = project_history(load(root), Ledger({}, {}), {*others, DATETIME_MIGRATION})
+    found.require_usable()
+    return found
+
+
+def write(root: Path, name: str, source: str, *, assume_yes: bool) -> Path:
+    """Write a new file, and ask before its directory is created.
+
+    Raises:
+        ConfigurationError: the name is invalid, or the file cannot be written.
+    """
+    migration_id = new_id(name, datetime.now(UTC))
+    if not root.exists():
+        confirm(f"Create the directory {printable(root)}?", assume_yes=assume_yes, default=True)
+    return write_file(root, migration_id, source)
+
+
+def draw_created(path: Path, operations: Sequence[Operation]) -> None:
+    """Print the path of a new file, and what it changes."""
+    line(f"Created migration: {printable(path)}", Tone.DONE)
+    for operation in operations:
+        line(f"  {operation.describe()}{'' if operation.is_reversible else ' (not reversible)'}")
+
 
 Answer = Callable[[Question], Any]
 
@@ -145,3 +188,118 @@ def _report(path: Path | None, found: ProjectHistory, operations: Sequence[Opera
         "dependencies": [] if path is None else list(found.heads),
         "operations": [{"text": one.describe(), "reversible": one.is_reversible} for one in operations],
     }
+
+
+@click.command()
+@click.argument("name", default="merge")
+@migrations_root()
+@yes
+@json_output
+def merge(name: str, migrations_dir: Path | None, yes: bool, as_json: bool) -> None:
+    """Write a file NAME that joins the branches of migration files: it depends on all heads.
+
+    Needs no server. Refused if the branches conflict: if the models after them depend on which branch comes first.
+    """
+    root = root_of(migrations_dir)
+    found = history_of(root)
+    path: Path | None = None
+    if len(found.heads) > 1:
+        _ = merged_state(found.files, found.heads)
+        path = write(
+            root, name, migration_source(_description_of_merge(found.heads), (), found.heads), assume_yes=yes
+        )
+    if as_json:
+        print_json(
+            {
+                "path": None if path is None else str(path),
+                "id": None if path is None else path.stem,
+                "dependencies": [] if path is None else list(found.heads),
+            }
+        )
+    elif path is None:
+        line("Nothing to join: the migration files have one head at most.", Tone.DONE)
+    else:
+        draw_created(path, ())
+
+
+def _description_of_merge(heads: tuple[str, ...]) -> str:
+    return f"Join {' and '.join(heads)}."
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--template",
+    type=click.Choice([one.value for one in LegacyValues]),
+    help="Write the operations for values of earlier versions of redis-om, for all models of the migration files.",
+)
+@click.option(
+    "--timezone", metavar="ZONE", help="For local-midnights: where the application ran, as Europe/Berlin."
+)
+@migrations_root(must_exist=False)
+@yes
+@json_output
+def create_for_data(
+    name: str,
+    template: str | None,
+    timezone: str | None,
+    migrations_dir: Path | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Write a migration file NAME with a template for functions that change documents.
+
+    Needs no server. The file belongs to the same history as those of `om migrate create`. With --template, the file is
+    complete: local-midnights are dates of redis-om 1.0, bytes and embedded-keys are of 0.x.
+    """
+    root = root_of(migrations_dir)
+    found = history_of(root)
+    require_single_head(found.heads, found.where)
+    description = " ".join(name.replace("_", " ").split()).capitalize()
+    operations: Sequence[DocumentOperation] = ()
+    if template is None:
+        source = data_template(description, found.heads)
+    else:
+        operations = _operations(found, LegacyValues(template), timezone)
+        source = migration_source(description, operations, found.heads)
+    path = write(root, name, source, assume_yes=yes)
+    if as_json:
+        print_json({"path": str(path), "id": path.stem, "dependencies": list(found.heads)})
+    else:
+        draw_created(path, operations)
+        if operations:
+            line(Hint("Review the file. See what a run would do with: ", Command("migrate plan")))
+        else:
+            line("Replace the model, the shapes and the functions in it by your own.")
+
+
+def _operations(
+    found: ProjectHistory, values: LegacyValues, timezone: str | None
+) -> Sequence[DocumentOperation]:
+    """Return the operations on all fields with such values.
+
+    Raises:
+        ConfigurationError: the zone is missing, there are no files, or no model has such a field.
+    """
+    if values is LegacyValues.LOCAL_MIDNIGHTS:
+        if timezone is None:
+            raise ConfigurationError(
+                "Local midnights depend on the time zone of the application.",
+                "Add --timezone, as --timezone Europe/Berlin.",
+            )
+        _ = NaiveTimezone.parse(timezone)
+    state = state_after(found.files)
+    if not state.models:
+        raise ConfigurationError(
+            "The migration files contain no models yet.",
+            Hint(
+                "Write the models to a first file with: ",
+                Command("migrate create", "initial"),
+                ". Record it with: ",
+                Command("migrate stamp", "--to", "ID"),
+            ),
+        )
+    operations = legacy_operations(state, values, timezone)
+    if not operations:
+        raise ConfigurationError(f"No model in the migration files has a field for the template {values}.")
+    return operations

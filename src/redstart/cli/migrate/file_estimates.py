@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
-from redstart.cli.failure_tables import draw_failures
 from redstart.cli.output import counted, duration, error_text, rounded
 from redstart.cli.session import Session
+from redstart.cli.value_tables import draw_failures
 from redstart.display import escaped, printable
 from redstart.migrations.file_estimate import FileEstimate, IndexBuild, WorkEstimate, estimate_run
 from redstart.migrations.file_migration import FileMigration

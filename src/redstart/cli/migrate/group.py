@@ -16,7 +16,7 @@ COMMANDS = {
     "current": (f"{_HERE}.history:current", "Show the last applied migration file."),
     "show": (f"{_HERE}.history:show", "Show one migration file."),
     "sync": (f"{_HERE}.sync:sync", "Make indexes fit the models without a file, in development."),
-    "merge": (f"{_HERE}.merge:merge", "Join two branches of migration files."),
+    "merge": (f"{_HERE}.create:merge", "Join two branches of migration files."),
     "stamp": (f"{_HERE}.stamp:stamp", "Record a migration file as applied without running it."),
     "rollback": (f"{_HERE}.rollback:rollback", "Roll back a migration file, or the indexes."),
     "downgrade": (

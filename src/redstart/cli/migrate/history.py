@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from redstart.cli.failure_tables import draw_all_failures, draw_failures
 from redstart.cli.migrate.project_files import (
     Row,
     look,
@@ -20,11 +19,11 @@ from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, duration, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.tables import pairs, table
+from redstart.cli.value_tables import draw_all_failures, draw_failures
 from redstart.display import printable
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.failure import FailureSummary
-from redstart.migrations.files.project import ProjectFiles
-from redstart.migrations.files.project_history import Difference, DifferenceKind, HistoryItem
+from redstart.migrations.files.project_history import Difference, DifferenceKind, HistoryItem, ProjectFiles
 from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint
 

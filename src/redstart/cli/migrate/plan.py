@@ -31,7 +31,7 @@ from redstart.errors import UnsupportedOperationError
 from redstart.migrations.file_estimate import FileEstimate
 from redstart.migrations.files.graph import with_dependencies
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.next_steps import Command, Hint
 
 

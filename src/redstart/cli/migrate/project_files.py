@@ -1,8 +1,8 @@
-"""Migration files of the project in the commands of `om migrate`: their directory, their history, their reports."""
+"""Migration files of the project in the output of commands: their directory, history, state and progress."""
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,21 +10,31 @@ from typing import Any
 
 import click
 
+from redstart.cli.migrate.file_estimates import APPLY, CLEAN_UP
 from redstart.cli.options import F
-from redstart.cli.output import note
+from redstart.cli.output import Tone, line, note
 from redstart.cli.session import Session
+from redstart.cli.tables import next_step
 from redstart.display import printable
+from redstart.errors import MigrationError
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, SCHEMA, Problem
 from redstart.migrations.files.ledger import LedgerEntry
 from redstart.migrations.files.loader import Found, load_directory
 from redstart.migrations.files.migration_file import LoadedFiles, MigrationFile, load_files
-from redstart.migrations.files.project import ProjectFiles, SourceFiles, read_project
-from redstart.migrations.files.project_history import FileState, HistoryItem
+from redstart.migrations.files.project_history import (
+    FileState,
+    HistoryItem,
+    ProjectFiles,
+    SourceFiles,
+    read_project,
+)
 from redstart.migrations.files.redis_om_history import FilesStatus
-from redstart.migrations.holder import this_user
+from redstart.migrations.lease_state import is_gone, this_user
 from redstart.migrations.project_migrations import FileMigrations
+from redstart.migrations.run_progress import FileProgress, RunState, file_progress
+from redstart.next_steps import Command, Hint
 from redstart.settings import get_root_migrations_dir
 
 
@@ -188,3 +198,97 @@ def when(applied_ms: int) -> str:
         return datetime.fromtimestamp(applied_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):  # a number that no clock shows
         return f"{applied_ms} ms"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """The migration files of the project on the server.
+
+    Attributes:
+        progress: of the file that is being applied or rolled back; None without one.
+        to_clean_up: ids of applied files whose cleanup is pending.
+    """
+
+    files: ProjectFiles
+    progress: FileProgress | None
+    to_clean_up: list[str]
+
+    @property
+    def is_pending(self) -> bool:
+        """Return whether a file is to be applied, or its run or rollback to be resumed."""
+        return bool(self.files.history.pending) or self.progress is not None
+
+    def report(self) -> dict[str, Any]:
+        """Return the status for --json."""
+        history, running = self.files.history, self.progress
+        return {
+            "where": history.where,
+            "applied": [item.migration_id for item in history.items if item.entry is not None],
+            "pending": [file.migration_id for file in history.pending],
+            "cleanup_pending": self.to_clean_up,
+            "started": None if running is None else running.migration_id,
+            "state": RunState.NONE.value if running is None else running.state.value,
+            "rolling_back": running is not None and running.is_rollback,
+            "lease_holder": None if running is None or running.lease is None else str(running.lease.holder),
+        }
+
+
+def project_status(session: Session, files: ProjectFiles) -> ProjectStatus:
+    """Return the status of the migration files. Some reads."""
+    return ProjectStatus(files, session.run(file_progress(is_gone)), cleanup_pending(session, files))
+
+
+def cleanup_pending(session: Session, files: ProjectFiles) -> list[str]:
+    """Return the ids of applied files whose cleanup is pending; none if the files cannot be used."""
+    history = files.history
+    if not files.loaded.are_in_use or history.problems or len(history.heads) > 1:
+        return []
+    try:
+        return file_migrations(session, files).to_contract()
+    except MigrationError:  # an operation does not fit: `check` and `run` say so
+        return []
+
+
+def draw_cleanup_pending(ids: Sequence[str]) -> None:
+    """Print the applied files whose cleanup is pending, and what to do."""
+    if ids:
+        line(f"Cleanup pending: {', '.join(map(printable, ids))}")
+        next_step("When the old version no longer runs, complete them with", CLEAN_UP)
+
+
+def draw_project_status(status: ProjectStatus) -> None:
+    """Print how many files are applied and pending, the one in progress, and the next step; nothing without files."""
+    history, running = status.files.history, status.progress
+    if not status.files.loaded.are_in_use:
+        return
+    pending = [file.migration_id for file in history.pending]
+    applied = sum(item.entry is not None for item in history.items)
+    line(
+        f"Migration files in {printable(history.where)}: {applied:,} applied, {len(pending):,} pending",
+        Tone.WARNING if pending else None,
+    )
+    for name in pending:
+        if running is None or name != running.migration_id:
+            line(f"pending: {name}")
+    if running is not None:
+        draw_progress_of_file(running)
+    elif pending:
+        next_step("See what they change with", Command("migrate plan"))
+        next_step("Apply them with", APPLY)
+    draw_cleanup_pending(status.to_clean_up)
+
+
+def draw_progress_of_file(running: FileProgress) -> None:
+    """Print the file that is being applied or rolled back, and the next command."""
+    what = "Rollback" if running.is_rollback else "Run"
+    name = printable(running.migration_id)
+    if running.state is RunState.RUNNING:
+        line(f"{what} in progress: {name} ({running.lease})")
+        return
+    line(f"{what} started and not complete: {name}", Tone.WARNING)
+    back = Command("migrate rollback", running.migration_id)
+    if running.is_rollback:
+        line(Hint("Resume with: ", back))
+    else:
+        line(Hint("Resume with: ", APPLY))
+        line(Hint("Or roll back with: ", back))

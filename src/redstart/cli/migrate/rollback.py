@@ -29,12 +29,12 @@ from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.record import read_record
 from redstart.migrations.files.declarations import SCHEMA
-from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.state import read_records
 from redstart.migrations.indexes.swap import CutoverResult
-from redstart.migrations.next_command import roll_back
+from redstart.migrations.phase import roll_back
 from redstart.next_steps import Command, Hint
 
 

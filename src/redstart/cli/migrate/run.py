@@ -75,8 +75,7 @@ from redstart.migrations.indexes.preflight import (
 )
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.model_fit import Unmanaged
-from redstart.migrations.next_command import CONVERT
-from redstart.migrations.phase import MigrationPhase, MigrationStatus
+from redstart.migrations.phase import CONVERT, MigrationPhase, MigrationStatus
 from redstart.migrations.server_checks import require_search
 
 

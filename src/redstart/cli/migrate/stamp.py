@@ -13,11 +13,10 @@ from redstart.cli.session import open_session
 from redstart.display import printable
 from redstart.errors import MigrationFileError
 from redstart.migrations.files.graph import with_dependencies
+from redstart.migrations.files.ledger import record_without_running, remove_from_record
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.project import ProjectFiles
-from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectHistory
-from redstart.migrations.files.stamp import record_without_running, remove_from_record
-from redstart.migrations.holder import this_user
+from redstart.migrations.files.project_history import FileState, HistoryItem, ProjectFiles, ProjectHistory
+from redstart.migrations.lease_state import this_user
 from redstart.next_steps import Command, Hint
 
 

@@ -13,9 +13,8 @@ from redstart.cli.index_report import (
     still_filling,
     superseded_message,
 )
-from redstart.cli.migrate.files_status import draw_project_status, project_status
+from redstart.cli.migrate.project_files import draw_project_status, project_status, root_of
 from redstart.cli.migrate.project_files import look as look_at_project
-from redstart.cli.migrate.project_files import root_of
 from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
 from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
 from redstart.cli.options import Settings, common
@@ -29,8 +28,15 @@ from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
-from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES, next_command, roll_back
-from redstart.migrations.phase import MigrationPhase, MigrationStatus, migration_status
+from redstart.migrations.phase import (
+    CONVERT,
+    MIGRATE_INDEXES,
+    MigrationPhase,
+    MigrationStatus,
+    migration_status,
+    next_command,
+    roll_back,
+)
 from redstart.migrations.server_checks import require_search
 from redstart.next_steps import Command
 

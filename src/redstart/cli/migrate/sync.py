@@ -29,14 +29,13 @@ from redstart.migrations.coordinator import changing_indexes
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import with_index_attributes
 from redstart.migrations.data.record import converted_prefixes
-from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import IndexEstimate, estimate_builds
 from redstart.migrations.indexes.status import IndexStatus, index_statuses
-from redstart.migrations.next_command import CONVERT
-from redstart.migrations.operations.indexes import AlterIndex
-from redstart.migrations.operations.models import CreateModel, RenameModel
+from redstart.migrations.operations.models import AlterIndex, CreateModel, RenameModel
+from redstart.migrations.phase import CONVERT
 from redstart.migrations.server_checks import require_search
 from redstart.next_steps import Hint
 from redstart.server.pools import is_on_this_machine

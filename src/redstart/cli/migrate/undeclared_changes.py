@@ -11,8 +11,8 @@ from redstart.cli.output import Tone, line, warn
 from redstart.cli.session import Session
 from redstart.errors import ConfigurationError, MigrationError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.migrations.files.project import ProjectFiles
-from redstart.migrations.files.replay import state_after
+from redstart.migrations.files.graph import state_after
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.indexes.plan import planned_indexes
 from redstart.migrations.model_fit import unmanaged
 from redstart.migrations.operations.base import Operation

@@ -15,13 +15,12 @@ from redstart.cli.session import Session, resume_hint, stop_on_signal
 from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.run import RunOptions
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.failure import Failure
-from redstart.migrations.file_results import FileRollbackResult
-from redstart.migrations.files.project import ProjectFiles
+from redstart.migrations.file_results import ContractResult, FileRollbackResult
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.outcomes import Outcome
-from redstart.migrations.project_migrations import ContractResult
 from redstart.next_steps import Command, Hint
 
 BASE = "base"

@@ -23,7 +23,10 @@ COMMANDS = {
         f"{_HERE}.maintenance:drop_undo_log",
         "Drop the undo log; no rollback is possible afterwards.",
     ),
-    "create": (f"{_HERE}.create:create", "Write a migration file with a template for functions."),
+    "create": (
+        "redstart.cli.migrate.create:create_for_data",
+        "Write a migration file with a template for functions.",
+    ),
     "force-unlock": (f"{_HERE}.maintenance:force_unlock", "Remove the lease of a stuck run."),
 }
 

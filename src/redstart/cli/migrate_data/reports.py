@@ -13,19 +13,16 @@ from redstart.cli.redis_om_files import files_report
 from redstart.cli.refused_cutover import blocked_report, blocking_report
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.data.rollback import DataRollbackResult
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.results import DataRollbackResult, RunResult
 from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.failure import Failure
-from redstart.migrations.file_progress import FileProgress
 from redstart.migrations.files.redis_om_history import FilesStatus
+from redstart.migrations.outcomes import NO_SUCH_INDEX, Refusal, StatusResult, VerificationResult
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
-from redstart.migrations.outcomes import Refusal, StatusResult, VerificationResult
-from redstart.migrations.run_progress import RunProgress
+from redstart.migrations.run_progress import FileProgress, RunProgress
 from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
 from redstart.migrations.transformation import Outcome
-from redstart.migrations.verification import NO_SUCH_INDEX
 
 VALUE_NAMES = {
     "convertible": Outcome.CONVERTIBLE,

@@ -1,4 +1,4 @@
-"""`om migrate-data run`."""
+"""`om migrate-data run`, and `run --dry-run`, which reads and classifies every value and writes nothing."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.index_report import forecast_line, note_superseded
-from redstart.cli.migrate_data.dry_run import dry_run as run_dry
-from redstart.cli.migrate_data.dry_run import run_command
+from redstart.cli.index_report import counted_indexes, draw_unnamed_aliases, forecast_line, note_superseded
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
-from redstart.cli.migrate_data.reports import not_run_report, run_report
+from redstart.cli.migrate_data.reports import dry_run_report, not_run_report, refusal_text, run_report
 from redstart.cli.migrate_data.run_result import draw_result
 from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
 from redstart.cli.options import (
@@ -19,6 +17,7 @@ from redstart.cli.options import (
     accept_unindexed,
     aliases,
     batch_size,
+    chosen_options,
     common,
     confirm,
     exclude_prefix,
@@ -28,11 +27,23 @@ from redstart.cli.options import (
     will_ask,
     yes,
 )
-from redstart.cli.output import counted, duration, line, note, print_json, rounded, warn, with_server
+from redstart.cli.output import (
+    Tone,
+    counted,
+    draw_refusal,
+    duration,
+    line,
+    note,
+    print_json,
+    rounded,
+    warn,
+    with_server,
+)
 from redstart.cli.phase_guidance import STOP_BEFORE
 from redstart.cli.progress import progress_display
 from redstart.cli.redis_om_execution import draw_executed, exit_with_files, open_files
 from redstart.cli.redis_om_files import migrations_dir, module
+from redstart.cli.refused_cutover import DROP_OUT, draw_prediction
 from redstart.cli.session import (
     Session,
     note_assumed_zone,
@@ -41,17 +52,149 @@ from redstart.cli.session import (
     resume_hint,
     stop_on_signal,
 )
+from redstart.cli.tables import next_step, pairs
+from redstart.cli.value_tables import (
+    count_rows,
+    draw_all_failures,
+    draw_failures,
+    draw_fields,
+    draw_nothing_found,
+)
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.backup import back_up
 from redstart.migrations.data.edit_builder import FailureMode
+from redstart.migrations.data.plan import Plan
+from redstart.migrations.data.statistics import ModelStatistics, Statistics
 from redstart.migrations.failure import Failure
 from redstart.migrations.files.declarations import DATA
 from redstart.migrations.files.redis_om_execution import Executed
 from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import POSSIBLE_CAUSES, RESTORE_STATE, SEE_FORMAT, recorded_elsewhere
-from redstart.migrations.run_results import MigrationResult, Preflight
+from redstart.migrations.run_results import DryRun, MigrationResult, Preflight
+from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command, Hint
+
+
+def run_dry(
+    session: Session,
+    options: MigrationOptions,
+    preflight: Preflight,
+    pending_files: Sequence[str],
+    log: EventLog,
+    *,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Read every document and report what a run would do. Return the exit code."""
+    with progress_display(every_step=verbose) as show:
+        monitor = log.watching(Monitor(progress=show))
+        found = session.run(session.migration(monitor).dry_run(options, preflight))
+    for error in found.unchecked:
+        note(f"Not everything was checked. {error.message}")
+    report = dry_run_report(found, pending_files)
+    code = EXIT_OF_OUTCOME[found.outcome]
+    log.ended(report, code)
+    if as_json:
+        print_json(report)
+    else:
+        _draw(found, session.plan, options, verbose)
+    note_unreadable(session)
+    return code
+
+
+def run_command(*, omit: Sequence[str]) -> Command:
+    """Return the command of a run with the options of this one."""
+    return Command("migrate-data run", *chosen_options(click.get_current_context(), omit=omit))
+
+
+def _draw(found: DryRun, plan: Plan, options: MigrationOptions, verbose: bool) -> None:
+    data, indexes, failure_mode = found.data, found.preflight.indexes, options.failure_mode
+    refusal = refusal_text(found.refusal)
+    outcome = _outcome(found, options)
+    line(
+        f"Dry run complete{outcome}. {data.documents:,} documents were read, nothing was written.",
+        Tone.WARNING if outcome else Tone.DONE,
+    )
+    if data.documents:
+        pairs([("values to convert", data.total(Outcome.CONVERTIBLE)), *_rows(data)])
+    else:
+        draw_nothing_found([model.model for model in data.models])
+    line("")
+    for model in data.models:
+        if model.documents:
+            draw_fields(data, model)
+            _draw_samples(data, model, limit=None if verbose else 1)
+    _draw_failures(data, failure_mode, verbose=verbose)
+    for one in indexes:
+        line(forecast_line(one))
+    draw_unnamed_aliases(indexes, options.aliases)
+    if indexes:
+        line(STOP_BEFORE)
+    if found.blocked and refusal is None:
+        line("")
+        draw_prediction(
+            found.blocked,
+            plan,
+            run_command(omit=("dry_run", "verbose")),
+            failure_mode=failure_mode,
+            accept_unindexed=options.accept_unindexed,
+            verbose=verbose,
+        )
+    draw_refusal(refusal)
+    if refusal is None and data.documents:
+        verb = "Resume" if found.preflight.is_interrupted else "Convert"
+        is_refused = found.blocked and not options.accept_unindexed
+        what = f"Or {verb.lower()} now and cut over later with" if is_refused else f"{verb} with"
+        next_step(what, run_command(omit=("dry_run", "verbose")))
+
+
+def _outcome(found: DryRun, options: MigrationOptions) -> str:
+    """Return what a run would not do, to be appended to a sentence; empty if it would succeed."""
+    if found.refusal is not None:
+        return "; a run would be refused"
+    if not found.blocked:
+        return ""
+    if options.accept_unindexed:
+        documents = counted(sum(one.count for one in found.blocked.values()), "document")
+        return f"; {documents} {DROP_OUT}"
+    return f"; the cutover would be refused for {counted_indexes(len(found.blocked))}"
+
+
+def _rows(found: Statistics) -> list[tuple[str, int]]:
+    return count_rows(
+        rounded=found.total(Outcome.LOSSY),
+        numeric=found.total(Outcome.ALREADY),
+        null=found.total(Outcome.NULL),
+        failed=found.total(Outcome.UNCONVERTIBLE),
+        failures=found.survey.failures,
+    )
+
+
+def _draw_samples(found: Statistics, model: ModelStatistics, *, limit: int | None) -> None:
+    samples = [
+        f"  {field.path}: {sample.before} -> {sample.after}  {sample.key}"
+        for field in model.fields
+        for sample in found.survey.samples.get((model.model.key_prefix, str(field.path)), [])[:limit]
+    ]
+    if not samples:
+        return
+    line("Examples")
+    for text in samples:
+        line(text)
+    line("")
+
+
+def _draw_failures(found: Statistics, failure_mode: FailureMode, *, verbose: bool) -> None:
+    failures = found.survey.failures
+    if not failures.count:
+        return
+    if failure_mode is FailureMode.FAIL:
+        line("A run stops at the first failed value (--failure-mode fail).")
+    draw_failures(failures, would=True, with_examples=not verbose)
+    if verbose:
+        draw_all_failures(failures)
+
 
 backup = click.option(
     "--backup", is_flag=True, help="Save the data of the server first (BGSAVE), and wait for the save."

@@ -1,17 +1,22 @@
 """The result of a run, as text."""
 
-from redstart.cli.failure_tables import draw_failures, draw_failures_hint
 from redstart.cli.index_report import draw_absent, draw_results, indexes_are
 from redstart.cli.migrate_data.reports import rate_of
 from redstart.cli.output import SHOWN_SECONDS, Tone, duration, line, note, warn
 from redstart.cli.phase_guidance import draw_phase_guidance
 from redstart.cli.tables import next_step, pairs
-from redstart.cli.value_tables import CHECK_PREFIXES, count_rows, nothing_found_message
+from redstart.cli.value_tables import (
+    CHECK_PREFIXES,
+    count_rows,
+    draw_failures,
+    draw_failures_hint,
+    nothing_found_message,
+)
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.page_converter import AT_FAILURE
 from redstart.migrations.data.plan import Plan
-from redstart.migrations.data.run import RunResult
+from redstart.migrations.data.results import RunResult
 from redstart.migrations.failure import FailureSummary, Fate
 from redstart.migrations.indexes.expand import IndexOutcome
 from redstart.migrations.phase import MigrationPhase

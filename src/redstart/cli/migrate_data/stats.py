@@ -4,8 +4,7 @@ from math import ceil, sqrt
 
 import click
 
-from redstart.cli.failure_tables import draw_all_failures, draw_failures
-from redstart.cli.migrate.files_status import draw_progress_of_file
+from redstart.cli.migrate.project_files import draw_progress_of_file
 from redstart.cli.migrate_data.reports import (
     file_progress_report,
     progress_report,
@@ -28,7 +27,13 @@ from redstart.cli.output import (
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session, note_assumed_zone, open_session
 from redstart.cli.tables import next_step, pairs
-from redstart.cli.value_tables import draw_fields, draw_models, draw_nothing_found
+from redstart.cli.value_tables import (
+    draw_all_failures,
+    draw_failures,
+    draw_fields,
+    draw_models,
+    draw_nothing_found,
+)
 from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import Monitor
@@ -36,10 +41,9 @@ from redstart.migrations.data.checkpoint import Checkpoint, RunStage
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.status import DataStatus
-from redstart.migrations.file_progress import file_progress
-from redstart.migrations.holder import is_gone
+from redstart.migrations.lease_state import is_gone
 from redstart.migrations.outcomes import StatisticsResult
-from redstart.migrations.run_progress import RunProgress, RunState
+from redstart.migrations.run_progress import RunProgress, RunState, file_progress
 from redstart.migrations.transformation import Outcome
 from redstart.next_steps import Command
 

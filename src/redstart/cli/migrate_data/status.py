@@ -22,7 +22,6 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.files.declarations import DATA
-from redstart.migrations.next_command import CONVERT, MIGRATE_INDEXES
 from redstart.migrations.outcomes import (
     POSSIBLE_CAUSES,
     RECORD_HERE,
@@ -33,7 +32,7 @@ from redstart.migrations.outcomes import (
     StatusResult,
     recorded_elsewhere,
 )
-from redstart.migrations.phase import MigrationPhase
+from redstart.migrations.phase import CONVERT, MIGRATE_INDEXES, MigrationPhase
 from redstart.migrations.run_results import unmatched_message
 from redstart.migrations.schema_check import FieldCheck, FieldFormat, SchemaCheck
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS

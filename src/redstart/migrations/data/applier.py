@@ -8,23 +8,14 @@ import msgpack
 
 from redstart.commands.scripts import Script, load
 from redstart.effects import Op
-from redstart.mapping.value_paths import Location
+from redstart.mapping.value_paths import in_list
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits
-from redstart.migrations.data.json_path import (
-    can_be_merged,
-    can_be_read,
-    can_be_set,
-    in_list,
-    merge_patch,
-    path_text,
-)
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.undo_log import compressed, packed_entry
+from redstart.migrations.data.undo_log import journal_blob, nested_wire
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
-from redstart.values.lossless_json import json_text
 
 SCRIPT_TARGET_MICROSECONDS = 2_000
 """How long a script may block other clients."""
@@ -33,7 +24,9 @@ FIRST_DOCUMENTS = 20
 """Size of a chunk until a script has been measured."""
 
 MAX_DOCUMENTS = 200
+
 MAX_CHUNK_BYTES = 256_000
+
 _GUARDED_BYTES_PER_BYTE = 4
 """To read and hash a list takes the server a quarter of the time for a change of as many bytes."""
 
@@ -218,7 +211,7 @@ class Applier:
             (self._keys.journal, self._keys.record, self._keys.moved),
             (
                 payload,
-                b"" if label is None else _journal_blob(documents, payload),
+                b"" if label is None else journal_blob(documents, payload),
                 label or "",
                 "1" if self._fields_expire else "0",
                 self._after,
@@ -284,12 +277,6 @@ def _script() -> Script:
     return load("fenced.lua", "same_server.lua", "compare.lua", "apply.lua")
 
 
-def _journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:
-    """Return the blob for the undo log; if all documents are plain, it is the payload of the script."""
-    all_plain = None not in [document.flat for document in documents]
-    return compressed(payload if all_plain else packed_entry(documents))
-
-
 def _sorted_out(
     documents: Sequence[DocumentEdits], codes: bytes, read_back: list[Any]
 ) -> tuple[Applied, list[DocumentEdits]]:
@@ -339,89 +326,9 @@ def _wire(
         if document.flat is not None:
             yield document.flat
         elif compact is None or processed is not None:
-            yield _nested_wire(document, processed, marks)
+            yield nested_wire(document, processed, marks)
         elif (forms := compact.forms) is None or (forms[0] <= has_whole and forms[1] <= most_digits):
             yield compact.wire(marks)
         else:
             has_whole, most_digits = has_whole or forms[0], max(most_digits, forms[1])
-            yield [*_nested_wire(document, processed, marks), forms]
-
-
-def _nested_wire(
-    document: DocumentEdits, processed: ProcessedDocuments | None, marks: ProcessedDocuments | None
-) -> list[Any]:
-    """Return a document that is not plain as apply.lua takes it: changes of edits first, then quarantine targets."""
-    guards = [[path, digest or False] for path, digest in document.guards]
-    counts = [document.converted, document.lossy, document.count]
-    entry = [] if processed is None else list(processed.part_and_member(document.key))
-    marked = [] if marks is None else [list(marks.part_and_member(mark)) for mark in document.marks]
-    if document.json:
-        orders = _member_orders(document)
-        return [document.key, "json", *_json_changes(document), guards, counts, orders, entry, marked]
-    changes = [
-        _hash_change(edit.location, edit.old, edit.new, edit.aside or edit.expiry_of, edit.expires_ms)
-        for edit in document.edits
-    ]
-    for edit in document.edits:
-        if edit.aside is not None:
-            changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
-    changes += [_hash_change(place, raw, raw, None) for place, raw in document.unchanged]
-    return [document.key, "hash", changes, "", guards, counts, [], entry, marked]
-
-
-def _hash_change(
-    place: Location, old: bytes | None, new: bytes | None, twin: Location | None, expires_ms: int = 0
-) -> list[object]:
-    fields: object = "" if twin is None else twin[0] if len(twin) == 1 else list(twin)
-    return [place[0], _present(old), _present(new), fields, expires_ms]
-
-
-def _member_orders(document: DocumentEdits) -> list[object]:
-    """Return the paths of objects whose order is restored, each with paths and JSON text of its members' names."""
-    orders = {edit.location[:-1]: edit.members for edit in document.edits if edit.members}
-    return [[path_text(place), [_member(place, name) for name in names]] for place, names in orders.items()]
-
-
-def _member(place: Location, name: str) -> list[object]:
-    location = (*place, name)
-    return [path_text(location) if can_be_read(location) else "", json_text(name)]
-
-
-def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
-    """Return the quarantined value before and after: it is moved there, or (in a rollback) from there."""
-    return (edit.new, None) if edit.restores else (None, edit.old)
-
-
-def _present(data: bytes | None) -> bytes | bool:
-    return False if data is None else data
-
-
-def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
-    places: list[tuple[Location, bytes | None, bytes | None]] = []
-    places += [(edit.location, edit.old, edit.new) for edit in document.edits]
-    for edit in document.edits:
-        if edit.aside is not None:
-            places.append((edit.aside, *_aside_bytes(edit)))
-    mergeable = [
-        (location, new)
-        for location, old, new in places
-        if old is not None and new is not None and can_be_merged(new) and not in_list(location)
-    ]
-    # One MERGE re-indexes the document once; for a single plain value JSON.SET does the same for less.
-    if len(mergeable) == 1 and can_be_set(mergeable[0][0]):
-        mergeable = []
-    merged = {location for location, _ in mergeable}
-    changes: list[list[object]] = [
-        [
-            path_text(location),
-            _present(old),
-            _present(new),
-            "patch" if location in merged else "set",
-            path_text(location[:-1]) if new is None and not isinstance(location[-1], int) else "",
-        ]
-        for location, old, new in places
-    ]
-    changes += [
-        [path_text(location), _present(raw), _present(raw), "set"] for location, raw in document.unchanged
-    ]
-    return changes, merge_patch(mergeable) if mergeable else b""
+            yield [*nested_wire(document, processed, marks), forms]

@@ -10,9 +10,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redstart.mapping.value_paths import Location
-from redstart.migrations.data.document_marks import marked_values, packed_mark
-from redstart.migrations.data.document_transformation import ClassifiedValue, DocumentTransformation
-from redstart.migrations.data.edits import CompactEdits, DocumentEdits, StoredDocument
+from redstart.migrations.data.edit_builder import marked_values, packed_mark
+from redstart.migrations.data.edits import (
+    ClassifiedValue,
+    CompactEdits,
+    DocumentEdits,
+    DocumentTransformation,
+    StoredDocument,
+)
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.transformation import EditSet, Outcome

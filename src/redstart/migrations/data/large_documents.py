@@ -10,9 +10,8 @@ from typing import Any
 from redstart.commands.documents import json_array_length, json_get, json_memory, json_object_keys
 from redstart.effects import Op, batch, gather
 from redstart.errors import CommandError
-from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
+from redstart.mapping.value_paths import Each, Location, Segment, ValuePath, path_text
 from redstart.migrations.data.edits import StoredDocument, StoredValue
-from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.plan import PlannedModel
 from redstart.values.lossless_json import json_text, parse_json
 

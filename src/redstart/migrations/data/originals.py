@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 
 from redstart.display import one_line
 from redstart.effects import Op
-from redstart.mapping.value_paths import Each, Location, ValuePath, display
+from redstart.mapping.value_paths import Each, Location, ValuePath, display, in_list
 from redstart.migrations.data.applier import Applied, Applier, split_large
 from redstart.migrations.data.conflicts import MAX_TRIES
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
-from redstart.migrations.data.json_path import in_list
 from redstart.migrations.data.reader import lists_at, texts_at
 from redstart.migrations.data.record import counted
 from redstart.migrations.data.undo_replay import Contents, Field, Overlay, Undoing, digest_of

@@ -5,24 +5,23 @@ from dataclasses import dataclass, replace
 
 from redstart.commands.documents import hget, json_get
 from redstart.effects import Call, Op, batch, gather
-from redstart.mapping.value_paths import Location, display
+from redstart.mapping.value_paths import Location, display, path_text
 from redstart.migrations.context import Context
 from redstart.migrations.data.applier import Applied, Applier
 from redstart.migrations.data.conflicts import ConflictRetrier
-from redstart.migrations.data.document_marks import classify_with_marks, mark_left
-from redstart.migrations.data.document_transformation import ClassifiedValue
 from redstart.migrations.data.edit_builder import (
     CLEARING_MODES,
     ClassifiedDocument,
     FailureMode,
+    classify_with_marks,
     edits_for,
+    mark_left,
 )
-from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.edits import ClassifiedValue, DocumentEdits, StoredDocument
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of, place_name
-from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
+from redstart.migrations.data.scanner import InFlightPage, PageOutcome
 from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.transformation import Edit, Outcome, Transformation

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redstart.mapping.value_paths import ValuePath
-from redstart.migrations.data.document_transformation import DocumentTransformation
-from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation, StoredDocument
 from redstart.migrations.data.hash_shapes import HashShapes
 from redstart.migrations.data.plain_json import PlainJson
 from redstart.migrations.data.plan import PlannedModel

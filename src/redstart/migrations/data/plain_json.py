@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, TypeAlias
 
-from redstart.mapping.value_paths import Each, Location, ValuePath
+from redstart.mapping.value_paths import Each, Location, ValuePath, can_be_set, merge_patch
 from redstart.migrations.data.edits import CompactEdits, DocumentEdits, StoredDocument
-from redstart.migrations.data.json_path import can_be_set, merge_patch
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.reader import matches_at, reader_of

@@ -18,9 +18,16 @@ from redstart.commands.resp import PAGE_BYTES, KeyedCommand, PageSize, packed_ba
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op, Pending, batch, gather, receive, send_ahead
 from redstart.errors import CommandError
-from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
+from redstart.mapping.value_paths import (
+    Each,
+    Location,
+    Segment,
+    ValuePath,
+    can_be_read,
+    path_text,
+    sliced_list,
+)
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
-from redstart.migrations.data.json_path import can_be_read, path_text, sliced_list
 from redstart.migrations.data.large_documents import read_large_document
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.transformation import Edit

@@ -8,7 +8,6 @@ written them before the run. The plan is the one stored with the undo log; the c
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 
 from redstart.commands.server_info import server_time
 from redstart.effects import Argument, Op, call
@@ -16,6 +15,7 @@ from redstart.errors import CheckpointCorruptError, MigrationError
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage, load_checkpoint
+from redstart.migrations.data.damage import require_intact_for_undo, require_whole
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.processed_documents import ConvertedDocuments, bits_for
@@ -35,10 +35,9 @@ from redstart.migrations.data.record import (
     processed_documents,
     read_record,
 )
-from redstart.migrations.data.rollback_checks import require_intact_for_undo, require_whole
+from redstart.migrations.data.results import DataRollbackResult
 from redstart.migrations.data.rollback_sweep import PageReverter, left_out_of, values_left_out
-from redstart.migrations.data.scan_passes import Passes
-from redstart.migrations.data.scanner import server_run_id
+from redstart.migrations.data.scanner import Passes, server_run_id
 from redstart.migrations.data.undo_log import check_journal, entries_backwards, require_readable_journal
 from redstart.migrations.data.undo_replay import Field, Undoing, undo_entry
 from redstart.migrations.data.unrestored import (
@@ -47,45 +46,11 @@ from redstart.migrations.data.unrestored import (
     all_unrestored,
     unrestored_count,
 )
-from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease, ServerRestartedError, server_is_behind
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import ServerFacts, server_facts
 from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command, Hint
-
-
-@dataclass(frozen=True, slots=True)
-class DataRollbackResult:
-    """The result of a rollback.
-
-    Attributes:
-        stopped: why it stopped early, with its progress saved; None if it is complete.
-        documents: number of written documents.
-        restored_exactly: values whose original bytes are restored.
-        reformatted: newer values, rewritten in the old format.
-        kept: values without an equivalent in the old format, left unchanged; `examples`: the first of them.
-        unrestored: originals that stay on the server, because the value that the run wrote in their place was
-            changed or deleted since; `unrestored_examples`: the first of them.
-        preexisting_numbers: pre-existing values, left unchanged; `number_examples`: the first of them. Covers the
-            whole keyspace only if the rollback is complete.
-        without_undo_log: values that were converted before the undo log was dropped, and stay converted.
-        nothing_to_do: whether there was no run to roll back.
-    """
-
-    stopped: str | None = None
-    documents: int = 0
-    restored_exactly: int = 0
-    reformatted: int = 0
-    kept: int = 0
-    examples: list[Failure] = field(default_factory=list)
-    unrestored: int = 0
-    unrestored_examples: list[Failure] = field(default_factory=list)
-    preexisting_numbers: int = 0
-    number_examples: list[Failure] = field(default_factory=list)
-    without_undo_log: int = 0
-    nothing_to_do: bool = False
-    seconds: float = 0.0
 
 
 def rollback(

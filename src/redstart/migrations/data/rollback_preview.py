@@ -5,15 +5,15 @@ from collections.abc import Collection
 from redstart.effects import Op
 from redstart.mapping.value_paths import Location
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.document_marks import without_left
+from redstart.migrations.data.damage import require_intact_for_undo, require_undo_log
+from redstart.migrations.data.edit_builder import without_left
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.failures import place_name
 from redstart.migrations.data.originals import Restoring, Unrestored
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.processed_documents import ConvertedDocuments
 from redstart.migrations.data.record import Record, check_census, processed_documents, read_record
-from redstart.migrations.data.rollback import DataRollbackResult
-from redstart.migrations.data.rollback_checks import require_intact_for_undo, require_undo_log
+from redstart.migrations.data.results import DataRollbackResult
 from redstart.migrations.data.rollback_sweep import (
     PreexistingValues,
     is_left_by_quarantine,

@@ -7,20 +7,20 @@ from redstart.effects import Op
 from redstart.mapping.value_paths import display
 from redstart.migrations.data.applier import Applier
 from redstart.migrations.data.conflicts import ConflictRetrier
-from redstart.migrations.data.document_marks import classify_with_marks, without_left
-from redstart.migrations.data.document_transformation import DocumentTransformation
 from redstart.migrations.data.edit_builder import (
     cannot_be_written,
+    classify_with_marks,
     document_edits,
     quarantine_location,
+    without_left,
 )
-from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
+from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation, StoredDocument, StoredValue
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
 from redstart.migrations.data.originals import Unrestored
 from redstart.migrations.data.plan import Plan, PlannedModel, router
 from redstart.migrations.data.processed_documents import ConvertedDocuments, ProcessedDocuments
 from redstart.migrations.data.reader import read_documents, texts_at
-from redstart.migrations.data.scan_passes import InFlightPage, PageOutcome
+from redstart.migrations.data.scanner import InFlightPage, PageOutcome
 from redstart.migrations.data.survey import preexisting_values
 from redstart.migrations.data.undo_log import entries_backwards
 from redstart.migrations.data.undo_replay import Field

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import scard, xlen
 from redstart.commands.server_info import server_time
@@ -31,8 +30,8 @@ from redstart.migrations.data.record import (
     read_record,
     save_census,
 )
-from redstart.migrations.data.scan_passes import Passes
-from redstart.migrations.data.scanner import server_run_id
+from redstart.migrations.data.results import RunOptions, RunResult
+from redstart.migrations.data.scanner import Passes, server_run_id
 from redstart.migrations.data.survey import CensusRecorder, Tally, require_memory, survey
 from redstart.migrations.lease import Lease
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
@@ -150,70 +149,6 @@ def _require_no_rollback(keys: StateKeys, found: Checkpoint) -> None:
             "A rollback was interrupted and is not complete.",
             Hint("Finish it with: ", Command("migrate-data rollback", keys.migration_id)),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """Options that may change from one run to the next, also when a run is resumed.
-
-    Attributes:
-        batch_documents: keys scanned per batch, and read in one round trip.
-        max_errors: stop at this many failed values, not counting those that are recorded already.
-        limit_documents: stop after this many changed documents.
-        clearing: see `edit_builder.edits_for`.
-        resume: False to start again after an interrupted run, and to ignore its checkpoint.
-        ends_beside_writers: whether the run is complete although an old version writes, because a later cleanup
-            converts what it has written since; see `Passes.run`.
-    """
-
-    failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
-    batch_documents: int = 1_000
-    max_errors: int | None = None
-    limit_documents: int | None = None
-    clearing: frozenset[tuple[str, str]] = frozenset()
-    resume: bool = True
-    ends_beside_writers: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """The result of a run. Counts are of values, except `documents` and `conflicts_retried`.
-
-    Attributes:
-        stopped: why the run stopped early, with its progress saved; None if it is complete.
-        documents: scanned in the last pass, up to the one at which it stopped.
-        converted, lossy: changed by this run, its interrupted parts included.
-        already_converted, null: counts of the initial scan, over all documents; without the values in `cleared`.
-        cleared: empty values that were removed, because a new index does not accept them.
-        errors: failed values.
-        undoable: whether there is anything to roll back.
-        without_undo_log: values that were converted before the undo log was dropped, and stay converted.
-        unmatched: key prefixes of models without any document; empty if the run stopped early.
-        seconds: duration of this process' part.
-        missing: documents of the initial scan that were gone at the end: deleted, expired, renamed or moved by others.
-        disappeared: of these, by key prefix, the documents of models that have none left. Then the run is stopped.
-        changed_by_last_pass: documents that a complete run changed in its last pass: an old version of the application
-            writes next to it, so that documents that it wrote since are probably not converted. 0 if nothing was left.
-    """
-
-    stopped: str | None
-    resumed: bool
-    documents: int
-    converted: int
-    already_converted: int
-    null: int
-    lossy: int
-    errors: int
-    conflicts_retried: int
-    passes: int
-    undoable: bool
-    without_undo_log: int
-    seconds: float
-    unmatched: tuple[str, ...] = ()
-    cleared: int = 0
-    missing: int = 0
-    disappeared: Mapping[str, int] = field(default_factory=dict)
-    changed_by_last_pass: int = 0
 
 
 def run(

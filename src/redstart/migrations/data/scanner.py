@@ -1,14 +1,27 @@
-"""One pass over the keyspace for all models, a page at a time."""
+"""Passes over the keyspace for all models, a page at a time.
 
+The last pass is one that finds nothing to convert, as a whole, on an unchanged server.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from redstart.commands.keyspace import scan
 from redstart.commands.resp import PageSize
-from redstart.commands.server_info import info
+from redstart.commands.server_info import info, server_time
 from redstart.effects import Op, Pending, call, receive, send_ahead
+from redstart.migrations.context import Context, Progress
+from redstart.migrations.data.checkpoint import Checkpoint
+from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan, PlannedModel, router, scan_pattern
 from redstart.migrations.data.reader import ReadsUnderWay, documents_read, send_reads
+from redstart.migrations.failure import Failure
+from redstart.migrations.lease import Lease, SentScript
+from redstart.migrations.lease_state import Activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +137,204 @@ def cursor_at(place: float) -> int:
 def server_run_id() -> Op[str]:
     """Return the run id, which changes at every start of the server. A SCAN cursor is valid for one run id only."""
     return (yield from call(info("server")))["run_id"]
+
+
+MAX_PASSES = 10
+"""Limit of passes: if unconverted values keep appearing, an old version of the application is still writing."""
+
+
+@dataclass(slots=True)
+class PageOutcome:
+    """The result of a page.
+
+    Attributes:
+        changed, values: documents and values written.
+        cleared: of these values, empty ones that were removed.
+        retried: documents read again because another client changed them between read and write.
+        failures: failed values that were not recorded before.
+        stopped: why the rest of the page was not processed, or None.
+        met: of a page that was stopped, documents up to the one at which it stopped.
+        stopped_by: the failed value at which failure mode `fail` stopped, or None.
+    """
+
+    changed: int = 0
+    values: int = 0
+    cleared: int = 0
+    retried: int = 0
+    failures: int = 0
+    stopped: str | None = None
+    stopped_by: Failure | None = None
+    met: int = 0
+
+
+class PageHandler(Protocol):
+    """Handles the pages of a pass: converts them, or (in a rollback) converts them back."""
+
+    title: str
+
+    def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["InFlightPage"]:
+        """Send the edits of a page; `label` ("generation.pass") is for the undo log."""
+        ...
+
+    def finish(self, in_flight: "InFlightPage") -> Op[PageOutcome]:
+        """Wait until the edits are applied."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InFlightPage:
+    """A page whose edits are in progress, with its outcome so far."""
+
+    outcome: PageOutcome
+    retrier: ConflictRetrier
+
+
+class Passes:
+    """Runs passes and saves checkpoints: each page after its work, so that a stop repeats two pages at most.
+
+    While the server writes one page, the next is classified; no more than two are in progress.
+
+    Attributes:
+        documents: number in the last pass, by key prefix.
+
+    Args:
+        ends_beside_writers: whether the passes may end while an old version of the application writes; see `run`.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        lease: Lease,
+        plan: Plan,
+        batch_documents: int,
+        handler: PageHandler,
+        *,
+        ends_beside_writers: bool = False,
+    ) -> None:
+        self._ends_beside_writers = ends_beside_writers
+        self.documents: Counter[str] = Counter()
+        self._context = context
+        self._lease = lease
+        self._scanner = Scanner(plan, batch_documents)
+        self._handler = handler
+        self._failures = 0
+        self._saving: SentScript | None = None
+        self._server_ahead_ms = 0.0
+
+    def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
+        """Run from the checkpoint to the end. Return the reason for an early stop, or None.
+
+        The end is a whole pass that changes nothing. Beside writers it is also a whole pass directly after another one,
+        on the same server process, if it changes more than half as many documents: all documents of the beginning are
+        converted since the first of the two, and the number does not fall, because it is what an old version writes.
+        So it is after 10 passes.
+        """
+        if resumed:
+            checkpoint.whole = False  # what was changed after the last save is not in its counts
+        self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
+        self._failures = yield from FailureLog(self._context.keys).count()
+        last = (
+            checkpoint.number + MAX_PASSES - 1
+        )  # starts again when resumed: the old version may be stopped since
+        previous: tuple[str, int] | None = None
+        while True:
+            stopped = yield from self._pass(checkpoint)
+            if stopped is not None:
+                return stopped
+            is_last = checkpoint.number >= last
+            if checkpoint.whole:
+                if checkpoint.changed == 0:
+                    return None
+                is_second = previous is not None and previous[0] == checkpoint.run_id
+                is_steady = previous is not None and 2 * checkpoint.changed > previous[1]
+                if self._ends_beside_writers and is_second and (is_last or is_steady):
+                    return None
+            previous = (checkpoint.run_id, checkpoint.changed) if checkpoint.whole else None
+            if is_last:
+                return (
+                    f"unconverted values still appear after {MAX_PASSES} passes, because an old version of the "
+                    "application still writes; stop it first"
+                )
+            checkpoint.number += 1
+            checkpoint.run_id = ""
+
+    def _pass(self, checkpoint: Checkpoint) -> Op[str | None]:
+        run_id = yield from server_run_id()
+        # A new pass: also after a stop between two passes, or with a cursor that a restart made void.
+        if checkpoint.run_id != run_id or checkpoint.cursor == "0":
+            checkpoint.cursor, checkpoint.run_id = "0", run_id
+            checkpoint.whole, checkpoint.changed, checkpoint.done = True, 0, 0
+        self.documents.clear()
+        yield from self._lease.keep(Activity(self._handler.title))
+        stopped = yield from self._pages(checkpoint)
+        if (yield from server_run_id()) != run_id:
+            checkpoint.whole = False  # a SCAN across a restart may have missed keys
+        return stopped
+
+    def _pages(self, checkpoint: Checkpoint) -> Op[str | None]:
+        """Process all pages from the checkpoint on; each is sent before the previous one is finished."""
+        label = f"{checkpoint.generation}.{checkpoint.number}"
+        cursor = int(checkpoint.cursor)
+        under_way: tuple[Page, InFlightPage] | None = None
+        checkpoint.beyond = 0
+        stopped: str | None = None
+        ended = False
+        while not ended:
+            page = yield from self._scanner.page(cursor)
+            in_flight = yield from self._handler.begin(page.documents, label)
+            if under_way is not None:
+                stopped = yield from self._finish(checkpoint, *under_way)
+            under_way, cursor = (page, in_flight), page.cursor
+            stopped = stopped or in_flight.outcome.stopped
+            ended = stopped is not None or page.ends_pass
+            if not ended and self._context.monitor.stop_requested():
+                stopped, ended = "interrupted", True
+        if under_way is not None:
+            stopped = (yield from self._finish(checkpoint, *under_way)) or stopped
+        yield from self._await_save()
+        return stopped
+
+    def _finish(self, checkpoint: Checkpoint, page: Page, in_flight: InFlightPage) -> Op[str | None]:
+        """Wait for a page and save the checkpoint. Return the reason to stop, or None."""
+        outcome = yield from self._handler.finish(in_flight)
+        # Conflicts count as changes, too: also if our own reply was lost, and nothing was left to change.
+        checkpoint.changed += outcome.changed + outcome.retried
+        checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
+        if outcome.cleared:
+            checkpoint.add(cleared=outcome.cleared)
+        if outcome.stopped_by is not None:
+            checkpoint.stopped_by = outcome.stopped_by.name.hex()
+        if outcome.stopped is None:
+            checkpoint.cursor = str(page.cursor)
+            checkpoint.done += len(page.documents)
+            if checkpoint.total:  # documents are created while others are converted
+                checkpoint.total = max(checkpoint.total, checkpoint.done)
+            self.documents.update(document.model.key_prefix for document in page.documents)
+        else:
+            checkpoint.beyond += outcome.met
+            if checkpoint.total:
+                checkpoint.total = max(checkpoint.total, checkpoint.met)
+        yield from self._await_save()
+        if page.documents or page.ends_pass or outcome.stopped is not None:
+            checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
+            self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
+        else:  # no planned documents among these keys: reading a page again costs less than a save for each
+            yield from self._lease.keep()
+        self._failures += outcome.failures
+        self._context.monitor.progress(
+            Progress(
+                self._handler.title,
+                checkpoint.number,
+                checkpoint.met,
+                checkpoint.total,
+                self._failures,
+                share=scanned_share(page.cursor),
+            )
+        )
+        return outcome.stopped
+
+    def _await_save(self) -> Op[None]:
+        """Wait for the last save of the checkpoint; its reply has arrived in most cases."""
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            yield from self._lease.receive(saving)

@@ -9,13 +9,11 @@ from redstart.commands.keyspace import smismember
 from redstart.display import shown_key, shown_value
 from redstart.effects import Argument, Op, call
 from redstart.errors import UnsafeServerError
-from redstart.mapping.value_paths import Each
+from redstart.mapping.value_paths import Each, path_text
 from redstart.migrations.context import Monitor, Progress
-from redstart.migrations.data.document_marks import classify_with_marks
-from redstart.migrations.data.edit_builder import ClassifiedDocument, classify
+from redstart.migrations.data.edit_builder import ClassifiedDocument, classify, classify_with_marks
 from redstart.migrations.data.edits import StoredDocument, StoredValue
 from redstart.migrations.data.failures import failure_of
-from redstart.migrations.data.json_path import path_text
 from redstart.migrations.data.plain_documents import Counts, PlainDocuments
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.processed_documents import ProcessedDocuments

@@ -1,8 +1,6 @@
-"""The undo log: an append-only stream. Each entry is written by the script that makes the change.
+"""The undo log, an append-only stream, and the edits as the payload of the script that writes it.
 
-An entry holds the client's compressed blob of all edits of a chunk and, unless all were applied, one letter per
-document. Differences from the blob (a number that RedisJSON rounded; digests of lists after the change; the letters, if
-the time of the script was over before its last document) are a separate entry directly behind it.
+Each entry is written by the script that makes the change. For plain documents it is that payload, compressed.
 """
 
 import zlib
@@ -16,10 +14,21 @@ from redstart.commands.keyspace import StreamEntry, hmget, xlen, xrevrange
 from redstart.display import shortened
 from redstart.effects import Op, call
 from redstart.errors import StateVersionError, UndoLogCorruptError
+from redstart.mapping.value_paths import (
+    Location,
+    can_be_merged,
+    can_be_read,
+    can_be_set,
+    in_list,
+    merge_patch,
+    path_text,
+)
 from redstart.migrations.data.edits import DocumentEdits, edits_of_flat
+from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
+from redstart.values.lossless_json import json_text
 
 _COMPRESSION = 1
 """The fastest level of zlib: about 0.8 us per document."""
@@ -242,3 +251,89 @@ def _add_digests(documents: list[DocumentEdits], items: list[Any]) -> None:
     for document, guard, digest in items:
         guards = documents[document].guards
         guards[guard] = (guards[guard][0], digest)
+
+
+def journal_blob(documents: Sequence[DocumentEdits], payload: bytes) -> bytes:
+    """Return the blob for the undo log; if all documents are plain, it is the payload of the script."""
+    all_plain = None not in [document.flat for document in documents]
+    return compressed(payload if all_plain else packed_entry(documents))
+
+
+def nested_wire(
+    document: DocumentEdits, processed: ProcessedDocuments | None, marks: ProcessedDocuments | None
+) -> list[Any]:
+    """Return a document that is not plain as apply.lua takes it: changes of edits first, then quarantine targets."""
+    guards = [[path, digest or False] for path, digest in document.guards]
+    counts = [document.converted, document.lossy, document.count]
+    entry = [] if processed is None else list(processed.part_and_member(document.key))
+    marked = [] if marks is None else [list(marks.part_and_member(mark)) for mark in document.marks]
+    if document.json:
+        orders = _member_orders(document)
+        return [document.key, "json", *_json_changes(document), guards, counts, orders, entry, marked]
+    changes = [
+        _hash_change(edit.location, edit.old, edit.new, edit.aside or edit.expiry_of, edit.expires_ms)
+        for edit in document.edits
+    ]
+    for edit in document.edits:
+        if edit.aside is not None:
+            changes.append(_hash_change(edit.aside, *_aside_bytes(edit), edit.location))
+    changes += [_hash_change(place, raw, raw, None) for place, raw in document.unchanged]
+    return [document.key, "hash", changes, "", guards, counts, [], entry, marked]
+
+
+def _hash_change(
+    place: Location, old: bytes | None, new: bytes | None, twin: Location | None, expires_ms: int = 0
+) -> list[object]:
+    fields: object = "" if twin is None else twin[0] if len(twin) == 1 else list(twin)
+    return [place[0], _present(old), _present(new), fields, expires_ms]
+
+
+def _member_orders(document: DocumentEdits) -> list[object]:
+    """Return the paths of objects whose order is restored, each with paths and JSON text of its members' names."""
+    orders = {edit.location[:-1]: edit.members for edit in document.edits if edit.members}
+    return [[path_text(place), [_member(place, name) for name in names]] for place, names in orders.items()]
+
+
+def _member(place: Location, name: str) -> list[object]:
+    location = (*place, name)
+    return [path_text(location) if can_be_read(location) else "", json_text(name)]
+
+
+def _aside_bytes(edit: Edit) -> tuple[bytes | None, bytes | None]:
+    """Return the quarantined value before and after: it is moved there, or (in a rollback) from there."""
+    return (edit.new, None) if edit.restores else (None, edit.old)
+
+
+def _present(data: bytes | None) -> bytes | bool:
+    return False if data is None else data
+
+
+def _json_changes(document: DocumentEdits) -> tuple[list[list[object]], bytes]:
+    places: list[tuple[Location, bytes | None, bytes | None]] = []
+    places += [(edit.location, edit.old, edit.new) for edit in document.edits]
+    for edit in document.edits:
+        if edit.aside is not None:
+            places.append((edit.aside, *_aside_bytes(edit)))
+    mergeable = [
+        (location, new)
+        for location, old, new in places
+        if old is not None and new is not None and can_be_merged(new) and not in_list(location)
+    ]
+    # One MERGE re-indexes the document once; for a single plain value JSON.SET does the same for less.
+    if len(mergeable) == 1 and can_be_set(mergeable[0][0]):
+        mergeable = []
+    merged = {location for location, _ in mergeable}
+    changes: list[list[object]] = [
+        [
+            path_text(location),
+            _present(old),
+            _present(new),
+            "patch" if location in merged else "set",
+            path_text(location[:-1]) if new is None and not isinstance(location[-1], int) else "",
+        ]
+        for location, old, new in places
+    ]
+    changes += [
+        [path_text(location), _present(raw), _present(raw), "set"] for location, raw in document.unchanged
+    ]
+    return changes, merge_patch(mergeable) if mergeable else b""

@@ -12,13 +12,9 @@ from typing import Any, TypeAlias
 
 from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
-from redstart.mapping.value_paths import Location, ValuePath
-from redstart.migrations.data.applier import Applier, split_large
-from redstart.migrations.data.conflicts import MAX_TRIES
-from redstart.migrations.data.document_transformation import DocumentTransformation
-from redstart.migrations.data.edit_builder import classify_stored
-from redstart.migrations.data.edits import DocumentEdits, StoredDocument, StoredValue
-from redstart.migrations.data.json_path import (
+from redstart.mapping.value_paths import (
+    Location,
+    ValuePath,
     in_list,
     is_read_by,
     path_text,
@@ -27,6 +23,10 @@ from redstart.migrations.data.json_path import (
     sliced_list,
     whole_list_path,
 )
+from redstart.migrations.data.applier import Applier, split_large
+from redstart.migrations.data.conflicts import MAX_TRIES
+from redstart.migrations.data.edit_builder import classify_stored
+from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation, StoredDocument, StoredValue
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import lists_at, read_documents, texts_at
 from redstart.migrations.data.survey import preexisting_values

@@ -9,9 +9,8 @@ from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context, Monitor, Progress
-from redstart.migrations.data.document_transformation import DocumentTransformation
 from redstart.migrations.data.edit_builder import ClassifiedDocument, classify_stored
-from redstart.migrations.data.edits import DocumentEdits
+from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
 from redstart.migrations.data.plan import Plan, PlannedModel, path_of, router
 from redstart.migrations.data.reader import compared_with_edits, texts_at

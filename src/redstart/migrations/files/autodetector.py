@@ -15,8 +15,8 @@ from redstart.migrations.operations.base import Kept, Operation
 from redstart.migrations.operations.conversion import ConvertField
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.fields import AddField, AlterField, RemoveField
-from redstart.migrations.operations.indexes import AlterIndex
 from redstart.migrations.operations.models import (
+    AlterIndex,
     ChangeKeyPrefix,
     ChangeStorage,
     CreateModel,
@@ -24,8 +24,8 @@ from redstart.migrations.operations.models import (
     RenameModel,
 )
 from redstart.migrations.operations.moved_fields import MoveField, RenameField
-from redstart.migrations.operations.paths import parse_path, path_of
 from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.migrations.operations.value_types import parse_path, path_of
 from redstart.values.types import Storage
 
 NO_ANSWERS: Mapping[Question, Any] = {}

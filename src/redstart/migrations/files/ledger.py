@@ -1,18 +1,28 @@
-"""The record of applied migration files on the server: the ledger. Other modules neither read nor write these keys."""
+"""The record of applied migration files on the server: the ledger. Other modules neither read nor write these keys.
+
+A stamp changes it without a run of the files.
+"""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from redstart.commands.keyspace import get, hgetall
+from redstart.commands.server_info import server_time
 from redstart.display import printable
 from redstart.effects import Argument, Op, call, pause
 from redstart.errors import StateDamagedError, StateVersionError
-from redstart.migrations.damage import Damage, of_other_types, require_none
 from redstart.migrations.files.migration_file import MigrationFile, is_valid_id
-from redstart.migrations.lease import Lease
-from redstart.migrations.state_keys import LEDGER, LEDGER_COUNT, STARTED_FILES
+from redstart.migrations.lease import Lease, under_lease
+from redstart.migrations.state_keys import (
+    LEDGER,
+    LEDGER_COUNT,
+    STARTED_FILES,
+    Damage,
+    of_other_types,
+    require_none,
+)
 from redstart.next_steps import Command, Hint
 
 FORMAT: Final = 1
@@ -236,3 +246,50 @@ def _not_started(ids: Iterable[str]) -> list[list[Argument]]:
 
 
 _RECOUNT: list[Argument] = ["LENGTH", LEDGER_COUNT, LEDGER]
+
+
+def record_without_running(acquiring: Op[Lease], files: Sequence[MigrationFile], user: str) -> Op[list[str]]:
+    """Record files as applied, all in one step; but not those that a run has recorded in the meantime.
+
+    Args:
+        acquiring: the lease of the ledger.
+        user: who records them.
+
+    Returns:
+        The ids of the recorded files.
+
+    Raises:
+        LeaseHeldError: a run is in progress; nothing was recorded.
+        StateDamagedError: see `read_ledger`.
+    """
+
+    def work(lease: Lease) -> Op[list[str]]:
+        known = (yield from read_ledger()).entries
+        now_ms = yield from call(server_time())
+        entries = [
+            _entry_without_run(file, now_ms, user)
+            for file in files
+            if file.migration_id not in known or known[file.migration_id].checksum != file.checksum
+        ]
+        yield from record(lease, entries)
+        return [entry.migration_id for entry in entries]
+
+    return (yield from under_lease(acquiring, work))
+
+
+def _entry_without_run(file: MigrationFile, now_ms: int, user: str) -> LedgerEntry:
+    operations = tuple(operation.describe() for operation in file.operations)
+    return LedgerEntry(file.migration_id, file.checksum, now_ms, user, None, operations)
+
+
+def remove_from_record(acquiring: Op[Lease], ids: Sequence[str]) -> Op[None]:
+    """Remove migrations from the ledger, all in one step.
+
+    Raises:
+        LeaseHeldError: a run is in progress; nothing was removed.
+    """
+
+    def work(lease: Lease) -> Op[None]:
+        yield from remove(lease, ids)
+
+    yield from under_lease(acquiring, work)

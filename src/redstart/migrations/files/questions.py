@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
-from redstart.migrations.operations.paths import path_of
+from redstart.migrations.operations.value_types import path_of
 
 
 class QuestionKind(StrEnum):

@@ -7,10 +7,10 @@ from typing import Any
 from redstart.commands.keyspace import sadd, smembers, srem
 from redstart.display import printable
 from redstart.effects import Op, call
-from redstart.migrations.damage import of_other_types, require_none
 from redstart.migrations.files.declarations import Declared, Kind, Problem
 from redstart.migrations.files.graph import in_order
 from redstart.migrations.files.loader import Found
+from redstart.migrations.state_keys import of_other_types, require_none
 from redstart.next_steps import Hint
 
 

@@ -1,21 +1,21 @@
-"""The source of a new migration file, formatted as `ruff format` leaves it.
-
-Operations are written as the calls that make them. What they contain is data, so the file does not import the project.
-"""
+"""New migration files: their names, and their source, formatted as `ruff format` leaves it."""
 
 import dataclasses
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from redstart.display import printable
-from redstart.errors import MigrationStateError
+from redstart.display import printable, shortened
+from redstart.errors import ConfigurationError, MigrationStateError
 from redstart.migrations.operations.base import Operation
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.state import ModelState
@@ -325,3 +325,55 @@ def data_template(description: str, dependencies: Sequence[str] = ()) -> str:
     listed = _Writer().value(list(dependencies)).lines(INDENT, "dependencies=", ",")
     text = _docstring(description).strip('"')
     return DATA_TEMPLATE.format(description=text, dependencies="\n".join(listed))
+
+
+MAX_NAME_CHARACTERS: Final = 100
+_NAME = re.compile(rf"\w{{1,{MAX_NAME_CHARACTERS}}}")
+
+
+def new_id(name: str, now: datetime) -> str:
+    """Return the id of a new migration file: the time, and a name.
+
+    Args:
+        name: what the file changes, in a few words; spaces and hyphens become underscores.
+        now: in UTC.
+
+    Raises:
+        ConfigurationError: the name contains other characters than letters and digits, or is too long.
+    """
+    word = re.sub(r"[\s_-]+", "_", name).strip("_")
+    if not _NAME.fullmatch(word):
+        raise ConfigurationError(
+            f"{shortened(name)} cannot be part of a file name.",
+            f"Use letters, digits, spaces, '_' and '-', at most {MAX_NAME_CHARACTERS} characters.",
+        )
+    return f"{now:%Y%m%d_%H%M%S}_{word}"
+
+
+def write_file(root: Path, migration_id: str, source: str) -> Path:
+    """Write a migration file, and return its path. An existing file is never replaced.
+
+    Raises:
+        ConfigurationError: it exists, or cannot be written.
+    """
+    path = root / f"{migration_id}.py"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            try:
+                _ = file.write(source)
+                file.flush()
+            except OSError:
+                with suppress(OSError):  # every later command would find half of a file
+                    path.unlink()
+                raise
+    except FileExistsError as exc:
+        raise ConfigurationError(
+            f"{printable(path if path.exists() else root)} exists already.", "Use another name."
+        ) from exc
+    except OSError as exc:
+        raise ConfigurationError(
+            f"{printable(path)} cannot be written: {exc.strerror}.",
+            "Give another directory with --migrations-dir or REDIS_OM_MIGRATIONS_DIR.",
+        ) from exc
+    return path

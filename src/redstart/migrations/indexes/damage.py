@@ -6,7 +6,6 @@ from redstart.commands.keyspace import hgetall
 from redstart.commands.search import ft_list
 from redstart.effects import Op, call
 from redstart.errors import StateDamagedError
-from redstart.migrations.damage import Damage, confirmed, of_other_types
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.state import (
     LEASE,
@@ -23,7 +22,7 @@ from redstart.migrations.indexes.state import (
 from redstart.migrations.indexes.swap import fenced_script
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import lease_damage
-from redstart.migrations.state_keys import APPLIED_SCHEMA_MIGRATIONS
+from redstart.migrations.state_keys import APPLIED_SCHEMA_MIGRATIONS, Damage, confirmed, of_other_types
 from redstart.next_steps import Hint
 
 _NAMED = 5

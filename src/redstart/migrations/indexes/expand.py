@@ -11,22 +11,28 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redstart.effects import Op, pause
-from redstart.migrations.indexes.build import POLL_SECONDS, build_beside, building, find_built, find_index
-from redstart.migrations.indexes.coverage import Coverage, check_coverage
-from redstart.migrations.indexes.drift import (
-    has_more,
-    is_replaced_externally,
-    is_superseded,
+from redstart.migrations.indexes.build import (
+    POLL_SECONDS,
+    build_beside,
+    building,
+    find_built,
+    find_index,
+    with_hidden_options,
 )
-from redstart.migrations.indexes.dual_format import accepts_both_formats, dual_format_index, is_dual_format
-from redstart.migrations.indexes.hidden_options import with_hidden_options
+from redstart.migrations.indexes.coverage import Coverage, check_coverage
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
+    accepts_both_formats,
     changing_attributes,
+    dual_format_index,
+    is_dual_format,
     pending_attributes,
     with_options_of,
 )
 from redstart.migrations.indexes.record_writer import (
+    has_more,
+    is_replaced_externally,
+    is_superseded,
     record_active_final,
     record_cutover,
     record_expansion,
@@ -37,8 +43,7 @@ from redstart.migrations.indexes.state import IndexRecord, previous_index, read_
 from redstart.migrations.indexes.swap import CutoverResult, cut_over, drop, drop_unused, swap
 from redstart.migrations.lease import Lease
 from redstart.search.index_info import IndexInfo
-from redstart.search.schema import Index
-from redstart.search.schema_diff import same_definition
+from redstart.search.schema import Index, same_definition
 
 
 class IndexOutcome(StrEnum):

@@ -8,11 +8,9 @@ from redstart.commands.server_errors import has_no_code
 from redstart.effects import Op
 from redstart.errors import CommandError, MigrationError
 from redstart.migrations.context import Monitor
-from redstart.migrations.holder import Holder, is_gone
 from redstart.migrations.indexes.build import find_built, find_index
 from redstart.migrations.indexes.damage import mark_settled
 from redstart.migrations.indexes.expand import Expansion, ExpansionOptions, IndexResult
-from redstart.migrations.indexes.lifecycle import IndexEvent
 from redstart.migrations.indexes.plan import PlannedIndex
 from redstart.migrations.indexes.preflight import (
     require_definitions,
@@ -21,7 +19,7 @@ from redstart.migrations.indexes.preflight import (
 )
 from redstart.migrations.indexes.record_writer import write_record
 from redstart.migrations.indexes.rollback import after_undo, before_undo, remove_created
-from redstart.migrations.indexes.state import LEASE, IndexRecord, read_records, shown
+from redstart.migrations.indexes.state import LEASE, IndexEvent, IndexRecord, read_records, shown
 from redstart.migrations.indexes.swap import (
     CutoverResult,
     create_index,
@@ -31,6 +29,7 @@ from redstart.migrations.indexes.swap import (
     unused,
 )
 from redstart.migrations.lease import Lease, ServerRestartedError, acquire, under_lease
+from redstart.migrations.lease_state import Holder, is_gone
 from redstart.migrations.server_checks import require_search, require_server, server_facts
 from redstart.next_steps import Command, Hint
 

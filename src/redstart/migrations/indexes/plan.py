@@ -1,4 +1,7 @@
-"""The index of each model, and its changing attributes."""
+"""The index of each model: its final definition, its dual-format definition, and its changing attributes.
+
+A dual-format index contains every document while its data changes between text and numeric format.
+"""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -7,8 +10,8 @@ from redstart.errors import ConfigurationError
 from redstart.mapping.index_schema import index_of, reference_schema
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.value_paths import ValuePath, index_path
-from redstart.search.schema import FieldKind, Index, IndexField, schema_hash
-from redstart.search.schema_diff import difference
+from redstart.migrations.operations.state import ModelState
+from redstart.search.schema import FieldKind, Index, IndexField, difference, schema_hash, schema_text
 from redstart.values.types import Storage
 
 TEXTS = frozenset({FieldKind.TAG, FieldKind.TEXT})
@@ -150,3 +153,86 @@ def pending_attributes(final: Index, changing: Collection[str]) -> tuple[str, ..
 def _is_number(index: Index, attribute: str) -> bool:
     field = index.field_named(attribute)
     return field is not None and field.kind is FieldKind.NUMERIC
+
+
+def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:
+    """Return the index of a model for the index engine.
+
+    An attribute that becomes a number from text is a changing one: until the documents are converted, an index that
+    accepts both formats is active.
+    """
+    index = model.index
+    assert index is not None
+    former = None if before is None or before.storage is not model.storage else before.index
+    changing = {
+        one.attribute
+        for one in index.fields
+        if one.kind is FieldKind.NUMERIC
+        and former is not None
+        and (known := former.field_named(one.attribute)) is not None
+        and known.kind in (FieldKind.TAG, FieldKind.TEXT)
+    }
+    fields = tuple(
+        (former.field_named(one.attribute) or one)
+        if former is not None and one.attribute in changing
+        else one
+        for one in index.fields
+    )
+    places = frozenset(one.identifier for one in index.fields if one.attribute in changing)
+    return PlannedIndex(
+        model.name,
+        model.key_prefix,
+        index,
+        replace(index, fields=fields, parts=None),
+        frozenset(changing),
+        places,
+        schema_text(index),
+    )
+
+
+STRINGS = '@{}>""'
+"""RedisJSON 2.8 applies such a filter to a scalar; other versions may not, so it is probed on a scratch index."""
+
+
+def accepts_both_formats(index: Index, changing: Collection[str]) -> bool:
+    """Return whether documents stay in this index while the changing attributes change between text and numbers."""
+    kinds = {field.kind for field in index.fields if field.attribute in changing}
+    return not kinds or (index.storage is Storage.HASH and kinds <= TEXTS)
+
+
+def filtered_index(index: Index, changing: Collection[str]) -> Index:
+    """Return the index with changing attributes that index strings and skip everything else."""
+    fields = tuple(_strings_only(field) if field.attribute in changing else field for field in index.fields)
+    return replace(index, fields=fields, parts=None)
+
+
+def bridge_index(index: Index, changing: Collection[str]) -> Index:
+    """Return the index without the changing attributes, for servers that do not support such paths."""
+    return replace(index, fields=tuple(f for f in index.fields if f.attribute not in changing), parts=None)
+
+
+def dual_format_index(index: Index, changing: Collection[str], *, supports_path_filters: bool) -> Index:
+    """Return the dual-format index for an old index: the index itself, if it accepts both formats."""
+    if accepts_both_formats(index, changing):
+        return index
+    return (filtered_index if supports_path_filters else bridge_index)(index, changing)
+
+
+def is_dual_format(active: Index, legacy: Index, changing: Collection[str]) -> bool:
+    """Return whether an index is already a dual-format index."""
+    definitions = (filtered_index(legacy, changing), bridge_index(legacy, changing))
+    return any(not difference(active, definition).changes for definition in definitions)
+
+
+def _strings_only(field: IndexField) -> IndexField:
+    if "[?(@" in field.identifier:
+        return field
+    # `$.lines[*].at` filters the items of the list, `$.at` and `$.shipment.at` the value itself.
+    head, star, tail = field.identifier.rpartition("[*]")
+    if star and tail:
+        identifier = f"{head}[?({STRINGS.format(tail)})]{tail}"
+    else:
+        identifier = (
+            f"{head}[?({STRINGS.format('')})]" if star else f"{field.identifier}[?({STRINGS.format('')})]"
+        )
+    return replace(field, identifier=identifier)

@@ -7,25 +7,28 @@ from dataclasses import dataclass
 from redstart.commands.scripts import load, run_script
 from redstart.effects import Op
 from redstart.errors import MigrationError, UnsafeServerError
-from redstart.migrations.indexes.build import find_built, find_index, try_index
-from redstart.migrations.indexes.dual_format import (
+from redstart.migrations.indexes.build import (
+    find_built,
+    find_index,
+    read_synonyms,
+    require_droppable,
+    try_index,
+    with_hidden_options,
+)
+from redstart.migrations.indexes.plan import (
     STRINGS,
+    PlannedIndex,
     accepts_both_formats,
+    changing_attributes,
     filtered_index,
     is_dual_format,
-)
-from redstart.migrations.indexes.hidden_options import read_synonyms, require_droppable, with_hidden_options
-from redstart.migrations.indexes.plan import (
-    PlannedIndex,
-    changing_attributes,
     text_attributes,
     with_options_of,
 )
 from redstart.migrations.indexes.state import SCRATCH, is_built_name, previous_index, read_records, shown
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.search.index_info import IndexInfo
-from redstart.search.schema import Index
-from redstart.search.schema_diff import same_definition
+from redstart.search.schema import Index, same_definition
 from redstart.values.types import Storage
 
 UNCOUNTED_MEMORY_FACTOR = 1.7

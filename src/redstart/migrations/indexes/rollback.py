@@ -8,10 +8,9 @@ from redstart.effects import Op
 from redstart.errors import MigrationError
 from redstart.migrations.indexes.build import try_index
 from redstart.migrations.indexes.damage import mark_settled
-from redstart.migrations.indexes.dual_format import dual_format_index
-from redstart.migrations.indexes.lifecycle import IndexEvent, IndexState
+from redstart.migrations.indexes.plan import dual_format_index
 from redstart.migrations.indexes.record_writer import record_kept, remove_record, write_record
-from redstart.migrations.indexes.state import RECORDS, IndexRecord
+from redstart.migrations.indexes.state import RECORDS, IndexEvent, IndexRecord, IndexState
 from redstart.migrations.indexes.swap import (
     CutoverResult,
     Prepared,

@@ -14,8 +14,7 @@ from redstart.migrations.indexes.plan import pending_attributes
 from redstart.migrations.indexes.state import IndexRecord, hash_key, is_built_name, schema_key, shown
 from redstart.migrations.lease import Lease
 from redstart.next_steps import Command, Hint
-from redstart.search.schema import Index
-from redstart.search.schema_diff import difference, same_definition
+from redstart.search.schema import Index, difference, same_definition
 
 logger = logging.getLogger(__name__)
 

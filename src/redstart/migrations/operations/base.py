@@ -8,8 +8,8 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 from redstart.errors import NotConvertibleError
 from redstart.mapping.value_paths import Location, display
 from redstart.migrations.operations.document import Document, StoredValue, shown
-from redstart.migrations.operations.paths import Segments
 from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.migrations.operations.value_types import Segments
 
 Kept: TypeAlias = Literal["old", "new"]
 """Which of two values stays: that of the version before an operation, or that of the version after it."""

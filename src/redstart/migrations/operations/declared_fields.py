@@ -27,7 +27,6 @@ from pydantic_core import MultiHostUrl, PydanticUndefined, Url
 
 from redstart.documents.value_encoder import ADDRESSES
 from redstart.errors import MigrationStateError
-from redstart.mapping.annotations import alternatives, complete_fields, fields_of, is_named_tuple
 from redstart.mapping.base_model import MappedModel, model_name
 from redstart.mapping.coordinates import Coordinates
 from redstart.mapping.field_checks import is_storable
@@ -35,7 +34,15 @@ from redstart.mapping.fields import field_options
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import decorators_of
 from redstart.mapping.renamed_fields import former_names
-from redstart.mapping.type_tree import elements_of, name_of, temporal_kind
+from redstart.mapping.type_tree import (
+    alternatives,
+    complete_fields,
+    elements_of,
+    fields_of,
+    is_named_tuple,
+    name_of,
+    temporal_kind,
+)
 from redstart.mapping.value_paths import Each
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState, frozen_value
 from redstart.migrations.operations.value_types import (

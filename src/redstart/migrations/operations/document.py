@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 from redstart.display import shown_value
 from redstart.errors import ValueConversionError
 from redstart.mapping.value_paths import Each, Location
-from redstart.migrations.operations.paths import Segments
+from redstart.migrations.operations.value_types import Segments
 from redstart.values.lossless_json import JsonNumber, JsonValue, json_text, parse_json
 from redstart.values.types import Storage
 

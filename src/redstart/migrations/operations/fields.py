@@ -17,9 +17,9 @@ from redstart.migrations.operations.base import (
 )
 from redstart.migrations.operations.document import Document, Holder, StoredValue, copy_value
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
-from redstart.migrations.operations.paths import Segments, parse_path, path_of
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.operations.value_codec import ValueCodec
+from redstart.migrations.operations.value_types import Segments, parse_path, path_of
 from redstart.values.types import Storage
 
 

@@ -11,7 +11,7 @@ from typing_extensions import is_typeddict
 
 from redstart.display import shortened
 from redstart.errors import MigrationStateError, NotConvertibleError, ValueConversionError
-from redstart.mapping.annotations import fields_of
+from redstart.mapping.type_tree import fields_of
 from redstart.mapping.value_paths import display
 from redstart.migrations.operations.base import (
     DocumentChange,

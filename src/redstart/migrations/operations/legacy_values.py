@@ -23,9 +23,8 @@ from redstart.migrations.operations.base import (
 from redstart.migrations.operations.document import Document, Holder, StoredValue, is_same
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import RemovedField, codec_of
-from redstart.migrations.operations.paths import Segments, parse_path, path_of
 from redstart.migrations.operations.state import ProjectState
-from redstart.migrations.operations.value_types import ValueType
+from redstart.migrations.operations.value_types import Segments, ValueType, parse_path, path_of
 from redstart.values.lossless_json import JsonNumber
 from redstart.values.stored_text import bytes_text
 from redstart.values.timestamps import EPOCH, MICROSECOND, microseconds_from_number

@@ -14,8 +14,8 @@ from redstart.migrations.operations.base import (
     not_convertible,
 )
 from redstart.migrations.operations.document import Document, Holder, is_same
-from redstart.migrations.operations.paths import Segments, parse_path, path_of
 from redstart.migrations.operations.state import ProjectState
+from redstart.migrations.operations.value_types import Segments, parse_path, path_of
 from redstart.values.types import Storage
 
 

@@ -17,10 +17,9 @@ from redstart.migrations.operations.base import (
 from redstart.migrations.operations.document import Document, Holder, StoredValue, is_same
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import codec_of
-from redstart.migrations.operations.paths import Segments, parse_path, path_of
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.operations.value_codec import ValueCodec
-from redstart.migrations.operations.value_types import ValueType
+from redstart.migrations.operations.value_types import Segments, ValueType, parse_path, path_of
 from redstart.values.types import Storage
 
 At: TypeAlias = Literal["first", "last"]

@@ -10,7 +10,7 @@ from redstart.mapping.index_schema import index_of
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.migrations.operations.declared_fields import fields_of_model
 from redstart.migrations.operations.field_state import FieldState, by_name
-from redstart.migrations.operations.paths import Segments, parse_path, path_of
+from redstart.migrations.operations.value_types import Segments, parse_path, path_of
 from redstart.search.schema import Index
 from redstart.values.types import Storage
 

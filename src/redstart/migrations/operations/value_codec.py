@@ -14,9 +14,9 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
+from redstart.documents.hash_encoder import packed_vector, unpacked_vector
 from redstart.documents.value_decoder import READERS
 from redstart.documents.value_encoder import WrittenNumber, hash_values, json_values, text_of
-from redstart.documents.vector_codec import packed_vector, unpacked_vector
 from redstart.errors import ValueConversionError
 from redstart.mapping.vectors import VectorFieldOptions
 from redstart.migrations.operations.document import StoredValue, is_same

@@ -1,17 +1,19 @@
-"""Types of fields as text in migration files: `int`, `list[str]`, `Literal['new', 'paid']`, `int | str`.
+"""Types and paths of fields as text in migration files.
 
-They describe what is stored and name nothing of the project, so that a file does not change with the models.
+Types: `int`, `list[str]`, `Literal['new', 'paid']`, `int | str`.
+Paths: `name`, `address.street`, `lines[].sku`, `stops{}.at`, `["a.b"]`.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from redstart.display import did_you_mean, shortened
 from redstart.errors import MigrationStateError
-from redstart.mapping.value_paths import Each, Segment
+from redstart.mapping.value_paths import Each, Segment, display
 
 NUMBERS: Final = ("bool", "int", "float", "Decimal")
 MOMENTS: Final = ("datetime", "date")
@@ -154,3 +156,43 @@ def _known(name: str) -> str:
             f"{name!r} is not a type of stored values.", did_you_mean(name, NAMES) or None
         )
     return name
+
+
+Segments: TypeAlias = tuple[Segment, ...]
+"""A path of a model: names, and steps into each item of a list or each value of a map."""
+
+_STEP: Final = re.compile(
+    r"""(?P<item>\[\]) | (?P<value>\{\}) | \.?(?P<name>[^\W\d]\w*)
+    | \[(?P<quoted>"(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*')\]""",
+    re.VERBOSE,
+)
+
+
+def parse_path(text: str) -> Segments:
+    """Return the steps of a path; none for the empty path, which is the document.
+
+    Raises:
+        MigrationStateError: the text is not a path.
+    """
+    segments: list[Segment] = []
+    at = 0
+    while at < len(text):
+        step = _STEP.match(text, at)
+        if step is None or (text[at] == ".") != (step["name"] is not None and bool(segments)):
+            raise MigrationStateError(
+                f"{shortened(text)} is not a path of a field.",
+                "Write, for example: street, address.street, lines[].sku, stops{}.at",
+            )
+        if step["name"] is not None:
+            segments.append(step["name"])
+        elif step["quoted"] is not None:
+            segments.append(str(ast.literal_eval(step["quoted"])))
+        else:
+            segments.append(Each.ITEM if step["item"] else Each.VALUE)
+        at = step.end()
+    return tuple(segments)
+
+
+def path_of(name: str, within: str) -> str:
+    """Return the path of a field, given that of the embedded model that contains it."""
+    return display((*parse_path(within), name))

@@ -15,8 +15,7 @@ from redstart.migrations.data.failures import failure_at
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.operations.state import ModelState, ProjectState
-from redstart.migrations.steps.key_passes import SCANNED_KEYS, Left, handle_keys
-from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.key_passes import SCANNED_KEYS, KeyPattern, Left, handle_keys
 from redstart.migrations.steps.record import BEGUN, mark, read_steps
 
 TAKEN = "there is a document with its new key {} already"

@@ -1,4 +1,7 @@
-"""Passes over the keys of a pattern, until a whole pass on an unchanged server finds none that is left to handle."""
+"""Passes over the keys of a model, until a whole pass on an unchanged server finds none that is left to handle.
+
+The keys of a model are a pattern: what they begin and end with.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +9,58 @@ from dataclasses import dataclass
 from redstart.commands.keyspace import scan_type
 from redstart.effects import Op, call
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.scan_passes import MAX_PASSES
-from redstart.migrations.data.scanner import scanned_share, server_run_id
+from redstart.migrations.data.scanner import MAX_PASSES, scanned_share, server_run_id
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
-from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.operations.state import ModelState
+from redstart.values.types import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPattern:
+    """The keys of the documents of a model."""
+
+    prefix: str
+    suffix: str
+    storage: Storage
+
+    @classmethod
+    def of(cls, model: ModelState) -> "KeyPattern":
+        """Return the pattern of a model."""
+        return cls(model.key_prefix, model.key_suffix, model.storage)
+
+    @property
+    def ends(self) -> tuple[bytes, bytes]:
+        """The bytes before and after the primary key."""
+        return _bytes(self.prefix), _bytes(self.suffix)
+
+    def matches(self, key: bytes) -> bool:
+        """Return whether a key is one of these."""
+        before, after = self.ends
+        return len(key) >= len(before) + len(after) and key.startswith(before) and key.endswith(after)
+
+    def leaves_out(self, key: bytes, exclude_prefixes: Iterable[str]) -> bool:
+        """Return whether one of some longer key prefixes excludes a key."""
+        longer = (one for one in exclude_prefixes if one != self.prefix and one.startswith(self.prefix))
+        return key.startswith(tuple(map(_bytes, longer)))
+
+    def is_within(self, other: "KeyPattern") -> bool:
+        """Return whether the other pattern matches all of these keys."""
+        return self.prefix.startswith(other.prefix) and self.suffix.endswith(other.suffix)
+
+    def overlaps(self, other: "KeyPattern") -> bool:
+        """Return whether a document could belong to both."""
+        prefixes = self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+        suffixes = self.suffix.endswith(other.suffix) or other.suffix.endswith(self.suffix)
+        return prefixes and suffixes and self.storage is other.storage
+
+    def __str__(self) -> str:
+        return f"{self.prefix}*{self.suffix}"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
 
 SCANNED_KEYS = 1_000
 """Keys for each step of a scan."""

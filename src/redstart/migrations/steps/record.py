@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall
 from redstart.effects import Argument, Op, call
-from redstart.migrations.damage import of_other_types, require_none
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import StateKeys, of_other_types, require_none
 
 ROLLBACK = "rollback"
 BEGUN, DONE = "begun", "done"

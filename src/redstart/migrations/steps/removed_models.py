@@ -14,8 +14,7 @@ from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.operations.state import ModelState
-from redstart.migrations.steps.key_passes import Left, handle_keys
-from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.key_passes import KeyPattern, Left, handle_keys
 from redstart.migrations.steps.record import read_steps
 
 PAGE_BYTES = 4_000_000

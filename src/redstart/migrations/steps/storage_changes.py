@@ -30,8 +30,7 @@ from redstart.migrations.operations.base import ChangedDocument, DocumentPipelin
 from redstart.migrations.operations.document import Document
 from redstart.migrations.state_keys import ORIGINALS
 from redstart.migrations.steps.key_moves import TAKEN, KeyMove
-from redstart.migrations.steps.key_passes import SCANNED_KEYS, Left, handle_keys
-from redstart.migrations.steps.key_pattern import KeyPattern
+from redstart.migrations.steps.key_passes import SCANNED_KEYS, KeyPattern, Left, handle_keys
 from redstart.migrations.steps.record import BEGUN, mark, read_steps
 from redstart.values.types import Storage
 
