@@ -162,7 +162,7 @@ async def test_there_is_nothing_where_there_is_no_directory(tmp_path: Path) -> N
 
 
 FILES = """
-from {package}.file_migrations import {base}
+from {package}.redis_om_migrators import {base}
 
 class Change({base}):
     migration_id = "{name}"
@@ -289,7 +289,7 @@ async def test_the_other_kind_of_function_is_refused(tmp_path: Path, client: red
     other = "redstart." + ("sync" if is_async else "aio")
     function, wait = ("def", "") if is_async else ("async " + "def", "aw" + "ait ")
     text = (
-        f"from {other}.file_migrations import BaseMigration\n"
+        f"from {other}.redis_om_migrators import BaseMigration\n"
         "class Change(BaseMigration):\n    migration_id = 'a'\n"
         f"    {function} up(self):\n        {wait}self.redis.rpush('done', 'a')\n"
     )

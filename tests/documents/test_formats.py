@@ -16,7 +16,7 @@ from redstart.errors import DocumentDecodeError
 from redstart.mapping.models import RedisModel
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
-from redstart.migrations.transformation import Conversion, Outcome
+from redstart.migrations.transformation import Classification, Conversion
 from redstart.values.lossless_json import parse_json
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
@@ -133,7 +133,7 @@ def test_reads_equal(zone: NaiveTimezone, field: str, form: str, text: str, numb
     stored = {"hash": text, "json text": json.dumps(text), "json number": json.dumps(number)}[form].encode()
     before = read(model, field, stored, zone)
     conversion = converted(model, kind, stored, zone)
-    if conversion.outcome in (Outcome.ALREADY, Outcome.NULL):
+    if conversion.outcome in (Classification.ALREADY, Classification.NULL):
         return  # it stays as it is
     if conversion.new is None:
         assert conversion.reason is not None
@@ -145,7 +145,7 @@ def test_reads_equal(zone: NaiveTimezone, field: str, form: str, text: str, numb
     if field == "naive" and after is None:
         return  # an instant that the clocks showed twice has no value without an offset
     assert before is not None, conversion
-    if conversion.outcome is Outcome.LOSSY:
+    if conversion.outcome is Classification.LOSSY:
         assert abs(after - before) <= timedelta(microseconds=64)
     else:
         assert after == before

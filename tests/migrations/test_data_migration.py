@@ -23,8 +23,7 @@ from redstart.migrations.outcomes import Outcome
 from redstart.migrations.phase import MigrationPhase
 from redstart.migrations.run_progress import RunState
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
-from redstart.migrations.transformation import Outcome as Classification
-from redstart.migrations.transformation import Transformation
+from redstart.migrations.transformation import Classification, Transformation
 from redstart.server.clients import open_like
 from redstart.values.timezones import NaiveTimezone
 from tests.migrations.data.upper_case import UpperCase

@@ -46,7 +46,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class FileMigration(abc.ABC):
+class RedisOmMigration(abc.ABC):
     """Base class of migrations in files of a project.
 
     Args:
@@ -82,7 +82,7 @@ class FileMigration(abc.ABC):
         raise NotImplementedError(f"{self.migration_id} cannot be undone: it does not override down().")
 
 
-class FileMigrator:
+class RedisOmMigrator:
     """The migrations of one kind in a directory or module, and the record of applied ones."""
 
     APPLIED_MIGRATIONS_KEY: str

@@ -9,7 +9,7 @@ from redstart.migrations.data.statistics import FieldStatistics, ModelStatistics
 from redstart.migrations.failure import NOT_RESTORED, Failure, FailureSummary, Fate
 from redstart.migrations.outcomes import RecordedFailures
 from redstart.migrations.run_results import unmatched_message
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.next_steps import Command
 
 FATES = {
@@ -71,11 +71,11 @@ CHECK_PREFIXES = (
 )
 
 TITLES = {
-    Outcome.CONVERTIBLE: "convertible",
-    Outcome.ALREADY: "numeric",
-    Outcome.NULL: "null",
-    Outcome.LOSSY: "rounded",
-    Outcome.UNCONVERTIBLE: "failed",
+    Classification.CONVERTIBLE: "convertible",
+    Classification.ALREADY: "numeric",
+    Classification.NULL: "null",
+    Classification.LOSSY: "rounded",
+    Classification.UNCONVERTIBLE: "failed",
 }
 
 
@@ -121,7 +121,7 @@ def draw_fields(found: Statistics, model: ModelStatistics) -> None:
     shown = _shown_outcomes(found)
     fates = _shown_fates(found)
     if fates:
-        shown.remove(Outcome.UNCONVERTIBLE)
+        shown.remove(Classification.UNCONVERTIBLE)
     rows = [
         [
             str(field.path),
@@ -178,9 +178,9 @@ def _if_estimated(found: Statistics) -> str:
     return "" if found.exact else " (estimate)"
 
 
-def _shown_outcomes(found: Statistics) -> list[Outcome]:
+def _shown_outcomes(found: Statistics) -> list[Classification]:
     """Return the outcomes that some value has; the convertible ones are always shown."""
-    return [outcome for outcome in TITLES if found.total(outcome) or outcome is Outcome.CONVERTIBLE]
+    return [outcome for outcome in TITLES if found.total(outcome) or outcome is Classification.CONVERTIBLE]
 
 
 def _shown_fates(found: Statistics) -> list[Fate]:
@@ -189,5 +189,5 @@ def _shown_fates(found: Statistics) -> list[Fate]:
     return [fate for fate in FATES if fates[fate]] if found.exact else []
 
 
-def _counts(fields: Sequence[FieldStatistics], outcomes: Sequence[Outcome]) -> list[int]:
+def _counts(fields: Sequence[FieldStatistics], outcomes: Sequence[Classification]) -> list[int]:
     return [sum(field.values[outcome] for field in fields) for outcome in outcomes]

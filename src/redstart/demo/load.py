@@ -71,10 +71,10 @@ FOREIGN_KEYS = (
 )
 
 
-Command: TypeAlias = tuple[bytes | str | int, ...]
+ServerCommand: TypeAlias = tuple[bytes | str | int, ...]
 
 
-def document_commands(document: SampleDocument, *, field_expiries: bool) -> Iterator[Command]:
+def document_commands(document: SampleDocument, *, field_expiries: bool) -> Iterator[ServerCommand]:
     """Yield the commands that store one document: its content, then its expiries.
 
     Args:
@@ -94,7 +94,7 @@ def document_commands(document: SampleDocument, *, field_expiries: bool) -> Iter
 
 def load_batches(
     documents: Iterable[SampleDocument], *, field_expiries: bool, batch_documents: int = 500
-) -> Iterator[list[Command]]:
+) -> Iterator[list[ServerCommand]]:
     """Yield the commands that store the sample in an empty database: its documents, then the foreign keys.
 
     Args:

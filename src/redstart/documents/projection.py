@@ -325,11 +325,11 @@ def projected_at(
     return found
 
 
-Command = tuple[KeyedCommand, Callable[[Any], dict[Any, Any] | None]]
+PartCommand = tuple[KeyedCommand, Callable[[Any], dict[Any, Any] | None]]
 """The command that reads some fields, and what makes values by stored name of its reply (None: no such document)."""
 
 
-def _hash_command(names: Sequence[str], encoding: str) -> Command:
+def _hash_command(names: Sequence[str], encoding: str) -> PartCommand:
     stored_names = [name.encode(encoding) for name in names]
 
     def values_of(reply: list[bytes | None]) -> dict[bytes, bytes]:
@@ -338,7 +338,7 @@ def _hash_command(names: Sequence[str], encoding: str) -> Command:
     return hmget_command(stored_names), values_of
 
 
-def _json_command(names: Sequence[str]) -> Command:
+def _json_command(names: Sequence[str]) -> PartCommand:
     paths = {name: f"${member(name)}" for name in names}
 
     def values_of(reply: bytes | None) -> dict[str, Any] | None:

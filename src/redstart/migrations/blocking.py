@@ -18,7 +18,7 @@ from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import Coverage
 from redstart.migrations.indexes.state import read_records
-from redstart.migrations.transformation import Conversion, Outcome, Transformation
+from redstart.migrations.transformation import Classification, Conversion, Transformation
 from redstart.search.json_paths import Selector, Wildcard, selectors
 from redstart.search.schema import FieldKind, Index, IndexField
 from redstart.values.types import Storage
@@ -244,12 +244,12 @@ def does_not_fit(document: StoredDocument, conversion: Conversion) -> bool:
 
 def blocking_reason(document: StoredDocument, conversion: Conversion) -> str | None:
     """Return why a value keeps its document out of a numeric index; None if it does not."""
-    if conversion.outcome is Outcome.UNCONVERTIBLE:
+    if conversion.outcome is Classification.UNCONVERTIBLE:
         return conversion.reason
-    if conversion.outcome is Outcome.NULL:
+    if conversion.outcome is Classification.NULL:
         # An index skips JSON's null; a hash has only empty text for it.
         return EMPTY if document.model.storage is Storage.HASH else None
-    return None if conversion.outcome is Outcome.ALREADY else STILL_TEXT
+    return None if conversion.outcome is Classification.ALREADY else STILL_TEXT
 
 
 def planned_values(failures: Iterable[Failure], plan: Plan) -> list[Failure]:

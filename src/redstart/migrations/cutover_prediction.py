@@ -24,7 +24,7 @@ from redstart.migrations.indexes.plan import (
 from redstart.migrations.indexes.record_writer import is_replaced_externally
 from redstart.migrations.indexes.state import IndexRecord, previous_index, read_records
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Classification, Transformation
 from redstart.search.index_info import IndexInfo
 from redstart.search.schema import Index, IndexField, same_definition
 from redstart.values.types import Storage
@@ -207,7 +207,7 @@ def _values_left(
     def is_left(document_and_values: ClassifiedDocument) -> bool:
         document, values = document_and_values
         return any(
-            conversion.outcome in (Outcome.UNCONVERTIBLE, Outcome.NULL)
+            conversion.outcome in (Classification.UNCONVERTIBLE, Classification.NULL)
             and transformation.index_attribute(value.path) in cutover.pending
             and blocking_reason(document, conversion) is not None
             for value, conversion in values
@@ -226,7 +226,7 @@ def _values_left(
         failures = [
             failure_of(document, value, reason)
             for value, conversion in values
-            if conversion.outcome in (Outcome.UNCONVERTIBLE, Outcome.NULL)
+            if conversion.outcome in (Classification.UNCONVERTIBLE, Classification.NULL)
             and transformation.index_attribute(value.path) in cutover.pending
             and value.location not in edited
             and (reason := blocking_reason(document, conversion)) is not None

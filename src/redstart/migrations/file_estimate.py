@@ -29,7 +29,7 @@ from redstart.migrations.steps.key_passes import SECONDS_PER_DOCUMENT, KeyPatter
 from redstart.migrations.steps.record import read_steps
 from redstart.migrations.steps.removed_models import owner_of_documents
 from redstart.migrations.steps.storage_changes import StorageChange, StorageCheck, check_documents
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.search.schema import Change, create_arguments
 
 
@@ -223,8 +223,8 @@ def _estimate_file(
         estimate,
         documents={one.model.key_prefix: one.documents for one in found.models},
         is_exact=found.exact,
-        values=found.total(Outcome.CONVERTIBLE),
-        failed=found.total(Outcome.UNCONVERTIBLE) + estimate.failed,
+        values=found.total(Classification.CONVERTIBLE),
+        failed=found.total(Classification.UNCONVERTIBLE) + estimate.failed,
         failures=found.survey.failures,
         seconds=estimate.seconds + found.estimate.expected,
     )

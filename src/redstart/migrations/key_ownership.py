@@ -35,7 +35,7 @@ from redstart.migrations.indexes.state import previous_index, read_records, show
 from redstart.migrations.indexes.status import indexes_listed_as
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Classification, Transformation
 from redstart.next_steps import Command, Hint
 from redstart.search.schema import same_definition
 from redstart.values.types import Storage
@@ -262,7 +262,7 @@ def _stays_text(
     for value, conversion in classify(document, transformation):
         if transformation.index_attribute(value.path) in changing:
             is_converted = (
-                conversion.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
+                conversion.outcome in (Classification.CONVERTIBLE, Classification.LOSSY)
                 and owner is not None
                 and path_of(value.location, owner) is not None
             )

@@ -18,7 +18,7 @@ from redstart.migrations.indexes.status import ActiveIndex, IndexStatus
 from redstart.migrations.lease_state import Holder, current, is_gone
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Classification, Transformation
 from redstart.next_steps import Command
 
 _SAMPLED_DOCUMENTS = 1_000
@@ -143,7 +143,7 @@ def with_rewritten(data: DataStatus, transformation: Transformation) -> Op[DataS
             most_documents=_SAMPLED_DOCUMENTS,
             most_pages=_SAMPLED_DOCUMENTS,
         )
-        if sample.tally.total(Outcome.CONVERTIBLE) or sample.tally.total(Outcome.LOSSY):
+        if sample.tally.total(Classification.CONVERTIBLE) or sample.tally.total(Classification.LOSSY):
             rewritten.append(model)
     return replace(
         data,

@@ -19,7 +19,7 @@ from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
 
 
-class Outcome(StrEnum):
+class Classification(StrEnum):
     """The classification of one value, in the order of `stats`."""
 
     CONVERTIBLE = "convertible"
@@ -73,7 +73,7 @@ class EditSet(NamedTuple):
 class Conversion(NamedTuple):
     """The conversion of one value, or the reason why it is left unchanged."""
 
-    outcome: Outcome
+    outcome: Classification
     new: bytes | None = None
     """The bytes to store, of a hash value or as JSON text; None if nothing is written."""
     reason: str | None = None
@@ -84,7 +84,7 @@ class Conversion(NamedTuple):
     """The edits of the document, in place of one that writes `new`; None for just that one."""
 
 
-Settings: TypeAlias = tuple[tuple[str, str], ...]
+RecordedSettings: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values of the settings on which the new values depend. They are part of the plan."""
 
 T = TypeVar("T")
@@ -161,13 +161,13 @@ class Transformation(ABC):
         return self
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RecordedSettings:
         """The settings of this transformation; none by default."""
         return ()
 
     def as_recorded(
         self,
-        settings: Settings,
+        settings: RecordedSettings,
         kinds: Collection[str],  # noqa: ARG002 - the transformation may know its types
     ) -> "Transformation":
         """Return this transformation as the runs of a stored plan used it.
@@ -184,7 +184,7 @@ class Transformation(ABC):
             raise self.settings_error(settings, self.settings)
         return self
 
-    def settings_error(self, stored: Settings, current: Settings) -> PlanChangedError:
+    def settings_error(self, stored: RecordedSettings, current: RecordedSettings) -> PlanChangedError:
         """Return the error for a run with other settings than those in the stored plan."""
         return PlanChangedError(
             f"The settings of {self.migration_id} were {_shown(stored)}, and are now {_shown(current)}.",
@@ -289,5 +289,5 @@ class Transformation(ABC):
         return None
 
 
-def _shown(settings: Settings) -> str:
+def _shown(settings: RecordedSettings) -> str:
     return ", ".join(f"{name} = {value}" for name, value in settings) or "not set"

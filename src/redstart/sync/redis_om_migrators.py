@@ -20,7 +20,7 @@ from redstart.migrations.indexes.state import schema_key
 from redstart.migrations.startup import MigrationAction
 from redstart.sync.connections import server_of_client
 from redstart.sync.index_migrations import Migrator
-from redstart.sync.redis_om_migrator_base import FileMigration, FileMigrator, printer
+from redstart.sync.redis_om_migrator_base import RedisOmMigration, RedisOmMigrator, printer
 from redstart.sync.util import ASYNC_MODE
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class BaseMigration(FileMigration):
+class BaseMigration(RedisOmMigration):
     """Base class of data migrations in files of a project, as redis-om has them."""
 
     dependencies: Sequence[str] = ()
@@ -42,7 +42,7 @@ class BaseMigration(FileMigration):
         return True
 
 
-class DataMigrator(FileMigrator):
+class DataMigrator(RedisOmMigrator):
     """The data migrations of a directory or module, and the record of applied ones.
 
     There is only one run at a time, also of `om`. What migrations change is not in an undo log. The methods of the
@@ -194,13 +194,13 @@ class DataMigrator(FileMigrator):
         return str(write_file(Path(migrations_dir or self.migrations_dir), migration_id, source))
 
 
-class BaseSchemaMigration(FileMigration):
+class BaseSchemaMigration(RedisOmMigration):
     """Base class of schema migrations in files of a project, as redis-om has them."""
 
     _kind = SCHEMA
 
 
-class SchemaMigrator(FileMigrator):
+class SchemaMigrator(RedisOmMigrator):
     """The schema migrations of a directory, and the record of applied ones. Runs are those of `DataMigrator`.
 
     Args:

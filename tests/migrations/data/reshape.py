@@ -15,7 +15,7 @@ from redstart.migrations.data.edits import (
     StoredValue,
 )
 from redstart.migrations.data.plan import Plan, PlannedModel
-from redstart.migrations.transformation import Conversion, Edit, EditSet, Outcome
+from redstart.migrations.transformation import Classification, Conversion, Edit, EditSet
 from redstart.values.types import Storage
 
 HASH_PREFIX, JSON_PREFIX = "reshape:hash:", "reshape:json:"
@@ -57,20 +57,24 @@ class Reshape(DocumentTransformation):
                 Edit(TITLE, None, name, converts=True, expiry_of=NAME, group=0),
                 Edit(NAME, name, None, expiry_of=TITLE, group=0),
             )
-            yield at(TITLE, name, Conversion(Outcome.CONVERTIBLE, name, edits=EditSet(edits)))
+            yield at(TITLE, name, Conversion(Classification.CONVERTIBLE, name, edits=EditSet(edits)))
         elif name is not None:
-            yield at(TITLE, title, Conversion(Outcome.UNCONVERTIBLE, reason="both fields exist"))
+            yield at(TITLE, title, Conversion(Classification.UNCONVERTIBLE, reason="both fields exist"))
         elif title is not None:
-            yield at(TITLE, title, Conversion(Outcome.ALREADY))
+            yield at(TITLE, title, Conversion(Classification.ALREADY))
         if priority is None:
             edits = (Edit(PRIORITY, None, DEFAULT, converts=True, group=1),)
             unchanged = ((LEGACY, legacy),) if legacy is None else ()
-            yield at(PRIORITY, b"", Conversion(Outcome.CONVERTIBLE, DEFAULT, edits=EditSet(edits, unchanged)))
+            yield at(
+                PRIORITY,
+                b"",
+                Conversion(Classification.CONVERTIBLE, DEFAULT, edits=EditSet(edits, unchanged)),
+            )
         else:
-            yield at(PRIORITY, priority, Conversion(Outcome.ALREADY))
+            yield at(PRIORITY, priority, Conversion(Classification.ALREADY))
         if legacy is not None:
             edits = (Edit(LEGACY, legacy, None, converts=True, group=2),)
-            yield at(LEGACY, legacy, Conversion(Outcome.CONVERTIBLE, b"", edits=EditSet(edits)))
+            yield at(LEGACY, legacy, Conversion(Classification.CONVERTIBLE, b"", edits=EditSet(edits)))
 
     def revert_document(self, document: StoredDocument, subjects: Collection[StoredValue]) -> EditSet | str:
         edits = []

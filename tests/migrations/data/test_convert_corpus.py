@@ -10,7 +10,7 @@ import pytest
 
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.datetime_conversion import DatetimeConversion, legacy_text
-from redstart.migrations.transformation import Conversion, Outcome
+from redstart.migrations.transformation import Classification, Conversion
 from redstart.values.lossless_json import JsonValue, parse_json
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
@@ -86,20 +86,25 @@ def values() -> list[CorpusValue]:
 
 def test_every_value_is_converted_to_the_number_computed_for_it(values: list[CorpusValue]) -> None:
     assert len({value.key for value in values}) == 6_000
-    counts: Counter[Outcome] = Counter()
+    counts: Counter[Classification] = Counter()
     for value in values:
         conversion = value.conversion()
         counts[conversion.outcome] += 1
         if value.expected == "null":
-            assert conversion.outcome is Outcome.NULL, value
+            assert conversion.outcome is Classification.NULL, value
         elif value.expected == "unconvertible":
-            assert conversion.outcome is Outcome.UNCONVERTIBLE, value
-        elif conversion.outcome is Outcome.ALREADY:
+            assert conversion.outcome is Classification.UNCONVERTIBLE, value
+        elif conversion.outcome is Classification.ALREADY:
             assert float(str(value.value)) == value.expected, value
         else:
-            assert conversion.outcome is Outcome.CONVERTIBLE, value
+            assert conversion.outcome is Classification.CONVERTIBLE, value
             assert conversion.new == repr(value.expected).encode(), value
-    assert set(counts) == {Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL, Outcome.UNCONVERTIBLE}
+    assert set(counts) == {
+        Classification.CONVERTIBLE,
+        Classification.ALREADY,
+        Classification.NULL,
+        Classification.UNCONVERTIBLE,
+    }
 
 
 def test_the_text_format_of_a_utc_value_of_0_3_5_is_its_original(values: list[CorpusValue]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
-from redstart.migrations.transformation import Conversion, Outcome
+from redstart.migrations.transformation import Classification, Conversion
 from redstart.values.lossless_json import JsonNumber, JsonValue, parse_json
 from redstart.values.timestamps import FIRST_MICROSECOND, LAST_MICROSECOND, microseconds_from_number
 from redstart.values.timezones import NaiveTimezone
@@ -61,32 +61,38 @@ def test_dirty_text(name: str, kind: TemporalKind) -> None:
     new = as_datetime if kind is DATETIME else as_date
     for conversion in (in_hash(text, kind), in_string(text, kind)):
         assert conversion.new == new
-        assert conversion.outcome is (Outcome.CONVERTIBLE if new else Outcome.UNCONVERTIBLE)
+        assert conversion.outcome is (Classification.CONVERTIBLE if new else Classification.UNCONVERTIBLE)
         assert (conversion.reason is None) is (new is not None)
 
 
 def test_dirty_seconds_as_text() -> None:
-    assert in_hash("1700000000").outcome is Outcome.ALREADY
-    assert in_hash("1700000000", DATE) == Conversion(Outcome.CONVERTIBLE, b"1699920000.0", None, None)
-    assert in_string("1700000000") == Conversion(Outcome.CONVERTIBLE, b"1700000000.0", None, None)
-    assert in_string("1700000000", DATE) == Conversion(Outcome.CONVERTIBLE, b"1699920000.0", None, None)
+    assert in_hash("1700000000").outcome is Classification.ALREADY
+    assert in_hash("1700000000", DATE) == Conversion(Classification.CONVERTIBLE, b"1699920000.0", None, None)
+    assert in_string("1700000000") == Conversion(Classification.CONVERTIBLE, b"1700000000.0", None, None)
+    assert in_string("1700000000", DATE) == Conversion(
+        Classification.CONVERTIBLE, b"1699920000.0", None, None
+    )
 
 
 def test_dirty_values_that_were_migrated_before() -> None:
-    assert in_hash("1701435022.5").outcome is Outcome.ALREADY
-    assert in_json("1701435022.5").outcome is Outcome.ALREADY
-    assert in_hash("1672531200.0", DATE).outcome is Outcome.ALREADY
-    assert in_json("1672531200", DATE).outcome is Outcome.ALREADY
+    assert in_hash("1701435022.5").outcome is Classification.ALREADY
+    assert in_json("1701435022.5").outcome is Classification.ALREADY
+    assert in_hash("1672531200.0", DATE).outcome is Classification.ALREADY
+    assert in_json("1672531200", DATE).outcome is Classification.ALREADY
 
 
 def test_dirty_empty_and_null() -> None:
-    assert in_hash("", optional=True).outcome is Outcome.NULL
-    assert in_hash("", optional=False) == Conversion(Outcome.UNCONVERTIBLE, None, "empty string", None)
-    assert in_json('""', optional=False) == Conversion(Outcome.UNCONVERTIBLE, None, "empty string", None)
-    assert in_json('""', optional=True).outcome is Outcome.UNCONVERTIBLE
-    assert in_json("null", optional=True).outcome is Outcome.NULL
-    assert in_json("null", optional=False).outcome is Outcome.NULL
-    assert in_hash("  ", optional=True) == Conversion(Outcome.UNCONVERTIBLE, None, "only white space", None)
+    assert in_hash("", optional=True).outcome is Classification.NULL
+    assert in_hash("", optional=False) == Conversion(Classification.UNCONVERTIBLE, None, "empty string", None)
+    assert in_json('""', optional=False) == Conversion(
+        Classification.UNCONVERTIBLE, None, "empty string", None
+    )
+    assert in_json('""', optional=True).outcome is Classification.UNCONVERTIBLE
+    assert in_json("null", optional=True).outcome is Classification.NULL
+    assert in_json("null", optional=False).outcome is Classification.NULL
+    assert in_hash("  ", optional=True) == Conversion(
+        Classification.UNCONVERTIBLE, None, "only white space", None
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,19 +106,21 @@ def test_dirty_empty_and_null() -> None:
 )
 def test_json_that_is_not_a_scalar_date(text: str, reason: str) -> None:
     for kind in TemporalKind:
-        assert in_json(text, kind) == Conversion(Outcome.UNCONVERTIBLE, None, reason, None)
+        assert in_json(text, kind) == Conversion(Classification.UNCONVERTIBLE, None, reason, None)
 
 
 def test_hash_values_that_are_not_text() -> None:
-    assert in_hash(b"\xff2023-01-01") == Conversion(Outcome.UNCONVERTIBLE, None, "not valid UTF-8", None)
+    assert in_hash(b"\xff2023-01-01") == Conversion(
+        Classification.UNCONVERTIBLE, None, "not valid UTF-8", None
+    )
     assert in_hash(b"\xed\xa0\x80").reason == "not valid UTF-8"
 
 
 @pytest.mark.parametrize("kind", [DATETIME, DATE])
 @pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-inf", "Infinity", "1_0", "0x10", "1e", "--5", "+"])
 def test_what_only_looks_like_a_number(text: str, kind: TemporalKind) -> None:
-    assert in_hash(text, kind) == Conversion(Outcome.UNCONVERTIBLE, None, "not a date", None)
-    assert in_string(text, kind) == Conversion(Outcome.UNCONVERTIBLE, None, "not a date", None)
+    assert in_hash(text, kind) == Conversion(Classification.UNCONVERTIBLE, None, "not a date", None)
+    assert in_string(text, kind) == Conversion(Classification.UNCONVERTIBLE, None, "not a date", None)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +144,7 @@ def test_numbers_out_of_range(text: str, reason: str) -> None:
         conversions = [in_hash(text, kind), in_string(text, kind), in_hash(f" {text}", kind)]
         conversions.append(json_value(JsonNumber(text), kind, True, UTC))
         for conversion in conversions:
-            assert conversion.outcome is Outcome.UNCONVERTIBLE
+            assert conversion.outcome is Classification.UNCONVERTIBLE
             assert conversion.new is None
             assert reason in (conversion.reason or "")
 
@@ -145,7 +153,7 @@ def test_numbers_out_of_range(text: str, reason: str) -> None:
     "text", ["0", "-0.0", "1e9", "+17", ".5", "1.", "-62135596800", "253402300799", "1e-06"]
 )
 def test_numbers_that_read_back_stay_as_they_are_spelled(text: str) -> None:
-    assert in_hash(text) == Conversion(Outcome.ALREADY, None, None, None)
+    assert in_hash(text) == Conversion(Classification.ALREADY, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -162,18 +170,20 @@ def test_numbers_that_read_back_stay_as_they_are_spelled(text: str) -> None:
 )
 def test_milliseconds(text: str, as_datetime: bytes, as_date: bytes) -> None:
     for conversion in (in_hash(text), in_string(text), in_hash(f"\t{text}\n")):
-        assert conversion == Conversion(Outcome.CONVERTIBLE, as_datetime, None, None)
+        assert conversion == Conversion(Classification.CONVERTIBLE, as_datetime, None, None)
     for conversion in (in_hash(text, DATE), in_string(text, DATE), in_string(f"{text} ", DATE)):
-        assert conversion == Conversion(Outcome.CONVERTIBLE, as_date, None, None)
+        assert conversion == Conversion(Classification.CONVERTIBLE, as_date, None, None)
     number = JsonNumber(text)
     assert json_value(number, DATETIME, False, UTC).new == as_datetime
     assert json_value(number, DATE, False, UTC).new == as_date
 
 
 def test_a_number_in_white_space_becomes_canonical() -> None:
-    assert in_hash(" 1700000000 ") == Conversion(Outcome.CONVERTIBLE, b"1700000000.0", None, None)
-    assert in_hash("\t1672531200.0\r\n", DATE) == Conversion(Outcome.CONVERTIBLE, b"1672531200.0", None, None)
-    assert in_string(" 1700000000.5") == Conversion(Outcome.CONVERTIBLE, b"1700000000.5", None, None)
+    assert in_hash(" 1700000000 ") == Conversion(Classification.CONVERTIBLE, b"1700000000.0", None, None)
+    assert in_hash("\t1672531200.0\r\n", DATE) == Conversion(
+        Classification.CONVERTIBLE, b"1672531200.0", None, None
+    )
+    assert in_string(" 1700000000.5") == Conversion(Classification.CONVERTIBLE, b"1700000000.5", None, None)
 
 
 @pytest.mark.parametrize(
@@ -191,8 +201,8 @@ def test_a_number_in_white_space_becomes_canonical() -> None:
     ],
 )
 def test_a_number_in_a_date_field_is_its_utc_day(text: str, day: bytes) -> None:
-    assert in_hash(text, DATE) == Conversion(Outcome.CONVERTIBLE, day, None, None)
-    assert in_json(text, DATE) == Conversion(Outcome.CONVERTIBLE, day, None, None)
+    assert in_hash(text, DATE) == Conversion(Classification.CONVERTIBLE, day, None, None)
+    assert in_json(text, DATE) == Conversion(Classification.CONVERTIBLE, day, None, None)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +220,7 @@ def test_a_json_number_that_could_not_come_back_is_left(text: str, kind: Tempora
 
 
 def test_an_unchanged_json_number_needs_no_rollback() -> None:
-    assert in_json("9999999999.123455").outcome is Outcome.ALREADY
+    assert in_json("9999999999.123455").outcome is Classification.ALREADY
 
 
 @pytest.mark.parametrize(
@@ -228,22 +238,22 @@ def test_an_unchanged_json_number_needs_no_rollback() -> None:
 )
 def test_values_that_lose_digits(text: str, new: bytes, reason: str) -> None:
     for conversion in (in_hash(text), in_string(text)):
-        assert conversion.outcome is Outcome.LOSSY
+        assert conversion.outcome is Classification.LOSSY
         assert conversion.new == new
         assert reason in (conversion.reason or "")
-    assert in_hash(text, DATE).outcome is Outcome.CONVERTIBLE  # the digits are not of the date
+    assert in_hash(text, DATE).outcome is Classification.CONVERTIBLE  # the digits are not of the date
 
 
 def test_what_could_not_be_read_back_at_all_is_left() -> None:
     conversion = in_hash("9999-12-31T23:59:59.999999")
     assert conversion == Conversion(
-        Outcome.UNCONVERTIBLE,
+        Classification.UNCONVERTIBLE,
         None,
         "out of range: would round past year 9999",
         None,
     )
     assert in_hash("9999-12-31T23:59:59.999999", DATE).new == b"253402214400.0"
-    assert in_hash("-62135596800.0001 ", DATE).outcome is Outcome.UNCONVERTIBLE
+    assert in_hash("-62135596800.0001 ", DATE).outcome is Classification.UNCONVERTIBLE
 
 
 def test_naive_is_reported_for_text_only() -> None:
@@ -261,9 +271,9 @@ def test_the_naive_zone() -> None:
     assert in_hash("2023-07-01", DATE, zone=BERLIN).new == b"1688169600.0"
     for text, title in (("2023-10-29T02:30:00", "ambiguous"), ("2023-03-26T02:30:00", "nonexistent")):
         conversion = in_hash(text, zone=BERLIN)
-        assert conversion.outcome is Outcome.UNCONVERTIBLE
+        assert conversion.outcome is Classification.UNCONVERTIBLE
         assert title in (conversion.reason or "")
-        assert in_hash(text, DATE, zone=BERLIN).outcome is Outcome.CONVERTIBLE
+        assert in_hash(text, DATE, zone=BERLIN).outcome is Classification.CONVERTIBLE
 
 
 def test_a_very_long_value_is_left_at_once() -> None:
@@ -308,12 +318,14 @@ json_values: st.SearchStrategy[JsonValue] = st.one_of(
 
 def check_law(conversion: Conversion, again: Conversion | None) -> None:
     """Check the laws of a conversion, and of the conversion of its result."""
-    writes = conversion.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
+    writes = conversion.outcome in (Classification.CONVERTIBLE, Classification.LOSSY)
     assert writes is (conversion.new is not None)
-    assert (conversion.outcome in (Outcome.LOSSY, Outcome.UNCONVERTIBLE)) is (conversion.reason is not None)
+    assert (conversion.outcome in (Classification.LOSSY, Classification.UNCONVERTIBLE)) is (
+        conversion.reason is not None
+    )
     if conversion.new is not None:
         microseconds_from_number(conversion.new.decode())
-        assert again == Conversion(Outcome.ALREADY, None, None, None)
+        assert again == Conversion(Classification.ALREADY, None, None, None)
 
 
 @given(raw_values, kinds, st.booleans(), zones)
@@ -338,8 +350,8 @@ def test_text_means_the_same_in_a_hash_and_in_a_json_string(
     text: str, kind: TemporalKind, zone: NaiveTimezone
 ) -> None:
     hashed, quoted = in_hash(text, kind, zone=zone), in_string(text, kind, zone)
-    if hashed.outcome is Outcome.ALREADY:
-        assert quoted.outcome in (Outcome.CONVERTIBLE, Outcome.LOSSY)
+    if hashed.outcome is Classification.ALREADY:
+        assert quoted.outcome in (Classification.CONVERTIBLE, Classification.LOSSY)
     else:
         assert quoted == hashed
 
@@ -362,4 +374,4 @@ def test_a_datetime_keeps_its_microsecond_or_is_reported_as_rounded(moment: date
         assert microseconds > LAST_MICROSECOND - 100
     else:
         kept = microseconds_from_number(conversion.new.decode()) == microseconds
-        assert conversion.outcome is (Outcome.CONVERTIBLE if kept else Outcome.LOSSY)
+        assert conversion.outcome is (Classification.CONVERTIBLE if kept else Classification.LOSSY)

@@ -15,7 +15,7 @@ from redstart.migrations.data.rollback_preview import preview_rollback
 from redstart.migrations.data.run import run
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.data.verify import verify
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.server.clients import open_like
 from tests.migrations.data.reshape import HASH_PREFIX, JSON_PREFIX, PLAN, Reshape
 from tests.migrations.data.test_second_migration import crash, crash_points
@@ -87,7 +87,7 @@ def test_a_run_changes_the_shape_and_a_rollback_restores_every_byte(client: redi
     found = do(client, statistics(context(), PLAN, rng=None))
     result = do(client, migrate())
     assert result.stopped is None
-    assert result.errors == found.total(Outcome.UNCONVERTIBLE) == 12
+    assert result.errors == found.total(Classification.UNCONVERTIBLE) == 12
     assert hash_of(client, "0-0") == {
         b"pk": b"a",
         b"title": b"oak",
@@ -105,7 +105,7 @@ def test_a_run_changes_the_shape_and_a_rollback_restores_every_byte(client: redi
     }
     assert hash_of(client, "4-1")[b"name"] == b"fir"
     verified = do(client, verify(context(), PLAN))
-    assert (verified.problems.first, verified.tally.total(Outcome.CONVERTIBLE)) == ([], 0)
+    assert (verified.problems.first, verified.tally.total(Classification.CONVERTIBLE)) == ([], 0)
     preview = do(client, preview_rollback(context()))
     undone = do(client, undo())
     assert (undone.stopped, undone.kept, undone.unrestored, undone.reformatted) == (None, 0, 0, 0)

@@ -13,7 +13,7 @@ from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
-from redstart.migrations.transformation import Edit, Outcome
+from redstart.migrations.transformation import Classification, Edit
 from redstart.values.types import Storage, TemporalKind
 
 UTC = DatetimeConversion.of_zone("UTC")
@@ -106,12 +106,14 @@ def test_edits_match_the_conversions(fields: list[tuple[ValuePath, bytes | None]
     judged = classify(document, UTC)
     made = edits_for(document, judged, mode, UTC)
     converted = [
-        Edit(value.location, value.raw, conversion.new, None, True, conversion.outcome is Outcome.LOSSY)
+        Edit(
+            value.location, value.raw, conversion.new, None, True, conversion.outcome is Classification.LOSSY
+        )
         for value, conversion in judged
         if conversion.new is not None
     ]
     assert [edit for edit in made.edits if edit.converts] == converted
-    assert made.lossy == sum(conversion.outcome is Outcome.LOSSY for _, conversion in judged)
+    assert made.lossy == sum(conversion.outcome is Classification.LOSSY for _, conversion in judged)
     assert made.count == len(made.edits)
     if made.flat is not None:
         assert len(made.edits) == len(converted)

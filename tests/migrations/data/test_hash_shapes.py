@@ -18,7 +18,7 @@ from redstart.migrations.data.undo_log import compressed, entry_of, nested_wire,
 from redstart.migrations.operations.base import DocumentOperation
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.state import ModelState, ProjectState
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.operations import AddField, AlterField, Field, Model, RemoveField, RenameField
 from redstart.values.types import Storage
 
@@ -89,7 +89,7 @@ def test_the_fast_path_makes_the_same_edits_entries_and_scripts(
     general = edits_for(document, classified, FailureMode.LOG_AND_SKIP, migration)
     plain, others = PlainDocuments(migration).edits([hash_for(migration, stored)])
     outcomes = [conversion.outcome for _, conversion in classified]
-    assert bool(others) == (Outcome.UNCONVERTIBLE in outcomes or bool(document.wanted))
+    assert bool(others) == (Classification.UNCONVERTIBLE in outcomes or bool(document.wanted))
     for one in plain:
         assert one.count == general.count
         assert read_again(one) == read_again(general)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.datetime_conversion import DatetimeConversion, legacy_text
-from redstart.migrations.transformation import Conversion, Outcome
+from redstart.migrations.transformation import Classification, Conversion
 from redstart.values.lossless_json import parse_json
 from redstart.values.timestamps import END_SECOND, FIRST_SECOND, microseconds_from_number, number_text
 from redstart.values.timezones import NaiveTimezone
@@ -103,7 +103,7 @@ def test_converting_the_text_returns_the_number(
     text = written(number, DATETIME, storage, naive, zone)
     assert text is not None
     conversion = convert(text, DATETIME, storage, zone)
-    assert conversion.outcome is Outcome.CONVERTIBLE
+    assert conversion.outcome is Classification.CONVERTIBLE
     assert conversion.new == number.encode()
 
 

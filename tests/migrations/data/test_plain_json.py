@@ -30,7 +30,7 @@ from redstart.migrations.data.undo_log import (
     entry_of,
     packed_entry,
 )
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.server.clients import open_like
 from redstart.values.lossless_json import json_text, parse_json
 from redstart.values.types import Storage, TemporalKind
@@ -150,7 +150,7 @@ def test_the_fast_path_makes_the_same_edits_and_entries_or_none(
     general = edits_for(document, judged, mode, UTC)
     for one in plain:
         assert (one.count, one.edits) == (general.count, general.edits)
-        assert not any(conversion.outcome is Outcome.UNCONVERTIBLE for _, conversion in judged)
+        assert not any(conversion.outcome is Classification.UNCONVERTIBLE for _, conversion in judged)
     (plain, _) = PlainDocuments(UTC).edits([read(model, content, is_whole=is_whole)])
     for one in plain:  # before its edits were made one by one
         if one.count:

@@ -11,7 +11,7 @@ from redstart.errors import PlanChangedError, StateDamagedError
 from redstart.mapping.value_paths import Each, ValuePath
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
 from redstart.migrations.data.plan import Plan, PlannedModel, merged, router, scan_pattern
-from redstart.migrations.transformation import Settings
+from redstart.migrations.transformation import RecordedSettings
 from redstart.values.types import Storage, TemporalKind
 
 UTC, BERLIN = map(DatetimeConversion.of_zone, ("UTC", "Europe/Berlin"))
@@ -65,7 +65,7 @@ def test_a_plan_of_the_version_before_has_the_same_line_and_hash() -> None:
 
 @pytest.mark.parametrize("kind", ["date", "moment"])
 @pytest.mark.parametrize("settings", [(), UTC.settings])
-def test_a_stored_plan_of_another_migration_is_damage(kind: str, settings: Settings) -> None:
+def test_a_stored_plan_of_another_migration_is_damage(kind: str, settings: RecordedSettings) -> None:
     if (kind, settings) == ("date", UTC.settings):
         assert UTC.as_recorded(settings, {kind}).settings == settings
         return

@@ -18,7 +18,7 @@ from redstart.migrations.data.run import run
 from redstart.migrations.data.scanner import cursor_at, scanned_share
 from redstart.migrations.data.statistics import spread_sample
 from redstart.migrations.data.survey import Survey, survey
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.server.clients import open_like
 from tests.support.cli import run_om
 from tests.support.migration import TEXT, new_context, options, station_plan
@@ -52,7 +52,10 @@ def sampled(client: redis.Redis, seed: int, plan: Plan | None = None) -> Survey:
 
 
 def converted_share(found: Survey) -> float:
-    converted, convertible = found.tally.total(Outcome.ALREADY), found.tally.total(Outcome.CONVERTIBLE)
+    converted, convertible = (
+        found.tally.total(Classification.ALREADY),
+        found.tally.total(Classification.CONVERTIBLE),
+    )
     return converted / (converted + convertible)
 
 

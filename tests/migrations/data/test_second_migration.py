@@ -23,7 +23,7 @@ from redstart.migrations.data.statistics import statistics
 from redstart.migrations.data.verify import Problems, verify, verify_journal
 from redstart.migrations.phase import MigrationPhase, migration_status
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.server.clients import open_like
 from tests.migrations.data.upper_case import HASH_PREFIX, JSON_PREFIX, UpperCase, upper_case_plan
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
@@ -104,7 +104,7 @@ def region(client: redis.Redis, name: str) -> Any:
 def test_statistics_count_the_values_of_each_kind(client: redis.Redis) -> None:
     load(client)
     found = do(client, statistics(context(), PLAN, rng=None))
-    totals = {outcome: found.total(outcome) for outcome in Outcome}
+    totals = {outcome: found.total(outcome) for outcome in Classification}
     assert all(totals.values()), totals
     assert found.exact
     assert [(model.model.key_prefix, model.documents) for model in found.models] == [
@@ -120,10 +120,10 @@ def test_statistics_count_the_values_of_each_kind(client: redis.Redis) -> None:
     result = do(client, migrate())
     assert result.stopped is None
     assert (result.converted, result.lossy, result.already_converted, result.errors) == (
-        totals[Outcome.CONVERTIBLE] + totals[Outcome.LOSSY],
-        totals[Outcome.LOSSY],
-        totals[Outcome.ALREADY],
-        totals[Outcome.UNCONVERTIBLE],
+        totals[Classification.CONVERTIBLE] + totals[Classification.LOSSY],
+        totals[Classification.LOSSY],
+        totals[Classification.ALREADY],
+        totals[Classification.UNCONVERTIBLE],
     )
 
 
@@ -151,7 +151,7 @@ def test_a_run_is_verified_and_rolled_back_byte_for_byte(client: redis.Redis, mo
     assert (found.phase, found.data.failures) == (MigrationPhase.CONVERTED, result.errors)
 
     verified = do(client, verify(context(), PLAN))
-    assert (verified.problems.first, verified.tally.total(Outcome.CONVERTIBLE)) == ([], 0)
+    assert (verified.problems.first, verified.tally.total(Classification.CONVERTIBLE)) == ([], 0)
     problems = Problems()
     checked = do(client, verify_journal(context(), do(client, read_record(KEYS)).plan, problems))
     assert (problems.first, checked.changed_since) == ([], 0)

@@ -19,7 +19,7 @@ from redstart.migrations.data.statistics import (
     Statistics,
     statistics,
 )
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.server.clients import open_like
 from redstart.values.types import Storage
 from tests.support.migration import TEXT, new_context, station_plan
@@ -60,15 +60,23 @@ def test_counts_by_model_and_field(client: redis.Redis) -> None:
     by_name = {model.model.name.rpartition(".")[2]: model for model in found.models}
     assert {name: model.documents for name, model in by_name.items()} == {"Ringer": 2, "Visit": 1}
     fields = {str(field.path): field.values for field in by_name["Ringer"].fields}
-    assert (fields["born_on"][Outcome.CONVERTIBLE], fields["born_on"][Outcome.ALREADY]) == (1, 1)
-    assert (fields["last_seen_at"][Outcome.NULL], fields["last_seen_at"][Outcome.CONVERTIBLE]) == (1, 1)
-    assert [found.total(outcome) for outcome in (Outcome.UNCONVERTIBLE, Outcome.CONVERTIBLE)] == [1, 2]
+    assert (fields["born_on"][Classification.CONVERTIBLE], fields["born_on"][Classification.ALREADY]) == (
+        1,
+        1,
+    )
+    assert (
+        fields["last_seen_at"][Classification.NULL],
+        fields["last_seen_at"][Classification.CONVERTIBLE],
+    ) == (1, 1)
+    assert [
+        found.total(outcome) for outcome in (Classification.UNCONVERTIBLE, Classification.CONVERTIBLE)
+    ] == [1, 2]
 
 
 def test_nothing_is_estimated_for_nothing(client: redis.Redis) -> None:
     found = looked(client, clock=seconds_a_page())
     assert (found.documents, found.exact) == (0, True)
-    assert found.total(Outcome.CONVERTIBLE) == 0
+    assert found.total(Classification.CONVERTIBLE) == 0
     assert found.estimate.low <= found.estimate.expected <= found.estimate.high
 
 
@@ -82,7 +90,7 @@ def test_a_sample_is_scaled_to_the_whole(own_server: Callable[..., EmbeddedServe
     assert 3_000 <= found.sampled_documents < 9_000
     for count, true in (
         (found.documents, 9_000),
-        (found.total(Outcome.CONVERTIBLE), 9_000),
+        (found.total(Classification.CONVERTIBLE), 9_000),
         (found.foreign, 3_000),
     ):
         assert count == pytest.approx(true, rel=0.15)

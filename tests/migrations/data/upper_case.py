@@ -12,7 +12,13 @@ from redstart import EmbeddedJsonModel, HashModel, JsonModel
 from redstart.mapping.model_info import ModelDeclaration, declare
 from redstart.mapping.value_paths import Each, ValuePath
 from redstart.migrations.data.plan import Plan, make_plan
-from redstart.migrations.transformation import Conversion, Outcome, Settings, Texts, Transformation
+from redstart.migrations.transformation import (
+    Classification,
+    Conversion,
+    RecordedSettings,
+    Texts,
+    Transformation,
+)
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
 
@@ -75,7 +81,7 @@ class UpperCase(Transformation):
     )
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RecordedSettings:
         return (("alphabet", self.alphabet),)
 
     def paths(self, declaration: ModelDeclaration) -> tuple[ValuePath, ...]:
@@ -87,14 +93,14 @@ class UpperCase(Transformation):
         try:
             return self._convert(raw.decode(), str.encode)
         except UnicodeDecodeError:
-            return Conversion(Outcome.UNCONVERTIBLE, reason="not valid UTF-8")
+            return Conversion(Classification.UNCONVERTIBLE, reason="not valid UTF-8")
 
     def convert_json(self, value: JsonValue, path: ValuePath) -> Conversion:
         assert path.kind == "name"
         if value is None:
-            return Conversion(Outcome.NULL)
+            return Conversion(Classification.NULL)
         if type(value) is not str:
-            return Conversion(Outcome.UNCONVERTIBLE, reason="not text")
+            return Conversion(Classification.UNCONVERTIBLE, reason="not text")
         return self._convert(value, _json)
 
     def convert_back(
@@ -112,16 +118,16 @@ class UpperCase(Transformation):
 
     def _convert(self, text: str, write: Any) -> Conversion:
         if not text:
-            return Conversion(Outcome.NULL)
+            return Conversion(Classification.NULL)
         if any(character.isdigit() for character in text):
-            return Conversion(Outcome.UNCONVERTIBLE, reason=f"a digit in {len(text)} characters")
+            return Conversion(Classification.UNCONVERTIBLE, reason=f"a digit in {len(text)} characters")
         new = text.upper()
         if new == text:
-            return Conversion(Outcome.ALREADY)
+            return Conversion(Classification.ALREADY)
         style = {new.lower(): True, new.title(): False}.get(text)
         if style is None:
-            return Conversion(Outcome.LOSSY, write(new), "loses its case")
-        return Conversion(Outcome.CONVERTIBLE, write(new), is_default_style=style)
+            return Conversion(Classification.LOSSY, write(new), "loses its case")
+        return Conversion(Classification.CONVERTIBLE, write(new), is_default_style=style)
 
 
 def _json(text: str) -> bytes:

@@ -22,14 +22,14 @@ from redstart.migrations.outcomes import NO_SUCH_INDEX, Refusal, StatusResult, V
 from redstart.migrations.outcomes import Outcome as MigrationOutcome
 from redstart.migrations.run_progress import FileProgress, RunProgress
 from redstart.migrations.run_results import DryRun, MigrationResult, RollbackResult
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 
 VALUE_NAMES = {
-    "convertible": Outcome.CONVERTIBLE,
-    "numeric": Outcome.ALREADY,
-    "null": Outcome.NULL,
-    "rounded": Outcome.LOSSY,
-    "unconvertible": Outcome.UNCONVERTIBLE,
+    "convertible": Classification.CONVERTIBLE,
+    "numeric": Classification.ALREADY,
+    "null": Classification.NULL,
+    "rounded": Classification.LOSSY,
+    "unconvertible": Classification.UNCONVERTIBLE,
 }
 """What the keys of `values` count."""
 
@@ -259,11 +259,11 @@ def dry_run_report(result: DryRun, pending_files: Sequence[str]) -> dict[str, An
     return _run_keys(
         status=STATUS_OF_OUTCOME[result.outcome],
         documents=found.documents,
-        converted=found.total(Outcome.CONVERTIBLE),
-        already_numeric=found.total(Outcome.ALREADY),
-        null=found.total(Outcome.NULL),
-        rounded=found.total(Outcome.LOSSY),
-        failed=found.total(Outcome.UNCONVERTIBLE),
+        converted=found.total(Classification.CONVERTIBLE),
+        already_numeric=found.total(Classification.ALREADY),
+        null=found.total(Classification.NULL),
+        rounded=found.total(Classification.LOSSY),
+        failed=found.total(Classification.UNCONVERTIBLE),
         seconds=result.seconds,
         documents_per_second=found.documents / max(result.seconds, 1e-9),
         unmatched=[model.model.key_prefix for model in found.models if not model.documents],

@@ -72,7 +72,7 @@ from redstart.migrations.indexes.preflight import IndexEstimate
 from redstart.migrations.options import MigrationOptions
 from redstart.migrations.outcomes import POSSIBLE_CAUSES, RESTORE_STATE, SEE_FORMAT, recorded_elsewhere
 from redstart.migrations.run_results import DryRun, MigrationResult, Preflight
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.next_steps import Command, Hint
 
 
@@ -117,7 +117,7 @@ def _draw(found: DryRun, plan: Plan, options: MigrationOptions, verbose: bool) -
         Tone.WARNING if outcome else Tone.DONE,
     )
     if data.documents:
-        pairs([("values to convert", data.total(Outcome.CONVERTIBLE)), *_rows(data)])
+        pairs([("values to convert", data.total(Classification.CONVERTIBLE)), *_rows(data)])
     else:
         draw_nothing_found([model.model for model in data.models])
     line("")
@@ -163,10 +163,10 @@ def _outcome(found: DryRun, options: MigrationOptions) -> str:
 
 def _rows(found: Statistics) -> list[tuple[str, int]]:
     return count_rows(
-        rounded=found.total(Outcome.LOSSY),
-        numeric=found.total(Outcome.ALREADY),
-        null=found.total(Outcome.NULL),
-        failed=found.total(Outcome.UNCONVERTIBLE),
+        rounded=found.total(Classification.LOSSY),
+        numeric=found.total(Classification.ALREADY),
+        null=found.total(Classification.NULL),
+        failed=found.total(Classification.UNCONVERTIBLE),
         failures=found.survey.failures,
     )
 

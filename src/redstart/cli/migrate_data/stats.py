@@ -44,7 +44,7 @@ from redstart.migrations.data.status import DataStatus
 from redstart.migrations.lease_state import is_gone
 from redstart.migrations.outcomes import StatisticsResult
 from redstart.migrations.run_progress import RunProgress, RunState, file_progress
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.next_steps import Command
 
 
@@ -129,7 +129,7 @@ def _draw_next_step(found: Statistics) -> None:
 
 def _has_work(found: Statistics) -> bool:
     """Return whether a run would convert a value of those that were read."""
-    return bool(found.total(Outcome.CONVERTIBLE) or found.total(Outcome.LOSSY))
+    return bool(found.total(Classification.CONVERTIBLE) or found.total(Classification.LOSSY))
 
 
 def _bound_percent(found: Statistics) -> int:

@@ -29,7 +29,7 @@ from redstart.migrations.outcomes import (
     VerificationResult,
     recorded_elsewhere,
 )
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.next_steps import Command, Hint
 
 MAX_PROBLEMS = 20
@@ -112,12 +112,12 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
     else:
         line(f"Verification found {count:,} problem{'s' * (count != 1)}.", Tone.ERROR)
     rows: list[tuple[str, int]] = [
-        ("values in numeric format", total(Outcome.ALREADY)),
+        ("values in numeric format", total(Classification.ALREADY)),
         ("  of which rounded by the run", found.lossy),
         ("values in text format", unconverted),
-        ("values null", total(Outcome.NULL)),
+        ("values null", total(Classification.NULL)),
         ("values failed and recorded", found.recorded_failures),
-        ("values failed and not recorded", total(Outcome.UNCONVERTIBLE) - found.recorded_failures),
+        ("values failed and not recorded", total(Classification.UNCONVERTIBLE) - found.recorded_failures),
     ]
     if model_check is not None:
         rows.append(("documents loaded through models", model_check.read))

@@ -20,14 +20,14 @@ from redstart.mapping.type_tree import Shape, ShapeReader
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import (
+    Classification,
     Conversion,
     ConvertJson,
     MakeEdits,
-    Outcome,
     PlainClassifier,
     PlainConverter,
     PlainValue,
-    Settings,
+    RecordedSettings,
     Texts,
     Transformation,
 )
@@ -73,14 +73,14 @@ _new = tuple.__new__  # calling the class of a named tuple takes twice as long, 
 
 # Looking up a member of an enum costs as much as parsing a date.
 _DATE = TemporalKind.DATE
-_CONVERTIBLE = Outcome.CONVERTIBLE
+_CONVERTIBLE = Classification.CONVERTIBLE
 
-_ALREADY = Conversion(Outcome.ALREADY)
-_NULL = Conversion(Outcome.NULL)
+_ALREADY = Conversion(Classification.ALREADY)
+_NULL = Conversion(Classification.NULL)
 
 
 def _unconvertible(reason: str) -> Conversion:
-    return Conversion(Outcome.UNCONVERTIBLE, reason=reason)
+    return Conversion(Classification.UNCONVERTIBLE, reason=reason)
 
 
 _NOT_UTF8 = _unconvertible("not valid UTF-8")
@@ -142,13 +142,13 @@ def _converted(microseconds: int, *, exact: bool, naive: bool | None) -> Convers
             return _NOT_READABLE
         if not reads_back(text, microseconds):
             return Conversion(
-                Outcome.LOSSY,
+                Classification.LOSSY,
                 text.encode(),
                 "rounded: a float has no such microsecond so far from 1970",
                 naive,
             )
     if not exact:
-        return Conversion(Outcome.LOSSY, text.encode(), "rounded: digits below the microsecond", naive)
+        return Conversion(Classification.LOSSY, text.encode(), "rounded: digits below the microsecond", naive)
     return Conversion(_CONVERTIBLE, text.encode(), None, naive)
 
 
@@ -236,12 +236,12 @@ class DatetimeConversion(Transformation):
         return cls(NaiveTimezone.parse(name))
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RecordedSettings:
         """The name of the zone."""
         return ((_ZONE, self.naive_timezone.name),)
 
     @classmethod
-    def of(cls, settings: Settings) -> "DatetimeConversion":
+    def of(cls, settings: RecordedSettings) -> "DatetimeConversion":
         """Return the conversion with the settings of a plan.
 
         Raises:
@@ -253,13 +253,13 @@ class DatetimeConversion(Transformation):
             raise _not_of_this_migration(f"has no {_ZONE}")
         return cls.of_zone(zone)
 
-    def as_recorded(self, settings: Settings, kinds: Collection[str]) -> "DatetimeConversion":
+    def as_recorded(self, settings: RecordedSettings, kinds: Collection[str]) -> "DatetimeConversion":
         """Return the conversion as the runs of a stored plan used it."""
         for kind in kinds:
             _ = _kind_of(kind)
         return self.of(settings)
 
-    def settings_error(self, stored: Settings, current: Settings) -> PlanChangedError:
+    def settings_error(self, stored: RecordedSettings, current: RecordedSettings) -> PlanChangedError:
         """Return the error for a run with another zone."""
         before, now = dict(stored).get(_ZONE), dict(current).get(_ZONE)
         return PlanChangedError(

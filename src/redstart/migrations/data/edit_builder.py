@@ -32,13 +32,8 @@ from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.failure import QUARANTINE_SUFFIX as QUARANTINE_SUFFIX  # noqa: PLC0414 - modules of the engine
 from redstart.migrations.failure import FailureMode as FailureMode  # noqa: PLC0414 - import both from here
 from redstart.migrations.lease import Lease
-from redstart.migrations.transformation import (
-    Conversion,
-    Edit,
-    EditSet,
-    Outcome,
-    Transformation,
-)
+from redstart.migrations.transformation import Classification as Outcome
+from redstart.migrations.transformation import Conversion, Edit, EditSet, Transformation
 from redstart.values.lossless_json import JsonNumber, parse_json, restores_exactly
 from redstart.values.types import Storage
 

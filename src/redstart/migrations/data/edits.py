@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 from redstart.mapping.value_paths import Location, ValuePath
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.transformation import Conversion, Edit, EditSet, Outcome, Transformation
+from redstart.migrations.transformation import Classification, Conversion, Edit, EditSet, Transformation
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
 
@@ -355,11 +355,11 @@ class DocumentTransformation(Transformation):
 
     def convert_hash(self, raw: bytes, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone decides
         """Return how a value in the undo log would be classified."""
-        return Conversion(Outcome.ALREADY if path.kind == SUBJECT else Outcome.NULL)
+        return Conversion(Classification.ALREADY if path.kind == SUBJECT else Classification.NULL)
 
     def convert_json(self, value: JsonValue, path: ValuePath) -> Conversion:  # noqa: ARG002 - the path alone decides
         """Return how a value in the undo log would be classified."""
-        return Conversion(Outcome.ALREADY if path.kind == SUBJECT else Outcome.NULL)
+        return Conversion(Classification.ALREADY if path.kind == SUBJECT else Classification.NULL)
 
     def convert_back(self, *_values: object, **_options: object) -> bytes | None:
         """Return None: documents are reverted as a whole."""

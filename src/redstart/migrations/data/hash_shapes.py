@@ -20,7 +20,7 @@ from redstart.migrations.data.edits import (
 )
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.transformation import EditSet, Outcome
+from redstart.migrations.transformation import Classification, EditSet
 
 Values = Sequence[bytes | None]
 """None, the values of a hash at the paths of its model, and the constants of the migration."""
@@ -72,7 +72,7 @@ class HashShapes:
 
 
 _PLACEHOLDER_KEY = b"placeholder"
-_CERTAIN = (Outcome.CONVERTIBLE, Outcome.ALREADY)
+_CERTAIN = (Classification.CONVERTIBLE, Classification.ALREADY)
 
 
 class Shape:

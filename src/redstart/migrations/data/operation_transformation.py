@@ -21,7 +21,7 @@ from redstart.migrations.operations.base import ChangedDocument, Kept
 from redstart.migrations.operations.document import Change, Document, changes, stored_text, with_members_of
 from redstart.migrations.operations.state import ModelState
 from redstart.migrations.operations.value_types import Segments
-from redstart.migrations.transformation import Conversion, EditSet, Outcome
+from redstart.migrations.transformation import Classification, Conversion, EditSet
 from redstart.values.types import Storage
 
 
@@ -148,7 +148,7 @@ class OperationTransformation(DocumentTransformation):
                 steps.append(Step(number, one, made))
         if not steps:
             return classified
-        if all(conversion.outcome is Outcome.ALREADY for _, conversion in classified):
+        if all(conversion.outcome is Classification.ALREADY for _, conversion in classified):
             _remove_sources(original, document, steps)
         is_one_group = not self.decided_by_shape
         found_edits = edit_set(original, document, steps, is_one_group=is_one_group)
@@ -157,7 +157,9 @@ class OperationTransformation(DocumentTransformation):
         marks = [mark for step in steps for mark in self._marks_of(stored, original, document, step)]
         edits: EditSet | None = found_edits._replace(marks=tuple(marks))
         for step in steps:
-            conversion = Conversion(Outcome.CONVERTIBLE, _text_at(document, step.bound.location), edits=edits)
+            conversion = Conversion(
+                Classification.CONVERTIBLE, _text_at(document, step.bound.location), edits=edits
+            )
             classified.append((value_at(stored, original, step.bound), conversion))
             edits = _NO_EDITS  # the first one has those of all
         return classified
@@ -301,7 +303,7 @@ def _texts_at(document: Document, paths: Sequence[tuple[str, ...]]) -> list[byte
     return [stored_text(document.get(path)) if document.has(path) else None for path in paths]
 
 
-_ALREADY, _NO_EDITS = Conversion(Outcome.ALREADY), EditSet()
+_ALREADY, _NO_EDITS = Conversion(Classification.ALREADY), EditSet()
 
 
 def _remove_sources(original: Document, document: Document, steps: Sequence[Step]) -> None:
@@ -322,7 +324,7 @@ def _remove_sources(original: Document, document: Document, steps: Sequence[Step
 
 
 def _failed(error: NotConvertibleError) -> Conversion:
-    return Conversion(Outcome.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
+    return Conversion(Classification.UNCONVERTIBLE, reason=f"{error.path}: {error.reason}")
 
 
 def document_of(stored: StoredDocument) -> Document:

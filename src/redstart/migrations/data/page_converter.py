@@ -24,7 +24,7 @@ from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.scanner import InFlightPage, PageOutcome
 from redstart.migrations.failure import MOVED, NOT_MOVED, REPLACED, Failure
 from redstart.migrations.lease import Lease
-from redstart.migrations.transformation import Edit, Outcome, Transformation
+from redstart.migrations.transformation import Classification, Edit, Transformation
 
 
 def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, Location], Location]]:
@@ -57,7 +57,9 @@ def _read(document: DocumentEdits, place: Location) -> Call[bytes | None]:
     return json_get(document.key, path_text(place)) if document.json else hget(document.key, str(place[0]))
 
 
-_UNCONVERTIBLE = Outcome.UNCONVERTIBLE  # looking up a member of an enum costs as much as converting a value
+_UNCONVERTIBLE = (
+    Classification.UNCONVERTIBLE
+)  # looking up a member of an enum costs as much as converting a value
 
 
 def failures_in(judged: Iterable[ClassifiedDocument]) -> list[Failure]:
@@ -145,8 +147,8 @@ def corrected_since(judged: Sequence[ClassifiedDocument], mode: FailureMode) -> 
     A converted value counts only in modes that write no default: otherwise it may be from our own script, whose reply
     was lost.
     """
-    certain = (Outcome.CONVERTIBLE, Outcome.LOSSY)
-    outcomes = certain if mode in CLEARING_MODES else (*certain, Outcome.ALREADY, Outcome.NULL)
+    certain = (Classification.CONVERTIBLE, Classification.LOSSY)
+    outcomes = certain if mode in CLEARING_MODES else (*certain, Classification.ALREADY, Classification.NULL)
     return {
         place_name(document.key, value.location)
         for document, items in judged

@@ -13,10 +13,10 @@ from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation
 from redstart.migrations.data.hash_shapes import HashShapes
 from redstart.migrations.data.plain_json import PlainJson
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Classification, Transformation
 from redstart.values.types import Storage
 
-Counts = Sequence[tuple[ValuePath, Outcome, bool | None]]
+Counts = Sequence[tuple[ValuePath, Classification, bool | None]]
 """The path, outcome and style of each value of a document."""
 
 
@@ -118,10 +118,10 @@ ABSENT, DEFAULT_STYLE, OTHER_STYLE, CONVERTED, NULL = range(5)
 """What a plain value is; see `PlainClassifier` and `PlainValue`."""
 
 _OUTCOMES = {
-    DEFAULT_STYLE: (Outcome.CONVERTIBLE, True),
-    OTHER_STYLE: (Outcome.CONVERTIBLE, False),
-    CONVERTED: (Outcome.ALREADY, None),
-    NULL: (Outcome.NULL, None),
+    DEFAULT_STYLE: (Classification.CONVERTIBLE, True),
+    OTHER_STYLE: (Classification.CONVERTIBLE, False),
+    CONVERTED: (Classification.ALREADY, None),
+    NULL: (Classification.NULL, None),
 }
 
 

@@ -16,7 +16,7 @@ from redstart.errors import ConfigurationError, PlanChangedError, UnsupportedSer
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
 from redstart.migrations.server_checks import ServerFacts
-from redstart.migrations.transformation import Settings, Transformation
+from redstart.migrations.transformation import RecordedSettings, Transformation
 from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
 
@@ -52,7 +52,7 @@ class Plan:
     """The models to convert, and the settings of the transformation."""
 
     models: tuple[PlannedModel, ...]
-    settings: Settings = ()
+    settings: RecordedSettings = ()
 
     @property
     def hash(self) -> str:

@@ -10,7 +10,7 @@ from redstart.errors import StateDamagedError, StateVersionError, UndoLogCorrupt
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
-from redstart.migrations.transformation import Settings
+from redstart.migrations.transformation import RecordedSettings
 
 FORMAT = 2
 """Format of all state keys. The record of format 1 has no counts of other keys, so none are compared."""
@@ -226,7 +226,7 @@ def counted(keys: StateKeys, *parts: str) -> list[list[Argument]]:
     return [["COUNT", keys.record, f"{part}_members", getattr(keys, part)] for part in parts]
 
 
-def remember_models(keys: StateKeys, record: Record, settings: Settings) -> list[Argument]:
+def remember_models(keys: StateKeys, record: Record, settings: RecordedSettings) -> list[Argument]:
     """Return the command that keeps the models of a plan, when it is dropped with its undo log."""
     return ["HSET", keys.record, "known_plan", Plan(tuple(record.known_models.values()), settings).to_json()]
 
@@ -317,7 +317,7 @@ def remove_run_number(keys: StateKeys) -> list[Argument]:
 
 
 def end_rollback(
-    keys: StateKeys, record: Record, settings: Settings, *, has_unrestored: bool
+    keys: StateKeys, record: Record, settings: RecordedSettings, *, has_unrestored: bool
 ) -> list[list[Argument]]:
     """Return the commands that end a completed rollback: they remove all state.
 
@@ -341,7 +341,7 @@ def end_rollback(
 
 
 def _keep_values_without_undo_log(
-    keys: StateKeys, record: Record, settings: Settings
+    keys: StateKeys, record: Record, settings: RecordedSettings
 ) -> list[list[Argument]]:
     kept: list[Argument] = ["generation", record.generation, "converted", record.without_undo_log]
     kept += ["forgotten", record.without_undo_log, CLEARED, "run"]

@@ -27,7 +27,7 @@ from redstart.migrations.data.undo_replay import Field
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Edit, EditSet, Outcome, Transformation
+from redstart.migrations.transformation import Classification, Edit, EditSet, Transformation
 from redstart.values.types import Storage
 
 
@@ -256,7 +256,7 @@ def newer_values(
         (document, value)
         for document, classified in judged
         for value, conversion in classified
-        if conversion.outcome is Outcome.ALREADY
+        if conversion.outcome is Classification.ALREADY
     ]
     known = [False] * len(candidates)
     if not reformat_preexisting:

@@ -36,7 +36,7 @@ from redstart.migrations.data.survey import CensusRecorder, Tally, require_memor
 from redstart.migrations.lease import Lease
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.migrations.state_keys import DATA_RUNS, StateKeys
-from redstart.migrations.transformation import Outcome
+from redstart.migrations.transformation import Classification
 from redstart.next_steps import Command, Hint
 
 
@@ -270,7 +270,7 @@ class _Run:
             visit=recorder.visit,
             processed=processed_documents(self._keys, record.processed),
             marks=processed_documents(self._keys, record.marks),
-            unvisited=(Outcome.CONVERTIBLE, Outcome.NULL),
+            unvisited=(Classification.CONVERTIBLE, Classification.NULL),
         )
         if not found.complete:
             return False
@@ -280,7 +280,10 @@ class _Run:
         checkpoint.total = tally.total_documents
         # The larger number, if the server lost the first scan: documents may have disappeared with it.
         checkpoint.surveyed = dict(Counter(checkpoint.surveyed) | tally.documents)
-        checkpoint.counts |= {"already": tally.total(Outcome.ALREADY), "null": tally.total(Outcome.NULL)}
+        checkpoint.counts |= {
+            "already": tally.total(Classification.ALREADY),
+            "null": tally.total(Classification.NULL),
+        }
         plan = merged(record.plan, self._plan, self._context.transformation)
         if not self._context.transformation.decided_by_shape and not record.processed:
             self._processed = f"{self._context.token}.{bits_for(tally.total_documents)}"

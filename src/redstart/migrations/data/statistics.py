@@ -22,7 +22,7 @@ from redstart.migrations.data.survey import (
 )
 from redstart.migrations.failure import Fate
 from redstart.migrations.server_checks import ServerFacts, server_facts
-from redstart.migrations.transformation import Outcome, Transformation
+from redstart.migrations.transformation import Classification, Transformation
 from redstart.values.types import Storage
 
 WALKS = 40
@@ -138,7 +138,7 @@ class FieldStatistics:
     """
 
     path: ValuePath
-    values: dict[Outcome, int]
+    values: dict[Classification, int]
     fates: dict[Fate, int]
 
 
@@ -174,7 +174,7 @@ class Statistics:
     facts: ServerFacts
     survey: Survey
 
-    def total(self, outcome: Outcome) -> int:
+    def total(self, outcome: Classification) -> int:
         """Return the number of values with this outcome, over all models."""
         return sum(field.values[outcome] for model in self.models for field in model.fields)
 
@@ -252,7 +252,10 @@ def _model_statistics(model: PlannedModel, found: Survey, scale: float) -> Model
     fields = [
         FieldStatistics(
             path,
-            {outcome: round(values[model.key_prefix, str(path), outcome] * scale) for outcome in Outcome},
+            {
+                outcome: round(values[model.key_prefix, str(path), outcome] * scale)
+                for outcome in Classification
+            },
             {fate: found.fates[model.key_prefix, str(path), fate] for fate in Fate},
         )
         for path in model.paths
@@ -284,7 +287,7 @@ class _Pace:
 
 def _estimate(found: Survey, plan: Plan, read_seconds: float) -> Estimate:
     tally = found.tally
-    changing = tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY)
+    changing = tally.total(Classification.CONVERTIBLE) + tally.total(Classification.LOSSY)
     documents = max(1, tally.total_documents)
     write_to_read = (
         sum(tally.documents[model.key_prefix] * WRITE_TO_READ[model.storage] for model in plan.models)

@@ -29,7 +29,7 @@ from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import ServerFacts
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Conversion, Outcome, Transformation
+from redstart.migrations.transformation import Classification, Conversion, Transformation
 
 SAMPLES_PER_FIELD = 3
 
@@ -53,7 +53,7 @@ class Tally:
     """
 
     documents: Counter[str] = field(default_factory=Counter)
-    values: Counter[tuple[str, str, Outcome]] = field(default_factory=Counter)
+    values: Counter[tuple[str, str, Classification]] = field(default_factory=Counter)
     default_style: Counter[tuple[str, str]] = field(default_factory=Counter)
     other_style: Counter[tuple[str, str]] = field(default_factory=Counter)
     foreign: int = 0
@@ -85,7 +85,7 @@ class Tally:
         """Documents of all models."""
         return sum(self.documents.values())
 
-    def total(self, outcome: Outcome) -> int:
+    def total(self, outcome: Classification) -> int:
         """Return the number of values with this outcome, over all models and fields."""
         return sum(count for (_, _, counted), count in self.values.items() if counted is outcome)
 
@@ -140,7 +140,7 @@ def survey(
     most_pages: int | None = None,
     processed: ProcessedDocuments | None = None,
     marks: ProcessedDocuments | None = None,
-    unvisited: Collection[Outcome] = (),
+    unvisited: Collection[Classification] = (),
 ) -> Op[Survey]:
     """Read and classify every planned value.
 
@@ -180,7 +180,7 @@ def survey(
         if visit is not None:
             yield from visit(judged, len(page.documents))
         tally = result.tally
-        failures = tally.total(Outcome.UNCONVERTIBLE)
+        failures = tally.total(Classification.UNCONVERTIBLE)
         share = scanned_share(page.cursor)
         monitor.progress(Progress(stage, 0, tally.total_documents, 0, failures, share=share))
         cursor, pages = page.cursor, pages + 1
@@ -202,7 +202,10 @@ def survey(
 
 
 def _count_plain(
-    result: Survey, plain: PlainDocuments, documents: Sequence[StoredDocument], counted: Collection[Outcome]
+    result: Survey,
+    plain: PlainDocuments,
+    documents: Sequence[StoredDocument],
+    counted: Collection[Classification],
 ) -> list[StoredDocument]:
     """Count the plain documents of a page that have only some outcomes, and of which no sample is needed.
 
@@ -215,7 +218,7 @@ def _count_plain(
         has_samples = all(
             len(result.samples[prefix, str(path)]) >= SAMPLES_PER_FIELD
             for path, outcome, _ in counts
-            if outcome is Outcome.CONVERTIBLE
+            if outcome is Classification.CONVERTIBLE
         )
         if has_samples and all(outcome in counted for _, outcome, _ in counts):
             result.tally.add_counts(len(alike), prefix, counts)
@@ -246,12 +249,12 @@ def _count_fates(result: Survey, classified: list[ClassifiedDocument], failures:
         (document.model.key_prefix, str(value.path))
         for document, items in classified
         for value, conversion in items
-        if conversion.outcome is Outcome.UNCONVERTIBLE
+        if conversion.outcome is Classification.UNCONVERTIBLE
     )
     result.fates.update((*field, failure.fate) for field, failure in zip(failed, failures, strict=True))
 
 
-_PLAIN_OUTCOMES = (Outcome.CONVERTIBLE, Outcome.ALREADY, Outcome.NULL)
+_PLAIN_OUTCOMES = (Classification.CONVERTIBLE, Classification.ALREADY, Classification.NULL)
 
 _Seen = tuple[StoredDocument, StoredValue, Conversion]
 
@@ -290,7 +293,7 @@ def failures_as_found(judged: list[ClassifiedDocument]) -> Op[list[Failure]]:
         failure_of(document, value, conversion.reason or "")
         for document, items in judged
         for value, conversion in items
-        if conversion.outcome is Outcome.UNCONVERTIBLE
+        if conversion.outcome is Classification.UNCONVERTIBLE
     ]
 
 
@@ -305,7 +308,7 @@ def _sample(document: StoredDocument, value: StoredValue, conversion: Conversion
 _DIGEST_BYTES = 12
 _PER_COMMAND = 1_000
 
-_ALREADY = Outcome.ALREADY  # looking up a member of an enum costs as much as converting a value
+_ALREADY = Classification.ALREADY  # looking up a member of an enum costs as much as converting a value
 
 
 def digest(document: StoredDocument, value: StoredValue) -> bytes:
@@ -370,9 +373,13 @@ CENSUS_BYTES_PER_VALUE = 72
 def require_memory(facts: ServerFacts, tally: Tally) -> None:
     """Raise UnsafeServerError if maxmemory leaves too little memory for the undo log and the census."""
     changing = (
-        tally.total(Outcome.CONVERTIBLE) + tally.total(Outcome.LOSSY) + tally.total(Outcome.UNCONVERTIBLE)
+        tally.total(Classification.CONVERTIBLE)
+        + tally.total(Classification.LOSSY)
+        + tally.total(Classification.UNCONVERTIBLE)
     )
-    needed = changing * UNDO_LOG_BYTES_PER_VALUE + tally.total(Outcome.ALREADY) * CENSUS_BYTES_PER_VALUE
+    needed = (
+        changing * UNDO_LOG_BYTES_PER_VALUE + tally.total(Classification.ALREADY) * CENSUS_BYTES_PER_VALUE
+    )
     if facts.limit_bytes and needed > facts.free_bytes:
         raise UnsafeServerError(
             f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB.",

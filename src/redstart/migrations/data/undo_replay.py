@@ -33,7 +33,7 @@ from redstart.migrations.data.survey import preexisting_values
 from redstart.migrations.data.undo_log import JournalEntry
 from redstart.migrations.data.unrestored import Original, UnrestoredDocument
 from redstart.migrations.state_keys import StateKeys
-from redstart.migrations.transformation import Edit, Outcome, Transformation
+from redstart.migrations.transformation import Classification, Edit, Transformation
 from redstart.values.lossless_json import JsonValue, json_text, parse_json
 from redstart.values.types import Storage
 
@@ -223,7 +223,7 @@ class Undoing:
             for edit in undo.edits
             if edit.old is not None
             and (path := path_of(edit.location, model)) is not None
-            and self._outcome(edit.old, path, json=undo.json) is Outcome.ALREADY
+            and self._outcome(edit.old, path, json=undo.json) is Classification.ALREADY
         ]
         if isinstance(self.transformation, DocumentTransformation):
             # One value represents each change of a document that has left a value.
@@ -298,9 +298,9 @@ class Undoing:
         path = self.path_of(key, location)
         if path is None:
             return True
-        return self._outcome(original, path, json=json) is Outcome.UNCONVERTIBLE
+        return self._outcome(original, path, json=json) is Classification.UNCONVERTIBLE
 
-    def _outcome(self, stored: bytes, path: ValuePath, *, json: bool) -> Outcome:
+    def _outcome(self, stored: bytes, path: ValuePath, *, json: bool) -> Classification:
         return classify_stored(stored, path, self.transformation, json=json).outcome
 
     def _list_under(

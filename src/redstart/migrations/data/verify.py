@@ -19,7 +19,7 @@ from redstart.migrations.data.survey import Tally, survey
 from redstart.migrations.data.undo_log import JournalEntry, check_journal, entries_backwards
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
-from redstart.migrations.transformation import Edit, Outcome, Transformation
+from redstart.migrations.transformation import Classification, Edit, Transformation
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class Verification:
     @property
     def unconverted(self) -> int:
         """Number of values that a run would convert."""
-        return self.tally.total(Outcome.CONVERTIBLE) + self.tally.total(Outcome.LOSSY)
+        return self.tally.total(Classification.CONVERTIBLE) + self.tally.total(Classification.LOSSY)
 
     @property
     def ok(self) -> bool:
@@ -106,7 +106,7 @@ class _ValueCheck:
             for value, conversion in items:
                 if conversion.new is not None:
                     problems.add_in_page(failure_of(document, value, self._unconverted))
-                elif conversion.outcome is Outcome.UNCONVERTIBLE:
+                elif conversion.outcome is Classification.UNCONVERTIBLE:
                     failures.append(failure_of(document, value, conversion.reason or ""))
         recorded = yield from self._log.recorded(failures)
         for failure, known in zip(failures, recorded, strict=True):
@@ -280,7 +280,7 @@ def _follows(edit: Edit, json: bool, model: PlannedModel, transformation: Transf
     if path is None or edit.old is None:
         return False
     conversion = classify_stored(edit.old, path, transformation, json=json)
-    if conversion.outcome is Outcome.NULL:
+    if conversion.outcome is Classification.NULL:
         return edit.new is None
     if conversion.new is None:
         return edit.aside is not None or edit.new == transformation.default(model.storage)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from redstart.errors import NotConvertibleError
 from redstart.mapping.value_paths import Location, display
-from redstart.migrations.operations.document import Document, StoredValue, shown
+from redstart.migrations.operations.document import BytesOrJson, Document, shown
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.operations.value_types import Segments
 
@@ -83,7 +83,7 @@ class DocumentChange(ABC):
     targets: Sequence[Segments] = ()
     in_place: Sequence[Segments] = ()
     moves_values: bool = False
-    constants: Sequence[StoredValue] = ()
+    constants: Sequence[BytesOrJson] = ()
     kept: Kept | None = None
     is_repeatable: bool = True
 
@@ -194,7 +194,7 @@ class DocumentPipeline(DocumentChange):
         return document
 
 
-def not_convertible(location: Location, value: StoredValue, reason: str) -> NotConvertibleError:
+def not_convertible(location: Location, value: BytesOrJson, reason: str) -> NotConvertibleError:
     """Return the error for a value at a location."""
     return NotConvertibleError(display(location), shown(value), reason)
 

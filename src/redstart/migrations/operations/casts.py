@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from redstart.documents.value_encoder import hash_values, text_of
 from redstart.errors import ValueConversionError
-from redstart.migrations.operations.document import StoredValue, is_same
+from redstart.migrations.operations.document import BytesOrJson, is_same
 from redstart.migrations.operations.value_codec import MAX_DIGITS, ValueCodec
 from redstart.migrations.operations.value_types import (
     ANY,
@@ -45,7 +45,7 @@ class ConvertedValue(NamedTuple):
         is_lossy: whether the old bytes cannot be made from it.
     """
 
-    stored: StoredValue
+    stored: BytesOrJson
     is_lossy: bool
 
 
@@ -87,7 +87,7 @@ class ValueConverter:
         """Return whether values can be converted back."""
         return self._cast_back is not None
 
-    def convert(self, stored: StoredValue) -> ConvertedValue:
+    def convert(self, stored: BytesOrJson) -> ConvertedValue:
         """Convert a stored value. Raises ValueConversionError."""
         assert self._cast is not None  # callers ask is_supported
         new = self._convert(stored, self._before, self._after, self._cast)
@@ -97,13 +97,13 @@ class ValueConverter:
             is_lossy = True
         return ConvertedValue(new, is_lossy)
 
-    def convert_back(self, stored: StoredValue) -> StoredValue:
+    def convert_back(self, stored: BytesOrJson) -> BytesOrJson:
         """Return the stored value of the old type for one of the new type. Raises ValueConversionError."""
         if self._cast_back is None:
             raise ValueConversionError("the conversion has no inverse")
         return self._convert(stored, self._after, self._before, self._cast_back)
 
-    def _convert(self, stored: StoredValue, before: ValueType, after: ValueType, cast: Cast) -> StoredValue:
+    def _convert(self, stored: BytesOrJson, before: ValueType, after: ValueType, cast: Cast) -> BytesOrJson:
         new = self._codec.write_as(after, cast(self._codec.read(before, stored)))
         # What a function of the user returns may be of another type.
         _ = self._codec.read(after, new)

@@ -17,7 +17,14 @@ from redstart.migrations.operations.base import (
     not_convertible,
 )
 from redstart.migrations.operations.casts import ConvertedValue, ValueConverter
-from redstart.migrations.operations.document import Document, Holder, StoredValue, copy_value, is_same, shown
+from redstart.migrations.operations.document import (
+    BytesOrJson,
+    Document,
+    JsonObject,
+    copy_value,
+    is_same,
+    shown,
+)
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.fields import changed_model, codec_of, stored_default
 from redstart.migrations.operations.state import ProjectState
@@ -49,13 +56,13 @@ class StoredShape:
         self._tells_dates = is_custom and before.name == "str" and after.name in MOMENTS
         self._is_custom = is_custom
 
-    def is_new(self, stored: StoredValue) -> bool:
+    def is_new(self, stored: BytesOrJson) -> bool:
         """Return whether a value is one of the new type and not one of the old type."""
         if not self._codec.is_canonical(self._after, stored):
             return self._reads(self._after, stored) and not self._reads(self._before, stored)
         return self._tells_dates or not self._codec.is_canonical(self._before, stored)
 
-    def is_old(self, stored: StoredValue) -> bool:
+    def is_old(self, stored: BytesOrJson) -> bool:
         """Return whether a value is one of the old type and not one of the new type."""
         if not self._codec.is_canonical(self._before, stored):
             return False
@@ -74,7 +81,7 @@ class StoredShape:
             return False  # text may be base64 by accident
         return is_json or before.name not in MOMENTS or after.name in (*NUMBERS, *MOMENTS)
 
-    def _reads(self, kind: ValueType, stored: StoredValue) -> bool:
+    def _reads(self, kind: ValueType, stored: BytesOrJson) -> bool:
         try:
             _ = self._codec.read(kind, stored)
         except ValueConversionError:
@@ -119,7 +126,7 @@ class ConvertedField(DocumentChange):
         shape: StoredShape,
         converter: ValueConverter,
         on_failure: FailureMode,
-        replacement: StoredValue,
+        replacement: BytesOrJson,
         *,
         empty_is_none: bool,
         absent_is_none: bool,
@@ -144,7 +151,7 @@ class ConvertedField(DocumentChange):
         """Return whether a value has to be converted."""
         return any(self._is_pending(holder) for _, holder in document.holders(self._within))
 
-    def _is_pending(self, holder: Holder) -> bool:
+    def _is_pending(self, holder: JsonObject) -> bool:
         value = holder.get(self._name)
         if value is None or (not self._is_empty(value) and self._shape.is_new(value)):
             return False
@@ -153,7 +160,7 @@ class ConvertedField(DocumentChange):
         except ValueConversionError:
             return True
 
-    def _converted(self, value: StoredValue) -> ConvertedValue:
+    def _converted(self, value: BytesOrJson) -> ConvertedValue:
         """Return what a value becomes; None in a hash is an absent field. Raises ValueConversionError."""
         if not self._is_empty(value):
             return self._converter.convert(value)
@@ -193,7 +200,9 @@ class ConvertedField(DocumentChange):
                     failures.append(self._failed(failure, holder, document.storage))
         return ChangedDocument(changed, failures)
 
-    def _failed(self, failure: NotConvertibleError, holder: Holder, storage: Storage) -> NotConvertibleError:
+    def _failed(
+        self, failure: NotConvertibleError, holder: JsonObject, storage: Storage
+    ) -> NotConvertibleError:
         """Treat a failed value as the failure mode says, and return its failure with what happened to it."""
         fate = ""
         if self.on_failure is FailureMode.DEFAULT:
@@ -207,7 +216,7 @@ class ConvertedField(DocumentChange):
             fate = f"{MOVED}{self._aside}"
         return NotConvertibleError(failure.path, failure.value, f"{failure.reason}{fate}")
 
-    def _replace(self, holder: Holder, value: StoredValue, storage: Storage) -> None:
+    def _replace(self, holder: JsonObject, value: BytesOrJson, storage: Storage) -> None:
         if storage is Storage.HASH and value is None:
             del holder[self._name]
         else:
@@ -229,10 +238,10 @@ class ConvertedField(DocumentChange):
                 raise not_convertible((*location, self._name), value, error.reason) from error
         return changed
 
-    def _is_none(self, value: StoredValue) -> bool:
+    def _is_none(self, value: BytesOrJson) -> bool:
         return value is None or self._is_empty(value)
 
-    def _is_empty(self, value: StoredValue) -> bool:
+    def _is_empty(self, value: BytesOrJson) -> bool:
         """Return whether a value is an empty text that means None."""
         return self._empty_is_none and value == b""
 
@@ -318,7 +327,7 @@ class ConvertField(DocumentOperation):
         if self.parse is None and self.after.value_type.includes(self.before.value_type):
             return Unchanged()
         codec = codec_of(model)
-        replacement: StoredValue = None
+        replacement: BytesOrJson = None
         if self.on_failure is FailureMode.DEFAULT:
             value = self.after.default if self.default is NO_DEFAULT else self.default
             if value is NO_DEFAULT:

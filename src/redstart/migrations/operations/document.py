@@ -13,10 +13,10 @@ from redstart.values.types import Storage
 Path: TypeAlias = tuple[str, ...]
 """Names of the members on the way to a value. In a hash: the name of a field."""
 
-StoredValue: TypeAlias = "bytes | JsonValue"
+BytesOrJson: TypeAlias = "bytes | JsonValue"
 """The bytes of a hash field, or a JSON value whose numbers are `JsonNumber`."""
 
-Holder: TypeAlias = dict[str, Any]
+JsonObject: TypeAlias = dict[str, Any]
 """The fields of a hash, or a JSON object: what contains values by name."""
 
 
@@ -45,7 +45,7 @@ class Document:
 
     __slots__ = ("root", "storage")
 
-    def __init__(self, storage: Storage, root: Holder) -> None:
+    def __init__(self, storage: Storage, root: JsonObject) -> None:
         self.storage = storage
         self.root = root
 
@@ -71,15 +71,15 @@ class Document:
         holder = self._holder(path)
         return holder is not None and path[-1] in holder
 
-    def get(self, path: Path) -> StoredValue:
+    def get(self, path: Path) -> BytesOrJson:
         """Return the value at a path. Raises KeyError if there is none."""
         holder = self._holder(path)
         if holder is None:
             raise KeyError(path)
-        value: StoredValue = holder[path[-1]]
+        value: BytesOrJson = holder[path[-1]]
         return value
 
-    def set(self, path: Path, value: StoredValue) -> None:
+    def set(self, path: Path, value: BytesOrJson) -> None:
         """Store a value. Raises KeyError if the object that would contain it does not exist."""
         holder = self._holder(path)
         if holder is None:
@@ -93,16 +93,16 @@ class Document:
             raise KeyError(path)
         del holder[path[-1]]
 
-    def _holder(self, path: Path) -> Holder | None:
+    def _holder(self, path: Path) -> JsonObject | None:
         holder: Any = self.root
         for name in path[:-1]:
             holder = holder.get(name)
             if not isinstance(holder, dict):
                 return None
-        found: Holder = holder
+        found: JsonObject = holder
         return found
 
-    def holders(self, within: Segments) -> Iterator[tuple[Location, Holder]]:
+    def holders(self, within: Segments) -> Iterator[tuple[Location, JsonObject]]:
         """Yield the objects at a path of a model, with their locations; () for the document itself.
 
         Values of another kind at the path are left out.
@@ -129,7 +129,7 @@ class Document:
         return f"Document({self.storage.value}, {self.root!r})"
 
 
-def _holders(value: Any, within: Segments, above: Location) -> Iterator[tuple[Location, Holder]]:
+def _holders(value: Any, within: Segments, above: Location) -> Iterator[tuple[Location, JsonObject]]:
     if not within:
         if isinstance(value, dict):
             yield above, value
@@ -185,12 +185,12 @@ def _is_same_number(one: JsonNumber, other: JsonNumber) -> bool:
     return all(are_floats) and float(one) == float(other)
 
 
-def stored_text(value: StoredValue) -> bytes:
+def stored_text(value: BytesOrJson) -> bytes:
     """Return the bytes of a hash field as they are, and a JSON value as text."""
     return value if isinstance(value, bytes) else json_text(value)
 
 
-def shown(value: StoredValue) -> str:
+def shown(value: BytesOrJson) -> str:
     """Return a stored value for a message: one short line."""
     return shown_value(stored_text(value))
 
@@ -210,13 +210,13 @@ def changes(before: Document, after: Document) -> list[Change]:
     return list(_changes(before.root, after.root, ()))
 
 
-def _changes_of_fields(old: Holder, new: Holder) -> list[Change]:
+def _changes_of_fields(old: JsonObject, new: JsonObject) -> list[Change]:
     """Return the changes of a hash, in a third of the time."""
     found = [Change((name,), value, new.get(name)) for name, value in old.items() if new.get(name) != value]
     return found + [Change((name,), None, value) for name, value in new.items() if name not in old]
 
 
-def _changes(old: Holder, new: Holder, above: Path) -> Iterator[Change]:
+def _changes(old: JsonObject, new: JsonObject, above: Path) -> Iterator[Change]:
     for name, value in old.items():
         path = (*above, name)
         if name not in new:

@@ -15,7 +15,7 @@ from redstart.migrations.operations.base import (
     model_title,
     not_reversible,
 )
-from redstart.migrations.operations.document import Document, Holder, StoredValue, copy_value
+from redstart.migrations.operations.document import BytesOrJson, Document, JsonObject, copy_value
 from redstart.migrations.operations.field_state import NO_DEFAULT, FieldState
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.operations.value_codec import ValueCodec
@@ -28,7 +28,7 @@ def codec_of(model: ModelState) -> ValueCodec:
     return ValueCodec(model.storage, model.encoding)
 
 
-def stored_default(model: ModelState, one: FieldState, value: Any) -> StoredValue:
+def stored_default(model: ModelState, one: FieldState, value: Any) -> BytesOrJson:
     """Return the stored form of a value for documents without a field; empty bytes for None in a hash.
 
     Raises:
@@ -88,7 +88,7 @@ class AddField(DocumentOperation):
 class _AddedField(DocumentChange):
     moves_values = True
 
-    def __init__(self, within: Segments, name: str, stored: StoredValue, *, has_value: bool) -> None:
+    def __init__(self, within: Segments, name: str, stored: BytesOrJson, *, has_value: bool) -> None:
         self._within, self._name, self._stored, self._has_value = within, name, stored, has_value
         self.constants = (stored,) if has_value else ()
         self.reads = self.writes = ((*within, name),)
@@ -183,7 +183,7 @@ class RemovedField(DocumentChange):
     moves_values = True
 
     def __init__(
-        self, within: Segments, name: str, stored: StoredValue, *, is_written: bool, has_backward: bool
+        self, within: Segments, name: str, stored: BytesOrJson, *, is_written: bool, has_backward: bool
     ) -> None:
         self._within, self._name, self._stored, self._is_written = within, name, stored, is_written
         self.reads = self.writes = ((*within, name),)
@@ -314,7 +314,7 @@ def _differences(before: FieldState, after: FieldState) -> str:
 
 class _FilledField(DocumentChange):
     def __init__(
-        self, within: Segments, name: str, stored: StoredValue, *, is_text: bool, is_optional: bool
+        self, within: Segments, name: str, stored: BytesOrJson, *, is_text: bool, is_optional: bool
     ) -> None:
         self._within, self._name, self._stored, self._is_text = within, name, stored, is_text
         self.is_repeatable = not is_optional  # the new version writes None, too
@@ -333,7 +333,7 @@ class _FilledField(DocumentChange):
     def backward(self, document: Document) -> Document:
         return document
 
-    def _is_empty(self, holder: Holder) -> bool:
+    def _is_empty(self, holder: JsonObject) -> bool:
         value = holder.get(self._name)
         # After the change, empty text in a hash is a value like any other.
         return value is None or (value == b"" and not self._is_text)

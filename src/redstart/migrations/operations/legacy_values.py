@@ -20,7 +20,7 @@ from redstart.migrations.operations.base import (
     model_title,
     not_convertible,
 )
-from redstart.migrations.operations.document import Document, Holder, StoredValue, is_same
+from redstart.migrations.operations.document import BytesOrJson, Document, JsonObject, is_same
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import RemovedField, codec_of
 from redstart.migrations.operations.state import ProjectState
@@ -76,7 +76,7 @@ class ConvertLocalMidnights(DocumentOperation):
         codec = codec_of(self.apply(before).model(self.model))
         zone = _zone_of(self.timezone)
 
-        def forward(value: StoredValue) -> StoredValue:
+        def forward(value: BytesOrJson) -> BytesOrJson:
             instant = _instant_of(value)
             if instant is None or instant % (_DAY // MICROSECOND) == 0:
                 return value
@@ -87,7 +87,7 @@ class ConvertLocalMidnights(DocumentOperation):
                     return codec.write(day)
             raise ValueConversionError(f"neither midnight in UTC nor in {self.timezone}")
 
-        def backward(value: StoredValue) -> StoredValue:
+        def backward(value: BytesOrJson) -> BytesOrJson:
             instant = _instant_of(value)
             if instant is None or instant % (_DAY // MICROSECOND):
                 return value
@@ -100,7 +100,7 @@ class ConvertLocalMidnights(DocumentOperation):
         return _ConvertedLeaves(parse_path(self.within), self.name, forward, backward)
 
 
-def _instant_of(value: StoredValue) -> int | None:
+def _instant_of(value: BytesOrJson) -> int | None:
     """Return the microseconds of a stored number; None for other values. Raises ValueConversionError."""
     if isinstance(value, bytes):
         try:
@@ -165,13 +165,13 @@ class EncodeBytes(DocumentOperation):
         _ = self.apply(before)
         keeps = self.if_base64 == "keep"
 
-        def forward(value: StoredValue) -> StoredValue:
+        def forward(value: BytesOrJson) -> BytesOrJson:
             return value if keeps and _decoded(value) is not None else _encoded(value)
 
         return _ConvertedLeaves(parse_path(self.within), self.name, forward, _plain, decided_by_shape=keeps)
 
 
-def _encoded(value: StoredValue) -> StoredValue:
+def _encoded(value: BytesOrJson) -> BytesOrJson:
     if isinstance(value, bytes):
         return bytes_text(value).encode()
     if not isinstance(value, str) or isinstance(value, JsonNumber):
@@ -182,7 +182,7 @@ def _encoded(value: StoredValue) -> StoredValue:
         raise ValueConversionError("not valid text") from error
 
 
-def _plain(value: StoredValue) -> StoredValue:
+def _plain(value: BytesOrJson) -> BytesOrJson:
     """Return the text that redis-om 0.x stores for Base64. Raises ValueConversionError."""
     data = _decoded(value)
     if data is None:
@@ -194,7 +194,7 @@ def _plain(value: StoredValue) -> StoredValue:
     return data if isinstance(value, bytes) else text
 
 
-def _decoded(value: StoredValue) -> bytes | None:
+def _decoded(value: BytesOrJson) -> bytes | None:
     """Return the bytes of Base64; None for other values."""
     if not isinstance(value, str | bytes) or isinstance(value, JsonNumber):
         return None
@@ -206,7 +206,7 @@ def _decoded(value: StoredValue) -> bytes | None:
     return data if base64.b64encode(data) == text else None
 
 
-Convert: TypeAlias = Callable[[StoredValue], StoredValue]
+Convert: TypeAlias = Callable[[BytesOrJson], BytesOrJson]
 """Returns the new stored form of a value, or the value itself. Raises ValueConversionError."""
 
 
@@ -230,7 +230,7 @@ class _ConvertedLeaves(DocumentChange):
     def is_pending(self, document: Document) -> bool:
         return any(self._is_pending(holder) for _, holder in document.holders(self._within))
 
-    def _is_pending(self, holder: Holder) -> bool:
+    def _is_pending(self, holder: JsonObject) -> bool:
         if self._name not in holder:
             return False
         try:

@@ -11,7 +11,7 @@ from redstart.migrations.operations.base import (
     model_title,
     not_convertible,
 )
-from redstart.migrations.operations.document import Document, StoredValue
+from redstart.migrations.operations.document import BytesOrJson, Document
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import codec_of
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -229,7 +229,7 @@ def _stored_as(document: Document, before: ModelState, after: ModelState) -> Doc
     return found
 
 
-def _stands_for_none(stored: StoredValue, declared: FieldState) -> bool:
+def _stands_for_none(stored: BytesOrJson, declared: FieldState) -> bool:
     return stored is None or (stored == b"" and declared.is_optional)
 
 

@@ -13,7 +13,7 @@ from redstart.migrations.operations.base import (
     model_title,
     not_convertible,
 )
-from redstart.migrations.operations.document import Document, Holder, is_same
+from redstart.migrations.operations.document import Document, JsonObject, is_same
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.operations.value_types import Segments, parse_path, path_of
 from redstart.values.types import Storage
@@ -167,7 +167,7 @@ class _MovedField(DocumentChange):
             _remove_empty(holder, self._target[:-1])
         return changed
 
-    def _places(self, document: Document, path: tuple[str, ...]) -> Iterator[tuple[Location, Holder]]:
+    def _places(self, document: Document, path: tuple[str, ...]) -> Iterator[tuple[Location, JsonObject]]:
         """Yield the objects in which there is a value at a path."""
         for location, holder in document.holders(self._common):
             if Document(document.storage, holder).has(path):
@@ -176,7 +176,7 @@ class _MovedField(DocumentChange):
     def _move(
         self,
         location: Location,
-        holder: Holder,
+        holder: JsonObject,
         source: tuple[str, ...],
         target: tuple[str, ...],
         keep: Kept | None,
@@ -200,14 +200,14 @@ class _MovedField(DocumentChange):
             inside.remove(source)
 
 
-def _rename(holder: Holder, old: str, new: str) -> None:
+def _rename(holder: JsonObject, old: str, new: str) -> None:
     """Rename a member in its place: RedisJSON keeps the order of members."""
     members = [(new if name == old else name, value) for name, value in holder.items()]
     holder.clear()
     holder.update(members)
 
 
-def _made(location: Location, holder: Holder, names: Sequence[str]) -> Holder:
+def _made(location: Location, holder: JsonObject, names: Sequence[str]) -> JsonObject:
     """Return the object at a path, made where there is none."""
     for position, name in enumerate(names):
         inside = holder.get(name)
@@ -219,7 +219,7 @@ def _made(location: Location, holder: Holder, names: Sequence[str]) -> Holder:
     return holder
 
 
-def _remove_empty(holder: Holder, names: Sequence[str]) -> None:
+def _remove_empty(holder: JsonObject, names: Sequence[str]) -> None:
     """Remove the objects on the way to a value that was moved, as far as they are empty."""
     if names and isinstance(holder.get(names[0]), dict):
         _remove_empty(holder[names[0]], names[1:])

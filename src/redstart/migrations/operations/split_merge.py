@@ -14,7 +14,7 @@ from redstart.migrations.operations.base import (
     model_title,
     not_convertible,
 )
-from redstart.migrations.operations.document import Document, Holder, StoredValue, is_same
+from redstart.migrations.operations.document import BytesOrJson, Document, JsonObject, is_same
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.fields import codec_of
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -218,7 +218,7 @@ class _Parts(DocumentChange):
                 self._store(place, whole, holder, parts, keep)
         return changed
 
-    def _split_value(self, place: Location, stored: StoredValue) -> Sequence[StoredValue]:
+    def _split_value(self, place: Location, stored: BytesOrJson) -> Sequence[BytesOrJson]:
         if stored is None:
             return [None] * len(self._parts)
         parts = self._parts_of(self._text(place, stored))
@@ -247,7 +247,7 @@ class _Parts(DocumentChange):
             self._store(place, stored[0], holder, merged, keep)
         return changed
 
-    def _merged_value(self, location: Location, stored: Sequence[StoredValue]) -> StoredValue:
+    def _merged_value(self, location: Location, stored: Sequence[BytesOrJson]) -> BytesOrJson:
         if all(value is None for value in stored):
             return None
         texts: list[str] = []
@@ -268,9 +268,9 @@ class _Parts(DocumentChange):
     def _store(
         self,
         place: Location,
-        old: StoredValue,
-        holder: Holder,
-        values: dict[str, StoredValue],
+        old: BytesOrJson,
+        holder: JsonObject,
+        values: dict[str, BytesOrJson],
         keep: Kept | None,
     ) -> None:
         for name, value in values.items():
@@ -281,7 +281,7 @@ class _Parts(DocumentChange):
             if value is not None or self._keeps_null:
                 holder[name] = value
 
-    def _text(self, place: Location, stored: StoredValue) -> str:
+    def _text(self, place: Location, stored: BytesOrJson) -> str:
         try:
             text: str = self._codec.read(_TEXT, stored)
         except ValueConversionError as error:

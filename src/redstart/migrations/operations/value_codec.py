@@ -19,7 +19,7 @@ from redstart.documents.value_decoder import READERS
 from redstart.documents.value_encoder import WrittenNumber, hash_values, json_values, text_of
 from redstart.errors import ValueConversionError
 from redstart.mapping.vectors import VectorFieldOptions
-from redstart.migrations.operations.document import StoredValue, is_same
+from redstart.migrations.operations.document import BytesOrJson, is_same
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.value_types import (
     ANY,
@@ -65,7 +65,7 @@ class ValueCodec:
         self._hash_values = hash_values(zone)
         self._json_values = json_values(zone)
 
-    def write(self, value: Any) -> StoredValue:
+    def write(self, value: Any) -> BytesOrJson:
         """Return the stored form of a value that is not None. Raises ValueConversionError."""
         if self.storage is Storage.JSON:
             return _lossless(self._json_values.plain(value))
@@ -74,13 +74,13 @@ class ValueCodec:
         except UnicodeEncodeError as error:
             raise ValueConversionError(f"the text cannot be encoded as {self._encoding}") from error
 
-    def write_as(self, kind: ValueType, value: Any) -> StoredValue:
+    def write_as(self, kind: ValueType, value: Any) -> BytesOrJson:
         """Return the stored form of a value of a type. Raises ValueConversionError."""
         if kind.name == VECTOR and self.storage is Storage.HASH:
             return packed_vector(value, _vector_options(kind))
         return self.write(value)
 
-    def read(self, kind: ValueType, stored: StoredValue, fields: Fields = ()) -> Any:
+    def read(self, kind: ValueType, stored: BytesOrJson, fields: Fields = ()) -> Any:
         """Return the value of a stored form. A JSON null is None, whatever the type.
 
         Args:
@@ -99,7 +99,7 @@ class ValueCodec:
             return self._read_alternatives(kind, stored, text, fields)
         return None if stored is None else self._read_json(kind, stored, fields)
 
-    def is_canonical(self, kind: ValueType, stored: StoredValue, fields: Fields = ()) -> bool:
+    def is_canonical(self, kind: ValueType, stored: BytesOrJson, fields: Fields = ()) -> bool:
         """Return whether a stored form is the one that is written for its value."""
         try:
             value = self.read(kind, stored, fields)
@@ -161,7 +161,7 @@ class ValueCodec:
             return _choice(kind, [one for one in kind.choices if text_of(one) == text])
         return text if kind.name == ANY else self.parse(kind, text)
 
-    def _read_union(self, kind: ValueType, stored: StoredValue, fields: Fields) -> Any:
+    def _read_union(self, kind: ValueType, stored: BytesOrJson, fields: Fields) -> Any:
         for one in kind.arguments:
             if self.is_canonical(one, stored, fields):
                 return self.read(one, stored, fields)
