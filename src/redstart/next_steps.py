@@ -48,6 +48,11 @@ class Command:
                 return Command(self.name, *self.arguments[:at], *self.arguments[at + len(arguments) :])
         return self
 
+    def with_option(self, name: str, value: str) -> "Command":
+        """Return the command with a value of an option, in place of another value."""
+        at = self.arguments.index(name) if name in self.arguments else len(self.arguments)
+        return Command(self.name, *self.arguments[:at], *self.arguments[at + 2 :], name, value)
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Hint:

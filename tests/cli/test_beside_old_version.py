@@ -13,6 +13,9 @@ import pytest
 import redis
 
 from tests.support.cli import run_om
+from tests.support.registry import models_of_before
+
+__all__ = ["models_of_before"]  # a fixture
 
 INITIAL, CHANGE = "20260101_000000_initial", "20260102_000000_change"
 

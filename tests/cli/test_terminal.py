@@ -22,12 +22,17 @@ pytest.importorskip("pty")
 RUN = ("migrate-data", "run")
 
 
+def without_time(text: str) -> str:
+    """Return a text with single spaces, and TIME in place of an estimated duration."""
+    return re.sub(r"(?:about |less than )?\d+\.\d s", "TIME", " ".join(text.split()))
+
+
 def test_run_asks_and_a_no_does_nothing(station: redis.Redis) -> None:
     before = snapshot(station)
     found = om_on_terminal(*RUN, answer="n")
     assert found.code == 1
-    question = " ".join(found.shown.split())
-    assert re.search(r"Convert the dates of 60 documents on \S+\? Estimated time: \d+\.\d s\.", question)
+    question = without_time(found.shown)
+    assert re.search(r"Convert the dates of 60 documents on \S+\? Estimated time: TIME\.", question)
     assert "Nothing was changed" in found.shown
     assert difference(before, snapshot(station)) == []
 
@@ -59,12 +64,21 @@ def test_yes_answers(station: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("words", "question"),
     [
-        (("migrate", "run"), r"Change \d indexes on \S+ \(\d+ documents, about \d+\.\d s\)\?"),
-        (("migrate", "rollback"), r"Roll back \d indexes on \S+ \(\d+ documents, about \d+\.\d s\)\?"),
-        (("migrate-data", "run"), r"Convert the dates of 60 documents on \S+\? Estimated time: \d+\.\d s\."),
+        (
+            ("migrate", "run"),
+            r"Change \d indexes on \S+ \(\d+ documents, TIME\)\?",
+        ),
+        (
+            ("migrate", "rollback"),
+            r"Roll back \d indexes on \S+ \(\d+ documents, TIME\)\?",
+        ),
+        (
+            ("migrate-data", "run"),
+            r"Convert the dates of 60 documents on \S+\? Estimated time: TIME\.",
+        ),
         (
             ("migrate-data", "rollback", ID),
-            rf"Roll back {ID} on \S+\? It reads 60 documents\. Estimated time: \d+\.\d s\.",
+            rf"Roll back {ID} on \S+\? It reads 60 documents\. Estimated time: TIME\.",
         ),
         (
             ("migrate", "cleanup"),
@@ -81,7 +95,7 @@ def test_a_question_has_the_number_of_documents_and_the_time(
     asked = om_on_terminal(*words, answer="n")
     drop_all(station)
     assert asked.code == 1
-    assert re.search(question, " ".join(asked.shown.split())), asked.shown
+    assert re.search(question, without_time(asked.shown)), asked.shown
 
 
 @pytest.mark.parametrize(

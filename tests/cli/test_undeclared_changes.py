@@ -11,10 +11,11 @@ import redis
 from redstart.mapping import base_model
 from tests.migrations.indexes.conftest import without_indexes
 from tests.support.cli import run_om
+from tests.support.registry import models_of_before
 from tests.support.snapshot import difference, snapshot
 from tests.support.soak import SOAK
 
-__all__ = ["without_indexes"]  # a fixture
+__all__ = ["models_of_before", "without_indexes"]  # fixtures
 
 DOCUMENTS = 12
 HEAD = "from redstart import Field, HashModel, JsonModel\n"

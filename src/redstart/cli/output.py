@@ -354,6 +354,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3_600:.1f} h"
 
 
+def expected_duration(seconds: float) -> str:
+    """Return an estimated duration, as `about 2.0 s`."""
+    return duration(seconds) if seconds < SHOWN_SECONDS else f"about {duration(seconds)}"
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun in the right form."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

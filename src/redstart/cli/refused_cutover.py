@@ -137,7 +137,7 @@ def _predicted_options(
         convert = Command("migrate-data run") if failure_mode is None else command
         yield convert, f"{CORRECTED_EFFECT} and cuts over"
         for mode, effect in _effects(values, plan, failure_mode):
-            yield convert.without("--failure-mode", failure_mode or "").adding("--failure-mode", mode), effect
+            yield convert.with_option("--failure-mode", mode), effect
     else:
         yield command, "once you have corrected the documents"
     yield command.adding("--accept-unindexed"), ACCEPT_EFFECT

@@ -218,7 +218,9 @@ def _prepare_indexes_again(
     """Prepare the indexes under the lease of the data: a rollback that ended since may have left indexes of text."""
     ready = (yield from _prepare_indexes(concerned, indexes, options)) if concerned else []
     if any(result.outcome is IndexOutcome.REFUSED for result in ready):
-        raise MigrationError("Another client changed the indexes during this run.", "Run the command again.")
+        raise MigrationError(
+            "Another client changed the indexes during this run.", "Run the same command again."
+        )
 
 
 def _require_expanded(concerned: Sequence[PlannedIndex], values: str) -> Op[None]:

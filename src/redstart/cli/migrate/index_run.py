@@ -6,7 +6,7 @@ from functools import partial
 
 from redstart.cli.index_report import are_ready, counted_indexes, index_migration
 from redstart.cli.migrate.undeclared_changes import require_no_undeclared_changes
-from redstart.cli.output import Tone, counted, duration, line
+from redstart.cli.output import Tone, counted, expected_duration, line
 from redstart.cli.progress import progress_display
 from redstart.cli.session import Session
 from redstart.migrations.context import Monitor
@@ -46,7 +46,7 @@ def question_about(pending: Sequence[IndexStatus], estimates: Sequence[IndexEsti
     """Return the prompt, with documents and time where indexes are to be built."""
     seconds = sum(estimate.seconds for estimate in estimates)
     documents = counted(sum(estimate.documents for estimate in estimates), "document")
-    size = f" ({documents}, about {duration(seconds)})" if estimates else ""
+    size = f" ({documents}, {expected_duration(seconds)})" if estimates else ""
     all_absent = all(index.active is ActiveIndex.ABSENT for index in pending)
     verb = "Create" if all_absent else "Change"
     name = f" ({pending[0].planned.name})" if len(pending) == 1 else ""

@@ -18,7 +18,7 @@ from redstart.cli.migrate.project_files import (
 )
 from redstart.cli.migrate.undo_files import roll_back_files
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, verbose, will_ask, yes
-from redstart.cli.output import Tone, counted, duration, line, print_json
+from redstart.cli.output import Tone, counted, expected_duration, line, print_json
 from redstart.cli.progress import progress_display
 from redstart.cli.redis_om_execution import roll_back_file
 from redstart.cli.redis_om_files import find
@@ -182,7 +182,7 @@ def _rollback_question(session: Session) -> str:
     infos = [session.run(find_index(name)) for name in session.run(read_records())]
     documents = sum(info.documents for info in infos if info is not None)
     seconds = sum(info.indexing_seconds for info in infos if info is not None)
-    size = f" ({counted(documents, 'document')}, about {duration(seconds)})" if infos else ""
+    size = f" ({counted(documents, 'document')}, {expected_duration(seconds)})" if infos else ""
     return f"Roll back {counted_indexes(len(infos))} on {session.where}{size}?"
 
 

@@ -172,7 +172,7 @@ def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
     """Print what was changed and removed."""
     for name, result in results:
         if result.stopped is not None:
-            line(f"{printable(name)}: stopped: {result.stopped}. Run the command again.", Tone.WARNING)
+            line(f"{printable(name)}: stopped: {result.stopped}. Run the same command again.", Tone.WARNING)
             continue
         if result.data is not None:
             values = counted(result.data.converted, "value")

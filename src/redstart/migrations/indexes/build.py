@@ -260,7 +260,9 @@ def build_beside(lease: Lease, served: str, index: Index, *, except_name: str | 
     while True:
         info = yield from find_index(name)
         if info is None:
-            raise MigrationError(f"The index {name} was dropped during its build.", "Run the command again.")
+            raise MigrationError(
+                f"The index {name} was dropped during its build.", "Run the same command again."
+            )
         if info.name != name:
             raise MigrationError(
                 f"{name} is an alias of {shown(info.name)}, but Redstart needs an index of this name.",
