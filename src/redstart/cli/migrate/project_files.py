@@ -245,7 +245,7 @@ def cleanup_pending(session: Session, files: ProjectFiles) -> list[str]:
         return []
     try:
         return file_migrations(session, files).to_contract()
-    except MigrationError:  # an operation does not fit: `check` and `run` say so
+    except MigrationError:  # an operation does not fit: `check` and `run` report it
         return []
 
 

@@ -83,7 +83,7 @@ def _declared_in(session: Session, files: ProjectFiles) -> DeclaredElsewhere:
     for file in history.files:
         try:
             states.append(state_after([file], states[-1]))
-        except MigrationError:  # an operation does not fit: `check` and `run` say so
+        except MigrationError:  # an operation does not fit: `check` and `run` report it
             return DeclaredElsewhere()
         if file.migration_id not in complete:
             operations += file.operations
