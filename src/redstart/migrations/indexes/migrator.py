@@ -73,7 +73,7 @@ class IndexMigration:
         token: unique for this process' work; becomes the fence.
         clock: seconds, monotonic.
         monitor: receives each build, each coverage check, and a message about a lease that is waited for.
-        is_gone: whether the process of a lease holder has certainly ended.
+        is_gone: whether the process of a lease holder has certainly ended; by default what its host tells.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class IndexMigration:
         token: str,
         clock: Callable[[], float],
         monitor: Monitor,
-        is_gone: Callable[[Holder], bool] = is_gone,
+        is_gone: Callable[[Holder], bool] | None = None,
     ) -> None:
         self._holder = holder
         self._token = token
@@ -320,7 +320,7 @@ class IndexMigration:
                 LEASE,
                 self._token,
                 self._holder,
-                is_gone=self._is_gone,
+                is_gone=self._is_gone or is_gone,
                 clock=self._clock,
                 waiting=self._monitor.waiting,
                 on_activity=self._monitor.show_activity,
