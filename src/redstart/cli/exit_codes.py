@@ -77,7 +77,8 @@ def report_error(error: RedstartError) -> Exit:
 def report_usage(error: click.ClickException) -> Exit:
     """Print an error in the command line and the command that lists the options; return its exit code."""
     context = getattr(error, "ctx", None)
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+    no_arguments = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since click 8.2
+    if isinstance(error, no_arguments):
         note(error.format_message())
         return Exit.USAGE
     hint = Hint("See the options with: ", command_of(context, "--help")) if context is not None else None
