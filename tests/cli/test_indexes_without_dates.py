@@ -55,7 +55,9 @@ def test_a_document_that_does_not_fit_is_named_with_the_way_on(crates: redis.Red
     crates.hset("t:crate:7", "pieces", "many")
     refused = run_om("migrate", "run")
     assert refused.code == 3, refused.text
-    assert "blocking: t:crate:7 pieces: the index accepts only numbers: many" in refused.stdout, refused.stdout
+    assert "blocking: t:crate:7 pieces: the index accepts only numbers: many" in refused.stdout, (
+        refused.stdout
+    )
     assert "once you have corrected the documents" in refused.stdout
     assert "migrate-data" not in refused.stdout
     assert run_om("migrate", "run", "--accept-unindexed").code == 0

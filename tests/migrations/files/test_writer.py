@@ -38,6 +38,7 @@ from redstart.migrations.operations.split_merge import MergeFields, SplitField
 from redstart.search.schema import FieldKind, Index, IndexField, VectorSettings
 from redstart.values.types import Storage
 from tests.migrations.operations.strategies import HOSTILE, MODEL, TEXTS, models
+from tests.support.soak import SOAK
 
 ANY_TEXT = st.text(max_size=8) | HOSTILE | TEXTS
 OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
@@ -163,7 +164,8 @@ def has_a_known_width(operation: Operation) -> bool:
     return all(ord(char) < 0x300 or "\u4e00" <= char < "\u9fa0" for char in source)
 
 
-@settings(max_examples=8, deadline=None, phases=[Phase.generate])
+# The same examples in each run: few of all texts differ in where a line is divided. `make soak` searches for them.
+@settings(max_examples=8, deadline=None, phases=[Phase.generate], derandomize=not SOAK)
 @given(data=st.data())
 @pytest.mark.parametrize("width", [88, 110])
 def test_a_formatter_leaves_the_source_as_it_is(width: int, data: st.DataObject) -> None:
