@@ -10,7 +10,15 @@ import click
 from click.shell_completion import CompletionItem
 
 from redstart.cli.exit_codes import Exit, report, report_error, report_usage
-from redstart.cli.output import broken, command_name, named_as_typed, prepare_streams, rendered, unbroken
+from redstart.cli.output import (
+    broken,
+    command_name,
+    discard_unwritable,
+    named_as_typed,
+    prepare_streams,
+    rendered,
+    unbroken,
+)
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError
 from redstart.next_steps import Hint
@@ -209,6 +217,7 @@ def _exit_code() -> int:
             return report("Interrupted.", hint, Exit.INTERRUPTED)
         return report("Not confirmed. Nothing was changed.", None, Exit.FAILED)
     except OSError as exc:  # a full disk under stdout, or a file without read permission
+        discard_unwritable(sys.stdout)
         return report(str(exc), None, Exit.FAILED)
     return code if isinstance(code, int) else Exit.DONE
 

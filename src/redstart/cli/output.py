@@ -331,6 +331,14 @@ def discard(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
+def discard_unwritable(stream: TextIO) -> None:
+    """Discard what a stream keeps and cannot write: the interpreter would try again at its end, and exit with 120."""
+    try:
+        stream.flush()
+    except OSError:
+        discard(stream)
+
+
 def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
