@@ -10,7 +10,7 @@ WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-minimum coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
+.PHONY: demo test test-minimum lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -70,12 +70,6 @@ test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 test-minimum: .venv-minimum/.installed
 	.venv-minimum/bin/python -m pytest $(WORKERS) tests/mapping tests/values tests/search tests/documents tests/server \
 		tests/cli/test_start.py tests/cli/test_upgrade.py
-
-# Branches of the source that the tests execute; commands in processes of their own are measured, too.
-coverage: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
-	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/coverage run -m pytest $(WORKERS) --timeout 3600
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
 
 # Every page, with the API reference; a link without a target or an undocumented public name is an error.
 docs: $(VENV)/.installed-dev

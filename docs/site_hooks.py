@@ -31,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point links at the pages of the site. A link to a file of the repository that is no page becomes its text."""
+    """Point links at the pages of the site. A link to another file of the repository becomes text."""
     here = page.file.src_uri
     source = PurePosixPath(SOURCES.get(here, f"docs/{here}"))
 
