@@ -193,3 +193,22 @@ def test_a_value_that_is_written_since_in_place_of_an_empty_one_is_kept_by_a_rol
         assert [client.hexists(f"{PREFIX}{pk}", "pair") for pk in "ab"] == [False, False]
     _ = do(client, one.roll_back(base(), indexes(), ExpansionOptions()))
     assert client.hgetall(f"{PREFIX}a") == {b"pk": b"a", b"pair": b"9|1970-01-01T00:00:07"}
+
+
+@pytest.mark.parametrize("is_contracted", [True, False])
+@pytest.mark.parametrize("pair", ["7|", "|7", "|"])
+@pytest.mark.parametrize("name", ["first", "last"])
+def test_a_part_that_is_written_alone_since_is_never_left_unreported(
+    client: redis.Redis, pair: str, name: str, is_contracted: bool
+) -> None:
+    """A rollback merges the parts that the new version has written, or reports the document."""
+    load(client, Storage.HASH, {"a": {"pair": pair}}, expires=False)
+    one = converted(Storage.HASH, "split", is_optional=True)
+    do(client, forward(created(one), ExpansionOptions()))
+    assert do(client, forward(one, ExpansionOptions())).is_complete
+    client.hset(f"{PREFIX}a", name, "9")
+    if is_contracted:
+        assert do(client, one.contract(base(), RunOptions())).errors == 0
+    data = do(client, one.roll_back(base(), indexes(), ExpansionOptions())).data
+    left = client.hgetall(f"{PREFIX}a").keys() & {b"first", b"last"}
+    assert not left or data.kept or data.unrestored, (client.hgetall(f"{PREFIX}a"), data)

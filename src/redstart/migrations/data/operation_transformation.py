@@ -190,9 +190,9 @@ class OperationTransformation(DocumentTransformation):
         """Return the document after a change, and what changed; if it is not pending, whether it is made already."""
         change = one.change
         if self._is_applied and not change.decided_by_shape:
-            return has_value(document, one.subject)
+            return _has_result(document, one)
         if not change.is_pending(document):
-            return one.is_removal or has_value(document, one.subject)
+            return one.is_removal or _has_result(document, one)
         after, failures = self._changed(stored, document, number, one)
         made = changes(document, after)
         if self._removes or not self.decided_by_shape or failures:
@@ -341,6 +341,11 @@ def has_value(document: Document, path: Segments) -> bool:
     if len(path) == 1:
         return path[0] in document.root
     return any(path[-1] in holder for _, holder in document.holders(path[:-1]))
+
+
+def _has_result(document: Document, one: BoundChange) -> bool:
+    """Return whether a document has a value that a change makes: of several parts, one can be absent."""
+    return any(has_value(document, path) for path in one.change.targets or (one.subject,))
 
 
 def value_at(stored: StoredDocument, document: Document, one: BoundChange) -> StoredValue:

@@ -213,6 +213,8 @@ class _Parts(DocumentChange):
         for location, holder in changed.holders(self._within):
             if self._whole in holder:
                 whole = holder.pop(self._whole)
+                if keep == "new" and any(name in holder for name in self._parts):
+                    continue  # an absent part, too, is as the new version has left it
                 place = (*location, self._whole)
                 parts = dict(zip(self._parts, self._split_value(place, whole), strict=True))
                 self._store(place, whole, holder, parts, keep)
