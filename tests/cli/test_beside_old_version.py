@@ -127,7 +127,7 @@ def test_an_upgrade_is_complete_beside_a_writer_and_a_cleanup_changes_the_rest(
         assert (
             "When the old version of the application no longer runs, change what it has written since" in done
         )
-    shop.hset("shop:order:late", mapping={"pk": "late", "name": "late"})
+    shop.hset("shop:order:9999", mapping={"pk": "9999", "name": "late"})
     assert any(name not in document for document in documents(shop))
     assert cleanup_pending() == [CHANGE]
     assert f"{CHANGE}: " in om("migrate", "cleanup")
