@@ -23,9 +23,6 @@ from redstart.migrations.steps import key_passes, removed_models
 from redstart.operations import (
     AlterIndex,
     ChangeKeyPrefix,
-    ConvertField,
-    Field,
-    FieldKind,
     Index,
     Operation,
     RemoveModel,
@@ -214,79 +211,6 @@ def test_queries_find_each_document_at_every_moment_of_a_move(
             driver.run(operation)
         assert len(seen) > 100
         assert [entry for entry in seen if entry[2] != 2] == []
-
-
-def number_types(*, back_to_text: bool, moves: bool) -> FileMigration:
-    """The type of an indexed field changes between text (TAG) and number (NUMERIC); also with keys and index name."""
-    operations: list[Operation] = []
-    kinds = [FieldKind.TAG, FieldKind.NUMERIC]
-    types = ["str", "int"]
-    if back_to_text:
-        kinds.reverse()
-        types.reverse()
-    fields = (Field("name", "str"), Field("price", types[0]))
-    before = ProjectState()
-    for storage, name in NAMES.items():
-        prefixes = (PREFIX[storage], NEW[storage] if moves else PREFIX[storage])
-        old, new = (
-            replace(
-                index(storage, prefix),
-                fields=(attribute(storage, "name"), attribute(storage, "price", kind)),
-            )
-            for prefix, kind in zip(prefixes, kinds, strict=True)
-        )
-        operations.append(ConvertField(name, Field("price", types[0]), Field("price", types[1])))
-        if moves:
-            operations.append(ChangeKeyPrefix(name, *prefixes))
-        operations.append(AlterIndex(name, before=old, after=new))
-        before = before.with_model(model(storage).replaced(fields=fields, index=old))
-    return migration(*operations, before=before)
-
-
-def indexed_by_type(client: redis.Redis, one: FileMigration, *, as_numbers: bool) -> Snapshot:
-    """Documents with the indexes before a file."""
-    load(client, 2)
-    for key in client.scan_iter(match=f"{PREFIX[Storage.JSON]}*"):
-        if as_numbers:
-            price = json.loads(client.execute_command("JSON.GET", key, "$.price"))[0]
-            client.execute_command("JSON.SET", key, "$.price", price)
-    create = [AlterIndex(name, before=None, after=state_.index) for name, state_ in one.before.models.items()]
-    bare = ProjectState.of([state_.replaced(index=None) for state_ in one.before.models.values()])
-    do(client, forward(migration(*create, before=bare)))
-    return documents(client)
-
-
-@pytest.mark.parametrize("moves", [False, True])
-@pytest.mark.parametrize("back_to_text", [False, True])
-def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
-    client: redis.Redis, back_to_text: bool, moves: bool
-) -> None:
-    one = number_types(back_to_text=back_to_text, moves=moves)
-    before = indexed_by_type(client, one, as_numbers=back_to_text)
-    as_number, as_text = "@name:{oak} @price:[12 12]", "@name:{oak} @price:{12}"
-    old_query, new_query = (as_number, as_text) if back_to_text else (as_text, as_number)
-    for storage in Storage:
-        assert count(client, f"{PREFIX[storage]}index", old_query) == 2
-    result = do(client, forward(one))
-    assert (result.outcome, result.failures.count) == (Outcome.DONE, 0)
-    for storage in Storage:
-        prefix = NEW[storage] if moves else PREFIX[storage]
-        assert count(client, f"{prefix}index", new_query) == 2
-        key = f"{prefix}a1"
-        price = (
-            json.loads(client.execute_command("JSON.GET", key, "$.price"))[0]
-            if storage is Storage.JSON
-            else client.hget(key, "price")
-        )
-        assert price == (b"12" if storage is Storage.HASH else "12" if back_to_text else 12)
-    undone = do(client, back(one))
-    assert (undone.outcome, undone.data.kept) == (Outcome.DONE, 0)
-    assert difference(before, documents(client)) == []
-    for storage in Storage:
-        assert count(client, f"{PREFIX[storage]}index", old_query) == 2
-        if moves:
-            with pytest.raises(redis.ResponseError):
-                count(client, f"{NEW[storage]}index", "*")
 
 
 _WRITES = ("move_keys", "remove_documents", "restore_documents")

@@ -203,7 +203,7 @@ def _estimate_file(
     # A run reads and converts all documents once before the first write, and then again.
     replaced = sum(found.documents for _, found in storage)
     seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * replaced
-    seconds += sum(one.seconds for one in (yield from estimate_builds(migration.indexes_of_move())))
+    seconds += sum(one.seconds for one in (yield from estimate_builds(migration.file_indexes.of_moves())))
     estimate = FileEstimate(
         migration,
         failed=failures.count,
@@ -350,7 +350,7 @@ def model_after(migration: FileMigration, model: ModelState) -> ModelState | Non
 
 
 def _indexes(migration: FileMigration) -> Op[tuple[IndexBuild, ...]]:
-    planned = migration.indexes()
+    planned = migration.file_indexes.changed()
     if not planned:
         return ()
     builds = {one.name: one for one in (yield from estimate_builds(planned))}

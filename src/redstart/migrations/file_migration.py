@@ -20,12 +20,14 @@ from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
 from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
+from redstart.migrations.file_indexes import FileIndexes
 from redstart.migrations.file_results import FileResult, FileRollbackResult
 from redstart.migrations.files.graph import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
-from redstart.migrations.indexes.plan import PlannedIndex, planned_index
+from redstart.migrations.indexes.plan import PlannedIndex
+from redstart.migrations.indexes.preflight import require_migratable
 from redstart.migrations.indexes.state import hash_key, schema_key
 from redstart.migrations.key_ownership import require_own_documents
 from redstart.migrations.operations.base import DocumentOperation, DocumentPipeline, Unchanged
@@ -33,7 +35,7 @@ from redstart.migrations.operations.conversion import ConvertedField
 from redstart.migrations.operations.models import ChangeStorage
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.steps.file_steps import FileSteps, with_both_prefixes
+from redstart.migrations.steps.file_steps import FileSteps
 from redstart.migrations.steps.functions import FunctionsResult, call_up
 from redstart.migrations.steps.key_moves import MoveResult, begin_move, move_keys
 from redstart.migrations.steps.removed_models import (
@@ -194,26 +196,10 @@ class FileMigration:
         others = [model.key_prefix for state in (self.before, self.after) for model in state.models.values()]
         return with_prefixes(plan, excluded=[*others, *self.exclude_prefixes])
 
-    def indexes(self, *, back: bool = False) -> list[PlannedIndex]:
-        """Return the indexes after it that differ from those before; or, for a rollback, the reverse."""
-        old, new = (self.after, self.before) if back else (self.before, self.after)
-        return [
-            planned_index(model, old.models.get(_name_in(old, model)))
-            for model in new.models.values()
-            if model.index is not None and model.index != _index_in(old, model)
-        ]
-
-    def indexes_of_move(self) -> list[PlannedIndex]:
-        """Return the indexes that contain documents while their keys change, by the old and by the new name."""
-        planned: dict[str, PlannedIndex] = {}
-        for move in self.steps.moves:
-            if move.before.index is not None:
-                model = with_both_prefixes(move, move.before)
-                planned[move.before.index.name] = planned_index(model, None)
-            if move.after.index is not None:
-                model = with_both_prefixes(move, move.after)
-                planned[move.after.index.name] = planned_index(model, move.before)
-        return list(planned.values())
+    @property
+    def file_indexes(self) -> FileIndexes:
+        """Its indexes."""
+        return FileIndexes(self.before, self.after, self.steps.moves, _numbers(self.models))
 
     def context(self, base: Context, *, removes: bool = False) -> Context:
         """Return the context of its operations, from that of another data migration."""
@@ -237,9 +223,7 @@ class FileMigration:
 
         Effects: those of both. Safe to repeat.
         """
-        of_move = self.indexes_of_move()
-        moving = {one.model for one in of_move}
-        planned = self._first_indexes()
+        moving = {one.model for one in self.file_indexes.of_moves()}
         yield from self.require_possible(index_options)
         if begin is not None:
             yield from begin()
@@ -255,14 +239,11 @@ class FileMigration:
         for move in self.steps.moves:
             names = (key for name in move.index_names for key in (hash_key(name), schema_key(name)))
             yield from begin_move(context, move, {name.encode() for name in names})
-        changing = [one for one in planned if one.attributes]
+        planned = yield from self.file_indexes.first()
         prefixes = {one.key_prefix for one in planned}
-        if changing:
-            prepared = yield from indexes.run(
-                changing, _no_prefixes, replace(index_options, data_follows=True)
-            )
-            if any(one.is_refused for one in prepared):
-                return FileResult(None, tuple(prepared), is_prepared=False)
+        prepared = yield from self._prepare(planned, prefixes, indexes, index_options)
+        if any(one.is_refused for one in prepared):
+            return FileResult(None, prepared, is_prepared=False)
         result = replace((yield from self._change(context, options)), functions=tuple(called))
         if planned and result.is_complete:
             result = replace(
@@ -272,7 +253,7 @@ class FileMigration:
             return result
         if self.steps.moves:
             result = yield from self._move(context, result)
-            final = [one for one in self.indexes() if one.model in moving]
+            final = [one for one in self.file_indexes.changed() if one.model in moving]
             if result.is_complete and final:
                 cut_over = yield from self._cut_over(final, prefixes, indexes, index_options)
                 result = replace(result, indexes=(*result.indexes, *cut_over))
@@ -289,9 +270,10 @@ class FileMigration:
             options = replace(
                 self._options(options), ends_beside_writers=self.changes_at_cleanup and not self.steps.last
             )
-            data = yield from run(context, self.plan(), options)
-            result = FileResult(data, failures=FailureSummary((yield from FailureLog(context.keys).all())))
-        return (yield from self._change_storage(context, result)) if result.is_complete else result
+            result = FileResult((yield from run(context, self.plan(), options)))
+        if result.is_complete:
+            result = yield from self._change_storage(context, result)
+        return replace(result, failures=FailureSummary((yield from FailureLog(context.keys).all())))
 
     def _begin_storage_changes(self, context: Context) -> Op[FileResult]:
         """Read the documents whose storage changes. Return a stopped result if one of them prevents the change."""
@@ -314,7 +296,6 @@ class FileMigration:
         found: list[StorageResult] = []
         for change in self.steps.storage:
             found.append((yield from change_storage(context, change)))
-            result.failures.add(found[-1].failures)
             if found[-1].stopped is not None:
                 break
         return replace(result, storage=tuple(found))
@@ -332,6 +313,26 @@ class FileMigration:
                 break
         return replace(result, moves=tuple(moves))
 
+    def _prepare(
+        self,
+        planned: Sequence[PlannedIndex],
+        prefixes: set[str],
+        indexes: IndexMigration,
+        options: ExpansionOptions,
+        *,
+        back: bool = False,
+    ) -> Op[tuple[IndexResult, ...]]:
+        """Replace active indexes that would lose documents when these change.
+
+        Args:
+            planned: the indexes to cut over later: the server is asked now whether it accepts them.
+        """
+        transitions = yield from self.file_indexes.transitions(back=back)
+        if not transitions:
+            return ()
+        _ = yield from require_migratable(planned, keep_old_index=options.keep_old_index)
+        return tuple((yield from indexes.run(transitions, lambda: _all(prefixes), options)))
+
     @staticmethod
     def _cut_over(
         planned: Sequence[PlannedIndex],
@@ -345,20 +346,15 @@ class FileMigration:
             yield from indexes.settle([one.name for one in results])
         return tuple(results)
 
-    def _first_indexes(self) -> list[PlannedIndex]:
-        """Return the indexes to cut over before documents move to other keys."""
-        of_move = self.indexes_of_move()
-        moving = {one.model for one in of_move}
-        return [one for one in self.indexes() if one.model not in moving] + of_move
-
     def require_possible(self, options: ExpansionOptions) -> Op[None]:
         """Raise MigrationError if documents belong to another index, or would drop out of one that has no model."""
-        plan, planned, transformation = self.plan(), self._first_indexes(), self.transformation()
+        plan, transformation = self.plan(), self.transformation()
         yield from require_own_documents(plan, transformation, None)
         moves = (*self.steps.moves, *(one.move for one in self.steps.storage))
         moved = self._plan_of_steps(*(move.before for move in moves))
         yield from require_own_documents(moved, transformation, None)
         if not options.accept_unindexed and (yield from has_search()):
+            planned = yield from self.file_indexes.first()
             yield from require_indexes_unaffected(plan, planned, transformation, Command("upgrade"))
 
     def contract(self, base: Context, options: RunOptions) -> Op[RunResult | None]:
@@ -428,14 +424,17 @@ class FileMigration:
         if self.steps:
             yield from self.steps.begin_rollback(context)
             yield from self.steps.undo(context, self.steps.last)
-        of_move = self.indexes_of_move()
-        planned = self.indexes(back=True)
+        of_move = yield from self.file_indexes.of_moves_on_server(back=True)
+        planned = self.file_indexes.changed(back=True)
         prefixes = {one.key_prefix for one in (*planned, *of_move)}
         results: tuple[IndexResult, ...] = ()
         if of_move:
             results = yield from self._cut_over(of_move, prefixes, indexes, index_options)
             if any(one.is_refused for one in results):
                 return FileRollbackResult(self.file.migration_id, None, results)
+        results = yield from self._prepare(planned, prefixes, indexes, index_options, back=True)
+        if any(one.is_refused for one in results):
+            return FileRollbackResult(self.file.migration_id, None, results)
         moves, restored = yield from self.steps.move_back(context)
         originals, storage = yield from self.steps.restore_storage(context)
         if self.models and not (yield from read_record(context.keys)).is_new:
@@ -475,21 +474,20 @@ def _renamed(before: ProjectState, after: ProjectState, names: Mapping[str, str]
     return {}
 
 
-def _name_in(state: ProjectState, model: ModelState) -> str:
-    """Return the name of the model with the same keys in another state; its own name without one."""
-    if model.name in state.models:
-        return model.name
-    return next((one.name for one in state.models.values() if one.key_prefix == model.key_prefix), model.name)
-
-
-def _index_in(state: ProjectState, model: ModelState) -> object:
-    other = state.models.get(_name_in(state, model))
-    return None if other is None else other.index
-
-
-def _no_prefixes() -> Op[frozenset[str]]:
-    yield from ()
-    return frozenset()
+def _numbers(models: Iterable[ModelChanges]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return for each model the top-level fields whose values stay numbers, although their type changes."""
+    found: list[tuple[str, frozenset[str]]] = []
+    for model in models:
+        kept = {
+            name: all(
+                one.change.keeps_numbers
+                for one in model.changes
+                if any(path[0] == name for path in one.change.writes)
+            )
+            for name in model.written_names
+        }
+        found.append((model.model.name, frozenset(name for name, is_kept in kept.items() if is_kept)))
+    return tuple(found)
 
 
 def _all(prefixes: set[str]) -> Op[set[str]]:

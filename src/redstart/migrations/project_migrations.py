@@ -26,7 +26,7 @@ from redstart.migrations.file_results import AppliedFile, ContractResult, FileRo
 from redstart.migrations.files.graph import FieldPath, state_after, with_dependencies
 from redstart.migrations.files.ledger import LedgerEntry, read_ledger, record, remove, start
 from redstart.migrations.files.migration_file import MigrationFile
-from redstart.migrations.files.project_history import DifferenceKind, ProjectFiles, ProjectHistory
+from redstart.migrations.files.project_history import Difference, DifferenceKind, ProjectFiles, ProjectHistory
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
@@ -184,6 +184,14 @@ class FileMigrations:
         """Raise the error of `_reused_paths`, if there is one."""
         for _, error in self._reused_paths(to_apply):
             raise error
+
+    def names_in_use(self) -> list[Difference]:
+        """Return the pending files that add a field whose former values stay until the cleanup of another file."""
+        to_apply = [file.migration_id for file in self.history.pending]
+        return [
+            Difference(DifferenceKind.NAME_IN_USE, name, error.message, error.next_step or "")
+            for name, error in self._reused_paths(to_apply)
+        ]
 
     def _reused_paths(self, to_apply: Collection[str]) -> Iterator[tuple[str, MigrationFileError]]:
         """Yield the files that add a field whose former values stay until the cleanup of another file, and the refusal.

@@ -11,7 +11,7 @@ from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.damage import LISTS
 from redstart.migrations.data.plan import Plan, plan_for_indexes, with_index_attributes
 from redstart.migrations.data.record import Record
-from redstart.migrations.indexes.plan import PlannedIndex, filtered_index, path_of, planned_indexes
+from redstart.migrations.indexes.plan import PlannedIndex, filtered_path, path_of, planned_indexes
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.integrity import require_intact
 from redstart.migrations.phase import MigrationPhase, migration_status, next_command
@@ -143,8 +143,7 @@ def _format(active: IndexField, wanted: IndexField, status: IndexStatus) -> Fiel
         return FieldFormat.NUMERIC  # they differ in SORTABLE, which the data does not concern
     if active.kind is not FieldKind.TAG:
         return FieldFormat.OTHER
-    dual = filtered_index(status.planned.index, (wanted.attribute,)).field_named(wanted.attribute)
-    if dual is not None and active.identifier == dual.identifier:
+    if active.identifier == filtered_path(wanted.identifier, FieldKind.TAG):
         return FieldFormat.DUAL_FORMAT
     if not has_same_path:
         return FieldFormat.OTHER

@@ -11,6 +11,7 @@ from redstart.cli.migrate.history import draw_differences
 from redstart.cli.migrate.project_files import (
     cleanup_pending,
     draw_cleanup_pending,
+    file_migrations,
     look,
     migrations_root,
     root_of,
@@ -45,6 +46,7 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
         files = look(session, root_of(migrations_dir))
         found = [
             *files.history.differences(),
+            *_of_names(session, files),
             *_of_redis_om(files),
             *_of_models(session, files),
             *_of_indexes(session),
@@ -73,6 +75,12 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
     if not as_json:
         draw_cleanup_pending(to_clean_up)
     return Exit.PENDING if found else Exit.DONE
+
+
+def _of_names(session: Session, files: ProjectFiles) -> Iterator[Difference]:
+    """Yield the pending files that use a name again which another file still needs."""
+    if not files.history.problems and len(files.history.heads) <= 1:
+        yield from file_migrations(session, files).names_in_use()
 
 
 def _of_redis_om(files: ProjectFiles) -> Iterator[Difference]:

@@ -82,6 +82,7 @@ class DifferenceKind(StrEnum):
     WITHOUT_FILE = "without_file"
     OUT_OF_ORDER = "out_of_order"
     PENDING = "pending"
+    NAME_IN_USE = "name_in_use"
     MODELS = "models"
     INDEX = "index"
     DOCUMENTS = "documents"

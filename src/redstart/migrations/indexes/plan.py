@@ -190,8 +190,11 @@ def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:
     )
 
 
-STRINGS = '@{}>""'
-"""RedisJSON 2.8 applies such a filter to a scalar; other versions may not, so it is probed on a scratch index."""
+_FILTERS = {True: '@{0}>""', False: "@{0}>0||@{0}<=0"}
+"""Filters of strings and of numbers.
+
+RedisJSON 2.8 applies such a filter to a scalar; other versions may not, so it is probed on a scratch index.
+"""
 
 
 def accepts_both_formats(index: Index, changing: Collection[str]) -> bool:
@@ -201,8 +204,8 @@ def accepts_both_formats(index: Index, changing: Collection[str]) -> bool:
 
 
 def filtered_index(index: Index, changing: Collection[str]) -> Index:
-    """Return the index with changing attributes that index strings and skip everything else."""
-    fields = tuple(_strings_only(field) if field.attribute in changing else field for field in index.fields)
+    """Return the index with changing attributes that index strings, or numbers if NUMERIC, and skip everything else."""
+    fields = tuple(_filtered(field) if field.attribute in changing else field for field in index.fields)
     return replace(index, fields=fields, parts=None)
 
 
@@ -224,15 +227,52 @@ def is_dual_format(active: Index, legacy: Index, changing: Collection[str]) -> b
     return any(not difference(active, definition).changes for definition in definitions)
 
 
-def _strings_only(field: IndexField) -> IndexField:
-    if "[?(@" in field.identifier:
-        return field
-    # `$.lines[*].at` filters the items of the list, `$.at` and `$.shipment.at` the value itself.
-    head, star, tail = field.identifier.rpartition("[*]")
-    if star and tail:
-        identifier = f"{head}[?({STRINGS.format(tail)})]{tail}"
+def transitional_index(
+    index: Index, target: Index, kept: Collection[str], *, supports_path_filters: bool
+) -> Index:
+    """Return an index with the attributes of another one that contains each document, changed or not.
+
+    Args:
+        index: accepts the documents that are not changed. It is returned if it accepts both.
+        target: accepts the documents that are changed.
+        kept: attributes of hashes whose values are numbers in both.
+    """
+    changing = {
+        one.attribute
+        for one in index.fields
+        if one.attribute not in kept
+        and (other := target.field_named(one.attribute)) is not None
+        and {one.kind in TEXTS, other.kind in TEXTS} == {True, False}
+        and FieldKind.NUMERIC in (one.kind, other.kind)
+    }
+    if index.storage is Storage.JSON:
+        complete = filtered_index if supports_path_filters else bridge_index
+        changed = complete(index, changing)
     else:
-        identifier = (
-            f"{head}[?({STRINGS.format('')})]" if star else f"{field.identifier}[?({STRINGS.format('')})]"
-        )
-    return replace(field, identifier=identifier)
+        fields = (_as_text(one, target) if one.attribute in changing else one for one in index.fields)
+        changed = replace(index, fields=tuple(fields), parts=None)
+    return index if changed.fields == index.fields else changed
+
+
+def _as_text(field: IndexField, target: Index) -> IndexField:
+    """Return a field of a hash that accepts text and numbers, as in a target that has it as text."""
+    other = target.field_named(field.attribute)
+    if field.kind in TEXTS or other is None:
+        return field
+    return replace(other, identifier=field.identifier)
+
+
+def filtered_path(path: str, kind: FieldKind) -> str:
+    """Return a JSON path that leads to numbers only if the field is NUMERIC, else to strings only."""
+    if "[?(@" in path:
+        return path
+    condition = _FILTERS[kind is not FieldKind.NUMERIC]
+    # `$.lines[*].at` filters the items of the list, `$.at` and `$.shipment.at` the value itself.
+    head, star, tail = path.rpartition("[*]")
+    if star and tail:
+        return f"{head}[?({condition.format(tail)})]{tail}"
+    return f"{head if star else path}[?({condition.format('')})]"
+
+
+def _filtered(field: IndexField) -> IndexField:
+    return replace(field, identifier=filtered_path(field.identifier, field.kind))

@@ -16,11 +16,11 @@ from redstart.migrations.indexes.build import (
     with_hidden_options,
 )
 from redstart.migrations.indexes.plan import (
-    STRINGS,
     PlannedIndex,
     accepts_both_formats,
     changing_attributes,
     filtered_index,
+    filtered_path,
     is_dual_format,
     text_attributes,
     with_options_of,
@@ -28,7 +28,7 @@ from redstart.migrations.indexes.plan import (
 from redstart.migrations.indexes.state import SCRATCH, is_built_name, previous_index, read_records, shown
 from redstart.migrations.server_checks import ServerFacts, require_safe_undo, server_facts
 from redstart.search.index_info import IndexInfo
-from redstart.search.schema import Index, same_definition
+from redstart.search.schema import FieldKind, Index, same_definition
 from redstart.values.types import Storage
 
 UNCOUNTED_MEMORY_FACTOR = 1.7
@@ -285,11 +285,26 @@ def require_index_memory(
         )
 
 
-def supports_path_filters(has_json: bool) -> Op[bool]:
-    """Return whether the server supports a filter on a scalar path. One script, on scratch keys."""
+def supports_path_filters(has_json: bool, kind: FieldKind = FieldKind.TAG) -> Op[bool]:
+    """Return whether the server supports a filter of text, or of numbers, on a scalar path.
+
+    Args:
+        kind: of the field that has the path: TAG for text, NUMERIC for numbers.
+
+    Effects: one script, on scratch keys.
+    """
     if not has_json:
         return False
-    path = f"$.at[?({STRINGS.format('')})]"
+    path = filtered_path("$.at", kind)
     script = load("drop_index.lua", "probe_filter.lua")
-    found = yield from run_script(script, (f"{_PROBE}1", f"{_PROBE}2"), (SCRATCH, _PROBE, path))
+    found = yield from run_script(script, (f"{_PROBE}1", f"{_PROBE}2"), (SCRATCH, _PROBE, path, kind.value))
     return bool(found == 2)
+
+
+def supports_all_path_filters() -> Op[bool]:
+    """Return whether the server supports filters of text and of numbers on a scalar path. Scripts on scratch keys."""
+    facts = yield from server_facts()
+    for kind in (FieldKind.TAG, FieldKind.NUMERIC):
+        if not (yield from supports_path_filters(facts.json, kind)):
+            return False
+    return True

@@ -71,6 +71,7 @@ class DocumentChange(ABC):
             each other and to `constants`: it moves and removes values, and does not look at them.
         constants: values that it writes.
         kept: which value stays where a document has both; None: that is a failure.
+        keeps_numbers: whether the values that it writes to hashes are numbers before and after it, as text.
         is_repeatable: whether each document in which it is pending after a run was written by the old version. If not,
             a cleanup does not repeat it.
     """
@@ -85,6 +86,7 @@ class DocumentChange(ABC):
     moves_values: bool = False
     constants: Sequence[BytesOrJson] = ()
     kept: Kept | None = None
+    keeps_numbers: bool = False
     is_repeatable: bool = True
 
     def preferring(self, kept: Kept | None) -> "DocumentChange":  # noqa: ARG002 - most have only one place

@@ -81,6 +81,12 @@ class StoredShape:
             return False  # text may be base64 by accident
         return is_json or before.name not in MOMENTS or after.name in (*NUMBERS, *MOMENTS)
 
+    @property
+    def keeps_numbers(self) -> bool:
+        """Return whether numbers in a hash become text that an index of numbers accepts."""
+        numbers = ("int", "float", "Decimal")
+        return not self._is_custom and self._before.name in numbers and self._after.name in ("str", *numbers)
+
     def _reads(self, kind: ValueType, stored: BytesOrJson) -> bool:
         try:
             _ = self._codec.read(kind, stored)
@@ -142,6 +148,7 @@ class ConvertedField(DocumentChange):
             self.in_place = self.reads  # an index takes the document only without the empty text
         self.decided_by_shape = shape.decides
         self.has_backward = converter.is_reversible
+        self.keeps_numbers = shape.keeps_numbers
 
     @property
     def _quarantines(self) -> bool:

@@ -1,0 +1,279 @@
+"""An indexed field changes between text and number: queries by other fields find each document all the time."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import redis
+
+from redstart.migrations.file_migration import FileMigration
+from redstart.migrations.indexes import migrator
+from redstart.migrations.operations.state import ProjectState
+from redstart.migrations.outcomes import Outcome
+from redstart.operations import (
+    AlterIndex,
+    ChangeKeyPrefix,
+    ConvertField,
+    Field,
+    FieldKind,
+    Index,
+    IndexField,
+    Operation,
+    Storage,
+)
+from tests.migrations.test_file_migration import (
+    NAMES,
+    PREFIX,
+    attribute,
+    do,
+    documents,
+    load,
+    migration,
+    model,
+)
+from tests.migrations.test_file_steps import NEW, back, count, forward, index, resumes_at_every_request
+from tests.support.crash_driver import CrashDriver
+from tests.support.snapshot import Snapshot, difference
+from tests.support.soak import SOAK
+
+
+@pytest.fixture(autouse=True)
+def gone_holders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no run wait for the lease of the indexes of a crashed one, which is this process."""
+    monkeypatch.setattr(migrator, "is_gone", lambda _: True)
+
+
+def number_types(*, back_to_text: bool, moves: bool) -> FileMigration:
+    """The type of an indexed field changes between text (TAG) and number (NUMERIC); also with keys and index name."""
+    operations: list[Operation] = []
+    kinds = [FieldKind.TAG, FieldKind.NUMERIC]
+    types = ["str", "int"]
+    if back_to_text:
+        kinds.reverse()
+        types.reverse()
+    fields = (Field("name", "str"), Field("price", types[0]))
+    before = ProjectState()
+    for storage, name in NAMES.items():
+        prefixes = (PREFIX[storage], NEW[storage] if moves else PREFIX[storage])
+        old, new = (
+            replace(
+                index(storage, prefix),
+                fields=(attribute(storage, "name"), attribute(storage, "price", kind)),
+            )
+            for prefix, kind in zip(prefixes, kinds, strict=True)
+        )
+        operations.append(ConvertField(name, Field("price", types[0]), Field("price", types[1])))
+        if moves:
+            operations.append(ChangeKeyPrefix(name, *prefixes))
+        operations.append(AlterIndex(name, before=old, after=new))
+        before = before.with_model(model(storage).replaced(fields=fields, index=old))
+    return migration(*operations, before=before)
+
+
+def indexed_by_type(client: redis.Redis, one: FileMigration, *, as_numbers: bool) -> Snapshot:
+    """Documents with the indexes before a file."""
+    load(client, 2)
+    for key in client.scan_iter(match=f"{PREFIX[Storage.JSON]}*"):
+        if as_numbers:
+            price = json.loads(client.execute_command("JSON.GET", key, "$.price"))[0]
+            client.execute_command("JSON.SET", key, "$.price", price)
+    create = [AlterIndex(name, before=None, after=state_.index) for name, state_ in one.before.models.items()]
+    bare = ProjectState.of([state_.replaced(index=None) for state_ in one.before.models.values()])
+    do(client, forward(migration(*create, before=bare)))
+    return documents(client)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("back_to_text", [False, True])
+def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
+    client: redis.Redis, back_to_text: bool, moves: bool
+) -> None:
+    one = number_types(back_to_text=back_to_text, moves=moves)
+    before = indexed_by_type(client, one, as_numbers=back_to_text)
+    as_number, as_text = "@name:{oak} @price:[12 12]", "@name:{oak} @price:{12}"
+    old_query, new_query = (as_number, as_text) if back_to_text else (as_text, as_number)
+    for storage in Storage:
+        assert count(client, f"{PREFIX[storage]}index", old_query) == 2
+    result = do(client, forward(one))
+    assert (result.outcome, result.failures.count) == (Outcome.DONE, 0)
+    for storage in Storage:
+        prefix = NEW[storage] if moves else PREFIX[storage]
+        assert count(client, f"{prefix}index", new_query) == 2
+        key = f"{prefix}a1"
+        price = (
+            json.loads(client.execute_command("JSON.GET", key, "$.price"))[0]
+            if storage is Storage.JSON
+            else client.hget(key, "price")
+        )
+        assert price == (b"12" if storage is Storage.HASH else "12" if back_to_text else 12)
+    undone = do(client, back(one))
+    assert (undone.outcome, undone.data.kept) == (Outcome.DONE, 0)
+    assert difference(before, documents(client)) == []
+    for storage in Storage:
+        assert count(client, f"{PREFIX[storage]}index", old_query) == 2
+        if moves:
+            with pytest.raises(redis.ResponseError):
+                count(client, f"{NEW[storage]}index", "*")
+
+
+@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("back_to_text", [False, True])
+def test_queries_find_each_document_while_the_type_of_another_field_changes(
+    client: redis.Redis, url: str, back_to_text: bool, moves: bool
+) -> None:
+    """Between any two requests of the run and of the rollback, by each name that exists."""
+    one = number_types(back_to_text=back_to_text, moves=moves)
+    indexed_by_type(client, one, as_numbers=back_to_text)
+    names = {f"{prefix}index" for prefix in (*PREFIX.values(), *NEW.values())}
+    seen: list[tuple[str, str, int]] = []
+
+    def look(request: str) -> None:
+        for name in names:
+            try:
+                seen.append((request, name, count(client, name, "@name:{oak}")))
+            except redis.ResponseError:
+                continue
+
+    for operation in (forward(one), back(one)):
+        seen.clear()
+        with CrashDriver(url, before=look) as driver:
+            result = driver.run(operation)
+        assert result.outcome is Outcome.DONE
+        assert len(seen) > 100
+        assert [entry for entry in seen if entry[2] != 2] == []
+
+
+_NAME = Field("name", "str")
+_IN_INDEX = IndexField("$.name", "name", FieldKind.TAG, separator="|")
+
+
+def dates_as_text(storage: Storage, *, back_to_text: bool, renames: bool) -> FileMigration:
+    """An indexed date becomes text, or the reverse: in a hash both formats are text, of which one is no number."""
+    types, kinds = ["str", "datetime"], [FieldKind.TAG, FieldKind.NUMERIC]
+    if back_to_text:
+        types.reverse()
+        kinds.reverse()
+    old, new = (
+        replace(
+            index(storage, PREFIX[storage]),
+            fields=(attribute(storage, "name"), attribute(storage, "at", kind)),
+        )
+        for kind in kinds
+    )
+    if renames:
+        new = replace(new, name=f"{NEW[storage]}index")
+    zone = {"naive_timezone": "UTC"}
+    operations = [
+        ConvertField(NAMES[storage], Field("at", types[0]), Field("at", types[1]), **zone),
+        AlterIndex(NAMES[storage], before=old, after=new),
+    ]
+    declared = model(storage).replaced(fields=(_NAME, Field("at", types[0])), index=old)
+    return migration(*operations, before=ProjectState.of([declared]))
+
+
+def numbers_in_lists(*, back_to_text: bool) -> FileMigration:
+    """A list of numbers, and a number in each item of a list, become text, or the reverse."""
+    numbers = [Field("sizes", "list[int]"), Field("lines", "list[object]", fields=[Field("count", "int")])]
+    texts = [Field("sizes", "list[str]"), Field("lines", "list[object]", fields=[Field("count", "str")])]
+    sides = [(numbers, FieldKind.NUMERIC), (texts, FieldKind.TAG)]
+    if not back_to_text:
+        sides.reverse()
+    (old_fields, old_kind), (new_fields, new_kind) = sides
+    old, new = (
+        Index(
+            f"{PREFIX[Storage.JSON]}index",
+            Storage.JSON,
+            (PREFIX[Storage.JSON],),
+            (
+                _IN_INDEX,
+                IndexField("$.sizes[*]", "sizes", kind),
+                IndexField("$.lines[*].count", "lines_count", kind),
+            ),
+        )
+        for kind in (old_kind, new_kind)
+    )
+    name = NAMES[Storage.JSON]
+    return migration(
+        ConvertField(name, old_fields[0], new_fields[0]),
+        ConvertField(name, old_fields[1].members["count"], new_fields[1].members["count"], within="lines[]"),
+        AlterIndex(name, before=old, after=new),
+        before=ProjectState.of([model(Storage.JSON).replaced(fields=(_NAME, *old_fields), index=old)]),
+    )
+
+
+SHAPES: dict[str, Callable[[bool], FileMigration]] = {
+    "dates in hashes": lambda back: dates_as_text(Storage.HASH, back_to_text=back, renames=False),
+    "dates in JSON": lambda back: dates_as_text(Storage.JSON, back_to_text=back, renames=False),
+    "dates in hashes, and the name": lambda back: dates_as_text(
+        Storage.HASH, back_to_text=back, renames=True
+    ),
+    "dates in JSON, and the name": lambda back: dates_as_text(Storage.JSON, back_to_text=back, renames=True),
+    "lists": lambda back: numbers_in_lists(back_to_text=back),
+}
+
+
+@pytest.mark.parametrize("back_to_text", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_queries_find_each_document_whatever_the_shape_of_the_value(
+    client: redis.Redis, url: str, shape: str, back_to_text: bool
+) -> None:
+    one = SHAPES[shape](back_to_text)
+    client.execute_command("FLUSHALL", "SYNC")
+    for number in range(12):
+        key = f"{PREFIX[Storage.HASH]}{number}"
+        at = 1_700_000_000 + number if back_to_text else f"2024-01-{number + 1:02}T00:00:00"
+        client.hset(key, mapping={"name": "oak", "at": at})
+        size = number if back_to_text else str(number)
+        content = {
+            "name": "oak",
+            "at": at,
+            "sizes": [size, size],
+            "lines": [{"count": size}, {"count": size}],
+        }
+        client.execute_command("JSON.SET", f"{PREFIX[Storage.JSON]}{number}", "$", json.dumps(content))
+    create = [AlterIndex(name, before=None, after=state_.index) for name, state_ in one.before.models.items()]
+    bare = ProjectState.of([state_.replaced(index=None) for state_ in one.before.models.values()])
+    do(client, forward(migration(*create, before=bare)))
+    before = documents(client)
+    names = {f"{prefix}index" for prefix in (*PREFIX.values(), *NEW.values())}
+    seen: list[tuple[str, str, int]] = []
+
+    def look(request: str) -> None:
+        for name in names:
+            try:
+                seen.append((request, name, count(client, name, "@name:{oak}")))
+            except redis.ResponseError:
+                continue
+
+    for operation in (forward(one), back(one)):
+        seen.clear()
+        with CrashDriver(url, before=look) as driver:
+            result = driver.run(operation)
+        assert result.outcome is Outcome.DONE
+        assert [entry for entry in seen if entry[2] != 12] == []
+        assert len(seen) > 40
+    assert difference(before, documents(client)) == []
+
+
+@pytest.mark.parametrize("back_to_text", [False, True])
+def test_a_change_of_type_that_stops_at_any_request_is_resumed(
+    client: redis.Redis, url: str, back_to_text: bool
+) -> None:
+    one = number_types(back_to_text=back_to_text, moves=False)
+
+    def reset() -> Snapshot:
+        return indexed_by_type(client, one, as_numbers=back_to_text)
+
+    def applied() -> None:
+        reset()
+        do(client, forward(one))
+
+    before = reset()
+    do(client, forward(one))
+    after = documents(client)
+    some = 1 if SOAK else 41
+    resumes_at_every_request(client, url, reset, lambda: forward(one), after, writes=("swap",), every=some)
+    resumes_at_every_request(client, url, applied, lambda: back(one), before, writes=("swap",), every=some)
+    for storage in Storage:
+        assert count(client, f"{PREFIX[storage]}index", "@name:{oak}") == 2
