@@ -113,10 +113,16 @@ class FileSteps:
         yield from context.under_lease(work)
 
     def end_rollback(self, context: Context) -> Op[None]:
-        """Remove the record of the steps. Safe to repeat."""
+        """Remove the record of the steps, and of their failures. Safe to repeat."""
+        keys = context.keys
 
         def work(lease: Lease) -> Op[None]:
-            yield from lease.commit([["REMOVE", "hash", context.keys.steps]])
+            yield from lease.commit(
+                [
+                    ["REMOVE", "hash", keys.steps, "hash", keys.failures, "hash", keys.replaced],
+                    ["HDEL", keys.record, "failures_members", "replaced_members", "failures_not_kept"],
+                ]
+            )
 
         yield from context.under_lease(work)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgpack
 
-from redstart.commands.keyspace import scan_type, xlen
+from redstart.commands.keyspace import key_type, scan_type, xlen
 from redstart.commands.scripts import load, run_script
 from redstart.display import printable
-from redstart.effects import Op, call
+from redstart.effects import Op, batch, call, gather
 from redstart.errors import (
     MigrationError,
     NotConvertibleError,
@@ -22,7 +22,7 @@ from redstart.errors import (
     ValueConversionError,
 )
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.failures import FailureLog, failure_at, key_and_location
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
@@ -177,8 +177,12 @@ def _failure_of(key: bytes, change: StorageChange, found: "_Found") -> Failure |
     try:
         _ = _require_converted(change, found)
     except NotConvertibleError as error:
-        return failure_at(key, error.path, b"", error.reason)
+        return _failure(key, error)
     return None
+
+
+def _failure(key: bytes, error: NotConvertibleError) -> Failure:
+    return failure_at(key, error.path, error.value.encode(errors="surrogateescape"), error.reason)
 
 
 def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageCheck]:
@@ -191,7 +195,7 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
         MigrationError: there are documents of the new type already; nothing was written.
         LeaseHeldError: another run is in progress.
 
-    Effects: reads every document of the model; writes one field. Safe to repeat.
+    Effects: reads every document of the model; writes one field, or records the failures. Safe to repeat.
     """
     field = f"storage:{change.move.before.name}"
 
@@ -207,6 +211,10 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
                 "Remove or rename these keys.",
             )
         found = yield from check_documents(context, change, keep=lease.keep)
+        log = FailureLog(context.keys)
+        recorded = yield from _recorded_of(log, change.is_wanted)
+        yield from log.remove(lease, [name for names in recorded.values() for name in names])
+        _ = yield from log.record(lease, list(found.failures))
         if not found.failures:
             yield from lease.commit([mark(context.keys, field, BEGUN)])
         return found
@@ -223,6 +231,17 @@ def _existing(lease: Lease, change: StorageChange) -> Op[Collection[bytes]]:
         cursor, keys = yield from call(_scan(target, cursor))
         found.update(key for key in keys if target.matches(key) and not target.leaves_out(key, excluded))
         yield from lease.keep()
+    return found
+
+
+def _recorded_of(log: FailureLog, is_wanted: Callable[[bytes], bool]) -> Op[dict[bytes, set[bytes]]]:
+    """Return the names of recorded failures by the key of the document. A read per 500."""
+    found: dict[bytes, set[bytes]] = {}
+    if (yield from log.count()):
+        for failure in (yield from log.all()):
+            key, _ = key_and_location(failure)
+            if is_wanted(key):
+                found.setdefault(key, set()).add(failure.name)
     return found
 
 
@@ -243,7 +262,7 @@ def change_storage(context: Context, change: StorageChange) -> Op[StorageResult]
         LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
 
     Effects: for each 500 documents, or 1 MB of them, a script that reads and one that replaces them. The expiry of keys
-        stays. Safe to repeat.
+        stays. Failures are recorded before the documents are replaced, but not those of a rollback. Safe to repeat.
     """
     return (yield from context.under_lease(lambda lease: _Replacement(context, change, lease).run()))
 
@@ -252,23 +271,29 @@ class _Replacement:
     def __init__(self, context: Context, change: StorageChange, lease: Lease) -> None:
         self._context, self._change, self._lease = context, change, lease
         self._field = f"replaced:{change.move.before.name}:{change.source.storage.value}"
-        self._failures: dict[bytes, Failure] = {}
+        self._log = FailureLog(context.keys)
+        self._failures: dict[bytes, list[Failure]] = {}
+        self._recorded: dict[bytes, set[bytes]] = {}
         self._left: dict[bytes, str] = {}
 
     def run(self) -> Op[StorageResult]:
         """Replace all documents."""
         change, keys = self._change, self._context.keys
         before = (yield from read_steps(keys)).count(self._field)
+        if not change.is_back:
+            self._recorded = yield from _recorded_of(self._log, change.is_wanted)
         stage = f"storing {change.source} as {change.target.storage.name}"
         result = yield from handle_keys(
             self._context, self._lease, change.source, stage, self._handle, change.is_wanted
         )
         stopped, number = result.stopped, len(result.left)
+        if stopped is None:
+            yield from self._forget_removed()
         if stopped is None and number and not change.is_back:
             what = "1 document cannot" if number == 1 else f"{number:,} documents cannot"
             stopped = f"{what} be stored as {change.target.storage.name}"
         replaced = (yield from read_steps(keys)).count(self._field)
-        failures = tuple(self._failures[key] for key in sorted(self._failures))
+        failures = tuple(failure for key in sorted(self._failures) for failure in self._failures[key])
         name = change.move.before.name
         return StorageResult(name, replaced, replaced - before, number, stopped, failures)
 
@@ -290,6 +315,7 @@ class _Replacement:
             for key, found in zip(waiting, documents, strict=False):
                 if found is not None and (content := self._converted(key, found)) is not None:
                     written[key] = [key, self._change.move.new_key(key), found.digest, content]
+            yield from self._record(waiting[: len(documents)])
             waiting = waiting[len(documents) :]
             if written:
                 changed += yield from self._send(list(written), list(written.values()))
@@ -300,11 +326,11 @@ class _Replacement:
         try:
             content, skipped = _require_converted(self._change, found)
         except NotConvertibleError as exc:
-            self._fail(key, exc.path, exc.reason)
+            self._fail(key, _failure(key, exc))
             return None
         _ = self._failures.pop(key, None)
-        for error in skipped:
-            self._failures[key] = failure_at(key, error.path, b"", error.reason)
+        if skipped:
+            self._failures[key] = [_failure(key, error) for error in skipped]
         return content
 
     def _send(self, written: Sequence[bytes], documents: Sequence[Sequence[Any]]) -> Op[list[bytes]]:
@@ -323,14 +349,33 @@ class _Replacement:
         )
         for number in taken:
             key = written[number - 1]
-            self._fail(key, "", TAKEN.format(printable(change.move.new_key(key))))
+            reason = TAKEN.format(printable(change.move.new_key(key)))
+            self._fail(key, failure_at(key, "", b"", reason))
         for number, text in zip(rejected[::2], rejected[1::2], strict=True):
-            self._fail(written[number - 1], "", f"the server rejects it: {text.decode(errors='replace')}")
+            key, reason = written[number - 1], f"the server rejects it: {text.decode(errors='replace')}"
+            self._fail(key, failure_at(key, "", b"", reason))
+        yield from self._record([written[number - 1] for number in (*taken, *rejected[::2])])
         return [written[number - 1] for number in changed]
 
-    def _fail(self, key: bytes, path: str, reason: str) -> None:
-        self._left[key] = reason
-        self._failures[key] = failure_at(key, path, b"", reason)
+    def _fail(self, key: bytes, failure: Failure) -> None:
+        self._left[key] = failure.reason
+        self._failures[key] = [failure]
+
+    def _record(self, keys: Sequence[bytes]) -> Op[None]:
+        """Record the failures of documents, and remove those that were recorded before. Not in a rollback."""
+        if self._change.is_back:
+            return
+        failures = [failure for key in keys for failure in self._failures.get(key, ())]
+        former = {name for key in keys for name in self._recorded.pop(key, ())}
+        yield from self._log.remove(self._lease, list(former - {one.name for one in failures}))
+        _ = yield from self._log.record(self._lease, failures)
+
+    def _forget_removed(self) -> Op[None]:
+        """Remove the recorded failures of documents that exist no more, in either storage."""
+        keys = list(self._recorded)
+        kinds = yield from batch(gather([key_type(self._change.move.new_key(key)) for key in keys]))
+        gone = [key for key, kind in zip(keys, kinds, strict=True) if kind == b"none"]
+        yield from self._log.remove(self._lease, [name for key in gone for name in self._recorded[key]])
 
 
 def restore_originals(context: Context) -> Op[tuple[int, str | None]]:
