@@ -64,6 +64,10 @@ def test_a_model_changes_from_hashes_to_json_and_back(shop: redis.Redis) -> None
     declare("JsonModel")
     created = om("migrate", "create", "json")
     assert "Store the documents of Order as JSON instead of hashes." in created
+    refusal = "A run would be refused. 1 of 21 documents cannot be stored as JSON."
+    for words in (("migrate", "plan"), ("upgrade", "--dry-run")):
+        assert om(*words).startswith(refusal)
+        assert json.loads(om(*words, "--json"))["refusal"].startswith(refusal.partition(". ")[2])
     plan = om("migrate", "plan")
     assert "Storage: 21 documents of Order with the keys shop:order:* as JSON" in plan
     assert "1 document cannot be stored so" in plan
@@ -78,6 +82,8 @@ def test_a_model_changes_from_hashes_to_json_and_back(shop: redis.Redis) -> None
     refused = om("upgrade", "--yes", code=5)
     assert "1 of 21 documents cannot be stored as JSON; nothing was changed" in " ".join(refused.split())
     assert "shop:order:bad" in refused
+    latest = max(path.stem for path in Path("migrations").glob("*.py"))
+    assert "shop:order:bad price" in om("migrate", "show", latest)
     shop.delete("shop:order:bad")
     assert "20 documents stored otherwise" in om("upgrade", "--yes")
     assert json.loads(shop.execute_command("JSON.GET", "shop:order:7"))["sold"] is True

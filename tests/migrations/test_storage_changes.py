@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from redstart.errors import MigrationError, UndoLogCorruptError
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
 from redstart.migrations.maintenance import drop_undo_log_of_data
@@ -33,9 +34,10 @@ from redstart.operations import (
     Transform,
     TypedDict,
 )
+from tests.migrations.data.test_second_migration import crash
 from tests.migrations.test_file_migration import base, do, documents, indexes, migration
 from tests.migrations.test_file_steps import back, count, forward, resumes_at_every_request
-from tests.support.crash_driver import CrashDriver
+from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.migration import EXPIRY
 from tests.support.snapshot import Snapshot, difference
 from tests.support.soak import SOAK
@@ -306,7 +308,7 @@ def test_a_field_that_expires_refuses_the_run(client: redis.Redis) -> None:
     one = change(Storage.HASH)
     result = do(client, forward(one))
     assert [str(failure.reason) for failure in result.storage[0].failures] == [
-        "the field expires, and JSON cannot store that"
+        "the field expires, which JSON cannot store; HPERSIST removes the expiry"
     ]
     assert difference(before, documents(client)) == []
     client.execute_command("HPERSIST", f"{PREFIX}01", "FIELDS", 1, "price")
@@ -336,6 +338,74 @@ def test_a_document_that_appears_and_cannot_be_converted_stops_the_run(
     client.delete(f"{PREFIX}bad")
     assert do(client, forward(one)).is_complete
     assert count(client, INDEX, "@name:{oak}") == 2
+
+
+def recorded(client: redis.Redis, one: FileMigration) -> list[tuple[str, str]]:
+    """Return the key and the path of each failure in the log."""
+    return [(item.key, item.path) for item in do(client, FailureLog(one.context(base()).keys).all())]
+
+
+@both
+def test_failures_are_recorded_until_they_are_corrected(
+    client: redis.Redis, url: str, storage: Storage
+) -> None:
+    load(client, storage)
+    one = change(storage)
+    fail(client, storage, "bad")
+    assert do(client, forward(one)).failures.count == 1
+    assert recorded(client, one) == [(f"{PREFIX}bad", "price")]
+    client.delete(f"{PREFIX}bad")
+    appeared: list[str] = []
+
+    def write_beside(name: str) -> None:
+        if "replace_documents" in name and not appeared:
+            appeared.append(name)
+            for key in ("gone", "later"):
+                fail(client, storage, key)
+
+    with CrashDriver(url, before=write_beside) as driver:
+        result = driver.run(forward(one))
+    assert result.stopped == f"2 documents cannot be stored as {other(storage).name}"
+    assert {failure.value.strip('"') for failure in result.storage[0].failures} == {"many"}
+    assert recorded(client, one) == [(f"{PREFIX}gone", "price"), (f"{PREFIX}later", "price")]
+    assert do(client, forward(one)).failures.count == 2, "each is counted once"
+    client.delete(f"{PREFIX}gone")
+    write(client, storage, f"{PREFIX}later", 1)
+    done = do(client, forward(one))
+    assert (done.is_complete, done.failures.count, recorded(client, one)) == (True, 0, [])
+
+
+@both
+def test_failures_of_values_in_stored_documents_stay_recorded_until_the_rollback(
+    client: redis.Redis, url: str, storage: Storage
+) -> None:
+    """An operation before or after the change of storage skips values; also a resumed run has them all."""
+    before = load(client, storage)
+    convert = ConvertField(NAME, before=Field("name", "str"), after=Field("name", "int"))
+    alter = AlterIndex(NAME, before=index(storage), after=None)
+    one = change(storage, alter, convert)
+    expected = sorted(f"{PREFIX}{copy}{number}" for copy in range(2) for number in range(3))
+    with CrashDriver(url) as driver:
+        driver.run(forward(one))
+        names = driver.names
+    assert [key for key, _ in recorded(client, one)] == expected
+    writes = [at for at, name in enumerate(names) if "replace_documents" in name]
+    for at in writes[:2]:
+        load(client, storage)
+        crash(url, forward(one), at, CrashKind.AFTER)
+        assert do(client, forward(one)).failures.count == len(expected)
+        assert [key for key, _ in recorded(client, one)] == expected
+    do(client, back(one))
+    assert difference(before, documents(client)) == []
+    assert [key for key in client.scan_iter(match="redstart:20261130*") if b":fence" not in key] == []
+
+
+def fail(client: redis.Redis, storage: Storage, name: str) -> None:
+    """Write a document that cannot be stored otherwise."""
+    if storage is Storage.HASH:
+        client.hset(f"{PREFIX}{name}", "price", "many")
+    else:
+        client.execute_command("JSON.SET", f"{PREFIX}{name}", "$", '{"price":"many"}')
 
 
 @both

@@ -199,7 +199,10 @@ def _estimate_file(
     failures = FailureSummary()
     for change in migration.steps.storage:
         storage.append((change, (yield from check_documents(context, change))))
-        failures.add(storage[-1][1].failures)
+        found_now = storage[-1][1]
+        failures.add(found_now.failures)
+        if refusal is None and found_now.refusal is not None:
+            refusal = MigrationError(f"{found_now.refusal}.", "Correct the documents listed below.")
     # A run reads and converts all documents once before the first write, and then again.
     replaced = sum(found.documents for _, found in storage)
     seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * replaced

@@ -280,12 +280,9 @@ class FileMigration:
         result = FileResult(None)
         for change in self.steps.storage:
             found = yield from begin_storage_change(context, change)
-            if found.failures:
-                number, total = len(found.failures), found.documents
-                target = change.target.storage.name
-                stopped = (
-                    f"{number:,} of {total:,} documents cannot be stored as {target}; nothing was changed"
-                )
+            if found.refusal is not None:
+                stopped = f"{found.refusal}; nothing was changed"
+                number = len(found.failures)
                 failed = StorageResult(change.move.before.name, 0, 0, number, stopped, found.failures)
                 result.failures.add(found.failures)
                 return replace(result, storage=(failed,))

@@ -134,12 +134,22 @@ class StorageCheck:
     """What the documents of a model would become.
 
     Attributes:
+        change: the change.
         documents: number of documents.
         failures: those that cannot be stored otherwise.
     """
 
+    change: StorageChange
     documents: int
-    failures: tuple[Failure, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the change is refused; None if it is not."""
+        if not self.failures:
+            return None
+        storage = self.change.target.storage.name
+        return f"{len(self.failures):,} of {self.documents:,} documents cannot be stored as {storage}"
 
 
 def check_documents(
@@ -170,7 +180,7 @@ def check_documents(
         if keep is not None:
             yield from keep(Activity(stage, len(seen)))
         context.monitor.progress(Progress(stage, 0, len(seen), 0, len(failures)))
-    return StorageCheck(len(seen), tuple(failures.values()))
+    return StorageCheck(change, len(seen), tuple(failures.values()))
 
 
 def _failure_of(key: bytes, change: StorageChange, found: "_Found") -> Failure | None:
@@ -201,7 +211,7 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
 
     def work(lease: Lease) -> Op[StorageCheck]:
         if field in (yield from read_steps(context.keys)).fields:
-            return StorageCheck(0, ())
+            return StorageCheck(change, 0)
         taken = yield from _existing(lease, change)
         if taken:
             shown = ", ".join(printable(key) for key in sorted(taken)[:3])
@@ -437,7 +447,9 @@ def _require_converted(change: StorageChange, found: _Found) -> tuple[Any, Seque
     """Return the new content of a document. Raises NotConvertibleError."""
     if found.expiring and change.target.storage is Storage.JSON:
         raise NotConvertibleError(
-            found.expiring.decode(errors="replace"), "", "the field expires, and JSON cannot store that"
+            found.expiring.decode(errors="replace"),
+            "",
+            "the field expires, which JSON cannot store; HPERSIST removes the expiry",
         )
     return change.converted(found.content)
 
