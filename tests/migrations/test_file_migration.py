@@ -21,6 +21,7 @@ from redstart.migrations.lease_state import this_process
 from redstart.migrations.operations.state import ProjectState
 from redstart.operations import (
     AddField,
+    AlterField,
     AlterIndex,
     ConvertField,
     Field,
@@ -175,6 +176,39 @@ CHANGES: dict[str, tuple[list[Operation], dict[str, Any], dict[str, Any]]] = {
         {"price": 12},
     ),
 }
+
+
+@pytest.mark.parametrize("kind", ["str", "int"])
+def test_what_an_optional_field_reads_as_none_is_filled_and_later_values_are_not(
+    client: redis.Redis, kind: str
+) -> None:
+    """In a hash, an empty text is None for an optional field, and text for one that is required."""
+    client.execute_command("FLUSHALL", "SYNC")
+    optional = Field("note", kind, default=None, is_optional=True)
+    fill, other = ("none", "x") if kind == "str" else (7, 9)
+    prefix = PREFIX[Storage.HASH]
+    for key, note in {"a": None, "b": "", "c": other}.items():
+        client.hset(f"{prefix}{key}", mapping={"pk": key} | ({} if note is None else {"note": note}))
+        found = {"pk": key} | ({} if key == "a" else {"note": note or None})
+        client.execute_command("JSON.SET", f"{PREFIX[Storage.JSON]}{key}", "$", json.dumps(found))
+    before = documents(client)
+    models = [model(storage).replaced(fields=(optional,)) for storage in Storage]
+    one = migration(
+        *both(AlterField, before=optional, after=Field("note", kind), fill=fill),
+        before=ProjectState.of(models),
+    )
+    assert do(client, forward(one)).is_complete
+    notes = [document(client, storage, key)["note"] for storage in Storage for key in "abc"]
+    assert notes == [str(fill), str(fill), str(other), fill, fill, other]
+    if kind == "str":
+        client.hset(f"{prefix}new", mapping={"pk": "new", "note": ""})
+        client.execute_command("JSON.SET", f"{PREFIX[Storage.JSON]}new", "$", '{"pk": "new", "note": ""}')
+        assert do(client, one.verify(base())).problems.first == []
+        assert do(client, contract(one)).converted == 0
+        assert [document(client, storage, "new")["note"] for storage in Storage] == ["", ""]
+        client.delete(*(f"{prefix}new" for prefix in PREFIX.values()))
+    assert do(client, back(one)).data.kept == 0
+    assert difference(before, documents(client)) == []
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -303,7 +303,7 @@ def estimate_cleanup(
     is_exact, seconds = True, 0.0
     for migration in migrations:
         if migration.changes_at_cleanup:
-            context_of_file = migration.context(context, removes=True)
+            context_of_file = migration.context(context, removes=True, after_run=True)
             found = yield from statistics(context_of_file, migration.plan(), rng=rng)
             by_prefix |= {one.model.key_prefix: one.documents for one in found.models}
             is_exact, seconds = is_exact and found.exact, seconds + found.estimate.expected

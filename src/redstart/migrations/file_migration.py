@@ -178,11 +178,17 @@ class FileMigration:
         found = removed_and_added_paths(self.file.operations, self.before)
         return {path for _, added in found for path in added}
 
-    def transformation(self, *, removes: bool = False) -> OperationTransformation:
-        """Return its changes of documents."""
+    def transformation(self, *, removes: bool = False, after_run: bool = False) -> OperationTransformation:
+        """Return its changes of documents.
+
+        Args:
+            removes: whether values are removed, too.
+            after_run: whether the new version may have written documents.
+        """
         file = self.file
         title = file.description or file.migration_id
-        return OperationTransformation(file.migration_id, title, self.models, removes=removes)
+        models = [one.after_run() for one in self.models] if after_run else self.models
+        return OperationTransformation(file.migration_id, title, models, removes=removes)
 
     def plan(self) -> Plan:
         """Return which values of which keys it reads and changes. Keys of other models are left out."""
@@ -201,9 +207,9 @@ class FileMigration:
         """Its indexes."""
         return FileIndexes(self.before, self.after, self.steps.moves, _numbers(self.models))
 
-    def context(self, base: Context, *, removes: bool = False) -> Context:
+    def context(self, base: Context, *, removes: bool = False, after_run: bool = False) -> Context:
         """Return the context of its operations, from that of another data migration."""
-        return replace(base, transformation=self.transformation(removes=removes))
+        return replace(base, transformation=self.transformation(removes=removes, after_run=after_run))
 
     def run(
         self,
@@ -364,7 +370,8 @@ class FileMigration:
         """
         if not self.changes_at_cleanup:
             return None
-        return (yield from run(self.context(base, removes=True), self.plan(), self._options(options)))
+        context = self.context(base, removes=True, after_run=True)
+        return (yield from run(context, self.plan(), self._options(options)))
 
     def contract_storage(self, base: Context) -> Op[tuple[StorageResult, ...]]:
         """Change the storage of documents that the version before it has written since.
@@ -407,7 +414,7 @@ class FileMigration:
         """Read every document that it changes; None if it changes none. Reads only."""
         if not self.models:
             return None
-        return (yield from verify(self.context(base), self.plan()))
+        return (yield from verify(self.context(base, after_run=True), self.plan()))
 
     def roll_back(
         self, base: Context, indexes: IndexMigration, index_options: ExpansionOptions

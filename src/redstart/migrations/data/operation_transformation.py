@@ -42,6 +42,12 @@ class ModelChanges:
         """The top-level fields that the changes write."""
         return {str(path[0]) for one in self.changes for path in one.change.writes}
 
+    def after_run(self) -> "ModelChanges":
+        """Return the changes for a cleanup and a verification."""
+        return ModelChanges(
+            self.model, tuple(BoundChange(one.change.after_run(), one.is_removal) for one in self.changes)
+        )
+
     def planned(self) -> PlannedModel:
         """Return the plan: the top-level fields that the changes read or write, whole.
 

@@ -93,6 +93,10 @@ class DocumentChange(ABC):
         """Return the change that keeps one of two values where a document has both; None: that is a failure."""
         return self
 
+    def after_run(self) -> "DocumentChange":
+        """Return the change for a cleanup and a verification, when the new version may have written documents."""
+        return self
+
     @abstractmethod
     def is_pending(self, document: Document) -> bool:
         """Return whether a document still has to be changed."""

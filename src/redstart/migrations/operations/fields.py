@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -258,7 +259,8 @@ class AlterField(DocumentOperation):
             parse_path(self.within),
             self.after.name,
             stored,
-            is_text=self.after.type == "str",
+            reads_empty_as_none=self.before.is_optional or self.after.type != "str",
+            writes_empty=self.after.type == "str" and not self.after.is_optional,
             is_optional=self.after.is_optional,
         )
 
@@ -313,12 +315,35 @@ def _differences(before: FieldState, after: FieldState) -> str:
 
 
 class _FilledField(DocumentChange):
+    """Fills a field that is absent or None.
+
+    Args:
+        reads_empty_as_none: whether an empty text in a hash is no value before the change.
+        writes_empty: whether it is a value after the change.
+        is_optional: whether the field may be None after the change.
+    """
+
     def __init__(
-        self, within: Segments, name: str, stored: BytesOrJson, *, is_text: bool, is_optional: bool
+        self,
+        within: Segments,
+        name: str,
+        stored: BytesOrJson,
+        *,
+        reads_empty_as_none: bool,
+        writes_empty: bool,
+        is_optional: bool,
     ) -> None:
-        self._within, self._name, self._stored, self._is_text = within, name, stored, is_text
+        self._within, self._name, self._stored = within, name, stored
+        self._fills_empty, self._writes_empty = reads_empty_as_none, writes_empty
         self.is_repeatable = not is_optional  # the new version writes None, too
         self.reads = self.writes = ((*within, name),)
+
+    def after_run(self) -> "DocumentChange":
+        if not (self._writes_empty and self._fills_empty):
+            return self
+        changed = copy(self)
+        changed._fills_empty = False
+        return changed
 
     def is_pending(self, document: Document) -> bool:
         return any(self._is_empty(holder) for _, holder in document.holders(self._within))
@@ -335,5 +360,4 @@ class _FilledField(DocumentChange):
 
     def _is_empty(self, holder: JsonObject) -> bool:
         value = holder.get(self._name)
-        # After the change, empty text in a hash is a value like any other.
-        return value is None or (value == b"" and not self._is_text)
+        return value is None or (value == b"" and self._fills_empty)
