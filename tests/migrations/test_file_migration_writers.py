@@ -10,6 +10,7 @@ import redis
 from typing_extensions import TypedDict
 
 from redstart.effects import Op
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.outcomes import Outcome
 from redstart.operations import (
     AddField,
@@ -182,6 +183,62 @@ def test_values_that_both_versions_write_are_a_failure_and_stay(client: redis.Re
     assert do(client, forward(one)).data.errors == 1
     assert do(client, contract(one)).errors == 1
     assert has(client, Storage.HASH, "a1", {"name": "old", "title": "new"})
+
+
+CLEARED = {
+    "rename": (["title"], ["name"]),
+    "rename, the old value wins": (["title"], ["name"]),
+    "rename, the new value wins": (["title"], ["name"]),
+    "split": (["first", "last"], ["full_name"]),
+    "merge": (["label"], ["name", "price"]),
+}
+"""The fields that the new version removes, and those of the old version of which the run has made them."""
+
+
+@pytest.mark.parametrize("kind", CLEARED)
+def test_a_cleanup_does_not_restore_what_the_new_version_has_removed(client: redis.Redis, kind: str) -> None:
+    """A hash that the old version has deleted and written again looks alike: both values stay, unless keep= decides."""
+    before = load(client)
+    new, old = CLEARED[kind]
+    one = migration(*operations(kind, Storage.HASH))
+    key, of_old = f"{PREFIX[Storage.HASH]}a1", f"{PREFIX[Storage.HASH]}b1"
+    do(client, forward(one))
+    client.hdel(key, *new)
+    client.hdel(of_old, *new)
+    client.hset(of_old, mapping=dict.fromkeys(old, "Carl Orff" if kind == "split" else "Carl"))
+    contracted = do(client, contract(one))
+    kept = one.models[0].changes[0].change.kept
+    assert contracted.errors == (1 if kept is None else 0)
+    found = document(client, Storage.HASH, "a1").keys()
+    assert (set(new) <= found, set(old) <= found) == (kept == "old", kept is None)
+    assert set(new) <= document(client, Storage.HASH, "b1").keys(), "the old version has written it since"
+    if kept is None:
+        failure = do(client, FailureLog(one.context(base()).keys).all())[0]
+        assert failure.key == key
+        assert "the new version has removed it, or the old one has written" in failure.reason
+    undone = do(client, back(one)).data
+    assert (undone.stopped, undone.unrestored) == (None, 0)
+    changed = {key.encode(), of_old.encode()}
+    left = [
+        {name: entry for name, entry in found.items() if name not in changed}
+        for found in (before, documents(client))
+    ]
+    assert difference(*left) == []
+    assert document(client, Storage.HASH, "a1").keys() == document(client, Storage.HASH, "a2").keys()
+
+
+def test_a_part_that_the_new_version_has_removed_stays_so_and_null_is_a_value(client: redis.Redis) -> None:
+    load(client)
+    one = migration(*(item for storage in Storage for item in operations("split", storage)))
+    do(client, forward(one))
+    client.hdel(f"{PREFIX[Storage.HASH]}a1", "last")
+    for name in ("first", "last"):
+        client.execute_command("JSON.SET", f"{PREFIX[Storage.JSON]}a1", f"$.{name}", "null")
+    assert do(client, contract(one)).errors == 0
+    found = document(client, Storage.HASH, "a1")
+    assert (found["first"], "last" in found, "full_name" in found) == ("Ada", False, False)
+    found = document(client, Storage.JSON, "a1")
+    assert (found["first"], found["last"], "full_name" in found) == (None, None, False)
 
 
 BOTH = {

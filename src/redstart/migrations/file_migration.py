@@ -188,7 +188,10 @@ class FileMigration:
         file = self.file
         title = file.description or file.migration_id
         models = [one.after_run() for one in self.models] if after_run else self.models
-        return OperationTransformation(file.migration_id, title, models, removes=removes)
+        is_cleanup = removes and after_run
+        return OperationTransformation(
+            file.migration_id, title, models, removes=removes, is_cleanup=is_cleanup
+        )
 
     def plan(self) -> Plan:
         """Return which values of which keys it reads and changes. Keys of other models are left out."""

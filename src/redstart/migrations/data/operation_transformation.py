@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redstart.errors import NotConvertibleError
 from redstart.mapping.model_info import ModelDeclaration
-from redstart.mapping.value_paths import ValuePath
+from redstart.mapping.value_paths import ValuePath, display
 from redstart.migrations.data.edit_builder import before_mark, source_mark, target_mark
 from redstart.migrations.data.edits import (
     READ,
@@ -17,7 +17,7 @@ from redstart.migrations.data.edits import (
 )
 from redstart.migrations.data.operation_edits import BoundChange, Step, edit_set
 from redstart.migrations.data.plan import Plan, PlannedModel
-from redstart.migrations.operations.base import ChangedDocument, Kept
+from redstart.migrations.operations.base import ChangedDocument, Kept, not_convertible
 from redstart.migrations.operations.document import Change, Document, changes, stored_text, with_members_of
 from redstart.migrations.operations.state import ModelState
 from redstart.migrations.operations.value_types import Segments
@@ -79,11 +79,13 @@ class OperationTransformation(DocumentTransformation):
         models: the changes of each model.
         removes: whether values are removed, too. So it is at once if there is a change that documents do not show.
         is_applied: whether each change that documents do not show is made.
+        is_cleanup: whether the new version may have removed values that a run has made.
     """
 
     __slots__ = (
         "_changes",
         "_is_applied",
+        "_is_cleanup",
         "_removes",
         "decided_by_shape",
         "has_backward",
@@ -100,11 +102,13 @@ class OperationTransformation(DocumentTransformation):
         *,
         removes: bool = False,
         is_applied: bool = False,
+        is_cleanup: bool = False,
     ) -> None:
         self.migration_id = migration_id  # type: ignore[misc]  # an attribute of the class in other transformations
         self.title = title  # type: ignore[misc]  # as above
         self._removes = removes
         self._is_applied = is_applied
+        self._is_cleanup = is_cleanup
         self._changes = {one.model.key_prefix: one for one in models}
         bound = [one.change for model in self._changes.values() for one in model.changes]
         self.decided_by_shape = all(change.decided_by_shape for change in bound)
@@ -114,7 +118,12 @@ class OperationTransformation(DocumentTransformation):
     def as_applied(self) -> "OperationTransformation":
         """Return the migration for documents in which each change is made that they do not show."""
         return OperationTransformation(
-            self.migration_id, self.title, self._changes.values(), removes=self._removes, is_applied=True
+            self.migration_id,
+            self.title,
+            self._changes.values(),
+            removes=self._removes,
+            is_applied=True,
+            is_cleanup=self._is_cleanup,
         )
 
     def plan(self) -> Plan:
@@ -222,8 +231,14 @@ class OperationTransformation(DocumentTransformation):
         self, stored: StoredDocument, document: Document, number: int, one: BoundChange
     ) -> ChangedDocument:
         """Return the result of a change. If old and new values do not fit, those stay that were written since."""
-        if not any(document.has(path) for path in one.targets):
+        present = [document.has(path) for path in one.targets]
+        if not any(present):
+            if self._is_cleanup and _were_made(stored, document, number, one):
+                return _without_new_values(document, one)
             return one.change.change(document)
+        if not (all(present) or self._is_applied) and _were_made(stored, document, number, one):
+            # Only the new version removes one of several values.
+            return one.change.preferring(one.change.kept or "new").change(document)
         try:
             return one.change.preferring(None).change(document)
         except NotConvertibleError:
@@ -295,6 +310,40 @@ class OperationTransformation(DocumentTransformation):
             if stored.marks.get(mark, False):
                 change = change.preferring("new")
         return change.backward(document)
+
+
+def _were_made(stored: StoredDocument, document: Document, number: int, one: BoundChange) -> bool:
+    """Return whether a run has made values of those of a hash, and they are absent now.
+
+    In JSON, an old version that saves a whole document has removed them; the new version stores null.
+    """
+    if document.storage is not Storage.HASH or not one.targets:
+        return False
+    if not all(document.has(path) for path in one.sources):
+        return False
+    return _is_marked(stored, source_mark(stored.key, number, _texts_at(document, one.sources)))
+
+
+def _without_new_values(document: Document, one: BoundChange) -> ChangedDocument:
+    """Return a document from which a version has removed the new values.
+
+    Raises:
+        NotConvertibleError: it is not known which version it was.
+    """
+    if one.change.kept == "old":
+        return one.change.change(document)
+    if one.change.kept == "new":
+        changed = document.copy()
+        for path in one.sources:
+            changed.remove(path)
+        return ChangedDocument(changed)
+    names = ", ".join(display(path) for path in one.targets)
+    raise not_convertible(
+        one.sources[0],
+        document.get(one.sources[0]),
+        f"{names}, which the run has made of it, is absent: the new version has removed it, or the old one has written "
+        "the document again",
+    )
 
 
 def _is_marked(stored: StoredDocument, mark: bytes) -> bool:
