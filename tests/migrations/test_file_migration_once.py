@@ -162,21 +162,6 @@ def disturbed(
     url: str, rng: random.Random, make: Callable[[random.Random], Op[Any]], before: Callable[[], Any]
 ) -> None:
     """Perform an operation again and again, each time up to a random request; at last to its end."""
-    with CrashDriver(
-        url
-    ) as driver:  # how many requests it takes, without an effect: it is stopped before the first
-        length = 40 * DOCUMENTS // 500 if SOAK else 40
-    for _ in range(KILLS):
-        kind = rng.choice(list(CrashKind))
-        number = count()
-        restarts_at = rng.randrange(length)
-
-        def hook(_: str, number: Iterator[int] = number, restarts_at: int = restarts_at) -> None:
-            if next(number) == restarts_at:
-                before()
-
-        with CrashDriver(url, at=rng.randrange(4, length), kind=kind, before=hook) as driver, suppress(Crash):
-            driver.run(make(rng))
     length = 40 * DOCUMENTS // 500 if SOAK else 40  # requests, about as many as it takes
     for _ in range(KILLS):
         kind = rng.choice(list(CrashKind))

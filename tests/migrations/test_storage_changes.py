@@ -1,7 +1,11 @@
 """Documents are stored as JSON instead of hashes, and the reverse, on a real server; and back."""
 
 import json
-from collections.abc import Mapping
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -38,7 +42,7 @@ from tests.migrations.data.test_second_migration import crash
 from tests.migrations.test_file_migration import base, do, documents, indexes, migration
 from tests.migrations.test_file_steps import back, count, forward, resumes_at_every_request
 from tests.support.crash_driver import CrashDriver, CrashKind
-from tests.support.migration import EXPIRY
+from tests.support.migration import EXPIRY, REPOSITORY
 from tests.support.snapshot import Snapshot, difference
 from tests.support.soak import SOAK
 
@@ -67,13 +71,17 @@ JSON: list[str] = [
 ]
 
 
+def make_pages_small(change_attribute: Callable[[object, str, object], object]) -> None:
+    """Make pages small, and let no run wait for the lease of the indexes of a crashed one, which is this process."""
+    change_attribute(migrator, "is_gone", lambda _: True)
+    change_attribute(key_passes, "PAGE_KEYS", 4)
+    change_attribute(storage_changes, "PAGE_BYTES", 150)
+    change_attribute(storage_changes, "PAGE_ENTRIES", 3)
+
+
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make pages small, and let no run wait for the lease of the indexes of a crashed one, which is this process."""
-    monkeypatch.setattr(migrator, "is_gone", lambda _: True)
-    monkeypatch.setattr(key_passes, "PAGE_KEYS", 4)
-    monkeypatch.setattr(storage_changes, "PAGE_BYTES", 150)
-    monkeypatch.setattr(storage_changes, "PAGE_ENTRIES", 3)
+    make_pages_small(monkeypatch.setattr)
 
 
 def index(storage: Storage, prefix: str = PREFIX, name: str = "name") -> Index:
@@ -187,6 +195,43 @@ def test_a_stop_at_any_request_is_resumed(client: redis.Redis, url: str, storage
         do(client, forward(one))
 
     resumes_at_every_request(client, url, applied, lambda: back(one), before, writes=writes, every=EVERY)
+
+
+def program(url: str, name: str, operation: str) -> None:
+    """Be a process that ends by SIGKILL between two scripts that replace or restore documents."""
+    make_pages_small(setattr)
+    scripts: list[str] = []
+
+    def end(request: str) -> None:
+        if any(one in request for one in ("replace_documents", "restore_replaced")):
+            scripts.append(request)
+            if (
+                len(scripts) == 3
+            ):  # the first one may have been sent twice, because the server did not know it
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    one = change(Storage(name))
+    with CrashDriver(url, before=end) as driver:
+        driver.run(forward(one) if operation == "run" else back(one))
+
+
+@both
+def test_a_killed_process_is_resumed_by_another_one(client: redis.Redis, url: str, storage: Storage) -> None:
+    before = load(client, storage, 5)
+    one = change(storage)
+    do(client, forward(one))
+    after = documents(client)
+    load(client, storage, 5)
+    command = f"from {__name__} import program; import sys; program(*sys.argv[1:])"
+    for operation, make, end in (("run", forward, after), ("rollback", back, before)):
+        started = documents(client)
+        words = [sys.executable, "-c", command, url, storage.value, operation]
+        found = subprocess.run(words, cwd=REPOSITORY, capture_output=True, check=False)
+        assert found.returncode == -signal.SIGKILL, found.stderr.decode()
+        assert difference(started, documents(client)), "it has changed documents"
+        assert difference(end, documents(client)), "it has not changed all"
+        assert do(client, make(one)).is_complete
+        assert difference(end, documents(client)) == []
 
 
 @both
