@@ -163,7 +163,7 @@ FROZEN = {
     "`om index drop`": "dropped absent",
     "`om migrate plan`": f"where deployment refusal {PLANNED} {UNDECLARED}",
     "`om upgrade`": f"status pending {APPLIED} {UNDECLARED}",
-    "`om upgrade --dry-run`": f"status refusal {PLANNED} {UNDECLARED}",
+    "`om upgrade --dry-run`": f"status refusal {BLOCKED} {listed('blocking')} {PLANNED} {UNDECLARED}",
     "`om downgrade ID`": f"status {ROLLED_BACK}",
     "`om migrate check`": (
         "cleanup_pending differences differences[].kind differences[].id differences[].text differences[].hint"

@@ -4,7 +4,9 @@ import json
 import os
 import random
 import re
+import textwrap
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,3 +193,120 @@ def test_the_columns_of_a_dry_run_add_up(
     assert ["at", "datetime", "1", "1"] in [line.split() for line in run_om(*words).stdout.splitlines()]
     replaced = run_om(*words, "--failure-mode", "default").stdout
     assert re.search(r"^field +type +convertible +replaced by 0\.0$", replaced, re.M), replaced
+
+
+ORDERS = "shop:order:"
+FIELD = 'IndexField("{at}{name}", "{name}", FieldKind.{kind}, separator={separator})'
+FILES = {
+    "initial": """
+        from redstart.operations import *
+
+        migration = Migration(
+            operations=[
+                CreateModel(
+                    Model(
+                        "shop.Order", key_prefix="shop:order:", storage="{storage}",
+                        fields=[Field("price", "{before}"), Field("code", "str"), Field("size", "{before}")],
+                        index={old},
+                    )
+                )
+            ]
+        )
+        """,
+    "types": """
+        from redstart.operations import *
+
+        migration = Migration(
+            dependencies=["20260101_000000_initial"],
+            operations=[
+                {operations}
+                AlterIndex("shop.Order", before={old}, after={new}),
+            ],
+        )
+        """,
+}
+CONVERT = (
+    'ConvertField("shop.Order", Field("price", "{before}"), Field("price", "{after}"), '
+    'on_failure="{mode}", default={default}),'
+)
+RENAME = 'RenameField("shop.Order", "code", "label"),'
+VALUES_OF_FILES: dict[str, list[Any]] = {
+    "str": ["12", "7", "free", "", None, 12, True, ["1"], {"a": 1}],
+    "int": [12, 7, "12", "free", None, True, [1], {"a": 1}],
+}
+
+
+def index_of_orders(storage: str, **kinds: str) -> str:
+    fields = (
+        FIELD.format(
+            at="" if storage == "hash" else "$.",
+            name=name,
+            kind=kind,
+            separator="'|'" if kind == "TAG" else None,
+        )
+        for name, kind in kinds.items()
+    )
+    return f'Index("shop:order:index", Storage.{storage.upper()}, ("shop:order:",), ({", ".join(fields)},))'
+
+
+def write_files(storage: str, *, is_to_text: bool, mode: str, changes: bool, renames: bool) -> None:
+    """Write files in which a type changes, in documents too or only in the index, and perhaps a name."""
+    before, after, kinds = "str", "int", ("TAG", "NUMERIC")
+    if is_to_text:
+        before, after, kinds = after, before, kinds[::-1]
+    old = index_of_orders(storage, price=kinds[0], size=kinds[0], code="TAG")
+    label = "label" if renames else "code"
+    new = index_of_orders(storage, price=kinds[1], size=kinds[not changes], **{label: "TAG"})
+    convert = CONVERT.format(before=before, after=after, mode=mode, default='"x"' if is_to_text else 0)
+    operations = (convert if changes else "") + (RENAME if renames else "")
+    Path("migrations").mkdir()
+    for number, (name, text) in enumerate(FILES.items(), start=1):
+        content = text.format(storage=storage, before=before, old=old, new=new, operations=operations)
+        Path("migrations", f"2026010{number}_000000_{name}.py").write_text(textwrap.dedent(content))
+
+
+@pytest.mark.parametrize("mode", ["log_and_skip", "default", "quarantine"])
+@pytest.mark.parametrize("is_to_text", [False, True])
+@pytest.mark.parametrize("storage", ["hash", "json"])
+def test_a_dry_run_predicts_the_refused_cutover_of_a_file(
+    client: redis.Redis,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    storage: str,
+    is_to_text: bool,
+    mode: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.delenv("REDSTART_MODELS", raising=False)
+    rng = random.Random(SEED)
+    changes, renames = rng.random() < 0.7, rng.random() < 0.5
+    write_files(storage, is_to_text=is_to_text, mode=mode, changes=changes, renames=renames)
+    assert run_om("upgrade", "--to", "20260101_000000_initial").code == 0
+    values = VALUES_OF_FILES["int" if is_to_text else "str"]
+    for number in range(60):
+        found = {name: rng.choice(values) if rng.random() < 0.3 else values[0] for name in ("price", "size")}
+        found["code"] = rng.choice(["a", None, 3]) if rng.random() < 0.2 else "a"
+        if storage == "json":
+            client.execute_command("JSON.SET", f"{ORDERS}{number}", "$", json.dumps(found))
+        else:
+            texts = {name: str(value) for name, value in found.items() if value is not None}
+            client.hset(f"{ORDERS}{number}", mapping={"pk": number, **texts})
+    before = snapshot(client)
+    dry = run_om("upgrade", "--dry-run", "--json")
+    shown = run_om("upgrade", "--dry-run").stdout
+    assert difference(before, snapshot(client)) == []
+    run = run_om("upgrade", "--json")
+    (file,) = run.json["migrations"]
+    refused = {one["index"]: one["missing"] for one in file["indexes"] if one["state"] == "refused"}
+    context = (SEED, changes, renames, file, dry.json["blocking"])
+    assert (dry.code, run.code) == (0, 3 if refused else 0), context
+    assert predicted(dry.json) == refused, context
+    named = {one["key"] for one in dry.json["blocking"]}
+    assert len(named) == sum(refused.values()), context
+    assert ("the cutover would be refused" in " ".join(shown.split())) == bool(refused), context
+    if refused:
+        accepting = run_om("upgrade", "--dry-run", "--accept-unindexed").stdout
+        assert "would be refused" not in accepting
+        assert run_om("upgrade", "--accept-unindexed").code == 0

@@ -109,16 +109,10 @@ def draw_prediction(
         absent: names of indexes that do not exist yet.
         failure_mode: that of the run, if it converts data.
     """
-    for name, found in blocked.items():
-        documents = counted(found.count, "document")
-        if name in absent:
-            line(f"{name}: would be created without {documents}")
-        elif accept_unindexed:
-            line(f"{name}: {documents} {DROP_OUT} (--accept-unindexed)")
-        else:
-            line(f"{name}: the cutover would be refused: {documents} {DROP_OUT}")
-        list_all = command.adding("--dry-run", "--verbose")
-        draw_blocking(found.count, found.values, verbose=verbose, list_all=list_all)
+    list_all = command.adding("--dry-run", "--verbose")
+    draw_blocked(
+        blocked, absent=absent, accept_unindexed=accept_unindexed, verbose=verbose, list_all=list_all
+    )
     if not blocked or accept_unindexed:
         return
     line("")
@@ -127,6 +121,31 @@ def draw_prediction(
     for option, effect in _predicted_options(blocked, plan, command, failure_mode):
         line(Hint("  ", option))
         line(f"      {effect}")
+
+
+def draw_blocked(
+    blocked: Mapping[str, BlockedDocuments],
+    *,
+    absent: Collection[str] = (),
+    accept_unindexed: bool,
+    verbose: bool = False,
+    list_all: Command | None = None,
+) -> None:
+    """Print, in a dry run, which documents would drop out of query results.
+
+    Args:
+        blocked, absent: see `draw_prediction`.
+        list_all: the command that lists all of them, if any does.
+    """
+    for name, found in blocked.items():
+        documents = counted(found.count, "document")
+        if name in absent:
+            line(f"{name}: would be created without {documents}")
+        elif accept_unindexed:
+            line(f"{name}: {documents} {DROP_OUT} (--accept-unindexed)")
+        else:
+            line(f"{name}: the cutover would be refused: {documents} {DROP_OUT}")
+        draw_blocking(found.count, found.values, verbose=verbose, list_all=list_all)
 
 
 def _predicted_options(

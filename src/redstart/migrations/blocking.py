@@ -21,6 +21,7 @@ from redstart.migrations.indexes.state import read_records
 from redstart.migrations.transformation import Classification, Conversion, Transformation
 from redstart.search.json_paths import Selector, Wildcard, selectors
 from redstart.search.schema import FieldKind, Index, IndexField
+from redstart.values.lossless_json import json_text
 from redstart.values.types import Storage
 
 _ACCEPTED = {FieldKind.NUMERIC: "numbers", FieldKind.TAG: "text", FieldKind.TEXT: "text"}
@@ -89,9 +90,35 @@ def rejected_values(keys: Sequence[bytes], index: Index) -> Op[list[Failure]]:
         for field in index.fields:
             for location, value in (yield from _values_at(key, field, index.storage)):
                 if not _accepts(field, value, index.storage):
-                    reason = f"the index accepts only {_ACCEPTED[field.kind]}"
-                    failures.append(failure_at(key, location, value, reason))
+                    failures.append(failure_at(key, location, value, reason_of_rejection(field)))
     return failures
+
+
+def rejected_members(
+    root: Mapping[str, Any], field: IndexField, storage: Storage
+) -> list[tuple[Location, bytes]]:
+    """Return the values of a document in memory that a field of an index does not accept. Reads nothing.
+
+    Args:
+        root: the fields of a hash, or the members of a JSON object.
+    """
+    if field.kind not in _ACCEPTED:
+        return []
+    if storage is Storage.HASH:
+        value = root.get(field.identifier)
+        rejects = value is not None and not _accepts(field, value, storage)
+        return [((field.identifier,), value)] if rejects and value is not None else []
+    steps = _plain_steps(field.identifier)
+    return [
+        (location, text)
+        for location, value in (() if steps is None else _selected(root, steps, ()))
+        if not _accepts(field, text := json_text(value), storage)
+    ]
+
+
+def reason_of_rejection(field: IndexField) -> str:
+    """Return why an index does not accept a value."""
+    return f"the index accepts only {_ACCEPTED[field.kind]}"
 
 
 _VALUES_PER_READ = 500

@@ -5,18 +5,27 @@ from dataclasses import dataclass, replace
 
 from redstart.commands.keyspace import scan_type
 from redstart.effects import Op, call
-from redstart.migrations.blocking import blocking_reason, rejected_keys, rejected_values
+from redstart.migrations.blocking import (
+    blocking_reason,
+    reason_of_rejection,
+    rejected_keys,
+    rejected_members,
+    rejected_values,
+)
 from redstart.migrations.context import Context
 from redstart.migrations.coordinator import blocking, changing_indexes, check_built
 from redstart.migrations.data.edit_builder import ClassifiedDocument, FailureMode
-from redstart.migrations.data.failures import failure_of
+from redstart.migrations.data.failures import failure_at, failure_of
+from redstart.migrations.data.operation_transformation import edited_document
 from redstart.migrations.data.page_converter import expected_edits
 from redstart.migrations.data.plan import Plan, with_index_attributes
 from redstart.migrations.failure import MAX_EXAMPLES, BlockedDocuments, Failure
+from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.coverage import absent_from
 from redstart.migrations.indexes.plan import (
     PlannedIndex,
+    changed_formats,
     changing_attributes,
     pending_attributes,
     with_options_of,
@@ -26,6 +35,7 @@ from redstart.migrations.indexes.state import IndexRecord, previous_index, read_
 from redstart.migrations.server_checks import has_search
 from redstart.migrations.transformation import Classification, Transformation
 from redstart.search.index_info import IndexInfo
+from redstart.search.json_paths import selectors
 from redstart.search.schema import Index, IndexField, same_definition
 from redstart.values.types import Storage
 
@@ -110,6 +120,30 @@ def cutovers_of_run(
     return (yield from expected_cutovers((yield from changing_indexes(planned, changing))))
 
 
+def cutovers_of_file(migration: FileMigration) -> Op[list[ExpectedCutover]]:
+    """Return the active indexes that a run of a file would cut over to another definition. A few reads for each.
+
+    Documents that are stored otherwise are in no active index, so none of them can drop out of one.
+    """
+    planned = migration.file_indexes.changed()
+    if not planned or not (yield from has_search()):
+        return []
+    stored_otherwise = {change.move.after.name for change in migration.steps.storage}
+    prefixes = {move.after.name: move.before.key_prefix for move in migration.steps.moves}
+    cutovers = []
+    for one in planned:
+        if one.model in stored_otherwise:
+            continue
+        active = yield from find_index(one.name)
+        if active is None or same_definition(active.index, one.index):
+            continue
+        before = replace(one, key_prefix=prefixes.get(one.model, one.key_prefix))
+        pending = frozenset(changed_formats(active.index, one.index))
+        fields = tuple(_changed_fields(one.index, active, ()))
+        cutovers.append(ExpectedCutover(before, active, pending, fields, 0))
+    return cutovers
+
+
 def _before(planned: PlannedIndex, record: IndexRecord | None, active: IndexInfo | None) -> Index:
     """Return the index with the attributes as before the conversion."""
     if record is not None:
@@ -147,6 +181,61 @@ def blocked_by_conversion(
         for key in (yield from _rejected(one, [document.key for document, _ in documents])):
             _ = values.setdefault(key, [])
         blocked[one.name] = yield from _blocked(one, values)
+    return {name: found for name, found in blocked.items() if found.count}
+
+
+def blocked_by_operations(
+    cutovers: Sequence[ExpectedCutover], classified: Sequence[ClassifiedDocument]
+) -> Op[dict[str, BlockedDocuments]]:
+    """Return, by index, the documents of a page that it would not contain after the operations of a file.
+
+    Effects: reads, none for a page whose new values are all accepted if no other field changes its type.
+    """
+    blocked = {}
+    for one in cutovers:
+        values: dict[bytes, list[Failure]] = {}
+        keys: list[bytes] = []
+        others = one.fields
+        for document, items in classified:
+            if document.model.key_prefix != one.planned.key_prefix:
+                continue
+            keys.append(document.key)
+            names = {str(path.segments[0]) for path in document.model.paths}
+            others = tuple(field for field in one.fields if _first_name(field) not in names)
+            after = edited_document(document, items)
+            failures = [
+                failure_at(document.key, location, value, reason_of_rejection(field))
+                for field in one.final.fields
+                if _first_name(field) in names
+                for location, value in rejected_members(after.root, field, one.final.storage)
+            ]
+            if failures:
+                values[document.key] = failures
+        changed = replace(one, fields=others)
+        for key in (yield from _rejected(changed, keys)):
+            _ = values.setdefault(key, [])
+        blocked[one.name] = yield from _blocked(changed, values)
+    return {name: found for name, found in blocked.items() if found.count}
+
+
+def _first_name(field: IndexField) -> str:
+    """Return the field of a document that contains the values of a field of an index; "" if that is not known."""
+    steps = selectors(field.identifier) if field.identifier.startswith("$") else (field.identifier,)
+    return steps[0] if steps and isinstance(steps[0], str) else ""
+
+
+def blocked_without_changes(
+    cutovers: Sequence[ExpectedCutover], plan: Plan
+) -> Op[dict[str, BlockedDocuments]]:
+    """Return, by index, the documents that it would not contain, of models whose documents do not change.
+
+    Effects: reads; a pass over the keys of each of these models.
+    """
+    changing = {model.key_prefix for model in plan.models}
+    blocked = {}
+    for one in cutovers:
+        if one.planned.key_prefix not in changing:
+            blocked[one.name] = yield from _blocked_by_type(one)
     return {name: found for name, found in blocked.items() if found.count}
 
 

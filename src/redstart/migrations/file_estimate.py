@@ -6,6 +6,7 @@ of them; those that move to other keys or are removed are counted one by one.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 
 from redstart.commands.keyspace import xlen
@@ -13,8 +14,13 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context
+from redstart.migrations.cutover_prediction import (
+    blocked_by_operations,
+    blocked_without_changes,
+    cutovers_of_file,
+)
 from redstart.migrations.data.statistics import statistics
-from redstart.migrations.failure import FailureSummary
+from redstart.migrations.failure import BlockedDocuments, FailureSummary
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes.build import find_built
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -69,6 +75,7 @@ class FileEstimate:
         indexes: those that would be built.
         seconds: expected duration.
         refusal: why a run would be refused; None if it would start.
+        blocked: by index, the documents because of which its cutover would be refused; of a prediction only.
     """
 
     migration: FileMigration
@@ -83,6 +90,7 @@ class FileEstimate:
     indexes: tuple[IndexBuild, ...] = ()
     seconds: float = 0.0
     refusal: MigrationError | None = None
+    blocked: Mapping[str, BlockedDocuments] = field(default_factory=dict)
 
     @property
     def changes_documents(self) -> bool:
@@ -162,7 +170,7 @@ def estimate_files(
 
     Args:
         context: of a data migration; its transformation is not used.
-        rng: source of the random sample; None to read all documents.
+        rng: source of the random sample; None to read all documents, and to predict which cutovers are refused.
         used: the models after all files.
 
     Effects: reads only; see `statistics`, `estimate_builds` and `count_keys`.
@@ -218,9 +226,20 @@ def _estimate_file(
         seconds=seconds + sum(one.seconds for one in indexes),
         refusal=refusal,
     )
+    cutovers = (yield from cutovers_of_file(migration)) if rng is None else []
+    blocked = yield from blocked_without_changes(cutovers, migration.plan())
     if not migration.models:
-        return estimate
-    found = yield from statistics(migration.context(context), migration.plan(), rng=rng)
+        return replace(estimate, blocked=blocked)
+    found = yield from statistics(
+        migration.context(context),
+        migration.plan(),
+        rng=rng,
+        find_blocked=partial(blocked_by_operations, cutovers) if cutovers else None,
+    )
+    if migration.stops_at_failures and found.survey.failures.count:
+        blocked = {}  # it does not reach the cutover
+    else:
+        blocked |= found.survey.blocked
     found.survey.failures.add(item for _, check in storage for item in check.failures)
     return replace(
         estimate,
@@ -230,6 +249,7 @@ def _estimate_file(
         failed=found.total(Classification.UNCONVERTIBLE) + estimate.failed,
         failures=found.survey.failures,
         seconds=estimate.seconds + found.estimate.expected,
+        blocked=blocked,
     )
 
 

@@ -57,6 +57,7 @@ class FileMigration:
         models: the changes of documents.
         steps: everything else.
         exclude_prefixes: key prefixes, longer than that of a model, whose keys belong to no model.
+        stops_at_failures: whether a run stops at the first document that cannot be changed.
         is_followed: whether a later file is applied that changes the same fields. A cleanup that only adds or converts
             values could then undo the change of the later file.
     """
@@ -67,6 +68,7 @@ class FileMigration:
     models: tuple[ModelChanges, ...]
     steps: FileSteps
     exclude_prefixes: tuple[str, ...] = ()
+    stops_at_failures: bool = False
     is_followed: bool = False
 
     @classmethod
@@ -109,14 +111,12 @@ class FileMigration:
         }
         excluded = tuple(exclude_prefixes)
         steps = FileSteps.of(file.operations, before, state, names, excluded, pipelines)
-        return cls(file, before, state, models, steps, excluded)
-
-    @property
-    def _stops_at_failures(self) -> bool:
-        bound = (one.change for model in self.models for one in model.changes)
-        return any(
-            isinstance(change, ConvertedField) and change.on_failure is FailureMode.FAIL for change in bound
+        stops = any(
+            isinstance(one.change, ConvertedField) and one.change.on_failure is FailureMode.FAIL
+            for model in models
+            for one in model.changes
         )
+        return cls(file, before, state, models, steps, excluded, stops)
 
     @property
     def moves_documents(self) -> bool:
@@ -307,7 +307,7 @@ class FileMigration:
         return replace(result, storage=tuple(found))
 
     def _options(self, options: RunOptions) -> RunOptions:
-        return replace(options, failure_mode=FailureMode.FAIL) if self._stops_at_failures else options
+        return replace(options, failure_mode=FailureMode.FAIL) if self.stops_at_failures else options
 
     def _move(self, context: Context, result: FileResult) -> Op[FileResult]:
         """Move documents to their new keys, and return the result with that of the moves."""

@@ -1,6 +1,7 @@
 """Apply the pending migration files of the project, for `om upgrade` and `om migrate run`."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes
 from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
+from redstart.cli.refused_cutover import blocked_report, draw_blocked
 from redstart.cli.session import Session, resume_hint, stop_on_signal
 from redstart.cli.value_tables import draw_failures
 from redstart.display import printable
@@ -34,6 +36,7 @@ from redstart.migrations.context import Monitor
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.results import RunOptions
+from redstart.migrations.file_estimate import FileEstimate
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.file_results import AppliedFile, FilesResult
 from redstart.migrations.files.project_history import ProjectFiles
@@ -86,7 +89,9 @@ def apply_files(
     pending = migrations.pending(last)[:limit]
     if dry_run:
         changes = find_changes(session, files, models)
-        return _dry_run(session, migrations, pending, changes, as_json=as_json)
+        if failure_mode is FailureMode.FAIL:
+            pending = [replace(one, stops_at_failures=True) for one in pending]
+        return _dry_run(session, files, pending, changes, options, as_json=as_json)
     if pending:
         _ask(session, migrations, pending, assume_yes=assume_yes)
     with progress_display() as show:
@@ -124,18 +129,23 @@ def _ask(
 
 def _dry_run(
     session: Session,
-    migrations: FileMigrations,
+    files: ProjectFiles,
     pending: Sequence[FileMigration],
     changes: Sequence[UndeclaredChange],
+    options: ExpansionOptions,
     *,
     as_json: bool,
 ) -> Exit:
-    estimates = estimates_of(session, migrations, pending)
+    with progress_display() as show:
+        migrations = file_migrations(session, files, Monitor(progress=show))
+        estimates = estimates_of(session, migrations, pending, reads_all=True)
+    blocked = {name: found for one in estimates for name, found in one.blocked.items()}
     if as_json:
         print_json(
             {
                 "status": Outcome.DRY_RUN.value,
                 "refusal": first_refusal(estimates),
+                **blocked_report(blocked),
                 "migrations": [file_report(one.migration.file, one) for one in estimates],
                 "undeclared_changes": changes_report(changes),
             }
@@ -145,15 +155,37 @@ def _dry_run(
         line("Dry run: no pending migration files.", Tone.DONE)
         draw_changes(changes)
         return Exit.DONE
+    refused = None if options.accept_unindexed else next((one for one in estimates if one.blocked), None)
     if (refusal := first_refusal(estimates)) is not None:
         line(f"A run would be refused. {refusal}", Tone.WARNING)
+    elif refused is not None:
+        number = counted_indexes(len(refused.blocked))
+        line(
+            f"Dry run: a run would stop at {printable(refused.migration.file.migration_id)}, because the cutover would "
+            f"be refused for {number}; nothing was written.",
+            Tone.WARNING,
+        )
     else:
         line(f"Dry run: {counted(len(pending), 'migration file')} would be applied; nothing was written.")
     for one in estimates:
         draw_estimate(line, one)
         draw_failed_values(one)
+        if refusal is None:
+            _draw_blocked(one, options)
     draw_changes(changes)
     return Exit.DONE
+
+
+def _draw_blocked(found: FileEstimate, options: ExpansionOptions) -> None:
+    """Print which documents would drop out of query results, and what prevents that."""
+    draw_blocked(found.blocked, accept_unindexed=options.accept_unindexed)
+    if found.blocked and not options.accept_unindexed:
+        accept = typed_again("dry_run").adding("--accept-unindexed")
+        line(
+            Hint(
+                "Correct these documents before the run. Or continue without them in query results: ", accept
+            )
+        )
 
 
 def _exit(result: FilesResult, changes: Sequence[UndeclaredChange]) -> Exit:

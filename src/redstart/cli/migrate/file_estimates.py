@@ -24,10 +24,18 @@ Write = Callable[[str | Hint], None]
 
 
 def estimates_of(
-    session: Session, migrations: FileMigrations, pending: Sequence[FileMigration]
+    session: Session,
+    migrations: FileMigrations,
+    pending: Sequence[FileMigration],
+    *,
+    reads_all: bool = False,
 ) -> list[FileEstimate]:
-    """Return what a run of pending files would do. Reads a sample of the documents."""
-    return session.run(migrations.estimate_run(pending, Random()))
+    """Return what a run of pending files would do.
+
+    Args:
+        reads_all: whether to read all documents, and to predict which cutovers are refused, instead of a sample.
+    """
+    return session.run(migrations.estimate_run(pending, None if reads_all else Random()))
 
 
 def draw_operations(write: Write, title: str, description: str, operations: Sequence[Operation]) -> None:

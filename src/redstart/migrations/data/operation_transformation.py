@@ -22,6 +22,7 @@ from redstart.migrations.operations.document import Change, Document, changes, s
 from redstart.migrations.operations.state import ModelState
 from redstart.migrations.operations.value_types import Segments
 from redstart.migrations.transformation import Classification, Conversion, EditSet
+from redstart.values.lossless_json import parse_json
 from redstart.values.types import Storage
 
 
@@ -389,6 +390,20 @@ def document_of(stored: StoredDocument) -> Document:
         fields = zip(names, stored.fields or (), strict=True)
         return Document(Storage.HASH, {str(name): raw for name, raw in fields if raw is not None})
     return Document(Storage.JSON, {str(value.location[0]): value.parsed for value in stored.values})
+
+
+def edited_document(stored: StoredDocument, classified: Iterable[ClassifiedValue]) -> Document:
+    """Return the planned fields of a document with the edits of its classified values."""
+    document = document_of(stored).copy()
+    for _, conversion in classified:
+        for edit in () if conversion.edits is None else conversion.edits.edits:
+            location = tuple(map(str, edit.location))
+            if edit.new is not None:
+                is_hash = document.storage is Storage.HASH
+                document.set(location, edit.new if is_hash else parse_json(edit.new))
+            elif document.has(location):
+                document.remove(location)
+    return document
 
 
 def has_value(document: Document, path: Segments) -> bool:

@@ -237,14 +237,7 @@ def transitional_index(
         target: accepts the documents that are changed.
         kept: attributes of hashes whose values are numbers in both.
     """
-    changing = {
-        one.attribute
-        for one in index.fields
-        if one.attribute not in kept
-        and (other := target.field_named(one.attribute)) is not None
-        and {one.kind in TEXTS, other.kind in TEXTS} == {True, False}
-        and FieldKind.NUMERIC in (one.kind, other.kind)
-    }
+    changing = changed_formats(index, target) - set(kept)
     if index.storage is Storage.JSON:
         complete = filtered_index if supports_path_filters else bridge_index
         changed = complete(index, changing)
@@ -252,6 +245,17 @@ def transitional_index(
         fields = (_as_text(one, target) if one.attribute in changing else one for one in index.fields)
         changed = replace(index, fields=tuple(fields), parts=None)
     return index if changed.fields == index.fields else changed
+
+
+def changed_formats(index: Index, target: Index) -> set[str]:
+    """Return the attributes that are text in one of two indexes and numbers in the other."""
+    return {
+        one.attribute
+        for one in index.fields
+        if (other := target.field_named(one.attribute)) is not None
+        and {one.kind in TEXTS, other.kind in TEXTS} == {True, False}
+        and FieldKind.NUMERIC in (one.kind, other.kind)
+    }
 
 
 def _as_text(field: IndexField, target: Index) -> IndexField:
