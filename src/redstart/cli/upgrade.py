@@ -28,7 +28,9 @@ failure_mode = click.option(
 
 @click.command()
 @click.option("--to", metavar="ID", help="Only ID and the pending files that it depends on.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Read every document, and show what would be done; write nothing."
+)
 @failure_mode
 @migrations_root()
 @accept_unindexed
