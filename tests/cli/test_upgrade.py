@@ -422,6 +422,7 @@ def test_a_name_that_is_used_again_too_early_is_named_by_plan_check_and_dry_run(
     shop: redis.Redis, url: str
 ) -> None:
     Path("migrations", f"{AGAIN}.py").write_text(textwrap.dedent(TEXT_OF_AGAIN), encoding="utf-8")
+    models = ("--models", "redstart.demo.models")
     reason = f"{AGAIN} adds the field name of the documents shop:order:* again, which {TITLE} removes only"
     for number, last in enumerate((None, CENTS)):
         if last is not None:
@@ -430,15 +431,15 @@ def test_a_name_that_is_used_again_too_early_is_named_by_plan_check_and_dry_run(
             shown = " ".join(om(*words).stdout.split())
             assert shown.startswith(f"A run would be refused. {reason}"), (number, words)
             assert reason in om(*words, "--json").json["refusal"]
-        found = om("migrate", "check", "--json", code=3).json["differences"]
+        found = om("migrate", "check", *models, "--json", code=3).json["differences"]
         assert [one["id"] for one in found if one["kind"] == "name_in_use"] == [AGAIN]
-        assert reason in " ".join(om("migrate", "check", code=3).stdout.split())
+        assert reason in " ".join(om("migrate", "check", *models, code=3).stdout.split())
         assert reason in " ".join(om("upgrade", "--yes", code=1).stderr.split())
     for words in (("migrate", "plan", "--to", CENTS), ("migrate", "cleanup", "--dry-run")):
         assert reason not in " ".join(om(*words).stdout.split())
     om("migrate", "cleanup", "--yes")
     assert "refused" not in om("migrate", "plan").stdout
-    assert "only at the cleanup" not in run_om("migrate", "check").stdout
+    assert "only at the cleanup" not in run_om("migrate", "check", *models).stdout
     om("upgrade", "--yes")
     assert applied(url) == [INITIAL, TITLE, CENTS, AGAIN]
 

@@ -149,7 +149,7 @@ _IN_INDEX = IndexField("$.name", "name", FieldKind.TAG, separator="|")
 
 
 def dates_as_text(storage: Storage, *, back_to_text: bool, renames: bool) -> FileMigration:
-    """An indexed date becomes text, or the reverse: in a hash both formats are text, of which one is no number."""
+    """An indexed date becomes text, or the reverse: in a hash both formats are text, and only one is also a number."""
     types, kinds = ["str", "datetime"], [FieldKind.TAG, FieldKind.NUMERIC]
     if back_to_text:
         types.reverse()

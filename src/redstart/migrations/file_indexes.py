@@ -1,9 +1,10 @@
 """The indexes of one migration file: before it, after it, and while its documents change or move."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from redstart.effects import Op
+from redstart.migrations.data.operation_transformation import ModelChanges
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex, planned_index, transitional_index
 from redstart.migrations.indexes.preflight import supports_all_path_filters
@@ -116,6 +117,22 @@ class FileIndexes:
         if index.storage is Storage.HASH and model is self.before.models.get(model.name):
             kept = dict(self.numbers).get(model.name, ())
         return transitional_index(index, target, kept, supports_path_filters=filters)
+
+
+def numbers_of(models: Iterable[ModelChanges]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return for each model the top-level fields whose values stay numbers, although their type changes."""
+    found: list[tuple[str, frozenset[str]]] = []
+    for model in models:
+        kept = {
+            name: all(
+                one.change.keeps_numbers
+                for one in model.changes
+                if any(path[0] == name for path in one.change.writes)
+            )
+            for name in model.written_names
+        }
+        found.append((model.model.name, frozenset(name for name, is_kept in kept.items() if is_kept)))
+    return tuple(found)
 
 
 def name_in(state: ProjectState, model: ModelState) -> str:

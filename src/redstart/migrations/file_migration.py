@@ -20,7 +20,7 @@ from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
 from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
-from redstart.migrations.file_indexes import FileIndexes
+from redstart.migrations.file_indexes import FileIndexes, numbers_of
 from redstart.migrations.file_results import FileResult, FileRollbackResult
 from redstart.migrations.files.graph import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.files.migration_file import MigrationFile
@@ -208,7 +208,7 @@ class FileMigration:
     @property
     def file_indexes(self) -> FileIndexes:
         """Its indexes."""
-        return FileIndexes(self.before, self.after, self.steps.moves, _numbers(self.models))
+        return FileIndexes(self.before, self.after, self.steps.moves, numbers_of(self.models))
 
     def context(self, base: Context, *, removes: bool = False, after_run: bool = False) -> Context:
         """Return the context of its operations, from that of another data migration."""
@@ -479,22 +479,6 @@ def _renamed(before: ProjectState, after: ProjectState, names: Mapping[str, str]
     if len(new) == len(old) == 1:
         return {new[0]: names.get(old[0], old[0])}
     return {}
-
-
-def _numbers(models: Iterable[ModelChanges]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Return for each model the top-level fields whose values stay numbers, although their type changes."""
-    found: list[tuple[str, frozenset[str]]] = []
-    for model in models:
-        kept = {
-            name: all(
-                one.change.keeps_numbers
-                for one in model.changes
-                if any(path[0] == name for path in one.change.writes)
-            )
-            for name in model.written_names
-        }
-        found.append((model.model.name, frozenset(name for name, is_kept in kept.items() if is_kept)))
-    return tuple(found)
 
 
 def _all(prefixes: set[str]) -> Op[set[str]]:
