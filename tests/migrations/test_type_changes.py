@@ -256,6 +256,24 @@ def test_queries_find_each_document_whatever_the_shape_of_the_value(
     assert difference(before, documents(client)) == []
 
 
+@pytest.mark.parametrize(("back_to_text", "value"), [(False, {"x": 1}), (True, "free")])
+def test_a_document_that_the_index_lacked_before_does_not_refuse_a_rollback(
+    client: redis.Redis, back_to_text: bool, value: object
+) -> None:
+    one = number_types(back_to_text=back_to_text, moves=False)
+    indexed_by_type(client, one, as_numbers=back_to_text)
+    key, name = f"{PREFIX[Storage.JSON]}bad", f"{PREFIX[Storage.JSON]}index"
+    client.execute_command("JSON.SET", key, "$", json.dumps({"name": "oak", "price": value}))
+    before = documents(client)
+    assert count(client, name, "@name:{oak}") == 2
+    result = do(client, forward(one))
+    assert result.outcome is (Outcome.DONE if back_to_text else Outcome.CUTOVER_REFUSED)
+    assert count(client, name, "@name:{oak}") == 3
+    assert do(client, back(one)).outcome is Outcome.DONE
+    assert difference(before, documents(client)) == []
+    assert count(client, name, "@name:{oak}") == 2
+
+
 @pytest.mark.parametrize("back_to_text", [False, True])
 def test_a_change_of_type_that_stops_at_any_request_is_resumed(
     client: redis.Redis, url: str, back_to_text: bool

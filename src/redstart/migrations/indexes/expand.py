@@ -247,6 +247,8 @@ class Expansion:
             yield from self._keep_old(record, active)
         # Documents that were accepted as missing at the first cutover do not stop the repair.
         accepted: float = record.accepted_unindexed if repaired else 0
+        if same_definition(planned.index, record.legacy):  # it may lack again what it lacked before
+            accepted = max(accepted, record.missing_before or 0)
         if self._options.accept_unindexed:
             accepted = math.inf
         cutover: CutoverResult = yield from cut_over(

@@ -318,7 +318,7 @@ class _FilledField(DocumentChange):
     """Fills a field that is absent or None.
 
     Args:
-        reads_empty_as_none: whether an empty text in a hash is no value before the change.
+        reads_empty_as_none: whether an empty text in a hash means None before the change.
         writes_empty: whether it is a value after the change.
         is_optional: whether the field may be None after the change.
     """
