@@ -18,7 +18,6 @@ from redstart.migrations.files.migration_file import Migration, MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease_state import this_process
-from redstart.migrations.maintenance import drop_undo_log_of_data
 from redstart.migrations.operations.state import ProjectState
 from redstart.operations import (
     AddField,
@@ -177,29 +176,6 @@ CHANGES: dict[str, tuple[list[Operation], dict[str, Any], dict[str, Any]]] = {
         {"price": 12},
     ),
 }
-
-
-@pytest.mark.parametrize("is_contracted", [False, True])
-@pytest.mark.parametrize("name", CHANGES)
-def test_without_its_undo_log_a_file_is_not_rolled_back(
-    client: redis.Redis, name: str, is_contracted: bool
-) -> None:
-    """Its documents stay changed. A removal leaves no change before the cleanup."""
-    before = load(client)
-    one = migration(*CHANGES[name][0])
-    do(client, forward(one))
-    if is_contracted:
-        do(client, contract(one))
-    assert do(client, drop_undo_log_of_data(one.context(base())))
-    after = documents(client)
-    if difference(before, after):
-        with pytest.raises(
-            MigrationError, match=r"The undo log of .* was dropped: \d+ changed values cannot"
-        ):
-            do(client, back(one))
-    else:
-        assert do(client, back(one)).is_complete
-    assert difference(after, documents(client)) == []
 
 
 @pytest.mark.parametrize("kind", ["str", "int"])

@@ -10,12 +10,7 @@ import pytest
 import redis
 
 from redstart.effects import Op
-from redstart.errors import (
-    MigrationError,
-    MigrationStateError,
-    UndoLogCorruptError,
-    UnsupportedOperationError,
-)
+from redstart.errors import MigrationError, MigrationStateError, UnsupportedOperationError
 from redstart.migrations.context import Context, Monitor
 from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
@@ -436,26 +431,6 @@ def test_the_copies_of_removed_documents_are_dropped_with_the_undo_log(client: r
     assert client.xlen(one.context(base()).keys.removed) == 64
     assert do(client, drop_undo_log_of_data(one.context(base())))
     assert not client.exists(one.context(base()).keys.removed)
-    with pytest.raises(UndoLogCorruptError, match="has 0 of 64 removed documents"):
-        do(client, back(one))
-
-
-def test_lost_copies_of_removed_documents_refuse_a_rollback(client: redis.Redis) -> None:
-    before = load(client)
-    one = removed()
-    do(client, forward(one))
-    do(client, contract(one))
-    stream = one.context(base()).keys.removed
-    copies = client.dump(stream)
-    client.xtrim(stream, maxlen=60, approximate=False)
-    after = documents(client)
-    with pytest.raises(UndoLogCorruptError, match="has 60 of 64 removed documents"):
-        do(client, back(one))
-    assert difference(after, documents(client)) == []
-    client.delete(stream)
-    client.restore(stream, 0, copies)
-    do(client, back(one))
-    assert difference(before, documents(client)) == []
 
 
 def test_documents_of_another_model_are_never_removed(client: redis.Redis) -> None:

@@ -16,7 +16,7 @@ from redstart.migrations.data.operation_transformation import ModelChanges, Oper
 from redstart.migrations.data.plan import Plan, with_prefixes
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.results import DataRollbackResult, RunOptions, RunResult
-from redstart.migrations.data.rollback import require_undo_log, rollback
+from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
 from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
@@ -424,15 +424,10 @@ class FileMigration:
     ) -> Op[FileRollbackResult]:
         """Restore the documents, and the indexes before it.
 
-        Raises:
-            MigrationError: the undo log was dropped; nothing was changed.
-            See `redstart.migrations.data.rollback.rollback` for others.
-
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
         """
         data: DataRollbackResult | None = None
         context = self.context(base)
-        yield from require_undo_log(context.keys)
         if self.steps:
             yield from self.steps.begin_rollback(context)
             yield from self.steps.undo(context, self.steps.last)

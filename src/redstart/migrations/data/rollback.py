@@ -10,7 +10,6 @@ written them before the run. The plan is the one stored with the undo log; the c
 from collections.abc import Collection, Iterable
 
 from redstart.commands.server_info import server_time
-from redstart.display import printable
 from redstart.effects import Argument, Op, call
 from redstart.errors import CheckpointCorruptError, MigrationError
 from redstart.migrations.context import Context, Progress
@@ -50,20 +49,8 @@ from redstart.migrations.data.unrestored import (
 from redstart.migrations.lease import Lease, ServerRestartedError, server_is_behind
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import ServerFacts, server_facts
-from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
 from redstart.next_steps import Command, Hint
-
-
-def require_undo_log(keys: StateKeys) -> Op[None]:
-    """Raise MigrationError if the undo log was dropped, so that changed values stay. For migration files. One read."""
-    kept = (yield from read_record(keys)).without_undo_log
-    if kept:
-        raise MigrationError(
-            f"The undo log of {printable(keys.migration_id)} was dropped: {kept:,} changed values cannot be rolled "
-            "back. Nothing was changed.",
-            Hint("Write a file with the inverse operations: ", Command("migrate create", "NAME", "--empty")),
-        )
 
 
 def rollback(

@@ -14,7 +14,7 @@ from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.steps.functions import FunctionCall, call_down, require_undoable
 from redstart.migrations.steps.key_moves import KeyMove, MoveResult, key_moves, move_keys
 from redstart.migrations.steps.record import ROLLBACK, mark, read_steps
-from redstart.migrations.steps.removed_models import require_removed, restore_documents
+from redstart.migrations.steps.removed_models import restore_documents
 from redstart.migrations.steps.storage_changes import (
     StorageChange,
     StorageResult,
@@ -102,15 +102,12 @@ class FileSteps:
 
         Raises:
             UnsupportedOperationError: see `require_undoable`.
-            UndoLogCorruptError: see `require_removed`.
 
         Effects: writes one field. Safe to repeat.
         """
 
         def work(lease: Lease) -> Op[None]:
-            steps = yield from read_steps(context.keys)
-            require_undoable((*self.first, *self.last), steps)
-            yield from require_removed(context.keys, steps)
+            require_undoable((*self.first, *self.last), (yield from read_steps(context.keys)))
             yield from lease.commit([mark(context.keys, ROLLBACK, "begun")])
 
         yield from context.under_lease(work)

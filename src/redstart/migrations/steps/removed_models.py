@@ -5,29 +5,23 @@ from dataclasses import dataclass
 
 import msgpack
 
-from redstart.commands.keyspace import xlen
 from redstart.commands.scripts import load
 from redstart.display import printable
-from redstart.effects import Op, call
-from redstart.errors import UndoLogCorruptError
+from redstart.effects import Op
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.failures import failure_at
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.operations.state import ModelState
-from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.steps.key_passes import KeyPattern, Left, handle_keys
-from redstart.migrations.steps.record import StepRecord, read_steps
+from redstart.migrations.steps.record import read_steps
 
 PAGE_BYTES = 4_000_000
 """Size of documents after which a script ends; a larger document has a script of its own."""
 
 PAGE_ENTRIES = 100
 """Limit of documents that one script restores."""
-
-_REMOVED, _RESTORED = "removed:", "restored"
-"""Fields of the record: number of removed documents, with the name of their model, and of restored ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ def remove_documents(
     """
     keys = context.keys
     pattern = KeyPattern.of(model)
-    field = f"{_REMOVED}{model.name}"
+    field = f"removed:{model.name}"
 
     def work(lease: Lease) -> Op[RemovalResult]:
         def handle(page: Sequence[bytes]) -> Op[Left]:
@@ -107,21 +101,6 @@ def remove_documents(
     return (yield from context.under_lease(work))
 
 
-def require_removed(keys: StateKeys, steps: StepRecord) -> Op[None]:
-    """Raise UndoLogCorruptError if removed documents are lost, or were dropped with the undo log. A read, or none."""
-    removed = sum(steps.count(field) for field in steps.fields if field.startswith(_REMOVED))
-    expected = removed - steps.count(_RESTORED)
-    if expected <= 0:
-        return
-    existing = yield from call(xlen(keys.removed))
-    if existing < expected:
-        raise UndoLogCorruptError(
-            f"{keys.removed} has {existing:,} of {expected:,} removed documents, so a rollback would lose the others. "
-            "Nothing was changed.",
-            "Restore it from a backup. If the undo log was dropped, only a backup has these documents.",
-        )
-
-
 def restore_documents(context: Context) -> Op[RestoreResult]:
     """Restore all removed documents of a migration. A key that exists is never overwritten.
 
@@ -131,6 +110,7 @@ def restore_documents(context: Context) -> Op[RestoreResult]:
     Effects: a script for each 100 documents, or 4 MB of them. Safe to repeat.
     """
     keys = context.keys
+    field = "restored"
 
     def work(lease: Lease) -> Op[RestoreResult]:
         script = load("fenced.lua", "restore_documents.lua")
@@ -138,10 +118,10 @@ def restore_documents(context: Context) -> Op[RestoreResult]:
         after = b"0"
         stopped: str | None = None
         while after and stopped is None:
-            arguments = (after, PAGE_ENTRIES, PAGE_BYTES, _RESTORED)
+            arguments = (after, PAGE_ENTRIES, PAGE_BYTES, field)
             after, *existing = yield from lease.run(script, (keys.removed, keys.steps), arguments)
             taken += existing
-            done = (yield from read_steps(keys)).count(_RESTORED)
+            done = (yield from read_steps(keys)).count(field)
             yield from lease.keep(Activity("restoring documents", done))
             context.monitor.progress(Progress("restoring documents", 0, done, 0, len(taken)))
             if context.monitor.stop_requested():
@@ -153,6 +133,6 @@ def restore_documents(context: Context) -> Op[RestoreResult]:
         )
         if stopped is None:
             yield from lease.commit([["REMOVE", "stream", keys.removed]])
-        return RestoreResult((yield from read_steps(keys)).count(_RESTORED), stopped, failures)
+        return RestoreResult((yield from read_steps(keys)).count(field), stopped, failures)
 
     return (yield from context.under_lease(work))
