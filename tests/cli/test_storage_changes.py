@@ -100,31 +100,3 @@ def test_a_model_changes_from_hashes_to_json_and_back(shop: redis.Redis) -> None
     assert "1 document written since cannot be stored as before and stay unchanged" in " ".join(back.split())
     assert shop.dump("shop:order:7") == before
     assert shop.hgetall("shop:order:new") == {b"name": b"new", b"price": b"3"}
-
-
-@pytest.mark.parametrize("change", ["storage", "removal"])
-def test_the_copies_of_whole_documents_are_dropped_with_the_undo_log(shop: redis.Redis, change: str) -> None:
-    declare("HashModel")
-    om("migrate", "create", "initial")
-    om("upgrade", "--yes")
-    shop.hset("shop:order:1", mapping={"pk": "1", "name": "n", "price": "1", "sold": "0"})
-    if change == "storage":
-        declare("JsonModel")
-        om("migrate", "create", "changed")
-    else:
-        note = SOURCE.format(base="HashModel").replace("Order", "Note").replace('"order"', '"note"')
-        Path(f"{MODULE}.py").write_text(note)
-        om("migrate", "create", "changed", "--no-rename")
-    om("upgrade", "--yes")
-    om("migrate", "cleanup", "--yes")
-    (name,) = shop.scan_iter(match="redstart:*", _type="stream")
-    file = name.decode().split(":")[1]
-    with registry_of_its_own():
-        _ = sys.modules.pop(MODULE, None)
-        refused = run_om("migrate-data", "drop-undo-log", file)
-    assert (refused.code, f"{file} cannot be rolled back." in refused.text) == (2, True), refused.text
-    assert ("only copy of 1 original" in refused.text) == (change == "removal")
-    assert shop.exists(name)
-    assert om("migrate-data", "drop-undo-log", file, "--yes").startswith("Undo log dropped.")
-    assert om("migrate-data", "drop-undo-log", file, "--yes").startswith("There is no undo log")
-    assert not shop.exists(name)

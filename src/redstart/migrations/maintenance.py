@@ -1,6 +1,6 @@
 """Removal of state on request: the checkpoint, the undo log, and leases."""
 
-from redstart.commands.keyspace import hlen, hmget, key_type, xlen
+from redstart.commands.keyspace import hlen, hmget, key_type
 from redstart.effects import Argument, Op, batch, call, gather
 from redstart.errors import MigrationError, RollbackInProgressError, StateDamagedError, StateVersionError
 from redstart.migrations.context import Context
@@ -86,7 +86,7 @@ def has_state_of_runs(context: Context) -> Op[bool]:
     keys = context.keys
     if (yield from find_data_damage(keys)):
         return True
-    undo_log = (keys.journal, keys.census, keys.replaced, keys.unrestored, keys.removed, keys.originals)
+    undo_log = (keys.journal, keys.census, keys.replaced, keys.unrestored)
     if (yield from _any_exists(*undo_log, keys.checkpoint, keys.lease.lease)):
         return True
     return (yield from read_record(keys)).plan is not None
@@ -201,7 +201,7 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
 
 
 def last_copies(context: Context) -> Op[int]:
-    """Count originals that exist only in the undo log: replaced values, unrestored documents, those of removed models.
+    """Count originals that exist only in the undo log: replaced or quarantined values, and unrestored documents.
 
     Of unrestored values, documents are counted. Some reads.
 
@@ -210,9 +210,6 @@ def last_copies(context: Context) -> Op[int]:
     """
     yield from require_intact_data(context.keys, exempt=("lease", *GIVEN_UP))
     replaced = yield from call(hlen(context.keys.replaced))
-    removed = context.keys.removed
-    if (yield from call(key_type(removed.encode()))) == b"stream":
-        replaced += yield from call(xlen(removed))
     return replaced + (yield from unrestored_count(context.keys))
 
 

@@ -11,7 +11,6 @@ from redstart.display import printable
 from redstart.effects import Op, call
 from redstart.errors import MigrationFileError, RollbackInProgressError
 from redstart.migrations.context import Context
-from redstart.migrations.data.operation_transformation import OperationTransformation
 from redstart.migrations.data.record import read_record
 from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_estimate import (
@@ -31,7 +30,6 @@ from redstart.migrations.files.project_history import Difference, DifferenceKind
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.lease import Lease, acquire, renewing, under_lease
-from redstart.migrations.maintenance import drop_undo_log_of_data, has_state_of_runs, last_copies
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
 from redstart.migrations.steps.key_moves import KeyMove
@@ -324,43 +322,6 @@ class FileMigrations:
                 break
             files = files.without(name)
         return results
-
-    def undo_log(self, migration_id: str) -> Op[int | None]:
-        """Return the number of originals that only the undo log of a file has; None without an undo log. Reads only.
-
-        Raises:
-            MigrationFileError: a run or a rollback of the file is not complete, so that the next command needs it.
-        """
-        context = self._context_of(migration_id)
-        self._require_complete(migration_id)
-        return (yield from last_copies(context)) if (yield from has_state_of_runs(context)) else None
-
-    def drop_undo_log(self, migration_id: str) -> Op[bool]:
-        """Drop the undo log of a file. What it has changed can no longer be rolled back to the original bytes.
-
-        Returns, Raises: see `undo_log` and `drop_undo_log_of_data`.
-
-        Effects: those of `drop_undo_log_of_data`. Safe to repeat.
-        """
-        context = self._context_of(migration_id)
-        self._require_complete(migration_id)
-        return (yield from self._under_lease(lambda _: drop_undo_log_of_data(context)))
-
-    def _context_of(self, migration_id: str) -> Context:
-        """Return the context of a file that may be missing, without its operations."""
-        return replace(self.context, transformation=OperationTransformation(migration_id, migration_id, ()))
-
-    def _require_complete(self, migration_id: str) -> None:
-        if self.history.item(migration_id).started is not None:
-            raise MigrationFileError(
-                f"A run or a rollback of {printable(migration_id)} was started and is not complete.",
-                Hint(
-                    "Complete it with: ",
-                    Command("upgrade"),
-                    ". Or roll it back with: ",
-                    Command("migrate rollback", migration_id),
-                ),
-            )
 
     def after(self, migration_id: str | None) -> list[str]:
         """Return the ids of applied and started files that come after a file, the last one first; None for all.
