@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
+from redstart.errors import UndoLogCorruptError
 from redstart.migrations.context import Context
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.results import RunOptions
@@ -37,7 +38,7 @@ from tests.migrations.test_file_migration import (
 from tests.support.crash_driver import Crash, CrashDriver, CrashKind
 from tests.support.migration import EXPIRY, small_pieces
 from tests.support.replies import replies, send
-from tests.support.snapshot import Snapshot, difference
+from tests.support.snapshot import Snapshot, difference, every_byte
 from tests.support.soak import SOAK
 
 SEED = int(os.environ.get("REDSTART_SEED") or random.SystemRandom().randrange(10**9))
@@ -282,18 +283,71 @@ def test_a_function_that_also_removes_a_field_is_called_once(
     assert difference(before, documents(client)) == []
 
 
+def lost_set(client: redis.Redis) -> dict[bytes, Any]:
+    """Delete a part of the set of processed documents. Return all keys."""
+    parts = [key for key in client.scan_iter("redstart:*:processed:*") if b"-marks" not in key]
+    assert parts
+    client.delete(min(parts))
+    return every_byte(client)
+
+
+def test_a_lost_set_of_processed_documents_stops_a_run_and_a_rollback(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, documents would be changed or reverted twice."""
+    small_pieces(monkeypatch)
+    load(client)
+    limited = RunOptions(batch_documents=40, limit_documents=80)
+    assert do(client, once().run(base(), limited, indexes(), ExpansionOptions())).stopped is not None
+    lost = lost_set(client)
+    for operation in (whole, rolling_back):
+        with pytest.raises(UndoLogCorruptError, match=r"processed:\w+:\* have \d+ of the \d+ documents"):
+            do(client, operation())
+        assert {key: lost[key] for key in lost if b"shop:" in key} == {
+            key: content for key, content in every_byte(client).items() if b"shop:" in key
+        }
+
+
+def test_a_lost_set_of_reverted_documents_stops_a_rollback(
+    client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function reverts what was written since the run, and the documents do not show which it has reverted."""
+    small_pieces(monkeypatch)
+
+    def applied() -> None:
+        load(client)
+        do(client, whole())
+        for key in client.scan_iter(f"{PREFIX[Storage.HASH]}*"):
+            client.hincrby(key, "price", 100)
+
+    applied()
+    with CrashDriver(url) as driver:
+        assert driver.run(rolling_back()).is_complete
+        last = max(at for at, name in enumerate(driver.names) if "apply" in name)
+    applied()
+    with CrashDriver(url, at=last, kind=CrashKind.AFTER) as driver, suppress(Crash):
+        driver.run(rolling_back())
+    _ = lost_set(client)
+    before = documents(client)
+    with pytest.raises(UndoLogCorruptError, match="which documents are converted is not certain"):
+        do(client, rolling_back())
+    assert difference(before, documents(client)) == []
+
+
+def whole() -> Op[Any]:
+    return once().run(base(), RunOptions(batch_documents=100), indexes(), ExpansionOptions())
+
+
+def rolling_back() -> Op[Any]:
+    return once().roll_back(base(), indexes(), ExpansionOptions())
+
+
 def test_progress_cleared_during_a_rollback(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was reverted before must not be reverted again: the checkpoint is gone, the documents are not."""
     small_pieces(monkeypatch)
     before = load(client)
-
-    def whole() -> Op[Any]:
-        return once().run(base(), RunOptions(batch_documents=100), indexes(), ExpansionOptions())
-
-    def rolling_back() -> Op[Any]:
-        return once().roll_back(base(), indexes(), ExpansionOptions())
 
     do(client, whole())
     with CrashDriver(url) as driver:

@@ -65,7 +65,7 @@ def _scripts() -> dict[str, str]:
         **{name: load("fenced.lua", f"{name}.lua") for name in ("move_keys", "restore_documents")},
         **{
             name: load("fenced.lua", "document_state.lua", f"{name}.lua")
-            for name in ("remove_documents", "replace_documents", "restore_replaced")
+            for name in ("remove_documents", "replace_documents", "restore_replaced", "read_replaced")
         },
         "read_documents": load("document_state.lua", "read_documents.lua"),
         **{

@@ -275,6 +275,13 @@ local function is_processed(document)
   return entry and entry[1] and redis.call('SISMEMBER', entry[1], entry[2]) == 1
 end
 
+-- How many members the sets of processed documents and of marks get, by the name of the set: see the record.
+local added = {}
+local function add(entry)
+  local set = 'members:' .. string.match(entry[1], 'processed:([^:]+):%x+$')
+  added[set] = (added[set] or 0) + redis.call('SADD', entry[1], entry[2])
+end
+
 local codes, applied = {}, 0
 for index, document in ipairs(documents) do
   if index > 1 and document[2] ~= 'plain' and is_late(0.5) then
@@ -355,8 +362,8 @@ for index, document in ipairs(documents) do
       for _, order in ipairs(orders or {}) do restore_order(key, order[1], order[2]) end
     end
     for _, one in ipairs(removed) do all_removed[#all_removed + 1] = {index - 1, one[1], one[2]} end
-    if ok and entry and entry[1] then redis.call('SADD', entry[1], entry[2]) end
-    if ok then for _, mark in ipairs(marks or {}) do redis.call('SADD', mark[1], mark[2]) end end
+    if ok and entry and entry[1] then add(entry) end
+    if ok then for _, mark in ipairs(marks or {}) do add(mark) end end
     if ok then
       counts[1] = counts[1] + tally[1]
       counts[2] = counts[2] + tally[2]
@@ -389,5 +396,6 @@ if ARGV[9] ~= '' then
   redis.call('HINCRBY', KEYS[4], 'undone_documents', documents_written)
 end
 if counts[1] > 0 then redis.call('HINCRBY', KEYS[4], 'converted', counts[1]) end
+for set, number in pairs(added) do redis.call('HINCRBY', KEYS[4], set, number) end
 if counts[2] > 0 then redis.call('HINCRBY', KEYS[4], 'lossy', counts[2]) end
 return result(codes, packed_read_back)

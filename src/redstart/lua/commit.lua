@@ -21,8 +21,17 @@ end
 local function length(key, hash)
   return redis.call('SET', key, redis.call('HLEN', hash))
 end
-local own = {COUNT = count, LENGTH = length, REMOVE = remove}
-local kinds = {LENGTH = 'string', SET = 'string', HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', SADD = 'set', SREM = 'set'}
+-- MARK set member hash: add a member to a set of documents; the hash counts the members, see `Record`. Safe to repeat.
+local function mark(set, member, hash)
+  local counted = 'members:' .. string.match(set, 'processed:([^:]+):%x+$')
+  return redis.call('HINCRBY', hash, counted, redis.call('SADD', set, member))
+end
+-- TAKE stream id hash field: remove an entry of a stream, and count it no more. Safe to repeat.
+local function take(stream, id, hash, field)
+  return redis.call('HINCRBY', hash, field, -redis.call('XDEL', stream, id))
+end
+local own = {COUNT = count, LENGTH = length, MARK = mark, REMOVE = remove, TAKE = take}
+local kinds = {LENGTH = 'string', SET = 'string', HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', SADD = 'set', SREM = 'set', MARK = 'set', TAKE = 'stream'}
 local commands = cmsgpack.unpack(ARGV[4])
 -- What is of another type is another program's: it is neither removed nor written over, and then nothing is done.
 for _, command in ipairs(commands) do

@@ -443,7 +443,7 @@ class FileMigration:
         if any(one.is_refused for one in results):
             return FileRollbackResult(self.file.migration_id, None, results)
         moves, restored = yield from self.steps.move_back(context)
-        originals, storage = yield from self.steps.restore_storage(context)
+        storage = yield from self.steps.restore_storage(context)
         if self.models and not (yield from read_record(context.keys)).is_new:
             data = yield from rollback(context)
         result = FileRollbackResult(
@@ -451,8 +451,9 @@ class FileMigration:
             data,
             moves=moves,
             restored_documents=restored,
-            originals=originals,
-            storage=storage,
+            originals=storage.originals,
+            storage=storage.changes,
+            unrestored=storage.unrestored,
         )
         if not result.is_complete:
             return result

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from redstart.migrations.data.results import DataRollbackResult, RunResult
-from redstart.migrations.failure import FailureSummary
+from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.indexes.expand import IndexResult
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.steps.functions import FunctionsResult
@@ -72,6 +72,7 @@ class FileRollbackResult:
         restored_documents: number of documents of removed models that are restored.
         originals: number of documents that are stored in their old storage again, with every byte.
         storage: of documents that were written since, and stored as before.
+        unrestored: original values of documents whose storage was changed that could not be restored. They are kept.
     """
 
     migration_id: str
@@ -81,6 +82,7 @@ class FileRollbackResult:
     restored_documents: int = 0
     originals: int = 0
     storage: tuple[StorageResult, ...] = ()
+    unrestored: tuple[Failure, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -90,7 +92,7 @@ class FileRollbackResult:
         if any(one.is_refused for one in self.indexes):
             return Outcome.CUTOVER_REFUSED
         is_left = self.data is not None and (self.data.kept or self.data.unrestored)
-        is_left = is_left or any(one.left for one in self.storage)
+        is_left = is_left or bool(self.unrestored) or any(one.left for one in self.storage)
         return Outcome.PROBLEMS_FOUND if is_left else Outcome.DONE
 
     @property

@@ -1,6 +1,6 @@
 """Removal of state on request: the checkpoint, the undo log, and leases."""
 
-from redstart.commands.keyspace import hlen, hmget, key_type
+from redstart.commands.keyspace import hgetall, hlen, hmget, key_type, xlen
 from redstart.effects import Argument, Op, batch, call, gather
 from redstart.errors import MigrationError, RollbackInProgressError, StateDamagedError, StateVersionError
 from redstart.migrations.context import Context
@@ -10,6 +10,8 @@ from redstart.migrations.data.record import (
     CLEARED,
     MARKS,
     OTHER_STYLE_FIELDS,
+    PROCESSED,
+    REVERTED,
     end_progress,
     processed_documents,
     read_record,
@@ -17,19 +19,28 @@ from redstart.migrations.data.record import (
     remove_run_number,
 )
 from redstart.migrations.data.unrestored import unrestored_count
+from redstart.migrations.files.ledger import read_ledger
 from redstart.migrations.indexes.damage import unrecorded
 from redstart.migrations.indexes.migrator import IndexMigration
 from redstart.migrations.indexes.state import LEASE
 from redstart.migrations.lease import Lease, break_lease
 from redstart.migrations.lease_state import LeaseState, current, require_own_types
 from redstart.migrations.server_checks import has_search
-from redstart.migrations.state_keys import DATA_RUNS, FILES_LEASE, ORIGINALS, StateKeys, require_none
-from redstart.next_steps import Command, Hint
+from redstart.migrations.state_keys import (
+    DATA_RUNS,
+    FILES_LEASE,
+    LeaseKeys,
+    StateKeys,
+    of_other_types,
+    require_none,
+)
+from redstart.migrations.steps.record import forget_documents
+from redstart.next_steps import Hint
 
-GIVEN_UP = ("record", "checkpoint", "census", "journal", "unrestored", *LISTS)
+GIVEN_UP = ("record", "checkpoint", "census", "journal", "processed", "unrestored", *LISTS)
 """Parts of the state that `drop-undo-log` removes even if they are damaged. Keys of another program stay."""
 
-_UNDO_LOG = ("record", "census", "journal", "unrestored")
+_UNDO_LOG = ("record", "census", "journal", "processed", "unrestored")
 """Those of them without which a run or rollback is refused."""
 
 REFERENCE_STATE = "redis_om:migration_state:{}"
@@ -86,8 +97,10 @@ def has_state_of_runs(context: Context) -> Op[bool]:
     keys = context.keys
     if (yield from find_data_damage(keys)):
         return True
-    undo_log = (keys.journal, keys.census, keys.replaced, keys.unrestored)
+    undo_log = (keys.journal, keys.census, keys.replaced, keys.unrestored, keys.removed, keys.originals)
     if (yield from _any_exists(*undo_log, keys.checkpoint, keys.lease.lease)):
+        return True
+    if forget_documents(keys, (yield from call(hgetall(keys.steps)))):
         return True
     return (yield from read_record(keys)).plan is not None
 
@@ -118,6 +131,7 @@ def drop_undo_log_of_data(context: Context) -> Op[bool]:
         keys = context.keys
         damage = yield from find_data_damage(keys)
         require_none(one for one in damage if one.part not in ("lease", *GIVEN_UP))
+        require_none((yield from of_other_types([("steps", keys.steps, "hash")])))
         yield from _require_nothing_unfinished(keys, is_damaged=any(one.part in _UNDO_LOG for one in damage))
         fields = (
             *("plan", OTHER_STYLE_FIELDS, "census_values", "journal_entries", "milestone"),
@@ -128,11 +142,12 @@ def drop_undo_log_of_data(context: Context) -> Op[bool]:
                 "failures_members",
                 "unrestored_members",
                 "format",
-                MARKS,
             ),
         )
-        (named,) = yield from call(hmget(keys.record, [MARKS]))
-        record_marks = "" if named is None else named.decode()
+        # Without an undo log nothing needs the marks; and a set that has lost members is of no use.
+        useless = (MARKS, PROCESSED, REVERTED) if any(one.part == "processed" for one in damage) else (MARKS,)
+        named = yield from call(hmget(keys.record, list(useless)))
+        sets = [processed_documents(keys, one.decode()) for one in named if one is not None]
         commands: list[list[Argument]] = [
             [
                 "REMOVE",
@@ -140,15 +155,15 @@ def drop_undo_log_of_data(context: Context) -> Op[bool]:
                 *("hash", keys.replaced, "hash", keys.unrestored, "stream", keys.removed),
                 *("stream", keys.originals),
             ],
-            ["HDEL", keys.record, *fields],
-            ["HDEL", keys.steps, ORIGINALS],
+            ["HDEL", keys.record, *fields, *useless, *(one.counted_as for one in sets if one is not None)],
+            *forget_documents(keys, (yield from call(hgetall(keys.steps)))),
             *end_progress(keys),
         ]
         commands += yield from _record_without_log(keys)
         is_lost = not (yield from call(hlen(keys.record)))
-        marks = processed_documents(keys, record_marks)
-        if marks is not None:  # without an undo log nothing needs them
-            yield from marks.remove(lease)
+        for one in sets:
+            if one is not None:
+                yield from one.remove(lease)
         replies = yield from lease.commit(commands)
         return any(replies[:2]) or (is_lost and bool(replies[-1]))
 
@@ -166,16 +181,16 @@ def _require_nothing_unfinished(keys: StateKeys, *, is_damaged: bool) -> Op[None
     if cleared == b"rollback" if found is None else found.stage.undoes:
         raise RollbackInProgressError(
             "A rollback was interrupted; it cannot be completed without the undo log.",
-            Hint("Finish it with: ", Command("migrate-data rollback", keys.migration_id)),
+            Hint("Finish it with: ", keys.rollback_command()),
         )
     if b"run" in (unfinished, plan and cleared) and not is_damaged:
         raise MigrationError(
             "A run was interrupted; without the undo log the values that it has converted cannot be rolled back.",
             Hint(
                 "Finish it with: ",
-                Command("migrate-data run"),
+                keys.run_command(),
                 "\nOr roll it back with: ",
-                Command("migrate-data rollback", keys.migration_id),
+                keys.rollback_command(),
             ),
         )
 
@@ -201,7 +216,7 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
 
 
 def last_copies(context: Context) -> Op[int]:
-    """Count originals that exist only in the undo log: replaced or quarantined values, and unrestored documents.
+    """Count originals that exist only in the undo log: replaced or quarantined values, and removed documents.
 
     Of unrestored values, documents are counted. Some reads.
 
@@ -210,7 +225,8 @@ def last_copies(context: Context) -> Op[int]:
     """
     yield from require_intact_data(context.keys, exempt=("lease", *GIVEN_UP))
     replaced = yield from call(hlen(context.keys.replaced))
-    return replaced + (yield from unrestored_count(context.keys))
+    removed = yield from call(xlen(context.keys.removed))
+    return replaced + removed + (yield from unrestored_count(context.keys))
 
 
 def drop_undo_log(context: Context, indexes: IndexMigration) -> Op[bool]:
@@ -237,12 +253,12 @@ def has_undo_log(context: Context, *, has_indexes: bool) -> Op[bool]:
 
 
 def held_leases(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
-    """Return the leases of data, indexes and files; for an unreadable lease, the error. Some reads.
+    """Return the leases of data, indexes and files; for an unreadable lease, the error. A few reads for each file.
 
     Raises:
         StateDamagedError: another program has written a fence or a lease.
     """
-    leases = (context.keys.lease, LEASE, FILES_LEASE)
+    leases = yield from _leases(context)
     for keys in leases:
         yield from require_own_types(keys)
     held: list[LeaseState | StateDamagedError] = []
@@ -256,6 +272,13 @@ def held_leases(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
     return held
 
 
+def _leases(context: Context) -> Op[list[LeaseKeys]]:
+    """Return the leases of data, indexes and files, and those of the data of each file that the server knows."""
+    ledger = yield from read_ledger()
+    files = dict.fromkeys((*ledger.entries, *ledger.started))
+    return [context.keys.lease, LEASE, FILES_LEASE, *(StateKeys(name).lease for name in files)]
+
+
 def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
     """Break the leases of data and indexes; their holders stop before the next write.
 
@@ -266,6 +289,6 @@ def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
         StateDamagedError: another program has written a fence or a lease; nothing was removed.
     """
     held = yield from held_leases(context)
-    for keys in (context.keys.lease, LEASE, FILES_LEASE):
+    for keys in (yield from _leases(context)):
         yield from break_lease(keys)
     return held

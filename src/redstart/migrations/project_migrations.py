@@ -21,6 +21,7 @@ from redstart.migrations.file_estimate import (
     estimate_files,
     estimate_rollback,
 )
+from redstart.migrations.file_integrity import require_intact_files, require_undo_log_of_file
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.file_results import AppliedFile, ContractResult, FileRollbackResult, FilesResult
 from redstart.migrations.files.graph import FieldPath, state_after, with_dependencies
@@ -75,6 +76,11 @@ class FileMigrations:
         """
         return migration_in(self.history, migration_id, self.exclude_prefixes)
 
+    def require_intact(self) -> Op[None]:
+        """Raise StateDamagedError if a key of an applied or started file is missing or damaged. Reads only."""
+        begun = [item for item in self.history.items if item.is_begun and item.file is not None]
+        yield from require_intact_files((item, self.migration(item.migration_id)) for item in begun)
+
     def pending(self, to: str | None = None) -> list[FileMigration]:
         """Return the pending files, in order.
 
@@ -115,6 +121,7 @@ class FileMigrations:
             MigrationFileError: the files cannot be used, or do not match the record; nothing was written.
             LeaseHeldError: another run is in progress.
             RollbackInProgressError: the rollback of a file was interrupted.
+            StateDamagedError: state of one of the files is missing or damaged; nothing was written.
             See `FileMigration.run` for others.
 
         Effects: see there. Each file is recorded when it is complete. Safe to repeat.
@@ -122,6 +129,7 @@ class FileMigrations:
         self.history.require_runnable()
         migrations = self.pending(to)[:limit]
         self._require_no_reused_paths([one.file.migration_id for one in migrations])
+        yield from self.require_intact()
 
         def work(lease: Lease) -> Op[FilesResult]:
             yield from self._require_no_rollback()
@@ -157,12 +165,14 @@ class FileMigrations:
 
         Raises:
             LeaseHeldError: another run is in progress.
+            StateDamagedError: state of one of the files is missing or damaged; nothing was written.
 
         Effects: see `FileMigration.contract` and `FileMigration.remove_models`. Safe to repeat.
         """
         self.history.require_runnable()
         self._require_no_reused_paths(())
         used = self._models_after_all()
+        yield from self.require_intact()
 
         def work(lease: Lease) -> Op[list[tuple[str, ContractResult]]]:
             yield from self._require_no_rollback()
@@ -281,6 +291,8 @@ class FileMigrations:
         Raises:
             MigrationFileError: it is neither of them, has no file, was edited, or another such file depends on it;
                 nothing was written.
+            MigrationError: it was recorded without a run, or its undo log is lost; nothing was written.
+            StateDamagedError: its state is missing or damaged; nothing was written.
             LeaseHeldError: another run is in progress.
             See `redstart.migrations.data.rollback.rollback` for others.
 
@@ -288,6 +300,9 @@ class FileMigrations:
         """
         self.require_rollback(migration_id)
         migration = self.migration(migration_id)
+        item = self.history.item(migration_id)
+        yield from require_intact_files([(item, migration)])
+        yield from require_undo_log_of_file(item, migration)
 
         def work(lease: Lease) -> Op[FileRollbackResult]:
             self.on_file(migration.file)
@@ -377,6 +392,7 @@ class FileMigrations:
             keys = StateKeys(item.migration_id)
             found = yield from read_record(keys)
             is_rolling_back = (yield from read_steps(keys)).is_rolling_back
+            is_rolling_back |= item.entry is not None and item.started is not None
             if is_rolling_back or found.unfinished == "rollback" or found.cleared == "rollback":
                 raise RollbackInProgressError(
                     f"The rollback of {printable(item.migration_id)} was interrupted and is not complete.",

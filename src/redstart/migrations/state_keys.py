@@ -14,6 +14,9 @@ from redstart.next_steps import Command, Hint
 
 _CONFIRM_AFTER_SECONDS = 0.05
 
+BUILT_IN_MIGRATION = "001_datetime_fields_to_timestamps"
+"""The id of the only data migration that is not in a file: redis-om's own."""
+
 FOREIGN = "foreign:"
 """Prefix of the part if another program has written a value of another type to its key."""
 
@@ -129,6 +132,32 @@ class StateKeys:
 
     def _key(self, name: str) -> str:
         return f"redstart:{self.migration_id}:{name}"
+
+    def is_of_file(self) -> bool:
+        """Return whether the migration is a file, with commands of its own."""
+        return self.migration_id != BUILT_IN_MIGRATION
+
+    def run_command(self) -> Command:
+        """Return the command that runs the migration, or resumes its run."""
+        return Command("upgrade") if self.is_of_file() else Command("migrate-data run")
+
+    def rollback_command(self) -> Command:
+        """Return the command that rolls back the migration, or resumes its rollback."""
+        if self.is_of_file():
+            return Command("migrate rollback", self.migration_id)
+        return Command("migrate-data rollback", self.migration_id)
+
+    def start_over_hint(self) -> Hint:
+        """Return the hint for a checkpoint that cannot be used."""
+        return Hint(
+            "Start again from the beginning (converted values are not lost) with: ", self.clear_command()
+        )
+
+    def clear_command(self) -> Command:
+        """Return the command that deletes the saved progress."""
+        if self.is_of_file():
+            return Command("migrate-data clear-progress", self.migration_id)
+        return Command("migrate-data clear-progress")
 
     def restore_hint(self) -> Hint:
         """Return the hint for damage of a key that a rollback needs."""

@@ -14,7 +14,8 @@ from redstart.errors import PlanChangedError
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
 from redstart.mapping.value_paths import Location, ValuePath
-from redstart.next_steps import Command, Hint
+from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Hint
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
 
@@ -190,7 +191,7 @@ class Transformation(ABC):
             f"The settings of {self.migration_id} were {_shown(stored)}, and are now {_shown(current)}.",
             Hint(
                 "Restore the settings, or roll back first with: ",
-                Command("migrate-data rollback", self.migration_id),
+                StateKeys(self.migration_id).rollback_command(),
             ),
         )
 

@@ -14,6 +14,7 @@ from redstart.cli.migrate.project_files import (
     file_migrations,
     look,
     migrations_root,
+    require_intact_files,
     root_of,
 )
 from redstart.cli.migrate.undeclared_changes import find_changes
@@ -44,6 +45,7 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
     with open_session(settings, about_indexes=True) as session:
         session.require_intact(exempt=LISTS)
         files = look(session, root_of(migrations_dir))
+        require_intact_files(session, files)
         found = [
             *files.history.differences(),
             *_of_names(session, files),

@@ -9,7 +9,14 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import counted_indexes, index_migration
 from redstart.cli.migrate.file_estimates import size_of
-from redstart.cli.migrate.project_files import file_migrations, load, look, migrations_root, root_of
+from redstart.cli.migrate.project_files import (
+    file_migrations,
+    load,
+    look,
+    migrations_root,
+    require_intact_files,
+    root_of,
+)
 from redstart.cli.migrate.undo_files import contract_files, draw_contracted
 from redstart.cli.options import Settings, common, confirm, will_ask, yes
 from redstart.cli.output import Tone, counted, line, note, print_json
@@ -37,6 +44,8 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
         session.require_intact(exempt=LISTS)
         files = look(session, root_of(migrations_dir)) if is_with_files else None
+        if files is not None:
+            require_intact_files(session, files)
         to_contract = file_migrations(session, files).to_contract() if files is not None else []
         if files is not None and to_contract:
             _announce(session, files, to_contract, dry_run=dry_run, assume_yes=yes)

@@ -233,8 +233,16 @@ class ProjectStatus:
         }
 
 
+def require_intact_files(session: Session, files: ProjectFiles) -> None:
+    """Raise StateDamagedError if state of an applied or started file is missing or damaged. Reads only."""
+    history = files.history
+    if files.loaded.are_in_use and not history.problems:
+        session.run(file_migrations(session, files).require_intact())
+
+
 def project_status(session: Session, files: ProjectFiles) -> ProjectStatus:
-    """Return the status of the migration files. Some reads."""
+    """Return the status of the migration files. Some reads. Raises StateDamagedError: see `require_intact_files`."""
+    require_intact_files(session, files)
     return ProjectStatus(files, session.run(file_progress(is_gone)), cleanup_pending(session, files))
 
 

@@ -61,7 +61,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         overlaps = note_overlapping_prefixes(session)
         statuses = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
-        project = project_status(session, look_at_project(session, root_of(None), may_be_damaged=True))
+        project = project_status(session, look_at_project(session, root_of(None)))
         unmanaged = find_unclaimed(session)
         changes = find_changes(session, project.files)
         pending = pending_indexes(statuses)

@@ -16,7 +16,7 @@ from redstart.display import printable
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.results import RunOptions
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.file_results import ContractResult, FileRollbackResult
 from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.indexes.expand import ExpansionOptions
@@ -111,10 +111,17 @@ def _draw_one(one: FileRollbackResult) -> None:
     if data is not None:
         what = f"{data.kept:,} written since have no equivalent and are left unchanged"
         _draw_left(what, data.kept, data.examples)
-        what = f"{data.unrestored:,} originals could not be restored and are kept on the server"
-        _draw_left(what, data.unrestored, data.unrestored_examples)
+    number, examples = _unrestored(one)
+    _draw_left(f"{number:,} originals could not be restored and are kept on the server", number, examples)
     if any(index.is_refused for index in one.indexes):
         draw_results(one.indexes, {}, Plan(()), verbose=False)
+
+
+def _unrestored(one: FileRollbackResult) -> tuple[int, list[Failure]]:
+    """Return how many originals could not be restored, and the first of them."""
+    data = one.data
+    number, examples = (data.unrestored, data.unrestored_examples) if data is not None else (0, [])
+    return number + len(one.unrestored), [*examples, *one.unrestored][:MAX_EXAMPLES]
 
 
 def _draw_left(what: str, number: int, examples: Sequence[Failure]) -> None:
@@ -143,6 +150,7 @@ def _parts(one: FileRollbackResult) -> list[str]:
 def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
     """Return the rollback of one file for --json."""
     data = one.data
+    unrestored, examples = _unrestored(one)
     return {
         "id": one.migration_id,
         "status": one.outcome.value,
@@ -155,8 +163,8 @@ def rollback_report(one: FileRollbackResult) -> dict[str, Any]:
         "changed_back": data.reformatted if data else 0,
         "not_reversible": data.kept if data else 0,
         "not_reversible_values": [failure.as_dict() for failure in data.examples] if data else [],
-        "unrestored": data.unrestored if data else 0,
-        "unrestored_values": [failure.as_dict() for failure in data.unrestored_examples] if data else [],
+        "unrestored": unrestored,
+        "unrestored_values": [failure.as_dict() for failure in examples],
         "indexes": [result_report(index) for index in one.indexes],
     }
 

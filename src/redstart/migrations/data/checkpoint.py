@@ -16,15 +16,8 @@ from redstart.commands.keyspace import get
 from redstart.effects import Argument, Op, call
 from redstart.errors import CheckpointCorruptError, CheckpointVersionError
 from redstart.migrations.state_keys import StateKeys
-from redstart.next_steps import Command, Hint
 
 FORMAT = 2
-
-START_OVER = Hint(
-    "Start again from the beginning (converted values are not lost) with: ",
-    Command("migrate-data clear-progress"),
-)
-"""The hint for a checkpoint that cannot be used."""
 
 
 class RunStage(StrEnum):
@@ -145,13 +138,13 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
         saved_format = data.pop("format")
     except (ValueError, KeyError, AttributeError, TypeError) as exc:
         raise CheckpointCorruptError(
-            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", START_OVER
+            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", keys.start_over_hint()
         ) from exc
     if saved_format != FORMAT:
         raise CheckpointVersionError(
             f"The checkpoint {keys.checkpoint} has format {saved_format}; "
             f"this version of Redstart reads format {FORMAT}.",
-            START_OVER,
+            keys.start_over_hint(),
         )
     try:
         if not is_whole:
@@ -166,7 +159,7 @@ def checkpoint_from(keys: StateKeys, text: bytes) -> Checkpoint:
         _require_types(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise CheckpointCorruptError(
-            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", START_OVER
+            f"The checkpoint {keys.checkpoint} cannot be read: {exc}.", keys.start_over_hint()
         ) from exc
     return checkpoint
 

@@ -27,7 +27,7 @@ from redstart.errors import (
     UndoLogCorruptError,
 )
 from redstart.migrations.context import Context
-from redstart.migrations.data.checkpoint import START_OVER, checkpoint_from
+from redstart.migrations.data.checkpoint import checkpoint_from
 from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.record import (
     Record,
@@ -35,6 +35,7 @@ from redstart.migrations.data.record import (
     is_recorded_without_state,
     read_record,
     record_from,
+    sets_of,
 )
 from redstart.migrations.data.undo_log import check_entries, check_journal, wrong_number_of_entries
 from redstart.migrations.data.unrestored import unrestored_count, unrestored_page
@@ -165,6 +166,7 @@ def _compared(keys: StateKeys, existing: set[str]) -> Op[list[Damage]]:
     found += _damage_of_record(keys, record)
     found += _damage_of_checkpoint(keys, record, saved)
     found += _damage_of_journal(keys, record, entries, newest)
+    found += yield from _damage_of_sets(keys, record)
     return found + _damage_of_counts(
         keys,
         record,
@@ -199,10 +201,10 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
         "unrestored": record.unrestored_members,
     }
     hints = {
-        "failures": Hint("List the failed values again with: ", Command("migrate-data run")),
+        "failures": Hint("List the failed values again with: ", keys.run_command()),
         "replaced": Hint(
             "Restore it from a backup; or restore the values with: ",
-            Command("migrate-data rollback", keys.migration_id),
+            keys.rollback_command(),
         ),
         "unrestored": _unrestored_hint(keys),
     }
@@ -217,6 +219,30 @@ def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]
         for part, expected in recorded.items()
         if expected is not None and counts[part] != expected
     ]
+
+
+def _damage_of_sets(keys: StateKeys, record: Record) -> Op[list[Damage]]:
+    """Return the damage of sets of documents that have lost members: these documents would be changed twice.
+
+    Effects: a read for each 100,000 documents that the sets can have.
+    """
+    found: list[Damage] = []
+    for documents in sets_of(keys, record):
+        counted = record.members.get(documents.counted_as, 0)
+        existing = (yield from documents.count()) if counted else 0
+        if existing < counted:
+            message = (
+                f"The sets {documents.prefix}* have {existing:,} of the {counted:,} documents that {keys.record} "
+                "counts: which documents are converted is not certain."
+            )
+            hint = Hint(
+                "Restore these keys from a backup. Without one, correct the documents, give up the undo log with: ",
+                Command("migrate-data drop-undo-log", keys.migration_id),
+                ", and record the file as applied with: ",
+                Command("migrate stamp", keys.migration_id),
+            )
+            found.append(Damage("processed", message, hint, UndoLogCorruptError))
+    return found
 
 
 def _damage_of_record(keys: StateKeys, record: Record) -> list[Damage]:
@@ -253,7 +279,7 @@ def _damage_before_first_write(keys: StateKeys, saved: bytes | None) -> list[Dam
     try:
         _ = checkpoint_from(keys, saved)
     except StateDamagedError as exc:
-        return [Damage("checkpoint", exc.message, exc.next_step or START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.next_step or keys.start_over_hint(), type(exc))]
     return []
 
 
@@ -262,18 +288,18 @@ def _damage_of_checkpoint(keys: StateKeys, record: Record, saved: bytes | None) 
         if not record.unfinished:
             return []
         message = f"{keys.checkpoint}, the checkpoint of an interrupted {record.unfinished}, is missing."
-        return [Damage("checkpoint", message, START_OVER, CheckpointCorruptError)]
+        return [Damage("checkpoint", message, keys.start_over_hint(), CheckpointCorruptError)]
     try:
         checkpoint = checkpoint_from(keys, saved)
     except StateDamagedError as exc:
-        return [Damage("checkpoint", exc.message, exc.next_step or START_OVER, type(exc))]
+        return [Damage("checkpoint", exc.message, exc.next_step or keys.start_over_hint(), type(exc))]
     if checkpoint.generation == record.generation:
         return []
     message = (
         f"The checkpoint {keys.checkpoint} is of run {checkpoint.generation}, "
         f"but {keys.record} is of run {record.generation}."
     )
-    return [Damage("checkpoint", message, START_OVER, CheckpointVersionError)]
+    return [Damage("checkpoint", message, keys.start_over_hint(), CheckpointVersionError)]
 
 
 def _damage_of_journal(

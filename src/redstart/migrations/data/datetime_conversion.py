@@ -18,7 +18,7 @@ from redstart.mapping.models import RedisModel
 from redstart.mapping.temporal_paths import temporal_paths
 from redstart.mapping.type_tree import Shape, ShapeReader
 from redstart.mapping.value_paths import ValuePath
-from redstart.migrations.state_keys import StateKeys
+from redstart.migrations.state_keys import BUILT_IN_MIGRATION, StateKeys
 from redstart.migrations.transformation import (
     Classification,
     Conversion,
@@ -54,7 +54,7 @@ from redstart.values.timestamps import (
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import Storage, TemporalKind
 
-DATETIME_MIGRATION = "001_datetime_fields_to_timestamps"
+DATETIME_MIGRATION = BUILT_IN_MIGRATION
 """The id of the migration, the same as in redis-om."""
 
 SECONDS_PER_DAY = 86_400.0

@@ -314,11 +314,19 @@ def classify_with_marks(
     return judged
 
 
-def mark_left(lease: Lease, marks: ProcessedDocuments, documents: Sequence[StoredDocument]) -> Op[None]:
-    """Record documents that a run has met and left unchanged. Effects: one script. Safe to repeat."""
+def mark_left(
+    lease: Lease, marks: ProcessedDocuments, documents: Sequence[StoredDocument], record: str
+) -> Op[None]:
+    """Record documents that a run has met and left unchanged.
+
+    Args:
+        record: the key of the record, which counts them.
+
+    Effects: one script. Safe to repeat.
+    """
     if documents:
         commands: list[Sequence[Argument]] = [
-            ["SADD", *marks.part_and_member(left_mark(document))] for document in documents
+            ["MARK", *marks.part_and_member(left_mark(document)), record] for document in documents
         ]
         yield from lease.commit(commands)
 

@@ -20,7 +20,7 @@ from redstart.migrations.data.record import counted
 from redstart.migrations.failure import Failure, FailureSummary
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
-from redstart.next_steps import Command, Hint
+from redstart.next_steps import Hint
 
 MAX_RECORDS = 100_000
 """Limit of records. Further failures are only counted."""
@@ -163,7 +163,7 @@ class FailureLog:
                 f"{shown_value(name)}.",
                 Hint(
                     "Restore both keys from a backup, or roll back without them: ",
-                    Command("migrate-data rollback", self._keys.migration_id),
+                    self._keys.rollback_command(),
                 ),
             ) from exc
 

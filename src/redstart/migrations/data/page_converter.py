@@ -228,7 +228,7 @@ class PageConverter:
             recorded[:] = yield from self._update_record(failures, recorded, judged, outcome)
             if self._marks is not None and not self._context.transformation.decided_by_shape:
                 left = [document for (document, _), one in zip(judged, made, strict=True) if not one.count]
-                yield from mark_left(self._lease, self._marks, left)
+                yield from mark_left(self._lease, self._marks, left, self._context.keys.record)
             yield from self._lease.keep()
             return [*certain, *made]
 

@@ -16,6 +16,7 @@ from redstart.errors import ConfigurationError, PlanChangedError, UnsupportedSer
 from redstart.mapping.model_info import ModelDeclaration, overlapping
 from redstart.mapping.value_paths import Each, Location, Segment, ValuePath
 from redstart.migrations.server_checks import ServerFacts
+from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import RecordedSettings, Transformation
 from redstart.next_steps import Command, Hint
 from redstart.values.types import Storage
@@ -234,7 +235,7 @@ def scan_pattern(plan: Plan) -> bytes:
 
 
 def _merged_model(known: PlannedModel, current: PlannedModel, migration_id: str) -> PlannedModel:
-    hint = Hint("Roll back first with: ", Command("migrate-data rollback", migration_id))
+    hint = Hint("Roll back first with: ", StateKeys(migration_id).rollback_command())
     paths = {path.segments: path for path in known.paths}
     for path in current.paths:
         if path.segments in paths and paths[path.segments].kind != path.kind:
@@ -252,7 +253,7 @@ def _merged_model(known: PlannedModel, current: PlannedModel, migration_id: str)
                 "Use the same exclusions: ",
                 Command("migrate-data run", *options),
                 "\nOr roll back first with: ",
-                Command("migrate-data rollback", migration_id),
+                StateKeys(migration_id).rollback_command(),
             ),
         )
     if known.storage != current.storage:

@@ -5,18 +5,18 @@ set on the server, and changes no document of that set. The set is split into pa
 of integers: 8 to 16 bytes a document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from redstart.commands.keyspace import sismember
+from redstart.commands.keyspace import scard, sismember
 from redstart.effects import Argument, Op, batch, gather
 from redstart.migrations.lease import Lease
 
 DOCUMENTS_PER_PART = 200
 """On average. Redis stores a set of up to 512 integers as a list (`set-max-intset-entries`)."""
 _MAX_BITS = 16
-_REMOVED_AT_ONCE = 500
+_PARTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,32 @@ class ProcessedDocuments:
         found = yield from batch(gather([sismember(*self.part_and_member(key)) for key in keys]))
         return {key for key, is_member in zip(keys, found, strict=True) if is_member is True}
 
+    @property
+    def counted_as(self) -> str:
+        """The field of the record that counts the members, so that the loss of a part is noticed."""
+        return f"members:{self.prefix.rstrip(':').rpartition(':')[2]}"
+
+    def count(self) -> Op[int]:
+        """Return the number of members; a part of another type has none. A read for each 500 parts."""
+        number = 0
+        for parts in self._parts():
+            replies = yield from batch(gather([scard(part) for part in parts]))
+            number += sum(reply for reply in replies if isinstance(reply, int))
+        return number
+
     def remove(self, lease: Lease) -> Op[None]:
         """Remove the set. Effects: a script for each 500 parts. Safe to repeat."""
-        for start in range(0, 1 << self.bits, _REMOVED_AT_ONCE):
-            numbers = range(start, min(start + _REMOVED_AT_ONCE, 1 << self.bits))
+        for parts in self._parts():
             words: list[Argument] = ["REMOVE"]
-            for number in numbers:
-                words += ["set", f"{self.prefix}{number:x}"]
+            for part in parts:
+                words += ["set", part]
             yield from lease.commit([words])
+
+    def _parts(self) -> Iterator[list[str]]:
+        """Yield the keys of the parts, 500 at a time."""
+        for start in range(0, 1 << self.bits, _PARTS_AT_ONCE):
+            numbers = range(start, min(start + _PARTS_AT_ONCE, 1 << self.bits))
+            yield [f"{self.prefix}{number:x}" for number in numbers]
 
 
 @dataclass(frozen=True, slots=True)

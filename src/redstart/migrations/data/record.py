@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redstart.commands.keyspace import hgetall, scard, sismember, xrevrange
 from redstart.effects import Argument, Op, call
@@ -16,6 +16,7 @@ FORMAT = 2
 """Format of all state keys. The record of format 1 has no counts of other keys, so none are compared."""
 
 _APPLIED = "applied:"
+_MEMBERS = "members:"
 
 OTHER_STYLE_FIELDS = "aware_fields"
 """Field of the record for `Record.other_style_fields`; its name is from the first data migration."""
@@ -85,6 +86,8 @@ class Record:
         processed: the token and the size of the set of documents that an unfinished run has processed; "" without one.
         reverted: the same for a rollback.
         marks: the same for the marks of documents, which stay until the rollback or until the undo log is dropped.
+        members: the numbers of members of these three sets, by `ProcessedDocuments.counted_as`; earlier versions did
+            not count them.
         lost: missing fields that must exist next to the existing ones.
     """
 
@@ -112,6 +115,7 @@ class Record:
     processed: str = ""
     reverted: str = ""
     marks: str = ""
+    members: Mapping[str, int] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
 
     @property
@@ -132,6 +136,14 @@ class Record:
     def pending(self, plan: Plan) -> list[PlannedModel]:
         """Return the models of a plan that still have to be converted."""
         return [model for model in plan.models if not self.is_applied(model)]
+
+
+def sets_of(keys: StateKeys, record: Record) -> list[ProcessedDocuments]:
+    """Return the sets of documents that exist now."""
+    found = (
+        processed_documents(keys, stored) for stored in (record.processed, record.reverted, record.marks)
+    )
+    return [one for one in found if one is not None]
 
 
 def processed_documents(keys: StateKeys, stored: str) -> ProcessedDocuments | None:
@@ -194,6 +206,11 @@ def record_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> Record:
             fields.get(PROCESSED.encode(), b"").decode(),
             fields.get(REVERTED.encode(), b"").decode(),
             fields.get(MARKS.encode(), b"").decode(),
+            {
+                name.decode(): int(value)
+                for name, value in fields.items()
+                if name.startswith(_MEMBERS.encode())
+            },
             _lost(fields, written),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

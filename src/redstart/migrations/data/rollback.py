@@ -34,6 +34,7 @@ from redstart.migrations.data.record import (
     milestone,
     processed_documents,
     read_record,
+    sets_of,
 )
 from redstart.migrations.data.results import DataRollbackResult
 from redstart.migrations.data.rollback_sweep import PageReverter, left_out_of, values_left_out
@@ -50,7 +51,7 @@ from redstart.migrations.lease import Lease, ServerRestartedError, server_is_beh
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.server_checks import ServerFacts, server_facts
 from redstart.migrations.transformation import Transformation
-from redstart.next_steps import Command, Hint
+from redstart.next_steps import Hint
 
 
 def rollback(
@@ -201,10 +202,8 @@ class _Rollback:
                 end_rollback(self._keys, record, self._plan.settings, has_unrestored=left.count > 0),
                 under=checkpoint.run_id,
             )
-            for stored in (record.processed, record.reverted, record.marks):
-                documents = processed_documents(self._keys, stored)
-                if documents is not None:
-                    yield from documents.remove(self._lease)
+            for documents in sets_of(self._keys, record):
+                yield from documents.remove(self._lease)
         return DataRollbackResult(
             stopped,
             record.undone["undone_documents"],
@@ -319,7 +318,7 @@ class _Rollback:
                     f"{total:,}: the checkpoint {self._keys.checkpoint} is wrong.",
                     Hint(
                         "Roll back from the end of the log: ",
-                        Command("migrate-data clear-progress"),
+                        self._keys.clear_command(),
                         ", then the same command again",
                     ),
                 )

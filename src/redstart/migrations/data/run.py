@@ -128,9 +128,9 @@ def require_same_plan(context: Context, plan: Plan, record: Record, found: Check
             context.transformation.texts.plan_changed,
             Hint(
                 "Resume with the previous models, or start again with the current ones: ",
-                Command("migrate-data clear-progress"),
+                context.keys.clear_command(),
                 ", then ",
-                Command("migrate-data run"),
+                context.keys.run_command(),
                 ". Converted values stay converted and can be rolled back.",
             ),
         )
@@ -147,7 +147,7 @@ def _require_no_rollback(keys: StateKeys, found: Checkpoint) -> None:
     if found.stage.undoes:
         raise RollbackInProgressError(
             "A rollback was interrupted and is not complete.",
-            Hint("Finish it with: ", Command("migrate-data rollback", keys.migration_id)),
+            Hint("Finish it with: ", keys.rollback_command()),
         )
 
 
@@ -351,7 +351,8 @@ class _Run:
             commands = mark_applied(
                 self._keys, self._plan, passes.documents, now_ms, for_redis_om=for_redis_om
             )
-            commands += [["HDEL", self._keys.record, CLEARED, PROCESSED], *end_progress(self._keys)]
+            ended: list[Argument] = [CLEARED, PROCESSED, *([processed.counted_as] if processed else [])]
+            commands += [["HDEL", self._keys.record, *ended], *end_progress(self._keys)]
             yield from self._lease.commit(commands, under=checkpoint.run_id)
             if processed is not None:  # no document is converted again: the models are applied
                 yield from processed.remove(self._lease)

@@ -199,6 +199,17 @@ class DocumentPipeline(DocumentChange):
             document = one.backward(document)
         return document
 
+    def backward_if_possible(self, document: Document) -> Document:
+        """Return the document after those changes backward that have an inverse; the others leave it as it is.
+
+        Raises:
+            NotConvertibleError: a value cannot be changed back.
+        """
+        for one in reversed(self.changes):
+            if one.has_backward:
+                document = one.backward(document)
+        return document
+
 
 def not_convertible(location: Location, value: BytesOrJson, reason: str) -> NotConvertibleError:
     """Return the error for a value at a location."""

@@ -3,27 +3,47 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from redstart.effects import Op
+from redstart.commands.keyspace import xlen
+from redstart.effects import Op, call
 from redstart.errors import MigrationError, MigrationStateError
 from redstart.migrations.context import Context
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.operations.base import DocumentPipeline, Operation
 from redstart.migrations.operations.functions import RunPython
 from redstart.migrations.operations.models import RemoveModel
 from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.migrations.steps.changed_documents import change_back_changed
 from redstart.migrations.steps.functions import FunctionCall, call_down, require_undoable
-from redstart.migrations.steps.key_moves import KeyMove, MoveResult, key_moves, move_keys
+from redstart.migrations.steps.key_moves import KeyMove, MoveResult, field_of_move, key_moves, move_keys
 from redstart.migrations.steps.record import ROLLBACK, mark, read_steps
 from redstart.migrations.steps.removed_models import restore_documents
 from redstart.migrations.steps.storage_changes import (
+    RestoredOriginals,
     StorageChange,
     StorageResult,
     change_storage,
+    field_of_storage,
     restore_originals,
 )
 from redstart.next_steps import Command, Hint
 
 NO_PIPELINES: Mapping[str, DocumentPipeline] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredStorage:
+    """The result of `FileSteps.restore_storage`.
+
+    Attributes:
+        originals: number of documents with their original bytes.
+        changes: the result of each change back.
+        unrestored: original values that are kept on the server.
+    """
+
+    originals: int = 0
+    changes: tuple[StorageResult, ...] = ()
+    unrestored: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,16 @@ class FileSteps:
     def __bool__(self) -> bool:
         return bool(self.moves or self.removed or self.storage or self.first or self.last)
 
+    @property
+    def recorded_names(self) -> set[str]:
+        """The fields of the record that exist when a run is complete."""
+        functions = (call.steps() for call in (*self.first, *self.last))
+        return {
+            *(field_of_move(move) for move in self.moves),
+            *(field_of_storage(change) for change in self.storage),
+            *(field for some in functions for field, _ in some),
+        }
+
     def unused_indexes(self, used: ProjectState) -> list[str]:
         """Return the names of indexes that only the version before the file uses.
 
@@ -150,25 +180,33 @@ class FileSteps:
         _require_done(context, restored.stopped, [str(failure) for failure in restored.failures])
         return tuple(moves), restored.documents
 
-    def restore_storage(self, context: Context) -> Op[tuple[int, tuple[StorageResult, ...]]]:
+    def restore_storage(self, context: Context) -> Op[RestoredStorage]:
         """Restore the documents whose storage was changed, and change back those that were written since.
 
-        Returns:
-            The number of documents with their original bytes, and the result of each change back. A document without an
-            equivalent in the old storage stays.
+        A document without an equivalent in the old storage stays.
 
         Raises:
             MigrationError: the rollback was interrupted, or documents still appear.
         """
         if not self.storage:
-            return 0, ()
-        restored, stopped = yield from restore_originals(context)
-        _require_done(context, stopped)
+            return RestoredStorage()
+
+        def work(lease: Lease) -> Op[tuple[RestoredOriginals, list[Failure]]]:
+            found = yield from restore_originals(context, lease)
+            unrestored: list[Failure] = []
+            if found.stopped is None:
+                unrestored = yield from change_back_changed(context, lease, self.storage, found.changed)
+                if not (yield from call(xlen(context.keys.originals))):
+                    yield from lease.commit([["REMOVE", "stream", context.keys.originals]])
+            return found, unrestored
+
+        restored, unrestored = yield from context.under_lease(work)
+        _require_done(context, restored.stopped)
         results: list[StorageResult] = []
         for change in reversed(self.storage):
             results.append((yield from change_storage(context, change.back())))
             _require_done(context, results[-1].stopped)
-        return restored, tuple(results)
+        return RestoredStorage(restored.documents, tuple(results), tuple(unrestored))
 
 
 def _index_names(state: ProjectState) -> list[str]:

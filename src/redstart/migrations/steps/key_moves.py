@@ -137,6 +137,11 @@ def _require_distinct(move: KeyMove, models: Iterable[ModelState]) -> None:
         )
 
 
+def field_of_move(move: KeyMove) -> str:
+    """Return the field of the record that says that a move has begun."""
+    return f"move:{move.before.name}"
+
+
 def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -> Op[None]:
     """Record that a move has begun, unless a key that it would need exists already.
 
@@ -149,7 +154,7 @@ def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -
 
     Effects: reads the keys with the new prefix; writes one field. Safe to repeat.
     """
-    field = f"move:{move.before.name}"
+    field = field_of_move(move)
 
     def work(lease: Lease) -> Op[None]:
         if field in (yield from read_steps(context.keys)).fields:

@@ -1,14 +1,24 @@
 """The record of the steps of a migration file: which of them were begun or done, and whether they are rolled back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall
+from redstart.display import printable
 from redstart.effects import Argument, Op, call
-from redstart.migrations.state_keys import StateKeys, of_other_types, require_none
+from redstart.errors import StateDamagedError
+from redstart.migrations.state_keys import ORIGINALS, StateKeys, of_other_types, require_none
 
 ROLLBACK = "rollback"
 BEGUN, DONE = "begun", "done"
+GIVEN_UP = "given_up"
+"""The field that an operator sets where the record was lost."""
+REMOVED = "removed:"
+"""Beginning of the fields that count the removed documents of models."""
+RESTORED_DOCUMENTS = "restored"
+"""The field that counts those of them that a rollback has restored."""
+_STATES = (ROLLBACK, GIVEN_UP, "move:", "storage:", "function:")
+"""Beginnings of the fields that say whether a step was begun or is done. The others are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,12 @@ class StepRecord:
         """Return a counter."""
         return int(self.fields.get(field, 0))
 
+    @property
+    def removed(self) -> int:
+        """Number of documents that are in the stream of removed ones."""
+        removed = sum(self.count(name) for name in self.fields if name.startswith(REMOVED))
+        return removed - self.count(RESTORED_DOCUMENTS)
+
 
 def read_steps(keys: StateKeys) -> Op[StepRecord]:
     """Return the record. Two reads.
@@ -43,9 +59,26 @@ def read_steps(keys: StateKeys) -> Op[StepRecord]:
         ("originals", keys.originals, "stream"),
     ]
     require_none((yield from of_other_types(kinds)))
-    fields = yield from call(hgetall(keys.steps))
-    return StepRecord(
-        {name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()}
+    return steps_from(keys, (yield from call(hgetall(keys.steps))))
+
+
+def steps_from(keys: StateKeys, fields: Mapping[bytes, bytes]) -> StepRecord:
+    """Return the record of these fields. Raises StateDamagedError."""
+    found = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()}
+    for name, value in found.items():
+        if value not in (BEGUN, DONE) if name.startswith(_STATES) else not value.isdecimal():
+            raise StateDamagedError(
+                f"{keys.steps} cannot be read: {printable(name)} is {printable(value)}.", steps_hint(keys)
+            )
+    return StepRecord(found)
+
+
+def steps_hint(keys: StateKeys) -> str:
+    """Return the next step if the record is damaged."""
+    key = keys.steps
+    return (
+        f"Restore {key} from a backup. To give up which functions of the file were called: redis-cli DEL {key}, then: "
+        f"redis-cli HSET {key} {GIVEN_UP} {DONE}"
     )
 
 
@@ -57,3 +90,14 @@ def mark(keys: StateKeys, field: str, value: str) -> list[Argument]:
 def unmark(keys: StateKeys, field: str) -> list[Argument]:
     """Return the command that removes a field."""
     return ["HDEL", keys.steps, field]
+
+
+def forget_documents(keys: StateKeys, fields: Iterable[bytes]) -> list[list[Argument]]:
+    """Return the command that removes the counts of documents that the undo log had.
+
+    Args:
+        fields: those of the record.
+    """
+    names = (ORIGINALS.encode(), RESTORED_DOCUMENTS.encode())
+    counts = [name for name in fields if name in names or name.startswith(REMOVED.encode())]
+    return [["HDEL", keys.steps, *counts]] if counts else []

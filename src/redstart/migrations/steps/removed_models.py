@@ -15,7 +15,7 @@ from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.operations.state import ModelState
 from redstart.migrations.steps.key_passes import KeyPattern, Left, handle_keys
-from redstart.migrations.steps.record import read_steps
+from redstart.migrations.steps.record import REMOVED, RESTORED_DOCUMENTS, read_steps
 
 PAGE_BYTES = 4_000_000
 """Size of documents after which a script ends; a larger document has a script of its own."""
@@ -78,7 +78,7 @@ def remove_documents(
     """
     keys = context.keys
     pattern = KeyPattern.of(model)
-    field = f"removed:{model.name}"
+    field = f"{REMOVED}{model.name}"
 
     def work(lease: Lease) -> Op[RemovalResult]:
         def handle(page: Sequence[bytes]) -> Op[Left]:
@@ -110,7 +110,7 @@ def restore_documents(context: Context) -> Op[RestoreResult]:
     Effects: a script for each 100 documents, or 4 MB of them. Safe to repeat.
     """
     keys = context.keys
-    field = "restored"
+    field = RESTORED_DOCUMENTS
 
     def work(lease: Lease) -> Op[RestoreResult]:
         script = load("fenced.lua", "restore_documents.lua")

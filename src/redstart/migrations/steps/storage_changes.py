@@ -106,18 +106,28 @@ class StorageChange:
         Raises:
             NotConvertibleError: the document cannot be stored otherwise.
         """
-        document = _read(self.source.storage, content)
+        document = read_document(self.source.storage, content)
         back = ChangedDocument(self.pipeline.backward(document)) if self.is_back else None
         changed, failures = back or self.pipeline.change(document)
-        if changed.storage is Storage.JSON:
-            return changed.json_text(), failures
-        if not changed.root:
-            raise NotConvertibleError("", "", "no value is left, and a hash cannot be empty")
-        return [part for name, value in changed.root.items() for part in (name.encode(), value)], failures
+        return stored_content(changed), failures
+
+    @property
+    def counted_as(self) -> str:
+        """The field of the record that counts the documents replaced in this direction."""
+        return f"replaced:{self.move.before.name}:{self.source.storage.value}"
 
 
-def _read(storage: Storage, content: Any) -> Document:
-    """Return a document. Raises NotConvertibleError."""
+def stored_content(document: Document) -> Any:
+    """Return the content of a document as scripts write it. Raises NotConvertibleError if there is none."""
+    if document.storage is Storage.JSON:
+        return document.json_text()
+    if not document.root:
+        raise NotConvertibleError("", "", "no value is left, and a hash cannot be empty")
+    return [part for name, value in document.root.items() for part in (name.encode(), value)]
+
+
+def read_document(storage: Storage, content: Any) -> Document:
+    """Return a document as a script has read it. Raises NotConvertibleError."""
     try:
         if storage is Storage.JSON:
             return Document.of_json(content)
@@ -195,6 +205,11 @@ def _failure(key: bytes, error: NotConvertibleError) -> Failure:
     return failure_at(key, error.path, error.value.encode(errors="surrogateescape"), error.reason)
 
 
+def field_of_storage(change: StorageChange) -> str:
+    """Return the field of the record that says that a change of storage has begun."""
+    return f"storage:{change.move.before.name}"
+
+
 def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageCheck]:
     """Record that a change has begun, unless a document would prevent it.
 
@@ -207,7 +222,7 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
 
     Effects: reads every document of the model; writes one field, or records the failures. Safe to repeat.
     """
-    field = f"storage:{change.move.before.name}"
+    field = field_of_storage(change)
 
     def work(lease: Lease) -> Op[StorageCheck]:
         if field in (yield from read_steps(context.keys)).fields:
@@ -280,10 +295,10 @@ def change_storage(context: Context, change: StorageChange) -> Op[StorageResult]
 class _Replacement:
     def __init__(self, context: Context, change: StorageChange, lease: Lease) -> None:
         self._context, self._change, self._lease = context, change, lease
-        self._field = f"replaced:{change.move.before.name}:{change.source.storage.value}"
         self._log = FailureLog(context.keys)
         self._failures: dict[bytes, list[Failure]] = {}
         self._recorded: dict[bytes, set[bytes]] = {}
+        self._field = change.counted_as
         self._left: dict[bytes, str] = {}
 
     def run(self) -> Op[StorageResult]:
@@ -388,43 +403,52 @@ class _Replacement:
         yield from self._log.remove(self._lease, [name for key in gone for name in self._recorded[key]])
 
 
-def restore_originals(context: Context) -> Op[tuple[int, str | None]]:
-    """Restore every byte of the documents that are unchanged since their storage was changed.
+@dataclass(frozen=True, slots=True)
+class RestoredOriginals:
+    """The result of a restoration.
 
-    Returns:
-        The number of restored documents, interrupted rollbacks included; and why it stopped, None if it is complete.
+    Attributes:
+        documents: number of restored documents, interrupted rollbacks included.
+        changed: the ids of the entries of documents that were written since, whose originals stay.
+        stopped: why it is not complete; None if it is.
+    """
+
+    documents: int
+    changed: tuple[str, ...] = ()
+    stopped: str | None = None
+
+
+def restore_originals(context: Context, lease: Lease) -> Op[RestoredOriginals]:
+    """Restore every byte of the documents that are unchanged since their storage was changed.
 
     Raises:
         UndoLogCorruptError: originals are missing; nothing was written.
-        LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
 
     Effects: a script for each 100 documents, or 1 MB of them. Safe to repeat.
     """
     keys = context.keys
-
-    def work(lease: Lease) -> Op[tuple[int, str | None]]:
-        expected = (yield from read_steps(keys)).count(ORIGINALS)
-        existing = yield from call(xlen(keys.originals))
-        if existing < expected:
-            raise UndoLogCorruptError(
-                f"{keys.originals} has {existing:,} of {expected:,} originals. Nothing was changed.",
-                keys.restore_hint(),
-            )
-        script = load("fenced.lua", "document_state.lua", "restore_replaced.lua")
-        arguments = (PAGE_ENTRIES, PAGE_BYTES, RESTORED, ORIGINALS)
-        handled, stopped = -1, None
-        while handled and stopped is None:
-            handled = yield from lease.run(script, (keys.originals, keys.steps, keys.moved), arguments)
-            done = (yield from read_steps(keys)).count(RESTORED)
-            yield from lease.keep(Activity("restoring documents", done))
-            context.monitor.progress(Progress("restoring documents", 0, done, expected, 0))
-            if handled and context.monitor.stop_requested():
-                stopped = "interrupted"
-        if stopped is None:
-            yield from lease.commit([["REMOVE", "stream", keys.originals]])
-        return (yield from read_steps(keys)).count(RESTORED), stopped
-
-    return (yield from context.under_lease(work))
+    expected = (yield from read_steps(keys)).count(ORIGINALS)
+    existing = yield from call(xlen(keys.originals))
+    if existing < expected:
+        raise UndoLogCorruptError(
+            f"{keys.originals} has {existing:,} of {expected:,} originals. Nothing was changed.",
+            keys.restore_hint(),
+        )
+    script = load("fenced.lua", "document_state.lua", "restore_replaced.lua")
+    before, stopped = b"+", None
+    changed: list[bytes] = []
+    while before != b"(" and stopped is None:
+        arguments = (PAGE_ENTRIES, PAGE_BYTES, RESTORED, ORIGINALS, before)
+        last, *others = yield from lease.run(script, (keys.originals, keys.steps, keys.moved), arguments)
+        changed += others
+        before = b"(" + last
+        done = (yield from read_steps(keys)).count(RESTORED)
+        yield from lease.keep(Activity("restoring documents", done))
+        context.monitor.progress(Progress("restoring documents", 0, done, expected, 0))
+        if last and context.monitor.stop_requested():
+            stopped = "interrupted"
+    restored = (yield from read_steps(keys)).count(RESTORED)
+    return RestoredOriginals(restored, tuple(one.decode() for one in changed), stopped)
 
 
 @dataclass(frozen=True, slots=True)
