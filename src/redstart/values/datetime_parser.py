@@ -11,6 +11,7 @@ whatever would need a guess, such as week and ordinal dates, zone names other th
 
 import calendar
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
@@ -201,6 +202,51 @@ _SHAPES = {b"0000-00-00": False} | {
 }
 
 _moment_of = datetime.fromisoformat
+
+_NAIVE = frozenset(shape for shape in _SHAPES if shape[19:] in (b"", b".000000"))
+_UTC_OFFSETS = (b"Z", b"+00:00")
+_HOUR_24 = re.compile(rb"[Tt ]24:").search
+_FIRST_EXACT, _END_EXACT = b"1698", b"2242"
+"""Years in which all moments are within ALWAYS_EXACT_SECONDS. Such texts are in the order of their moments."""
+
+
+def numbers_of_uniform_texts(
+    texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone
+) -> tuple[list[bytes], bool] | None:
+    """Return the number to store for each of many such texts, and whether they are naive, in a quarter of the time.
+
+    None if they are not all naive in UTC or all of one offset of 0, or any of them needs a careful look.
+    """
+    if kind is _DATE or not texts:
+        return None
+    offset = next((one for one in _UTC_OFFSETS if texts[0].endswith(one)), b"")
+    if offset:
+        if not all(text.endswith(offset) for text in texts):
+            return None
+        texts = [text[: -len(offset)] for text in texts]
+    elif not naive_timezone.is_utc:
+        return None
+    joined = b"\n".join(texts)
+    shapes = joined.translate(_ZERO_FOR_DIGITS).split(b"\n")
+    if len(shapes) != len(texts) or not _NAIVE.issuperset(shapes) or _HOUR_24(joined) is not None:
+        return None
+    if not (_FIRST_EXACT <= min(texts) and max(texts) < _END_EXACT):
+        return None
+    try:
+        moments = list(map(_moment_of, joined.decode().split("\n")))
+    except ValueError:
+        return None
+    numbers: list[bytes] = []
+    for text, moment in zip(texts, moments, strict=True):
+        elapsed = moment - NAIVE_EPOCH
+        seconds = elapsed.days * 86_400 + elapsed.seconds
+        if not elapsed.microseconds:
+            numbers.append(b"%d.0" % seconds)
+        elif seconds > 0:
+            numbers.append(b"%d%b" % (seconds, text[19:].rstrip(b"0")))
+        else:
+            numbers.append(number_text(elapsed // MICROSECOND).encode())
+    return numbers, not offset
 
 
 def number_of_written_text(

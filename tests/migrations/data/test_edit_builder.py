@@ -12,7 +12,8 @@ from redstart.migrations.data.edit_builder import FailureMode, classify, edits_f
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
+from redstart.migrations.data.undo_blob import FORMAT, blob_of
+from redstart.migrations.data.undo_log import entry_of
 from redstart.migrations.transformation import Classification, Edit
 from redstart.values.types import Storage, TemporalKind
 
@@ -73,7 +74,7 @@ def test_the_fast_path_makes_the_same_edits_or_none(
         shortcut_of(fields),
     )
     if shortcut is not None:
-        assert shortcut.flat == general.flat
+        assert shortcut.flat == general.flat or not general.count
         assert (shortcut.edits, shortcut.count) == (general.edits, general.count)
 
 
@@ -124,7 +125,7 @@ def test_edits_match_the_conversions(fields: list[tuple[ValuePath, bytes | None]
 )
 def test_the_undo_log_returns_the_edits(fields: list[tuple[ValuePath, bytes]], mode: FailureMode) -> None:
     made = one_by_one(hash_of([*fields]), mode, set())
-    blob = compressed(packed_entry([made]))
-    (read,) = entry_of(StreamEntry("1-1", {b"blob": blob, b"applied": b"", b"label": b"1.1"}), None).documents
+    fields = {b"blob": blob_of([made]), b"format": FORMAT, b"applied": b"", b"label": b"1.1"}
+    (read,) = entry_of(StreamEntry("1-1", fields), None).documents
     assert (read.key, read.json) == (KEY, False)
     assert [edit[:4] for edit in read.edits] == [edit[:4] for edit in made.edits]

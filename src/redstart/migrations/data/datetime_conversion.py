@@ -9,7 +9,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
+from itertools import repeat
+from typing import ClassVar
 
 from redstart.errors import PlanChangedError, StateDamagedError, ValueConversionError
 from redstart.mapping.base_model import model_name
@@ -20,11 +21,12 @@ from redstart.mapping.type_tree import Shape, ShapeReader
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import (
+    CONVERTED,
+    DEFAULT_STYLE,
+    NULL,
+    OTHER_STYLE,
     Classification,
     Conversion,
-    ConvertJson,
-    MakeEdits,
-    PlainClassifier,
     PlainConverter,
     PlainValue,
     RecordedSettings,
@@ -36,6 +38,7 @@ from redstart.values.datetime_parser import (
     MAX_CHARACTERS,
     WHITE_SPACE,
     number_of_written_text,
+    numbers_of_uniform_texts,
     read_temporal_number,
     read_temporal_text,
 )
@@ -66,8 +69,6 @@ _MAX_ROUNDING_MICROSECONDS = 64
 """How much RedisJSON may change a number far from 1970: it rounds the last digit."""
 
 _ZONE = "naive_timezone"
-
-T = TypeVar("T")
 
 _new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values
 
@@ -324,79 +325,15 @@ class DatetimeConversion(Transformation):
             return _JSON_BOOLEAN
         return _JSON_OBJECT if isinstance(value, dict) else _JSON_ARRAY
 
-    def plain_converter(self, paths: Sequence[ValuePath], make: MakeEdits[T]) -> PlainConverter[T]:
-        """Return the converter of hashes that hold only text as isoformat() writes it, as most do.
+    def plain_converter(self, kind: str, storage: Storage) -> PlainConverter:
+        """Return the converter of text as isoformat() writes it; numbers in seconds stay, and so do nulls in JSON.
 
-        It takes half the time of a full classification, because no objects are made for single values.
+        It takes a quarter of the time of a full classification.
         """
-        fields = [(path.segments[0], _kind_of(path.kind)) for path in paths]
-        naive_timezone = self.naive_timezone
-
-        def convert(key: bytes, stored: Sequence[bytes | None]) -> T | None:
-            names: list[Any] = []
-            old: list[Any] = []
-            new: list[Any] = []
-            for (name, kind), raw in zip(fields, stored, strict=True):
-                if raw is None:
-                    continue
-                written = number_of_written_text(raw, kind, naive_timezone)
-                if written is None:
-                    if _is_plainly_converted(raw, kind):
-                        continue
-                    return None
-                names.append(name)
-                old.append(raw)
-                new += (name, written[0])
-            return make(key, names, old, new)
-
-        return convert
-
-    def plain_classifier(self, paths: Sequence[ValuePath]) -> PlainClassifier:
-        """Return the classifier of hashes that hold only text as isoformat() writes it, and numbers in seconds."""
-        kinds = [_kind_of(path.kind) for path in paths]
-        naive_timezone = self.naive_timezone
-
-        def classify(stored: Sequence[bytes | None]) -> tuple[int, ...] | None:
-            found: list[int] = []
-            for kind, raw in zip(kinds, stored, strict=True):
-                if raw is None:
-                    found.append(0)
-                    continue
-                written = number_of_written_text(raw, kind, naive_timezone)
-                if written is not None:
-                    found.append(1 if written[1] else 2)
-                elif _is_plainly_converted(raw, kind):
-                    found.append(3)
-                else:
-                    return None
-            return tuple(found)
-
-        return classify
-
-    def plain_json_converter(self, path: ValuePath) -> ConvertJson:
-        """Return the converter of text as isoformat() writes it; numbers in seconds and nulls stay."""
-        kind, naive_timezone = _kind_of(path.kind), self.naive_timezone
-
-        def convert(value: Any) -> PlainValue | None:
-            if type(value) is str:
-                written = (
-                    number_of_written_text(value.encode(), kind, naive_timezone) if value.isascii() else None
-                )
-                if written is None:
-                    return None
-                number, naive = written
-                # Below one second, servers may write an exponent.
-                is_small = number[:2] == b"0." or number[:3] == b"-0." or b"e" in number
-                if is_small and number != b"0.0":
-                    return None
-                return (1 if naive else 2), number
-            if value is None:
-                return 4, None
-            if (type(value) is float or type(value) is int) and -_NEAR_SECONDS < value < _NEAR_SECONDS:
-                return (3, None) if kind is not _DATE or value % SECONDS_PER_DAY == 0 else None
-            return None
-
-        return convert
+        known, zone = _kind_of(kind), self.naive_timezone
+        if storage is Storage.HASH:
+            return lambda values: _plain_in_hashes(values, known, zone)
+        return lambda values: _plain_in_json(values, known, zone)
 
     def convert_back(
         self, raw: bytes, path: ValuePath, storage: Storage, *, is_default_style: bool
@@ -433,8 +370,44 @@ class DatetimeConversion(Transformation):
         return abs(distance) <= _MAX_ROUNDING_MICROSECONDS
 
 
-_NEAR_SECONDS = 10_000_000_000
 _is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch
+_are_near_numbers = re.compile(rb"(?:-?[0-9]{1,10}(?:\.[0-9]{1,6})?\n)+").fullmatch
+
+_IS_CONVERTED: PlainValue = (CONVERTED, None)
+_IS_NULL: PlainValue = (NULL, None)
+
+
+def _plain_in_hashes(
+    values: Sequence[bytes], kind: TemporalKind, zone: NaiveTimezone
+) -> Sequence[PlainValue | None]:
+    found = _plain_numbers(values, kind) or _plain_texts(values, kind, zone)
+    return [_plain_in_hash(value, kind, zone) for value in values] if found is None else found
+
+
+def _plain_numbers(values: Sequence[bytes], kind: TemporalKind) -> Sequence[PlainValue] | None:
+    """Return what values are if all of them are numbers in seconds; else None."""
+    joined = b"%b\n" % b"\n".join(values)
+    if kind is _DATE or _are_near_numbers(joined) is None or joined.count(b"\n") != len(values):
+        return None
+    return [_IS_CONVERTED] * len(values)
+
+
+def _plain_texts(
+    values: Sequence[bytes], kind: TemporalKind, zone: NaiveTimezone
+) -> Sequence[PlainValue] | None:
+    """Return what values are if all of them are texts of one form; else None."""
+    uniform = numbers_of_uniform_texts(values, kind, zone)
+    if uniform is None:
+        return None
+    numbers, is_naive = uniform
+    return list(zip(repeat(DEFAULT_STYLE if is_naive else OTHER_STYLE), numbers, strict=False))
+
+
+def _plain_in_hash(raw: bytes, kind: TemporalKind, zone: NaiveTimezone) -> PlainValue | None:
+    written = number_of_written_text(raw, kind, zone)
+    if written is None:
+        return _IS_CONVERTED if _is_plainly_converted(raw, kind) else None
+    return (DEFAULT_STYLE if written[1] else OTHER_STYLE), written[0]
 
 
 def _is_plainly_converted(raw: bytes, kind: TemporalKind) -> bool:
@@ -442,6 +415,33 @@ def _is_plainly_converted(raw: bytes, kind: TemporalKind) -> bool:
     if _is_near_number(raw) is None:
         return False
     return kind is not _DATE or float(raw) % SECONDS_PER_DAY == 0
+
+
+def _plain_in_json(
+    values: Sequence[bytes], kind: TemporalKind, zone: NaiveTimezone
+) -> Sequence[PlainValue | None]:
+    found = _plain_numbers(values, kind)
+    joined = b'\n%b\n' % b"\n".join(values)
+    if found is None and joined.count(b'"\n"') == len(values) - 1 and joined[1:2] == joined[-2:-1] == b'"':
+        found = _plain_texts([value[1:-1] for value in values], kind, zone)
+        if found is not None and any(number is not None and number < b"1" for _, number in found):
+            found = None  # below one second, servers may write an exponent
+    return [_plain_in_document(value, kind, zone) for value in values] if found is None else found
+
+
+def _plain_in_document(text: bytes, kind: TemporalKind, zone: NaiveTimezone) -> PlainValue | None:
+    if text == b"null":
+        return _IS_NULL
+    if text[:1] != b'"':
+        return _IS_CONVERTED if _is_plainly_converted(text, kind) else None
+    written = number_of_written_text(text[1:-1], kind, zone)
+    if written is None:
+        return None
+    number, is_naive = written
+    is_small = number[:2] == b"0." or number[:3] == b"-0." or b"e" in number
+    if is_small and number != b"0.0":
+        return None
+    return (DEFAULT_STYLE if is_naive else OTHER_STYLE), number
 
 
 def _kind_of(kind: str) -> TemporalKind:

@@ -129,6 +129,24 @@ def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
 
 
+DIGEST_BYTES = 8
+"""Of the digest of a list that is kept: 2**64 changes of a list would have to be tried for an equal one."""
+
+
+class Pairs(NamedTuple):
+    """Edits that replace text of instants by numbers, as the undo log packs them.
+
+    Attributes:
+        old: the texts, without the quotes of JSON, as lines.
+        guards: paths of lists, with the digest of each after the edits (`DIGEST_BYTES`).
+    """
+
+    locations: tuple[Location, ...]
+    old: bytes
+    new: Sequence[bytes]
+    guards: Sequence[tuple[str, bytes]] = ()
+
+
 class CompactEdits(ABC):
     """The edits of one document in the form of a fast path. They are equal to those of the general path.
 
@@ -151,6 +169,10 @@ class CompactEdits(ABC):
     @abstractmethod
     def wire(self, marks: ProcessedDocuments | None) -> list[Any]:
         """Return the document as apply.lua takes it."""
+
+    def pairs(self) -> Pairs | None:
+        """Return the edits as texts of instants and their numbers; None if they may be others."""
+        return None
 
     @abstractmethod
     def entry(self) -> list[Any]:
@@ -219,7 +241,9 @@ class DocumentEdits:
         self.edits = edits
 
     @classmethod
-    def plain(cls, key: bytes, names: list[Any], old: list[Any], new: list[Any]) -> "DocumentEdits":
+    def plain(
+        cls, key: bytes, names: Sequence[Any], old: Sequence[Any], new: Sequence[Any]
+    ) -> "DocumentEdits":
         """Return the edits of a hash that needs only exact conversions, as most do.
 
         They are kept as one flat list, which scripts and the undo log use unchanged: nested lists take twice the time.
@@ -258,6 +282,14 @@ class DocumentEdits:
         document.guards = [(path, None) for path in guards]
         document.guarded_bytes = stored.size if guards else 0
         return document
+
+    def pairs(self) -> Pairs | None:
+        """Return the edits as texts of instants and their numbers; None if they may be others."""
+        if self.flat is not None:
+            number = self.flat[2]
+            names, old, new = self.flat[3 : 3 + number], self.flat[3 + number : 3 + 2 * number], self.flat[4 + 2 * number :: 2]
+            return Pairs(tuple([(name,) for name in names]), b"\n".join(old), new)
+        return None if self.compact is None else self.compact.pairs()
 
     @property
     def edits(self) -> list[Edit]:

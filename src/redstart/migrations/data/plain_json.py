@@ -1,30 +1,40 @@
 """The fast path for JSON documents: encoder and decoder of their edits.
 
-It takes documents whose values can be converted exactly, and whose lists survive being written: parsed and written
-again, they are the same text. The edits are those of the general path, and so is the entry of the undo log. The script
-differs: it compares a list as one text, and sends all changes of a document as one JSON.MERGE, with the whole list.
+It takes documents whose values can be converted exactly, and converts the values of a page together. Documents are not
+parsed one by one: a pattern splits the text of each into its scalar values and the rest, its structure. Documents with
+the same structure have their planned values at the same places, so only the first of them is parsed, with placeholders
+in place of its values.
+
+The edits are those of the general path, and so is the entry of the undo log. The script differs: it compares a document,
+or a list, as one text, and sends all changes of a document as one JSON.MERGE, with whole lists. The text of a changed
+list is that of the server with other values, so that nothing else in it changes; it must have no number that the server
+may read otherwise.
 
 Contract with apply.lua: `wire` returns
-{key, 'texts', n, patch, forms, edits, m, n paths, n texts, m digests}
-with the digests of the new texts of m lists, in the order of the guards. The texts of the paths must be those that the
-server prints; the path "" is the whole document. Nothing is read back: the server must print numbers as Python does.
-So in each script, a document with whole numbers and one with as many digits behind the point as any other take the
-general path, which reads them back and confirms that. The script leaves documents with numbers that were not confirmed.
-`forms` are whether there are whole numbers, and the most digits.
+{key, 'texts', n, patch, has whole numbers, most digits, edits, n paths, n texts}
+with texts as the server prints them; the path "" is the whole document. Nothing is read back: the server must print
+numbers as Python does. So in each script, a document with whole numbers and one with as many digits behind the point as
+any other take the general path, which reads them back and confirms that. The script leaves documents with numbers that
+were not confirmed.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha1
-from typing import Any, TypeAlias
+from itertools import accumulate, islice
+from typing import Any, NamedTuple, TypeAlias
 
-from redstart.mapping.value_paths import Each, Location, ValuePath, can_be_set, merge_patch
-from redstart.migrations.data.edits import CompactEdits, DocumentEdits, StoredDocument
+from redstart.mapping.value_paths import Each, Location, can_be_set, merge_patch
+from redstart.migrations.data.edits import DIGEST_BYTES, CompactEdits, DocumentEdits, Pairs, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.reader import matches_at, reader_of
-from redstart.migrations.transformation import ConvertJson, Edit, EditSet, PlainValue
+from redstart.migrations.transformation import Edit, EditSet, PlainConverter, PlainValue
+from redstart.values.lossless_json import json_text
 
 MAX_EDITS = 50
 """Documents with more of them are large: they take the general path, in parts if need be."""
@@ -38,33 +48,34 @@ _ZERO_FOR_DIGITS = bytes.maketrans(b"123456789.", b"0" * 10)
 def _may_change(text: bytes) -> bool:
     """Return whether there may be numbers that the server does not read exactly.
 
-    They have more than 15 digits, or a large negative exponent. All others are read exactly if Python writes them like
-    the server. (A pattern takes ten times as long.)
+    They have more than 15 digits, or a large negative exponent. (A pattern takes ten times as long.)
     """
     digits = text.translate(_ZERO_FOR_DIGITS)
     return b"00000000000000000" in digits or b"0e-00" in digits
 
 
-class _NotPlainError(Exception):
-    """The document has to take the general path."""
+_SCALAR = rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"(?!:)|-?[0-9][0-9.eE+-]*+|true|false|null)'
+_split_members = re.compile(b"(:" + _SCALAR + b")").split
+"""Splits a text at the values of members; each of them begins with the colon."""
 
+_split_items = re.compile(rb"([:\[,]" + _SCALAR + b")").split
+"""Splits a text at the items of lists, too; this takes three times as long."""
 
-def _no_constant(_: str) -> None:
-    raise _NotPlainError
+_decoder: Any = json.JSONDecoder(strict=False)
+_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # `decode` looks for white space around it, too
 
+_MAX_STRUCTURES_BYTES = 4_000_000
+"""Of the structures of the documents of one model that are kept."""
 
-_decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
-_scan: Callable[[str, int], tuple[Any, int]] = (
-    _decoder.scan_once
-)  # `decode` looks for white space around it, too
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+_PLACEHOLDER = "\x01"
+"""How placeholders begin. No text of a server has such a character."""
 
-_NOTHING = DocumentEdits(b"", json=True, edits=[])
+_NOTHING = DocumentEdits(b"", json=False, edits=[])
 """The edits of documents that stay as they are."""
 
-_Found: TypeAlias = tuple[int, Any, Any, str, Location, PlainValue]
-"""The number of a path, the list or object with a value, the position or name there, the value, its location, and what
-it is."""
+
+class _NotPlainError(Exception):
+    """The document has to take the general path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,131 +84,263 @@ class _Anchor:
 
     Attributes:
         text: its path.
-        paths: the number of each planned path, its steps inside the list, and the converter of its values.
+        name: how it begins in the text of a whole document, and `reply_name` in the reply for several paths.
+        paths: the number of each planned path, and its steps inside the list.
     """
 
     text: str
+    name: str
+    reply_name: str
     location: Location
     is_list: bool
-    paths: tuple[tuple[int, tuple[Any, ...], ConvertJson], ...]
+    paths: tuple[tuple[int, tuple[Any, ...]], ...]
+
+
+class _Span(NamedTuple):
+    """Where the text of an anchor is among the parts of a document: from a byte of one to a byte of another."""
+
+    first: int
+    start: int
+    last: int
+    end: int
+
+    def text(self, parts: Sequence[bytes]) -> bytes:
+        """Return the text."""
+        text = b"".join(parts[self.first : self.last + 1])
+        return text[self.start : len(text) - len(parts[self.last]) + self.end]
+
+
+class _AnchorValues(NamedTuple):
+    """The planned values of an anchor, from one to the one before another; and its text, if it is a list."""
+
+    anchor: int
+    start: int
+    end: int
+    span: _Span | None
+
+
+@dataclass(slots=True)
+class _Structure:
+    """What documents with the same text, but for their scalar values, have in common.
+
+    Attributes:
+        places: positions of the planned values among the parts, in the order of the general path.
+        nulls: positions of values that have to be null, in place of a list or an object.
+        paths, locations: the number of the path of each planned value, and its location.
+        anchors: those with planned values.
+    """
+
+    places: list[int] = field(default_factory=list)
+    nulls: list[int] = field(default_factory=list)
+    paths: tuple[int, ...] = ()
+    locations: tuple[Location, ...] = ()
+    anchors: list[_AnchorValues] = field(default_factory=list)
+
+    def only(self, kept: Sequence[int]) -> "_Structure":
+        """Return the same with only some planned values."""
+        anchors = [
+            _AnchorValues(one.anchor, start, end, one.span)
+            for one in self.anchors
+            if (start := bisect_left(kept, one.start)) < (end := bisect_left(kept, one.end))
+        ]
+        return _Structure(
+            [self.places[at] for at in kept],
+            paths=tuple([self.paths[at] for at in kept]),
+            locations=tuple([self.locations[at] for at in kept]),
+            anchors=anchors,
+        )
+
+
+_Values: TypeAlias = tuple[_Structure, list[bytes], list[bytes]]
+"""The structure of a document, its parts, and its planned values as JSON text."""
 
 
 class PlainJson:
     """Classifies and edits the documents of one model."""
 
-    def __init__(self, model: PlannedModel, anchors: Sequence[_Anchor]) -> None:
-        self._model = model
+    def __init__(
+        self, model: PlannedModel, anchors: Sequence[_Anchor], converters: Sequence[PlainConverter]
+    ) -> None:
         self._anchors = anchors
         self._patches: dict[tuple[int, ...], tuple[bytes, tuple[int, ...]]] = {}
+        # One converter for all paths of a kind, so that their values are converted together.
+        kinds = [path.kind for path in model.paths]
+        self._firsts = [kinds.index(kind) for kind in kinds]
+        self._converters = converters
+        self._has_items = any(path.segments[-1] is Each.ITEM for path in model.paths)
+        self._structures: dict[bytes, _Structure | None] = {}
+        self._structures_bytes = 0
 
     @classmethod
-    def of(
-        cls, model: PlannedModel, convert: Callable[[ValuePath], ConvertJson | None]
-    ) -> "PlainJson | None":
+    def of(cls, model: PlannedModel, converters: Sequence[PlainConverter]) -> "PlainJson | None":
         """Return the fast path for a model; None if its paths are not lists and named fields, or cannot be written."""
         anchors = []
         for text, (location, paths) in reader_of(model).anchors.items():
-            inside = [
-                (model.paths.index(path), path.segments[len(location) :], convert(path)) for path in paths
-            ]
-            if not _is_plain_path(text) or not all(_is_supported(location, steps) for _, steps, _ in inside):
+            inside = tuple((model.paths.index(path), path.segments[len(location) :]) for path in paths)
+            if not _is_plain_path(text) or not all(_is_supported(location, steps) for _, steps in inside):
                 return None
             is_list = bool(inside[0][1])
-            known = tuple((number, steps, one) for number, steps, one in inside if one is not None)
-            if len(known) < len(inside) or any(bool(steps) != is_list for _, steps, _ in known):
+            if any(bool(steps) != is_list for _, steps in inside):
                 return None
-            anchors.append(_Anchor(text, location, is_list, known))
-        return cls(model, anchors)
+            anchors.append(_Anchor(text, _member(location[-1]), f'"{text}":[', location, is_list, inside))
+        return cls(model, anchors, converters)
 
-    def group(self, document: StoredDocument) -> tuple[tuple[int, int], ...] | None:
-        """Return the number of the path and the kind of each value; None if one needs the general path."""
-        try:
-            return tuple([(one[0], one[5][0]) for _, found in self._found(document) for one in found])
-        except _NotPlainError:
-            return None
+    def kinds(self, documents: Sequence[StoredDocument]) -> list[tuple[tuple[int, ...], tuple[int, ...]] | None]:
+        """Return for each document the numbers of the paths and the kinds of its values; None as for `edits`."""
+        split = list(map(self._split, documents))
+        return [
+            None
+            if one is None or values is None
+            else (one[0].paths, tuple([value[0] for value in values]))
+            for one, values in zip(split, self._converted(split), strict=True)
+        ]
 
-    def edits(self, document: StoredDocument) -> DocumentEdits | None:
-        """Return the edits of a document; None if it has to take the general path."""
-        try:
-            return self._edits(document)
-        except _NotPlainError:
-            return None
+    def edits(self, documents: Sequence[StoredDocument]) -> list[DocumentEdits | None]:
+        """Return the edits of each document; None if it has to take the general path."""
+        split = list(map(self._split, documents))
+        return [
+            None
+            if one is None or values is None
+            else self._edits(document, one, [value[1] for value in values])
+            for document, one, values in zip(documents, split, self._converted(split), strict=True)
+        ]
 
-    def _found(self, document: StoredDocument) -> list[tuple[Any, list[_Found]]]:
-        """Return for each anchor its value, and the planned values in it."""
+    def _split(self, document: StoredDocument) -> _Values | None:
+        """Return the planned values of a document; None if it has to take the general path."""
         text = document.text
         if text is None or len(text) > MAX_BYTES:
-            raise _NotPlainError
+            return None
+        if document.is_whole and not self._has_items:
+            parts = _split_members(text)
+            name = b"\0".join(parts[::2])
+        else:
+            parts = _split_items(text)
+            # What a value begins with is a part of the structure.
+            name = b"\0".join([*parts[::2], b"1" if document.is_whole else b"", *[one[:1] for one in parts[1::2]]])
+        if name in self._structures:
+            structure = self._structures[name]
+        else:
+            structure = self._structure_of(parts, is_whole=document.is_whole)
+            self._structures_bytes += len(name)
+            if self._structures_bytes > _MAX_STRUCTURES_BYTES:
+                self._structures, self._structures_bytes = {}, len(name)
+            self._structures[name] = structure
+        if structure is None or (structure.nulls and any(parts[at][1:] != b"null" for at in structure.nulls)):
+            return None
+        return structure, parts, [parts[at][1:] for at in structure.places]
+
+    def _structure_of(self, parts: Sequence[bytes], *, is_whole: bool) -> _Structure | None:
+        """Return the structure of a document; None if it has to take the general path."""
+        pieces = [
+            part if at % 2 == 0 else b'%b"%b%d"' % (part[:1], _PLACEHOLDER.encode(), at)
+            for at, part in enumerate(parts)
+        ]
+        structure = _Structure()
+        found: tuple[list[int], list[Location]] = ([], [])
         try:
-            parsed, _ = _scan(text.decode(), 0)
-        except (ValueError, RecursionError, StopIteration):
-            raise _NotPlainError from None
-        is_whole = document.is_whole
-        if not is_whole and len(self._anchors) == 1:
-            parsed = {self._anchors[0].text: parsed}
-        result: list[tuple[Any, list[_Found]]] = []
-        for anchor in self._anchors:
-            matches = matches_at(parsed, anchor.location) if is_whole else parsed[anchor.text]
-            found: list[_Found] = []
-            result.append((matches, found))
-            if not matches:
-                continue
-            value, location = matches[0], anchor.location
-            for number, steps, convert in anchor.paths:
-                if steps:
-                    _find(matches, 0, value, steps, location, (number, convert), found)
-                else:
-                    plain = convert(value)
-                    if plain is None:
-                        raise _NotPlainError
-                    found.append((number, matches, 0, value, location, plain))
-        return result
+            text = b"".join(pieces).decode()
+            # As bytes would have them: what is not ASCII is in no value, and moves the rest.
+            parsed, end = _scan(text, 0)
+            if end != len(text):
+                return None
+            if not is_whole and len(self._anchors) == 1:
+                parsed = {self._anchors[0].text: parsed}
+            for at, anchor in enumerate(self._anchors):
+                matches = matches_at(parsed, anchor.location) if is_whole else parsed[anchor.text]
+                if not matches:
+                    continue
+                before = len(structure.places)
+                for number, steps in anchor.paths:
+                    _find(matches[0], steps, anchor.location, number, structure, found)
+                if len(structure.places) > before:
+                    span = self._span(pieces, text, anchor, matches[0], is_whole=is_whole) if anchor.is_list else None
+                    structure.anchors.append(_AnchorValues(at, before, len(structure.places), span))
+        except (ValueError, RecursionError, StopIteration, _NotPlainError):
+            return None
+        structure.paths, structure.locations = tuple(found[0]), tuple(found[1])
+        return structure
 
-    def _edits(self, document: StoredDocument) -> DocumentEdits:
-        edits: list[tuple[Location, bytes, bytes]] = []
-        which: list[int] = []
-        old: list[bytes] = []
-        new: list[bytes] = []
-        guards: list[str] = []
-        text = document.text or b""
-        anchors = self._anchors
-        for at, (matches, found) in enumerate(self._found(document)):
-            changed = [one for one in found if one[5][1] is not None]
-            if not changed:
-                continue
-            which.append(at)
-            of_anchor: list[tuple[Location, bytes, bytes]] = [
-                (location, b'"%b"' % value.encode(), plain[1])  # type: ignore[misc]
-                for _, _, _, value, location, plain in changed
-            ]
-            edits += of_anchor
-            if not anchors[at].is_list:
-                old.append(of_anchor[0][1])
-                new.append(of_anchor[0][2])
-                continue
-            before = _encode(matches[0]).encode()
-            if before not in text or _may_change(before):
-                raise _NotPlainError
-            old.append(before)
-            new.append(_replaced(before, of_anchor) or _written(matches[0], changed))
-            guards.append(anchors[at].text)
-        if not edits:
-            return _NOTHING
-        # A text with such a beginning of a path could hide that another one has changed.
-        is_ambiguous = not document.is_whole and text.count(b'"$') > (len(anchors) if len(anchors) > 1 else 0)
-        if len(edits) > MAX_EDITS or is_ambiguous:
+    def _span(
+        self, pieces: Sequence[bytes], text: str, anchor: _Anchor, value: Any, *, is_whole: bool
+    ) -> _Span:
+        """Return where the text of a list is. Raises _NotPlainError if it is not found."""
+        name = "" if not is_whole and len(self._anchors) == 1 else anchor.name if is_whole else anchor.reply_name
+        start = text.find(name) + len(name) if name else 1
+        # The name may occur elsewhere, but not with the same placeholders.
+        while start >= len(name) and _scan(text, start)[0] != value:
+            start = text.find(name, start) + len(name) if name else -1
+        if start < len(name) or start < 1:
             raise _NotPlainError
-        whole = text if document.is_whole else None
-        compact = PlainJsonEdits(document.key, self, which, edits, old, new, whole)
-        return DocumentEdits.of_compact_json(document, len(edits), compact, guards)
+        first, last = len(text[:start].encode()), len(text[: _scan(text, start)[1]].encode())
+        starts = list(accumulate(map(len, pieces), initial=0))
+        at, until = bisect_right(starts, first) - 1, bisect_right(starts, last - 1) - 1
+        return _Span(at, first - starts[at], until, last - starts[until])
 
-    def paths_of(self, which: Sequence[int]) -> list[_Anchor]:
-        """Return the anchors with these numbers."""
-        return [self._anchors[number] for number in which]
+    def _converted(self, documents: Sequence[_Values | None]) -> Iterator[Sequence[PlainValue] | None]:
+        """Yield the converted values of each document; None if it has to take the general path."""
+        firsts = self._firsts
+        columns: dict[int, list[bytes]] = {first: [] for first in firsts}
+        is_one_kind = len(columns) == 1
+        for one in documents:
+            if one is None:
+                continue
+            if is_one_kind:
+                columns[0] += one[2]
+                continue
+            for number, value in zip(one[0].paths, one[2], strict=True):
+                columns[firsts[number]].append(value)
+        converted = {first: iter(self._converters[first](column)) for first, column in columns.items()}
+        for one in documents:
+            if one is None:
+                yield None
+                continue
+            if is_one_kind:
+                values = list(islice(converted[0], len(one[2])))
+            else:
+                values = [next(converted[firsts[number]]) for number in one[0].paths]
+            yield None if None in values else values  # type: ignore[misc] # there is no None in it
 
-    def patch(self, which: Sequence[int], new: Sequence[bytes]) -> bytes:
+    def _edits(
+        self, document: StoredDocument, split: _Values, numbers: Sequence[bytes | None]
+    ) -> DocumentEdits | None:
+        structure, parts, values = split
+        if not numbers or None in numbers:
+            kept = [at for at, number in enumerate(numbers) if number is not None]
+            if not kept:
+                return _NOTHING
+            structure, values, numbers = structure.only(kept), [values[at] for at in kept], [numbers[at] for at in kept]
+        old: list[bytes] = []
+        new: list[Any] = []
+        for _, start, end, span in structure.anchors:
+            if span is None:
+                old.append(values[start])
+                new.append(numbers[start])
+                continue
+            before = span.text(parts)
+            if _may_change(before):
+                return None
+            for place, number in zip(structure.places[start:end], numbers[start:end], strict=True):
+                parts[place] = parts[place][:1] + (number or b"")
+            old.append(before)
+            new.append(span.text(parts))
+        if len(numbers) > MAX_EDITS or (not document.is_whole and self._is_ambiguous(document)):
+            return None
+        guards = [self._anchors[one.anchor].text for one in structure.anchors if one.span is not None]
+        compact = PlainJsonEdits(document, self, structure, values, numbers, old, new)
+        return DocumentEdits.of_compact_json(document, len(numbers), compact, guards)
+
+    def _is_ambiguous(self, document: StoredDocument) -> bool:
+        """Return whether a text with the beginning of a path could hide that another one has changed."""
+        paths = len(self._anchors) if len(self._anchors) > 1 else 0
+        return (document.text or b"").count(b'"$') > paths
+
+    def text_of(self, anchor: int) -> str:
+        """Return the path of an anchor."""
+        return self._anchors[anchor].text
+
+    def patch(self, anchors: Sequence[_AnchorValues], new: Sequence[bytes]) -> bytes:
         """Return the JSON.MERGE document that sets the values of some anchors."""
-        known = tuple(which)
+        known = tuple([one[0] for one in anchors])
         if known not in self._patches:
             marked = merge_patch(
                 [(self._anchors[number].location, b"\0%d\0" % at) for at, number in enumerate(known)]
@@ -211,70 +354,74 @@ class PlainJson:
 class PlainJsonEdits(CompactEdits):
     """The edits of a plain document."""
 
-    __slots__ = ("_edits", "_key", "_new", "_old", "_plain", "_which", "_whole", "forms")
+    __slots__ = ("_document", "_new", "_numbers", "_old", "_plain", "_structure", "_values", "forms")
+
+    forms: tuple[bool, int]
 
     def __init__(
         self,
-        key: bytes,
+        document: StoredDocument,
         plain: PlainJson,
-        which: list[int],
-        edits: list[tuple[Location, bytes, bytes]],
+        structure: _Structure,
+        values: Sequence[bytes],
+        numbers: Sequence[Any],
         old: list[bytes],
         new: list[bytes],
-        whole: bytes | None,
     ) -> None:
-        self._whole = whole
-        self._key, self._plain, self._which, self._edits = key, plain, which, edits
-        self._old, self._new = old, new
+        self._document, self._plain, self._structure = document, plain, structure
+        self._values, self._numbers, self._old, self._new = values, numbers, old, new
         # Of whole numbers, a digit is behind the point, too.
-        digits = [len(number) - number.index(b".") for _, _, number in edits]
-        has_whole = 2 in digits and any(number.endswith(b".0") for _, _, number in edits)
+        digits = [len(number) - number.index(b".") for number in numbers]
+        has_whole = 2 in digits and any(number.endswith(b".0") for number in numbers)
         self.forms = (has_whole, max(digits))
 
     @property
     def byte_size(self) -> int:
         """The bytes that are compared and written, and a constant for each edit."""
-        return 2 * len(self._whole or b"".join(self._old)) + 64 * len(self._edits)
+        return 2 * len(self._texts()) + 64 * len(self._numbers)
+
+    def _texts(self) -> bytes:
+        return (self._document.text or b"") if self._document.is_whole else b"".join(self._old)
 
     def edit_set(self) -> EditSet:
         """Return the edits."""
-        return EditSet(tuple(Edit(place, old, new, converts=True) for place, old, new in self._edits))
+        return EditSet(tuple(Edit(place, old, new, converts=True) for place, old, new in self._edits()))
+
+    def _edits(self) -> list[tuple[Location, bytes, bytes]]:
+        """Return the location, the old and the new text of each edit."""
+        return list(zip(self._structure.locations, self._values, self._numbers, strict=True))
 
     def wire(self, marks: ProcessedDocuments | None) -> list[Any]:  # noqa: ARG002 - values in JSON have no marks
         """Return the document as apply.lua takes it."""
-        anchors = self._plain.paths_of(self._which)
-        digests = [
-            sha1(b"[%b]" % new, usedforsecurity=False).hexdigest()
-            for anchor, new in zip(anchors, self._new, strict=True)
-            if anchor.is_list
-        ]
-        paths, texts = (
-            ([anchor.text for anchor in anchors], self._old) if self._whole is None else ([""], [self._whole])
-        )
-        patch = self._plain.patch(self._which, self._new)
-        counts = (len(self._edits), len(digests))
-        return [self._key, "texts", len(paths), patch, self.forms, *counts, *paths, *texts, *digests]
+        key, text = self._document.key, self._document.text
+        patch = self._plain.patch(self._structure.anchors, self._new)
+        fixed = (patch, *self.forms, len(self._numbers))
+        if self._document.is_whole:
+            return [key, "texts", 1, *fixed, "", text]
+        paths = [self._plain.text_of(one.anchor) for one in self._structure.anchors]
+        return [key, "texts", len(paths), *fixed, *paths, *self._old]
+
+    def pairs(self) -> Pairs:
+        """Return the edits, and the digest of each changed list."""
+        old = b"\n".join([text[1:-1] for text in self._values])
+        return Pairs(self._structure.locations, old, self._numbers, self._digests())
 
     def entry(self) -> list[Any]:
-        """Return the document as the undo log has it."""
-        guards = [anchor.text for anchor in self._plain.paths_of(self._which) if anchor.is_list]
-        return [self._key, "json", [(*edit, None) for edit in self._edits], guards]
+        """Return the document as the undo log has it if its edits cannot be packed."""
+        return [self._document.key, "json", [(*edit, None) for edit in self._edits()], self._digests()]
 
-
-def _replaced(text: bytes, edits: Sequence[tuple[Location, bytes, bytes]]) -> bytes | None:
-    """Return the text of a list with the new values; None if an old one is there more than once."""
-    for _, old, new in edits:
-        if text.count(old) != 1:
-            return None
-        text = text.replace(old, new)
-    return text
-
-
-def _written(values: Any, changed: Sequence[_Found]) -> bytes:
-    """Return the text of a list in which the values are changed, one by one."""
-    for _, holder, name, _, _, plain in changed:
-        holder[name] = float(plain[1] or 0)
-    return _encode(values).encode()
+    def _digests(self) -> tuple[tuple[str, bytes], ...]:
+        """Return the path and the digest of each changed list, as the script that writes would find it."""
+        return tuple(
+            [
+                (
+                    self._plain.text_of(one.anchor),
+                    sha1(b"[%b]" % new, usedforsecurity=False).digest()[:DIGEST_BYTES],
+                )
+                for one, new in zip(self._structure.anchors, self._new, strict=True)
+                if one.span is not None
+            ]
+        )
 
 
 def _is_plain_path(text: str) -> bool:
@@ -291,32 +438,38 @@ def _is_supported(location: Location, steps: tuple[Any, ...]) -> bool:
     )
 
 
+@cache
+def _member(step: Any) -> str:
+    """Return how the member of an object begins in a text; nothing for an item of a list."""
+    return f"{json_text(step).decode()}:" if isinstance(step, str) else ""
+
+
 def _find(
-    holder: Any,
-    name: Any,
     value: Any,
     steps: tuple[Any, ...],
     location: Location,
-    path: tuple[int, ConvertJson],
-    found: list[_Found],
+    number: int,
+    structure: _Structure,
+    found: tuple[list[int], list[Location]],
 ) -> None:
-    """Append the planned values in a value. Raise _NotPlainError if there is something else."""
+    """Append the planned values in a value with placeholders. Raise _NotPlainError where it is not as the path says."""
+    is_scalar = isinstance(value, str) and value.startswith(_PLACEHOLDER)
     if not steps:
-        plain = path[1](value)
-        if plain is None:
+        if not is_scalar:
             raise _NotPlainError
-        found.append((path[0], holder, name, value, location, plain))
+        structure.places.append(int(value[1:]))
+        found[0].append(number)
+        found[1].append(location)
+    elif is_scalar:
+        structure.nulls.append(int(value[1:]))
     elif value is None:
         return
     elif steps[0] is Each.ITEM:
-        if type(value) is not list:
+        if not isinstance(value, list):
             raise _NotPlainError
-        deeper = steps[1:]
-        for position, item in enumerate(value):
-            _find(value, position, item, deeper, (*location, position), path, found)
-    else:
-        if type(value) is not dict:
-            raise _NotPlainError
-        step = steps[0]
-        if step in value:
-            _find(value, step, value[step], steps[1:], (*location, step), path, found)
+        for at, item in enumerate(value):
+            _find(item, steps[1:], (*location, at), number, structure, found)
+    elif not isinstance(value, dict):
+        raise _NotPlainError
+    elif steps[0] in value:
+        _find(value[steps[0]], steps[1:], (*location, steps[0]), number, structure, found)

@@ -1,0 +1,278 @@
+"""The blob of an entry of the undo log: the edits of the documents that one script changes, encoded and decoded.
+
+Most edits replace the text of an instant by its number of seconds. Both follow from the text's calendar time, so 8
+bytes hold an edit, and equal parts of documents are stored once for the script: their structure, and the beginning of
+their keys. Only fast paths offer their edits for this (`CompactEdits.pairs`); other documents are stored with all bytes
+of each edit. A document is packed only if its numbers, computed as the decoder does it, are those that are written.
+
+Format 2 is msgpack, compressed with zlib:
+
+    [beginning of all keys, rest of each key, structures, structure of each document, forms, times, shifts, digests, others]
+
+with a structure [is JSON, locations, paths of guards]; for each edit a byte for the form of its text, its calendar time in
+microseconds since 1970, and how much later the instant of the number is (all bytes of the same rank next to each other;
+no shifts if all are 0); 8 bytes for each guard. The structure -1 is a document of `others`. Format 1 is only these.
+"""
+
+import re
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import chain, repeat
+from os.path import commonprefix
+from typing import Any, TypeAlias
+
+import msgpack
+
+from redstart.mapping.value_paths import Location
+from redstart.migrations.data.edits import DIGEST_BYTES, DocumentEdits, Pairs, edits_of_flat
+from redstart.migrations.transformation import Edit
+from redstart.values.timestamps import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, NAIVE_EPOCH
+
+FORMAT = b"2"
+"""The format that is written. Format 1 is read, too."""
+
+_COMPRESSION = 1
+"""The fastest level of zlib; packed times compress no further."""
+
+_OTHER = -1
+
+_ZERO_FOR_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_DATE_ALONE = b"0000-00-00"
+_FORMS = [
+    _DATE_ALONE,
+    *(
+        f"0000-00-00{separator}00:00:00{fraction}{zone}".encode()
+        for separator in "Tt "
+        for fraction in ("", ".000000")
+        for zone in ("", "Z", "+00:00", "-00:00")
+    ),
+]
+"""What is left of the texts without their digits. The order is part of the format: new ones are appended."""
+
+_FORM_NUMBERS = {form: number for number, form in enumerate(_FORMS)}
+_LENGTHS = [10 if form == _DATE_ALONE else 26 if b"." in form else 19 for form in _FORMS]
+"""Of the texts without their zone."""
+
+_WITHOUT_ZONE = {number for number, form in enumerate(_FORMS) if len(form) == _LENGTHS[number]}
+_M = MICROSECONDS_PER_SECOND
+
+_HOUR_24 = re.compile(rb"[Tt ]24:").search
+_NUMBER = re.compile(rb"(\d{1,10})\.(\d{1,6})").fullmatch
+
+
+_Columns: TypeAlias = tuple[Sequence[int], Sequence[int], Sequence[int]]
+"""Forms, times and shifts of some edits."""
+
+_NO_COLUMNS: _Columns = ((), (), ())
+
+
+def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
+    """Return the blob for the edits of a chunk."""
+    all_pairs = [document.pairs() for document in documents]
+    columns = _columns([pairs for pairs in all_pairs if pairs is not None])
+    if columns is None:
+        all_pairs = [None if pairs is None or _columns([pairs]) is None else pairs for pairs in all_pairs]
+        columns = _columns([pairs for pairs in all_pairs if pairs is not None])
+    forms, times, shifts = columns or _NO_COLUMNS
+    structures: dict[Any, tuple[int, Any]] = {}
+    numbers: list[int] = []
+    digests: list[bytes] = []
+    others: list[object] = []
+    for document, pairs in zip(documents, all_pairs, strict=True):
+        if pairs is None:
+            numbers.append(_OTHER)
+            others.append(document.flat or _nested_form(document))
+            continue
+        structure: Any = (document.json, pairs.locations, [])
+        known: Any = pairs.locations
+        if pairs.guards:
+            paths, of_these = zip(*pairs.guards, strict=True)
+            digests += of_these
+            structure, known = (document.json, pairs.locations, paths), (pairs.locations, paths)
+        if known not in structures:
+            structures[known] = len(structures), structure
+        numbers.append(structures[known][0])
+    keys = [document.key for document in documents]
+    beginning = commonprefix(keys)
+    content = (
+        beginning,
+        [key[len(beginning) :] for key in keys],
+        [structure for _, structure in structures.values()],
+        numbers,
+        *(bytes(forms), _shuffled(array("q", times)), _shuffled(array("q", shifts)) if any(shifts) else b""),
+        b"".join(digests),
+        others,
+    )
+    return zlib.compress(msgpack.packb(content), _COMPRESSION)
+
+
+def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
+    """Return the documents of a blob.
+
+    Args:
+        written: its format.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error, msgpack.UnpackException: not a blob.
+    """
+    data = msgpack.unpackb(zlib.decompress(blob), raw=True, use_list=False)
+    if written == b"1":
+        return [_document_of(item) for item in data]
+    beginning, rest, structures, numbers, forms, times, shifts, digests, others = data
+    values = _values(forms, _unshuffled(times), _unshuffled(shifts))
+    remaining, at = iter(others), 0
+    found: list[DocumentEdits] = []
+    for end, number in zip(rest, numbers, strict=True):
+        if number == _OTHER:
+            found.append(_document_of(next(remaining)))
+            continue
+        is_json, locations, paths = structures[number]
+        edits = [_packed_edit(place, *next(values), is_json=is_json) for place in locations]
+        guards: list[tuple[str, bytes | None]] = []
+        for path in paths:
+            guards.append((path.decode(), digests[at : at + DIGEST_BYTES].hex().encode()))
+            at += DIGEST_BYTES
+        found.append(DocumentEdits(beginning + end, is_json, edits, guards))
+    return found
+
+
+def _columns(all_pairs: Sequence[Pairs]) -> _Columns | None:
+    """Return edits as numbers; None if one of them cannot be packed."""
+    old = b"\n".join([pairs.old for pairs in all_pairs])
+    new = list(chain.from_iterable([pairs.new for pairs in all_pairs]))
+    found = list(map(_FORM_NUMBERS.get, old.translate(_ZERO_FOR_DIGITS).split(b"\n")))
+    used = set(found)
+    if len(found) != len(new) or None in used or _HOUR_24(old) is not None:
+        return None
+    forms: list[Any] = found
+    texts = old.decode().split("\n")
+    if not used <= _WITHOUT_ZONE:
+        texts = [text[: _LENGTHS[form]] for text, form in zip(texts, forms, strict=True)]
+    try:
+        elapsed = [moment - NAIVE_EPOCH for moment in map(datetime.fromisoformat, texts)]
+    except ValueError:
+        return None
+    times = [one.days * MICROSECONDS_PER_DAY + one.seconds * _M + one.microseconds for one in elapsed]
+    # `_number_of` all of them, written out: a call takes as long as the rest.
+    numbers = [(b"%d.%06d" % divmod(time, _M)).rstrip(b"0") if time % _M else b"%d.0" % (time // _M) for time in times]
+    if numbers == new and min(times) >= 0:
+        return forms, times, [0] * len(times)
+    shifts = [_shift(time, number) for time, number in zip(times, new, strict=True)]
+    return None if None in shifts else (forms, times, shifts)  # type: ignore[return-value] # there is no None in it
+
+
+def _shift(time: int, number: bytes) -> int | None:
+    """Return how much later the instant of a number is; None if the number is not that of an instant."""
+    if _number_of(time) == number:
+        return 0
+    match = _NUMBER(number)
+    if match is None:
+        return None
+    instant = int(match[1]) * MICROSECONDS_PER_SECOND + int(match[2].ljust(6, b"0"))
+    return instant - time if _number_of(instant) == number else None
+
+
+def _number_of(microseconds: int) -> bytes:
+    """Return an instant as seconds; no bytes for a part of a second before 1970. Part of the format."""
+    seconds, below = divmod(microseconds, MICROSECONDS_PER_SECOND)
+    if not below:
+        return b"%d.0" % seconds
+    return b"" if seconds < 0 else (b"%d.%06d" % (seconds, below)).rstrip(b"0")
+
+
+def _text_of(form: int, time: int) -> bytes:
+    """Return a calendar time as text. Part of the format."""
+    moment = NAIVE_EPOCH + timedelta(microseconds=time)
+    shape = _FORMS[form]
+    if shape == _DATE_ALONE:
+        return moment.date().isoformat().encode()
+    timespec = "microseconds" if b"." in shape else "seconds"
+    return moment.isoformat(chr(shape[10]), timespec).encode() + shape[_LENGTHS[form] :]
+
+
+def _values(forms: bytes, times: Sequence[int], shifts: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the old and the new bytes of each edit."""
+    for form, time, shift in zip(forms, times, shifts or repeat(0, len(times)), strict=True):
+        yield _text_of(form, time), _number_of(time + shift)
+
+
+def _packed_edit(place: Any, old: bytes, new: bytes, *, is_json: bool) -> Edit:
+    if is_json:
+        return Edit(_location(place), b'"%b"' % old, new)
+    return Edit(_location(place), old, new, converts=True)
+
+
+def _shuffled(numbers: "array[int]") -> bytes:
+    """Return numbers as bytes: first the lowest byte of each, at last the highest. Near times share the high ones."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    data = numbers.tobytes()
+    return b"".join(data[rank::8] for rank in range(8))
+
+
+def _unshuffled(data: bytes) -> "array[int]":
+    count = len(data) // 8
+    numbers = array("q")
+    numbers.frombytes(bytes(chain.from_iterable(zip(*(data[rank * count :][:count] for rank in range(8)), strict=True))))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _nested_form(document: DocumentEdits) -> list[object]:
+    if document.compact is not None:
+        return document.compact.entry()
+    storage, guards = "json" if document.json else "hash", [path for path, _ in document.guards]
+    if not document.is_atomic:
+        edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in document.edits]
+        return [document.key, storage, edits, guards]
+    grouped = [
+        [edit.location, edit.old, edit.new, edit.aside, edit.expiry_of, edit.group] for edit in document.edits
+    ]
+    return [document.key, storage, grouped, guards, "atomic"]
+
+
+def _document_of(item: Any) -> DocumentEdits:
+    if item[1] == b"plain":
+        return DocumentEdits(item[0], False, edits_of_flat(item))
+    return _from_nested_form(*item)
+
+
+def _from_nested_form(
+    key: bytes, storage: bytes, edits: Any, guards: Any, atomic: object = None
+) -> DocumentEdits:
+    return DocumentEdits(
+        key,
+        storage == b"json",
+        [_edit(*edit) for edit in edits],
+        [
+            (guard.decode(), None) if isinstance(guard, bytes) else (guard[0].decode(), guard[1].hex().encode())
+            for guard in guards
+        ],
+        is_atomic=atomic is not None,
+    )
+
+
+def _edit(
+    place: Any,
+    old: bytes | None,
+    new: bytes | None,
+    aside: Any,
+    expiry_of: Any = None,
+    group: int | None = None,
+) -> Edit:
+    return Edit(
+        _location(place),
+        old,
+        new,
+        None if aside is None else _location(aside),
+        expiry_of=None if expiry_of is None else _location(expiry_of),
+        group=group,
+    )
+
+
+def _location(steps: Sequence[bytes | int]) -> Location:
+    return tuple(step if isinstance(step, int) else step.decode() for step in steps)
