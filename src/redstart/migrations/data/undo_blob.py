@@ -7,20 +7,21 @@ of each edit. A document is packed only if its numbers, computed as the decoder 
 
 Format 2 is msgpack, compressed with zlib:
 
-    [beginning of all keys, rest of each key, structures, structure of each document, forms, times, shifts, digests, others]
+    [beginning of all keys, rest of each key, structures, structure of each document, styles, style of each edit, times,
+     digests, others]
 
-with a structure [is JSON, locations, paths of guards]; for each edit a byte for the form of its text, its calendar time in
-microseconds since 1970, and how much later the instant of the number is (all bytes of the same rank next to each other;
-no shifts if all are 0); 8 bytes for each guard. The structure -1 is a document of `others`. Format 1 is only these.
+with a structure [is JSON, locations, paths of guards]; a style [form of the text, how many microseconds the instant of the
+number is later than the text's calendar time]; this time in microseconds since 1970, 8 bytes for each edit, those of the
+same rank next to each other; 8 bytes for each guard. The structure -1 is a document of `others`. Format 1 is only these.
 """
 
 import re
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import chain, repeat
+from itertools import chain
 from os.path import commonprefix
 from typing import Any, TypeAlias
 
@@ -56,7 +57,8 @@ _FORM_NUMBERS = {form: number for number, form in enumerate(_FORMS)}
 _LENGTHS = [10 if form == _DATE_ALONE else 26 if b"." in form else 19 for form in _FORMS]
 """Of the texts without their zone."""
 
-_WITHOUT_ZONE = {number for number, form in enumerate(_FORMS) if len(form) == _LENGTHS[number]}
+_ZONES = [form[length:].decode() for form, length in zip(_FORMS, _LENGTHS, strict=True)]
+_WITHOUT_ZONE = {number for number, zone in enumerate(_ZONES) if not zone}
 _M = MICROSECONDS_PER_SECOND
 
 _HOUR_24 = re.compile(rb"[Tt ]24:").search
@@ -77,6 +79,7 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
         all_pairs = [None if pairs is None or _columns([pairs]) is None else pairs for pairs in all_pairs]
         columns = _columns([pairs for pairs in all_pairs if pairs is not None])
     forms, times, shifts = columns or _NO_COLUMNS
+    styles = {style: number for number, style in enumerate(dict.fromkeys(zip(forms, shifts, strict=True)))}
     structures: dict[Any, tuple[int, Any]] = {}
     numbers: list[int] = []
     digests: list[bytes] = []
@@ -102,7 +105,9 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
         [key[len(beginning) :] for key in keys],
         [structure for _, structure in structures.values()],
         numbers,
-        *(bytes(forms), _shuffled(array("q", times)), _shuffled(array("q", shifts)) if any(shifts) else b""),
+        list(styles),
+        [styles[style] for style in zip(forms, shifts, strict=True)],
+        _shuffled(array("q", times)),
         b"".join(digests),
         others,
     )
@@ -121,8 +126,13 @@ def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
     data = msgpack.unpackb(zlib.decompress(blob), raw=True, use_list=False)
     if written == b"1":
         return [_document_of(item) for item in data]
-    beginning, rest, structures, numbers, forms, times, shifts, digests, others = data
-    values = _values(forms, _unshuffled(times), _unshuffled(shifts))
+    beginning, rest, structures, numbers, styles, styles_of_edits, times, digests, others = data
+    values = (
+        (_text_of(form, time), _number_of(time + shift))
+        for time, (form, shift) in zip(
+            _unshuffled(times), [styles[number] for number in styles_of_edits], strict=True
+        )
+    )
     remaining, at = iter(others), 0
     found: list[DocumentEdits] = []
     for end, number in zip(rest, numbers, strict=True):
@@ -150,7 +160,11 @@ def _columns(all_pairs: Sequence[Pairs]) -> _Columns | None:
     forms: list[Any] = found
     texts = old.decode().split("\n")
     if not used <= _WITHOUT_ZONE:
-        texts = [text[: _LENGTHS[form]] for text, form in zip(texts, forms, strict=True)]
+        lengths = [_LENGTHS[form] for form in forms]
+        # Their digits tell the offsets of 0 from others.
+        if any(_ZONES[form] != text[length:] for text, length, form in zip(texts, lengths, forms, strict=True)):
+            return None
+        texts = [text[:length] for text, length in zip(texts, lengths, strict=True)]
     try:
         elapsed = [moment - NAIVE_EPOCH for moment in map(datetime.fromisoformat, texts)]
     except ValueError:
@@ -191,12 +205,6 @@ def _text_of(form: int, time: int) -> bytes:
         return moment.date().isoformat().encode()
     timespec = "microseconds" if b"." in shape else "seconds"
     return moment.isoformat(chr(shape[10]), timespec).encode() + shape[_LENGTHS[form] :]
-
-
-def _values(forms: bytes, times: Sequence[int], shifts: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the old and the new bytes of each edit."""
-    for form, time, shift in zip(forms, times, shifts or repeat(0, len(times)), strict=True):
-        yield _text_of(form, time), _number_of(time + shift)
 
 
 def _packed_edit(place: Any, old: bytes, new: bytes, *, is_json: bool) -> Edit:
