@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from redstart.errors import ValueConversionError
 from redstart.values.datetime_parser import (
+    are_naive_texts,
     number_of_written_text,
     numbers_of_uniform_texts,
     read_temporal_text,
+    written_number,
 )
 from redstart.values.timestamps import ALWAYS_EXACT_SECONDS, number_text, reads_back
 from redstart.values.timezones import NaiveTimezone
@@ -140,10 +142,12 @@ def test_many_texts_get_the_numbers_of_each_or_none(
     raw = [text.encode() for text in [*(text + offset for text in texts), *others]]
     found = numbers_of_uniform_texts(raw, kind, zone)
     if found is not None:
-        numbers, is_naive = found
-        assert [(number, is_naive) for number in numbers] == [
+        assert [(number, found.is_naive) for number in found.numbers] == [
             number_of_written_text(text, kind, zone) for text in raw
         ]
+        if found.times is not None:
+            assert list(map(written_number, found.times)) == found.numbers
+    assert are_naive_texts(raw, kind, zone) == (None if found is None else found.is_naive)
 
 
 @pytest.mark.parametrize("aware", [False, True])
@@ -152,5 +156,6 @@ def test_what_models_write_is_taken_together(aware: bool) -> None:
     texts = [(first + timedelta(microseconds=number * 777_777)).isoformat().encode() for number in range(50)]
     found = numbers_of_uniform_texts(texts, DATETIME, ZONES[0])
     assert found is not None
-    assert found[1] is not aware
+    assert found.is_naive is not aware
+    assert found.times is not None
     assert numbers_of_uniform_texts([], DATETIME, ZONES[0]) is None

@@ -90,12 +90,31 @@ RecordedSettings: TypeAlias = tuple[tuple[str, str], ...]
 ABSENT, DEFAULT_STYLE, OTHER_STYLE, CONVERTED, NULL = range(5)
 """What a plain value is: absent; convertible, and of the default or the other style; converted; null."""
 
-PlainValue: TypeAlias = tuple[int, bytes | None]
-"""What a plain value is, and the bytes that replace it, or None."""
+class PlainValues(NamedTuple):
+    """Some values of one kind, converted.
 
-PlainConverter: TypeAlias = Callable[[Sequence[Any]], Sequence[PlainValue | None]]
-"""Converts many values of one kind: bytes of hashes, or scalar values of JSON documents as text. None for each that is not
-plain."""
+    Attributes:
+        kinds: what each of them is; None if it is not plain.
+        new: the bytes that replace it, or None.
+        times: its calendar time in microseconds since 1970, from which `written_number` makes `new`; None if `new` is
+            another number, or there is none.
+    """
+
+    kinds: Sequence[int | None]
+    new: Sequence[bytes | None]
+    times: Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainConverter:
+    """Converts many values of one kind: bytes of hashes, or scalar values of JSON documents as text.
+
+    Attributes:
+        classify: returns the kinds alone.
+    """
+
+    convert: Callable[[Sequence[bytes]], PlainValues]
+    classify: Callable[[Sequence[bytes]], Sequence[int | None]]
 
 
 @dataclass(frozen=True, slots=True)

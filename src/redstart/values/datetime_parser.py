@@ -204,19 +204,62 @@ _SHAPES = {b"0000-00-00": False} | {
 _moment_of = datetime.fromisoformat
 
 _NAIVE = frozenset(shape for shape in _SHAPES if shape[19:] in (b"", b".000000"))
+_PER_SECOND = MICROSECONDS_PER_SECOND
 _UTC_OFFSETS = (b"Z", b"+00:00")
 _HOUR_24 = re.compile(rb"[Tt ]24:").search
 _FIRST_EXACT, _END_EXACT = b"1698", b"2242"
 """Years in which all moments are within ALWAYS_EXACT_SECONDS. Such texts are in the order of their moments."""
 
 
+class UniformNumbers(NamedTuple):
+    """The numbers to store for some texts.
+
+    Attributes:
+        times: their calendar time in microseconds since 1970, whatever their offset; None if any is before 1970.
+    """
+
+    numbers: list[bytes]
+    times: list[int] | None
+    is_naive: bool
+
+
 def numbers_of_uniform_texts(
     texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone
-) -> tuple[list[bytes], bool] | None:
-    """Return the number to store for each of many such texts, and whether they are naive, in a quarter of the time.
+) -> UniformNumbers | None:
+    """Return `number_of_written_text` for each of many texts, in a third of the time.
 
     None if they are not all naive in UTC or all of one offset of 0, or any of them needs a careful look.
     """
+    found = _uniform_moments(texts, kind, naive_timezone)
+    if found is None:
+        return None
+    moments, is_naive = found
+    times = [(moment - NAIVE_EPOCH) // MICROSECOND for moment in moments]
+    if min(times) < 0:
+        return UniformNumbers([number_text(time).encode() for time in times], None, is_naive)
+    numbers = [
+        (b"%d.%06d" % divmod(time, _PER_SECOND)).rstrip(b"0") if time % _PER_SECOND else b"%d.0" % (time // _PER_SECOND)
+        for time in times
+    ]  # `written_number` of each: calls would take as long again
+    return UniformNumbers(numbers, times, is_naive)
+
+
+def written_number(microseconds: int) -> bytes:
+    """Return the number to store for an instant from 1970 on: `number_text` of one near enough, in half the time."""
+    seconds, below = divmod(microseconds, MICROSECONDS_PER_SECOND)
+    return (b"%d.%06d" % (seconds, below)).rstrip(b"0") if below else b"%d.0" % seconds
+
+
+def are_naive_texts(texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone) -> bool | None:
+    """Return whether texts are naive; None where `numbers_of_uniform_texts` returns None."""
+    found = _uniform_moments(texts, kind, naive_timezone)
+    return None if found is None else found[1]
+
+
+def _uniform_moments(
+    texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone
+) -> tuple[list[datetime], bool] | None:
+    """Return the calendar time of each text, and whether they are naive; None if any of them needs a careful look."""
     if kind is _DATE or not texts:
         return None
     offset = next((one for one in _UTC_OFFSETS if texts[0].endswith(one)), b"")
@@ -233,20 +276,9 @@ def numbers_of_uniform_texts(
     if not (_FIRST_EXACT <= min(texts) and max(texts) < _END_EXACT):
         return None
     try:
-        moments = list(map(_moment_of, joined.decode().split("\n")))
+        return list(map(_moment_of, joined.decode().split("\n"))), not offset
     except ValueError:
         return None
-    numbers: list[bytes] = []
-    for text, moment in zip(texts, moments, strict=True):
-        elapsed = moment - NAIVE_EPOCH
-        seconds = elapsed.days * 86_400 + elapsed.seconds
-        if not elapsed.microseconds:
-            numbers.append(b"%d.0" % seconds)
-        elif seconds > 0:
-            numbers.append(b"%d%b" % (seconds, text[19:].rstrip(b"0")))
-        else:
-            numbers.append(number_text(elapsed // MICROSECOND).encode())
-    return numbers, not offset
 
 
 def number_of_written_text(

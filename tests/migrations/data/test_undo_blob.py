@@ -58,7 +58,7 @@ class Plain(CompactEdits):
     def pairs(self) -> Pairs:
         old = b"\n".join([text[1:-1] for _, text, _ in self.edits])
         places = tuple(place for place, _, _ in self.edits)
-        return Pairs(places, old, [new for _, _, new in self.edits], self.guards)
+        return Pairs(places, old, [new for _, _, new in self.edits], (), self.guards)
 
     def entry(self) -> list[Any]:
         return [self.key, "json", [(*edit, None) for edit in self.edits], self.guards]
@@ -66,8 +66,7 @@ class Plain(CompactEdits):
 
 def of_hash(key: bytes, values: list[tuple[bytes, bytes]]) -> DocumentEdits:
     names = [f"f{number}" for number in range(len(values))]
-    new = [part for name, (_, number) in zip(names, values, strict=True) for part in (name, number)]
-    return DocumentEdits.plain(key, names, [old for old, _ in values], new)
+    return DocumentEdits.plain(key, names, [old for old, _ in values], [number for _, number in values])
 
 
 def of_json(key: bytes, values: list[tuple[bytes, bytes]], lists: int) -> DocumentEdits:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import repeat
 from typing import ClassVar
 
 from redstart.errors import PlanChangedError, StateDamagedError, ValueConversionError
@@ -28,7 +27,7 @@ from redstart.migrations.transformation import (
     Classification,
     Conversion,
     PlainConverter,
-    PlainValue,
+    PlainValues,
     RecordedSettings,
     Texts,
     Transformation,
@@ -37,6 +36,7 @@ from redstart.next_steps import Command, Hint
 from redstart.values.datetime_parser import (
     MAX_CHARACTERS,
     WHITE_SPACE,
+    are_naive_texts,
     number_of_written_text,
     numbers_of_uniform_texts,
     read_temporal_number,
@@ -331,9 +331,8 @@ class DatetimeConversion(Transformation):
         It takes a quarter of the time of a full classification.
         """
         known, zone = _kind_of(kind), self.naive_timezone
-        if storage is Storage.HASH:
-            return lambda values: _plain_in_hashes(values, known, zone)
-        return lambda values: _plain_in_json(values, known, zone)
+        columns = _Columns(known, zone, is_json=storage is Storage.JSON)
+        return PlainConverter(columns.convert, columns.classify)
 
     def convert_back(
         self, raw: bytes, path: ValuePath, storage: Storage, *, is_default_style: bool
@@ -373,41 +372,67 @@ class DatetimeConversion(Transformation):
 _is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch
 _are_near_numbers = re.compile(rb"(?:-?[0-9]{1,10}(?:\.[0-9]{1,6})?\n)+").fullmatch
 
-_IS_CONVERTED: PlainValue = (CONVERTED, None)
-_IS_NULL: PlainValue = (NULL, None)
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Converts many values of one kind; together, if all of them are numbers, or texts of one form."""
 
-def _plain_in_hashes(
-    values: Sequence[bytes], kind: TemporalKind, zone: NaiveTimezone
-) -> Sequence[PlainValue | None]:
-    found = _plain_numbers(values, kind) or _plain_texts(values, kind, zone)
-    return [_plain_in_hash(value, kind, zone) for value in values] if found is None else found
+    kind: TemporalKind
+    zone: NaiveTimezone
+    is_json: bool
 
+    def convert(self, values: Sequence[bytes]) -> PlainValues:
+        """Return all of some values."""
+        count = len(values)
+        if self._are_numbers(values):
+            return PlainValues([CONVERTED] * count, [None] * count, [None] * count)
+        found = numbers_of_uniform_texts(self._texts(values), self.kind, self.zone)
+        # Below one second, servers may write an exponent.
+        if found is not None and not (self.is_json and min(found.numbers) < b"1"):
+            style = DEFAULT_STYLE if found.is_naive else OTHER_STYLE
+            return PlainValues([style] * count, found.numbers, found.times or [None] * count)
+        each = [self._one(value) for value in values]
+        return PlainValues([one[0] for one in each], [one[1] for one in each], [None] * count)
 
-def _plain_numbers(values: Sequence[bytes], kind: TemporalKind) -> Sequence[PlainValue] | None:
-    """Return what values are if all of them are numbers in seconds; else None."""
-    joined = b"%b\n" % b"\n".join(values)
-    if kind is _DATE or _are_near_numbers(joined) is None or joined.count(b"\n") != len(values):
-        return None
-    return [_IS_CONVERTED] * len(values)
+    def classify(self, values: Sequence[bytes]) -> Sequence[int | None]:
+        """Return the kinds of some values."""
+        if self._are_numbers(values):
+            return [CONVERTED] * len(values)
+        is_naive = are_naive_texts(self._texts(values), self.kind, self.zone)
+        if is_naive is None:
+            return [self._one(value)[0] for value in values]
+        return [DEFAULT_STYLE if is_naive else OTHER_STYLE] * len(values)
 
+    def _are_numbers(self, values: Sequence[bytes]) -> bool:
+        joined = b"%b\n" % b"\n".join(values)
+        is_match = self.kind is not _DATE and _are_near_numbers(joined) is not None
+        return is_match and joined.count(b"\n") == len(values)
 
-def _plain_texts(
-    values: Sequence[bytes], kind: TemporalKind, zone: NaiveTimezone
-) -> Sequence[PlainValue] | None:
-    """Return what values are if all of them are texts of one form; else None."""
-    uniform = numbers_of_uniform_texts(values, kind, zone)
-    if uniform is None:
-        return None
-    numbers, is_naive = uniform
-    return list(zip(repeat(DEFAULT_STYLE if is_naive else OTHER_STYLE), numbers, strict=False))
+    def _texts(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the texts of all values; none if some of them are no text."""
+        if not self.is_json:
+            return values
+        joined = b"\n%b\n" % b"\n".join(values)
+        if joined.count(b'"\n"') != len(values) - 1 or joined[1:2] != b'"' or joined[-2:-1] != b'"':
+            return ()
+        return [value[1:-1] for value in values]
 
-
-def _plain_in_hash(raw: bytes, kind: TemporalKind, zone: NaiveTimezone) -> PlainValue | None:
-    written = number_of_written_text(raw, kind, zone)
-    if written is None:
-        return _IS_CONVERTED if _is_plainly_converted(raw, kind) else None
-    return (DEFAULT_STYLE if written[1] else OTHER_STYLE), written[0]
+    def _one(self, value: bytes) -> tuple[int | None, bytes | None]:
+        """Return what a value is, and the number that replaces it."""
+        if self.is_json:
+            if value == b"null":
+                return NULL, None
+            if value[:1] != b'"':
+                return (CONVERTED if _is_plainly_converted(value, self.kind) else None), None
+            value = value[1:-1]
+        written = number_of_written_text(value, self.kind, self.zone)
+        if written is None:
+            is_converted = not self.is_json and _is_plainly_converted(value, self.kind)
+            return (CONVERTED if is_converted else None), None
+        number, is_naive = written
+        if self.is_json and number != b"0.0" and (number[:2] == b"0." or number[:3] == b"-0." or b"e" in number):
+            return None, None
+        return (DEFAULT_STYLE if is_naive else OTHER_STYLE), number
 
 
 def _is_plainly_converted(raw: bytes, kind: TemporalKind) -> bool:
@@ -415,33 +440,6 @@ def _is_plainly_converted(raw: bytes, kind: TemporalKind) -> bool:
     if _is_near_number(raw) is None:
         return False
     return kind is not _DATE or float(raw) % SECONDS_PER_DAY == 0
-
-
-def _plain_in_json(
-    values: Sequence[bytes], kind: TemporalKind, zone: NaiveTimezone
-) -> Sequence[PlainValue | None]:
-    found = _plain_numbers(values, kind)
-    joined = b'\n%b\n' % b"\n".join(values)
-    if found is None and joined.count(b'"\n"') == len(values) - 1 and joined[1:2] == joined[-2:-1] == b'"':
-        found = _plain_texts([value[1:-1] for value in values], kind, zone)
-        if found is not None and any(number is not None and number < b"1" for _, number in found):
-            found = None  # below one second, servers may write an exponent
-    return [_plain_in_document(value, kind, zone) for value in values] if found is None else found
-
-
-def _plain_in_document(text: bytes, kind: TemporalKind, zone: NaiveTimezone) -> PlainValue | None:
-    if text == b"null":
-        return _IS_NULL
-    if text[:1] != b'"':
-        return _IS_CONVERTED if _is_plainly_converted(text, kind) else None
-    written = number_of_written_text(text[1:-1], kind, zone)
-    if written is None:
-        return None
-    number, is_naive = written
-    is_small = number[:2] == b"0." or number[:3] == b"-0." or b"e" in number
-    if is_small and number != b"0.0":
-        return None
-    return (DEFAULT_STYLE if is_naive else OTHER_STYLE), number
 
 
 def _kind_of(kind: str) -> TemporalKind:

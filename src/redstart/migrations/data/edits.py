@@ -5,6 +5,7 @@ A data migration that renames or splits fields decides so; others decide for sin
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from redstart.mapping.value_paths import Location, ValuePath
@@ -138,12 +139,15 @@ class Pairs(NamedTuple):
 
     Attributes:
         old: the texts, without the quotes of JSON, as lines.
+        times: calendar times in microseconds since 1970, from which `written_number` makes `new`; empty, or None for
+            one, if that is not known.
         guards: paths of lists, with the digest of each after the edits (`DIGEST_BYTES`).
     """
 
     locations: tuple[Location, ...]
     old: bytes
     new: Sequence[bytes]
+    times: Sequence[int | None] = ()
     guards: Sequence[tuple[str, bytes]] = ()
 
 
@@ -192,6 +196,7 @@ class DocumentEdits:
         marks: what the script records with the edits.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
+        packed: the same for the undo log, if it is known.
         compact: the edits in the form of another fast path, or None.
     """
 
@@ -207,6 +212,7 @@ class DocumentEdits:
         "key",
         "large",
         "marks",
+        "packed",
         "unchanged",
     )
 
@@ -215,6 +221,7 @@ class DocumentEdits:
     compact: CompactEdits | None
     unchanged: Sequence[tuple[Location, bytes | None]]
     marks: Sequence[bytes]
+    packed: Pairs | None
     _edits: list[Edit] | None
 
     def __init__(
@@ -242,15 +249,16 @@ class DocumentEdits:
 
     @classmethod
     def plain(
-        cls, key: bytes, names: Sequence[Any], old: Sequence[Any], new: Sequence[Any]
+        cls,
+        key: bytes,
+        names: Sequence[Any],
+        old: Sequence[Any],
+        new: Sequence[Any],
     ) -> "DocumentEdits":
         """Return the edits of a hash that needs only exact conversions, as most do.
 
         They are kept as one flat list, which scripts and the undo log use unchanged: nested lists take twice the time.
         The list holds the key, "plain", the number n of fields, n names, n old values, n times name and new value.
-
-        Args:
-            new: alternating names and new values.
         """
         document = cls.__new__(cls)
         document.key, document.json, document.guards, document._edits = key, False, [], None
@@ -259,7 +267,8 @@ class DocumentEdits:
         document.unchanged = document.marks = ()
         document.compact = None
         document.count = number = len(names)
-        document.flat = [key, b"plain", number, *names, *old, *new]
+        document.flat = [key, b"plain", number, *names, *old, *chain.from_iterable(zip(names, new, strict=True))]
+        document.packed = None
         return document
 
     @classmethod
@@ -269,7 +278,7 @@ class DocumentEdits:
         document.key, document.json, document.guards, document._edits = key, False, [], None
         document.guarded_bytes, document.large, document.is_atomic = 0, False, True
         document.unchanged = document.marks = ()
-        document.count, document.flat, document.compact = count, None, compact
+        document.count, document.flat, document.packed, document.compact = count, None, None, compact
         return document
 
     @classmethod
@@ -285,10 +294,12 @@ class DocumentEdits:
 
     def pairs(self) -> Pairs | None:
         """Return the edits as texts of instants and their numbers; None if they may be others."""
+        if self.packed is not None:
+            return self.packed
         if self.flat is not None:
             number = self.flat[2]
-            names, old, new = self.flat[3 : 3 + number], self.flat[3 + number : 3 + 2 * number], self.flat[4 + 2 * number :: 2]
-            return Pairs(tuple([(name,) for name in names]), b"\n".join(old), new)
+            names, old = self.flat[3 : 3 + number], self.flat[3 + number : 3 + 2 * number]
+            return Pairs(tuple([(name,) for name in names]), b"\n".join(old), self.flat[4 + 2 * number :: 2])
         return None if self.compact is None else self.compact.pairs()
 
     @property
@@ -304,7 +315,7 @@ class DocumentEdits:
 
     @edits.setter
     def edits(self, edits: list[Edit]) -> None:
-        self._edits, self.count, self.flat, self.compact = edits, len(edits), None, None
+        self._edits, self.count, self.flat, self.packed, self.compact = edits, len(edits), None, None, None
 
     @property
     def converted(self) -> int:

@@ -4,14 +4,14 @@ It takes hashes whose values can be converted exactly, as most can, and converts
 In apply.lua and in the undo log they are one flat list each, see `DocumentEdits.plain`.
 """
 
-from collections.abc import Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.edits import DocumentEdits, Pairs, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import ABSENT, PlainConverter, PlainValue
+from redstart.migrations.transformation import ABSENT, PlainConverter, PlainValues
 
-_ABSENT: PlainValue = (ABSENT, None)
+T = TypeVar("T")
 
 _NOTHING = DocumentEdits(b"", json=False, edits=[])
 """The edits of hashes that stay as they are."""
@@ -22,56 +22,71 @@ class PlainHashes:
 
     def __init__(self, model: PlannedModel, converters: Sequence[PlainConverter]) -> None:
         self._names = [path.segments[0] for path in model.paths]
+        self._locations = tuple([(str(name),) for name in self._names])
         self._converters = converters
 
-    def kinds(self, documents: Sequence[StoredDocument]) -> list[tuple[int, ...] | None]:
+    def kinds(self, documents: Sequence[StoredDocument]) -> list[tuple[int | None, ...] | None]:
         """Return for each hash what the value of each field is; None if one needs the general path."""
-        return [
-            None if None in row else tuple([value[0] for value in row])
-            for row in zip(*self._columns(documents), strict=True)
+        columns = [
+            _spread(column, converter.classify, ABSENT)
+            for column, converter in zip(_fields(documents), self._converters, strict=True)
         ]
+        return [None if None in row else row for row in zip(*columns, strict=True)]
 
     def edits(self, documents: Sequence[StoredDocument]) -> list[DocumentEdits | None]:
         """Return the edits of each hash; None if it has to take the general path."""
-        columns = self._columns(documents)
-        new = [[None if value is None else value[1] for value in column] for column in columns]
-        if not any(map(any, new)) and not any(None in column for column in columns):
+        columns = [
+            _converted(column, converter)
+            for column, converter in zip(_fields(documents), self._converters, strict=True)
+        ]
+        if not any(any(column.new) or None in column.kinds for column in columns):
             return [_NOTHING] * len(documents)
-        if all(map(all, new)):
-            names = self._names
-            pairs = zip(*chain.from_iterable((repeat(name), column) for name, column in zip(names, new, strict=True)))
-            plain = DocumentEdits.plain
-            return [
-                plain(document.key, names, document.fields or (), pair)
-                for document, pair in zip(documents, pairs, strict=False)
-            ]
+        new = zip(*[column.new for column in columns], strict=True)
+        times = zip(*[column.times for column in columns], strict=True)
+        if all(all(column.new) for column in columns):
+            names, locations, plain = self._names, self._locations, DocumentEdits.plain
+            made: list[DocumentEdits | None] = []
+            for document, numbers, of_document in zip(documents, new, times, strict=True):
+                old: Any = document.fields
+                edits = plain(document.key, names, old, numbers)
+                edits.packed = Pairs(locations, b"\n".join(old), numbers, of_document)
+                made.append(edits)
+            return made
+        kinds = zip(*[column.kinds for column in columns], strict=True)
         return [
-            self._edits(document, row) for document, row in zip(documents, zip(*columns, strict=True), strict=True)
+            None if None in of_kinds else self._edits(document, numbers)
+            for document, of_kinds, numbers in zip(documents, kinds, new, strict=True)
         ]
 
-    def _edits(self, document: StoredDocument, row: Sequence[PlainValue | None]) -> DocumentEdits | None:
-        if None in row:
-            return None
-        changed = [
-            (name, raw, value[1])
-            for name, raw, value in zip(self._names, document.fields or (), row, strict=True)
-            if value is not None and value[1] is not None
-        ]
-        if not changed:
-            return _NOTHING
-        names, old, new = zip(*changed, strict=True)
-        return DocumentEdits.plain(
-            document.key, names, old, tuple(chain.from_iterable(zip(names, new, strict=True)))
-        )
+    def _edits(self, document: StoredDocument, new: Sequence[bytes | None]) -> DocumentEdits:
+        values = zip(self._names, document.fields or (), new, strict=True)
+        changed = [value for value in values if value[2] is not None]
+        return DocumentEdits.plain(document.key, *zip(*changed, strict=True)) if changed else _NOTHING
 
-    def _columns(self, documents: Sequence[StoredDocument]) -> list[Sequence[PlainValue | None]]:
-        """Return for each field what its value is in each hash."""
-        columns: list[Sequence[PlainValue | None]] = []
-        fields = zip(*[document.fields or () for document in documents], strict=True)
-        for column, convert in zip(fields, self._converters, strict=True):
-            if None not in column:
-                columns.append(convert(column))
-                continue
-            found = iter(convert([raw for raw in column if raw is not None]))
-            columns.append([_ABSENT if raw is None else next(found) for raw in column])
-        return columns
+
+def _fields(documents: Sequence[StoredDocument]) -> Iterable[Sequence[bytes | None]]:
+    """Yield the values of each field."""
+    return zip(*[document.fields or () for document in documents], strict=True)
+
+
+def _spread(
+    column: Sequence[bytes | None], of_values: Callable[[Sequence[bytes]], Sequence[T | None]], absent: T
+) -> Sequence[T | None]:
+    """Return what a function returns for values of which some are absent."""
+    present = [raw for raw in column if raw is not None]
+    if len(present) == len(column):
+        return of_values(present)
+    found = iter(of_values(present))
+    return [absent if raw is None else next(found) for raw in column]
+
+
+def _converted(column: Sequence[bytes | None], converter: PlainConverter) -> PlainValues:
+    present = [raw for raw in column if raw is not None]
+    converted = converter.convert(present)
+    if len(present) == len(column):
+        return converted
+    return PlainValues(
+        _spread(column, lambda _: converted.kinds, ABSENT),
+        _spread(column, lambda _: converted.new, None),
+        _spread(column, lambda _: converted.times, None),
+    )

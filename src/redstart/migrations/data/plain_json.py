@@ -21,20 +21,22 @@ were not confirmed.
 import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha1
-from itertools import accumulate, islice
-from typing import Any, NamedTuple, TypeAlias
+from itertools import accumulate, chain
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from redstart.mapping.value_paths import Each, Location, can_be_set, merge_patch
 from redstart.migrations.data.edits import DIGEST_BYTES, CompactEdits, DocumentEdits, Pairs, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.reader import matches_at, reader_of
-from redstart.migrations.transformation import Edit, EditSet, PlainConverter, PlainValue
+from redstart.migrations.transformation import Edit, EditSet, PlainConverter
 from redstart.values.lossless_json import json_text
+
+T = TypeVar("T")
 
 MAX_EDITS = 50
 """Documents with more of them are large: they take the general path, in parts if need be."""
@@ -185,24 +187,54 @@ class PlainJson:
             anchors.append(_Anchor(text, _member(location[-1]), f'"{text}":[', location, is_list, inside))
         return cls(model, anchors, converters)
 
-    def kinds(self, documents: Sequence[StoredDocument]) -> list[tuple[tuple[int, ...], tuple[int, ...]] | None]:
+    def kinds(self, documents: Sequence[StoredDocument]) -> list[tuple[tuple[int, ...], tuple[int | None, ...]] | None]:
         """Return for each document the numbers of the paths and the kinds of its values; None as for `edits`."""
         split = list(map(self._split, documents))
+        kinds = self._in_order(split, [one.classify(column) for one, column in self._columns(split)])
+        ends = _ends(split)
         return [
-            None
-            if one is None or values is None
-            else (one[0].paths, tuple([value[0] for value in values]))
-            for one, values in zip(split, self._converted(split), strict=True)
+            None if one is None or None in (found := tuple(kinds[end - len(one[2]) : end])) else (one[0].paths, found)
+            for one, end in zip(split, ends, strict=True)
         ]
 
     def edits(self, documents: Sequence[StoredDocument]) -> list[DocumentEdits | None]:
         """Return the edits of each document; None if it has to take the general path."""
         split = list(map(self._split, documents))
+        converted = [one.convert(column) for one, column in self._columns(split)]
+        kinds = self._in_order(split, [column.kinds for column in converted])
+        new = self._in_order(split, [column.new for column in converted])
+        times = self._in_order(split, [column.times for column in converted])
+        are_plain = None not in kinds
+        made: list[DocumentEdits | None] = []
+        for document, one, end in zip(documents, split, _ends(split), strict=True):
+            if one is None:
+                made.append(None)
+                continue
+            start = end - len(one[2])
+            is_plain = are_plain or None not in kinds[start:end]
+            made.append(self._edits(document, one, new[start:end], times[start:end]) if is_plain else None)
+        return made
+
+    def _columns(self, documents: Sequence[_Values | None]) -> list[tuple[PlainConverter, list[bytes]]]:
+        """Return the planned values of each kind in all documents, with their converter."""
+        columns: dict[int, list[bytes]] = {first: [] for first in self._firsts}
+        if len(columns) == 1:
+            return [(self._converters[0], list(chain.from_iterable([one[2] for one in documents if one is not None])))]
+        for one in documents:
+            for number, value in () if one is None else zip(one[0].paths, one[2], strict=True):
+                columns[self._firsts[number]].append(value)
+        return [(self._converters[first], column) for first, column in columns.items()]
+
+    def _in_order(self, documents: Sequence[_Values | None], columns: Sequence[Sequence[T]]) -> Sequence[T]:
+        """Return items for the planned values of each kind in the order of these values."""
+        if len(columns) == 1:
+            return columns[0]
+        iterators = dict(zip(dict.fromkeys(self._firsts), map(iter, columns), strict=True))
         return [
-            None
-            if one is None or values is None
-            else self._edits(document, one, [value[1] for value in values])
-            for document, one, values in zip(documents, split, self._converted(split), strict=True)
+            next(iterators[self._firsts[number]])
+            for one in documents
+            if one is not None
+            for number in one[0].paths
         ]
 
     def _split(self, document: StoredDocument) -> _Values | None:
@@ -276,39 +308,20 @@ class PlainJson:
         at, until = bisect_right(starts, first) - 1, bisect_right(starts, last - 1) - 1
         return _Span(at, first - starts[at], until, last - starts[until])
 
-    def _converted(self, documents: Sequence[_Values | None]) -> Iterator[Sequence[PlainValue] | None]:
-        """Yield the converted values of each document; None if it has to take the general path."""
-        firsts = self._firsts
-        columns: dict[int, list[bytes]] = {first: [] for first in firsts}
-        is_one_kind = len(columns) == 1
-        for one in documents:
-            if one is None:
-                continue
-            if is_one_kind:
-                columns[0] += one[2]
-                continue
-            for number, value in zip(one[0].paths, one[2], strict=True):
-                columns[firsts[number]].append(value)
-        converted = {first: iter(self._converters[first](column)) for first, column in columns.items()}
-        for one in documents:
-            if one is None:
-                yield None
-                continue
-            if is_one_kind:
-                values = list(islice(converted[0], len(one[2])))
-            else:
-                values = [next(converted[firsts[number]]) for number in one[0].paths]
-            yield None if None in values else values  # type: ignore[misc] # there is no None in it
-
     def _edits(
-        self, document: StoredDocument, split: _Values, numbers: Sequence[bytes | None]
+        self,
+        document: StoredDocument,
+        split: _Values,
+        numbers: Sequence[bytes | None],
+        times: Sequence[int | None],
     ) -> DocumentEdits | None:
         structure, parts, values = split
         if not numbers or None in numbers:
             kept = [at for at, number in enumerate(numbers) if number is not None]
             if not kept:
                 return _NOTHING
-            structure, values, numbers = structure.only(kept), [values[at] for at in kept], [numbers[at] for at in kept]
+            structure = structure.only(kept)
+            values, numbers, times = [values[at] for at in kept], [numbers[at] for at in kept], [times[at] for at in kept]
         old: list[bytes] = []
         new: list[Any] = []
         for _, start, end, span in structure.anchors:
@@ -326,7 +339,7 @@ class PlainJson:
         if len(numbers) > MAX_EDITS or (not document.is_whole and self._is_ambiguous(document)):
             return None
         guards = [self._anchors[one.anchor].text for one in structure.anchors if one.span is not None]
-        compact = PlainJsonEdits(document, self, structure, values, numbers, old, new)
+        compact = PlainJsonEdits(document, self, structure, values, numbers, times, old, new)
         return DocumentEdits.of_compact_json(document, len(numbers), compact, guards)
 
     def _is_ambiguous(self, document: StoredDocument) -> bool:
@@ -354,7 +367,7 @@ class PlainJson:
 class PlainJsonEdits(CompactEdits):
     """The edits of a plain document."""
 
-    __slots__ = ("_document", "_new", "_numbers", "_old", "_plain", "_structure", "_values", "forms")
+    __slots__ = ("_document", "_new", "_numbers", "_old", "_plain", "_structure", "_times", "_values", "forms")
 
     forms: tuple[bool, int]
 
@@ -365,11 +378,13 @@ class PlainJsonEdits(CompactEdits):
         structure: _Structure,
         values: Sequence[bytes],
         numbers: Sequence[Any],
+        times: Sequence[int | None],
         old: list[bytes],
         new: list[bytes],
     ) -> None:
         self._document, self._plain, self._structure = document, plain, structure
-        self._values, self._numbers, self._old, self._new = values, numbers, old, new
+        self._values, self._numbers, self._times = values, numbers, times
+        self._old, self._new = old, new
         # Of whole numbers, a digit is behind the point, too.
         digits = [len(number) - number.index(b".") for number in numbers]
         has_whole = 2 in digits and any(number.endswith(b".0") for number in numbers)
@@ -404,7 +419,7 @@ class PlainJsonEdits(CompactEdits):
     def pairs(self) -> Pairs:
         """Return the edits, and the digest of each changed list."""
         old = b"\n".join([text[1:-1] for text in self._values])
-        return Pairs(self._structure.locations, old, self._numbers, self._digests())
+        return Pairs(self._structure.locations, old, self._numbers, self._times, self._digests())
 
     def entry(self) -> list[Any]:
         """Return the document as the undo log has it if its edits cannot be packed."""
@@ -436,6 +451,11 @@ def _is_supported(location: Location, steps: tuple[Any, ...]) -> bool:
         and all(isinstance(step, str) and not isinstance(step, Each) for step in names)
         and can_be_set(tuple(names))
     )
+
+
+def _ends(documents: Sequence[_Values | None]) -> Iterable[int]:
+    """Yield how many planned values there are up to the end of each document."""
+    return accumulate(0 if one is None else len(one[2]) for one in documents)
 
 
 @cache

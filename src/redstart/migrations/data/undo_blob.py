@@ -30,7 +30,8 @@ import msgpack
 from redstart.mapping.value_paths import Location
 from redstart.migrations.data.edits import DIGEST_BYTES, DocumentEdits, Pairs, edits_of_flat
 from redstart.migrations.transformation import Edit
-from redstart.values.timestamps import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, NAIVE_EPOCH
+from redstart.values.datetime_parser import written_number
+from redstart.values.timestamps import MICROSECOND, MICROSECONDS_PER_SECOND, NAIVE_EPOCH
 
 FORMAT = b"2"
 """The format that is written. Format 1 is read, too."""
@@ -58,10 +59,7 @@ _LENGTHS = [10 if form == _DATE_ALONE else 26 if b"." in form else 19 for form i
 """Of the texts without their zone."""
 
 _ZONES = [form[length:].decode() for form, length in zip(_FORMS, _LENGTHS, strict=True)]
-_WITHOUT_ZONE = {number for number, zone in enumerate(_ZONES) if not zone}
-_M = MICROSECONDS_PER_SECOND
 
-_HOUR_24 = re.compile(rb"[Tt ]24:").search
 _NUMBER = re.compile(rb"(\d{1,10})\.(\d{1,6})").fullmatch
 
 
@@ -128,7 +126,7 @@ def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
         return [_document_of(item) for item in data]
     beginning, rest, structures, numbers, styles, styles_of_edits, times, digests, others = data
     values = (
-        (_text_of(form, time), _number_of(time + shift))
+        (_text_of(form, time), written_number(time + shift))
         for time, (form, shift) in zip(
             _unshuffled(times), [styles[number] for number in styles_of_edits], strict=True
         )
@@ -152,49 +150,44 @@ def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
 def _columns(all_pairs: Sequence[Pairs]) -> _Columns | None:
     """Return edits as numbers; None if one of them cannot be packed."""
     old = b"\n".join([pairs.old for pairs in all_pairs])
-    new = list(chain.from_iterable([pairs.new for pairs in all_pairs]))
     found = list(map(_FORM_NUMBERS.get, old.translate(_ZERO_FOR_DIGITS).split(b"\n")))
-    used = set(found)
-    if len(found) != len(new) or None in used or _HOUR_24(old) is not None:
+    count = sum([len(pairs.new) for pairs in all_pairs])
+    if len(found) != count or None in found:
         return None
     forms: list[Any] = found
-    texts = old.decode().split("\n")
-    if not used <= _WITHOUT_ZONE:
-        lengths = [_LENGTHS[form] for form in forms]
-        # Their digits tell the offsets of 0 from others.
-        if any(_ZONES[form] != text[length:] for text, length, form in zip(texts, lengths, forms, strict=True)):
-            return None
-        texts = [text[:length] for text, length in zip(texts, lengths, strict=True)]
+    times: list[Any] = list(chain.from_iterable([pairs.times for pairs in all_pairs]))
+    if len(times) == count and None not in times:
+        return forms, times, [0] * count
+    return _calculated(old.decode().split("\n"), forms, [new for pairs in all_pairs for new in pairs.new])
+
+
+def _calculated(texts: Sequence[str], forms: Sequence[int], new: Sequence[bytes]) -> _Columns | None:
+    """Return edits as numbers, of which the times are not known; None as above."""
+    lengths = [_LENGTHS[form] for form in forms]
+    # Their digits tell the offsets of 0 from others.
+    if any(_ZONES[form] != text[length:] for text, length, form in zip(texts, lengths, forms, strict=True)):
+        return None
+    if any(text[11:13] == "24" for text in texts):
+        return None
     try:
-        elapsed = [moment - NAIVE_EPOCH for moment in map(datetime.fromisoformat, texts)]
+        moments = [datetime.fromisoformat(text[:length]) for text, length in zip(texts, lengths, strict=True)]
     except ValueError:
         return None
-    times = [one.days * MICROSECONDS_PER_DAY + one.seconds * _M + one.microseconds for one in elapsed]
-    # `_number_of` all of them, written out: a call takes as long as the rest.
-    numbers = [(b"%d.%06d" % divmod(time, _M)).rstrip(b"0") if time % _M else b"%d.0" % (time // _M) for time in times]
-    if numbers == new and min(times) >= 0:
-        return forms, times, [0] * len(times)
+    times = [(moment - NAIVE_EPOCH) // MICROSECOND for moment in moments]
     shifts = [_shift(time, number) for time, number in zip(times, new, strict=True)]
-    return None if None in shifts else (forms, times, shifts)  # type: ignore[return-value] # there is no None in it
+    known = [shift for shift in shifts if shift is not None]
+    return (forms, times, known) if len(known) == len(shifts) else None
 
 
 def _shift(time: int, number: bytes) -> int | None:
     """Return how much later the instant of a number is; None if the number is not that of an instant."""
-    if _number_of(time) == number:
+    if time >= 0 and written_number(time) == number:
         return 0
     match = _NUMBER(number)
     if match is None:
         return None
     instant = int(match[1]) * MICROSECONDS_PER_SECOND + int(match[2].ljust(6, b"0"))
-    return instant - time if _number_of(instant) == number else None
-
-
-def _number_of(microseconds: int) -> bytes:
-    """Return an instant as seconds; no bytes for a part of a second before 1970. Part of the format."""
-    seconds, below = divmod(microseconds, MICROSECONDS_PER_SECOND)
-    if not below:
-        return b"%d.0" % seconds
-    return b"" if seconds < 0 else (b"%d.%06d" % (seconds, below)).rstrip(b"0")
+    return instant - time if written_number(instant) == number else None
 
 
 def _text_of(form: int, time: int) -> bytes:
