@@ -135,6 +135,8 @@ alike = st.sampled_from(["T", "t", " "]).flatmap(
 odd = st.text("0129-:+.TZ\n", max_size=30) | st.just("2023-01-01T24:00:00") | moments.map(datetime.isoformat)
 
 
+@example(["1970-01-01T00:00:00.000001"], "", [], DATETIME, ZONES[0])
+@example(["1970-01-01T00:00:00", "1970-01-01T00:00:01.5"], "Z", [], DATETIME, ZONES[0])
 @given(alike, st.sampled_from(["", "Z", "+00:00", "-00:00"]), st.lists(odd, max_size=1), kinds, zones)
 def test_many_texts_get_the_numbers_of_each_or_none(
     texts: list[str], offset: str, others: list[str], kind: TemporalKind, zone: NaiveTimezone

@@ -215,7 +215,7 @@ class UniformNumbers(NamedTuple):
     """The numbers to store for some texts.
 
     Attributes:
-        times: their calendar time in microseconds since 1970, whatever their offset; None if any is before 1970.
+        times: their calendar time in microseconds since 1970, whatever their offset; None if any is before the first second of 1970 has passed.
     """
 
     numbers: list[bytes]
@@ -235,7 +235,7 @@ def numbers_of_uniform_texts(
         return None
     moments, is_naive = found
     times = [(moment - NAIVE_EPOCH) // MICROSECOND for moment in moments]
-    if min(times) < 0:
+    if min(times) < _PER_SECOND:
         return UniformNumbers([number_text(time).encode() for time in times], None, is_naive)
     numbers = [
         (b"%d.%06d" % divmod(time, _PER_SECOND)).rstrip(b"0") if time % _PER_SECOND else b"%d.0" % (time // _PER_SECOND)
@@ -245,7 +245,10 @@ def numbers_of_uniform_texts(
 
 
 def written_number(microseconds: int) -> bytes:
-    """Return the number to store for an instant from 1970 on: `number_text` of one near enough, in half the time."""
+    """Return the number to store for an instant from 1970 on, in half the time of `number_text`.
+
+    They are the same where a float has all microseconds, but for instants in the first second of 1970.
+    """
     seconds, below = divmod(microseconds, MICROSECONDS_PER_SECOND)
     return (b"%d.%06d" % (seconds, below)).rstrip(b"0") if below else b"%d.0" % seconds
 
