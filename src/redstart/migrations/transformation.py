@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from redstart.errors import PlanChangedError
 from redstart.mapping.model_info import ModelDeclaration
@@ -89,6 +89,7 @@ RecordedSettings: TypeAlias = tuple[tuple[str, str], ...]
 
 ABSENT, DEFAULT_STYLE, OTHER_STYLE, CONVERTED, NULL = range(5)
 """What a plain value is: absent; convertible, and of the default or the other style; converted; null."""
+
 
 class PlainValues(NamedTuple):
     """Some values of one kind, converted.

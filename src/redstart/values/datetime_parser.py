@@ -215,7 +215,8 @@ class UniformNumbers(NamedTuple):
     """The numbers to store for some texts.
 
     Attributes:
-        times: their calendar time in microseconds since 1970, whatever their offset; None if any is before the first second of 1970 has passed.
+        times: their calendar time in microseconds since 1970, whatever their offset; None if any is before the second
+            second of 1970.
     """
 
     numbers: list[bytes]
@@ -238,7 +239,9 @@ def numbers_of_uniform_texts(
     if min(times) < _PER_SECOND:
         return UniformNumbers([number_text(time).encode() for time in times], None, is_naive)
     numbers = [
-        (b"%d.%06d" % divmod(time, _PER_SECOND)).rstrip(b"0") if time % _PER_SECOND else b"%d.0" % (time // _PER_SECOND)
+        (b"%d.%06d" % divmod(time, _PER_SECOND)).rstrip(b"0")
+        if time % _PER_SECOND
+        else b"%d.0" % (time // _PER_SECOND)
         for time in times
     ]  # `written_number` of each: calls would take as long again
     return UniformNumbers(numbers, times, is_naive)
@@ -274,9 +277,8 @@ def _uniform_moments(
         return None
     joined = b"\n".join(texts)
     shapes = joined.translate(_ZERO_FOR_DIGITS).split(b"\n")
-    if len(shapes) != len(texts) or not _NAIVE.issuperset(shapes) or _HOUR_24(joined) is not None:
-        return None
-    if not (_FIRST_EXACT <= min(texts) and max(texts) < _END_EXACT):
+    are_plain = len(shapes) == len(texts) and _NAIVE.issuperset(shapes) and _HOUR_24(joined) is None
+    if not are_plain or min(texts) < _FIRST_EXACT or max(texts) >= _END_EXACT:
         return None
     try:
         return list(map(_moment_of, joined.decode().split("\n"))), not offset

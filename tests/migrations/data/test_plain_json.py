@@ -15,9 +15,10 @@ from redstart.commands.scripts import Script
 from redstart.effects import Op
 from redstart.mapping.value_paths import Each, ValuePath
 from redstart.migrations.data import applier as applier_module
+from redstart.migrations.data.compact_edits import DIGEST_BYTES
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
-from redstart.migrations.data.edits import DIGEST_BYTES, DocumentEdits, StoredDocument
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import Plan, PlannedModel
 from redstart.migrations.data.reader import reader_of

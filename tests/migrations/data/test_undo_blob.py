@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redstart.mapping.value_paths import Each, Location, ValuePath
+from redstart.migrations.data.compact_edits import DIGEST_BYTES, CompactEdits, Pairs
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
-from redstart.migrations.data.edits import DIGEST_BYTES, CompactEdits, DocumentEdits, Pairs, StoredDocument
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
@@ -137,7 +138,12 @@ def test_a_document_with_five_dates_needs_less_than_64_bytes(zone: str) -> None:
 
     stored: list[StoredDocument] = []
     for _ in range(200):
-        content = {"a": moment(), "b": moment(), "c": {"d": moment()}, "lines": [{"at": moment()} for _ in "ab"]}
+        content = {
+            "a": moment(),
+            "b": moment(),
+            "c": {"d": moment()},
+            "lines": [{"at": moment()} for _ in "ab"],
+        }
         text = json_text(parse_json(repr(content).replace("'", '"').encode()))
         stored.append(reader_of(model).json_document(f"shop:order:{ulid(random)}".encode(), text))
     made, left = PlainDocuments(DatetimeConversion.of_zone(zone)).edits(stored)

@@ -430,7 +430,11 @@ class _Columns:
             is_converted = not self.is_json and _is_plainly_converted(value, self.kind)
             return (CONVERTED if is_converted else None), None
         number, is_naive = written
-        if self.is_json and number != b"0.0" and (number[:2] == b"0." or number[:3] == b"-0." or b"e" in number):
+        if (
+            self.is_json
+            and number != b"0.0"
+            and (number[:2] == b"0." or number[:3] == b"-0." or b"e" in number)
+        ):
             return None, None
         return (DEFAULT_STYLE if is_naive else OTHER_STYLE), number
 

@@ -3,14 +3,14 @@
 A data migration that renames or splits fields decides so; others decide for single values.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from redstart.mapping.value_paths import Location, ValuePath
+from redstart.migrations.data.compact_edits import CompactEdits, Pairs
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.transformation import Classification, Conversion, Edit, EditSet, Transformation
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
@@ -130,59 +130,6 @@ def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
 
 
-DIGEST_BYTES = 8
-"""Of the digest of a list that is kept: 2**64 changes of a list would have to be tried for an equal one."""
-
-
-class Pairs(NamedTuple):
-    """Edits that replace text of instants by numbers, as the undo log packs them.
-
-    Attributes:
-        old: the texts, without the quotes of JSON, as lines.
-        times: calendar times in microseconds since 1970, from which `written_number` makes `new`; empty, or None for
-            one, if that is not known.
-        guards: paths of lists, with the digest of each after the edits (`DIGEST_BYTES`).
-    """
-
-    locations: tuple[Location, ...]
-    old: bytes
-    new: Sequence[bytes]
-    times: Sequence[int | None] = ()
-    guards: Sequence[tuple[str, bytes]] = ()
-
-
-class CompactEdits(ABC):
-    """The edits of one document in the form of a fast path. They are equal to those of the general path.
-
-    Attributes:
-        forms: of numbers that are not read back, see plain_json.py; None for none.
-    """
-
-    __slots__ = ()
-    forms: tuple[bool, int] | None = None
-
-    @property
-    @abstractmethod
-    def byte_size(self) -> int:
-        """About how many bytes the server reads and writes for these edits."""
-
-    @abstractmethod
-    def edit_set(self) -> EditSet:
-        """Return the edits."""
-
-    @abstractmethod
-    def wire(self, marks: ProcessedDocuments | None) -> list[Any]:
-        """Return the document as apply.lua takes it."""
-
-    def pairs(self) -> Pairs | None:
-        """Return the edits as texts of instants and their numbers; None if they may be others."""
-        return None
-
-    @abstractmethod
-    def entry(self) -> list[Any]:
-        """Return the document as an entry of the undo log has it."""
-
-
 class DocumentEdits:
     """All edits of one document, applied together or not at all.
 
@@ -267,7 +214,14 @@ class DocumentEdits:
         document.unchanged = document.marks = ()
         document.compact = None
         document.count = number = len(names)
-        document.flat = [key, b"plain", number, *names, *old, *chain.from_iterable(zip(names, new, strict=True))]
+        document.flat = [
+            key,
+            b"plain",
+            number,
+            *names,
+            *old,
+            *chain.from_iterable(zip(names, new, strict=True)),
+        ]
         document.packed = None
         return document
 

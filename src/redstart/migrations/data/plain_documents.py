@@ -116,7 +116,9 @@ def fast_path_of(model: PlannedModel, transformation: Transformation) -> FastPat
         hashes = PlainHashes(model, known)
         return FastPath(hashes.edits, hashes.kinds, partial(_counts_of_fields, model.paths))
     plain = PlainJson.of(model, known)
-    return None if plain is None else FastPath(plain.edits, plain.kinds, partial(_counts_of_values, model.paths))
+    return (
+        None if plain is None else FastPath(plain.edits, plain.kinds, partial(_counts_of_values, model.paths))
+    )
 
 
 def _of_shapes(shapes: HashShapes) -> FastPath:
@@ -139,7 +141,5 @@ def _counts_of_fields(paths: Sequence[ValuePath], kinds: Sequence[int]) -> Count
     return [(path, *_OUTCOMES[kind]) for path, kind in zip(paths, kinds, strict=True) if kind != ABSENT]
 
 
-def _counts_of_values(
-    paths: Sequence[ValuePath], name: tuple[tuple[int, ...], tuple[int, ...]]
-) -> Counts:
+def _counts_of_values(paths: Sequence[ValuePath], name: tuple[tuple[int, ...], tuple[int, ...]]) -> Counts:
     return [(paths[number], *_OUTCOMES[kind]) for number, kind in zip(*name, strict=True)]

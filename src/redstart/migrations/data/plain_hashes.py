@@ -7,7 +7,8 @@ In apply.lua and in the undo log they are one flat list each, see `DocumentEdits
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from redstart.migrations.data.edits import DocumentEdits, Pairs, StoredDocument
+from redstart.migrations.data.compact_edits import Pairs
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.transformation import ABSENT, PlainConverter, PlainValues
 

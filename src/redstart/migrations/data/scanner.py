@@ -17,7 +17,7 @@ from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.plan import Plan, PlannedModel, router, scan_pattern
+from redstart.migrations.data.plan import Plan, router, scan_pattern
 from redstart.migrations.data.reader import ReadsUnderWay, Routed, documents_read, send_reads
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease, SentScript

@@ -10,9 +10,10 @@ Format 2 is msgpack, compressed with zlib:
     [beginning of all keys, rest of each key, structures, structure of each document, styles, style of each edit, times,
      digests, others]
 
-with a structure [is JSON, locations, paths of guards]; a style [form of the text, how many microseconds the instant of the
-number is later than the text's calendar time]; this time in microseconds since 1970, 8 bytes for each edit, those of the
-same rank next to each other; 8 bytes for each guard. The structure -1 is a document of `others`. Format 1 is only these.
+with a structure [is JSON, locations, paths of guards]; a style [form of the text, how many microseconds the instant of
+the number is later than the text's calendar time]; this time in microseconds since 1970, 8 bytes for each edit, those
+of the same rank next to each other; 8 bytes for each guard. The structure -1 is a document of `others`. Format 1 has
+only these.
 """
 
 import re
@@ -22,13 +23,13 @@ from array import array
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
-from os.path import commonprefix
 from typing import Any, TypeAlias
 
 import msgpack
 
 from redstart.mapping.value_paths import Location
-from redstart.migrations.data.edits import DIGEST_BYTES, DocumentEdits, Pairs, edits_of_flat
+from redstart.migrations.data.compact_edits import DIGEST_BYTES, Pairs
+from redstart.migrations.data.edits import DocumentEdits, edits_of_flat
 from redstart.migrations.transformation import Edit
 from redstart.values.datetime_parser import written_number
 from redstart.values.timestamps import MICROSECOND, MICROSECONDS_PER_SECOND, NAIVE_EPOCH
@@ -97,7 +98,7 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
             structures[known] = len(structures), structure
         numbers.append(structures[known][0])
     keys = [document.key for document in documents]
-    beginning = commonprefix(keys)
+    beginning = _common_beginning(keys)
     content = (
         beginning,
         [key[len(beginning) :] for key in keys],
@@ -110,6 +111,13 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
         others,
     )
     return zlib.compress(msgpack.packb(content), _COMPRESSION)
+
+
+def _common_beginning(keys: Sequence[bytes]) -> bytes:
+    first, last = min(keys), max(keys)
+    return first[
+        : next((at for at, byte in enumerate(first) if last[at : at + 1] != bytes([byte])), len(first))
+    ]
 
 
 def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
@@ -217,7 +225,9 @@ def _shuffled(numbers: "array[int]") -> bytes:
 def _unshuffled(data: bytes) -> "array[int]":
     count = len(data) // 8
     numbers = array("q")
-    numbers.frombytes(bytes(chain.from_iterable(zip(*(data[rank * count :][:count] for rank in range(8)), strict=True))))
+    numbers.frombytes(
+        bytes(chain.from_iterable(zip(*(data[rank * count :][:count] for rank in range(8)), strict=True)))
+    )
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
@@ -250,7 +260,9 @@ def _from_nested_form(
         storage == b"json",
         [_edit(*edit) for edit in edits],
         [
-            (guard.decode(), None) if isinstance(guard, bytes) else (guard[0].decode(), guard[1].hex().encode())
+            (guard.decode(), None)
+            if isinstance(guard, bytes)
+            else (guard[0].decode(), guard[1].hex().encode())
             for guard in guards
         ],
         is_atomic=atomic is not None,
