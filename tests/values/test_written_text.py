@@ -12,9 +12,8 @@ from redstart.values.datetime_parser import (
     number_of_written_text,
     numbers_of_uniform_texts,
     read_temporal_text,
-    written_number,
 )
-from redstart.values.timestamps import ALWAYS_EXACT_SECONDS, number_text, reads_back
+from redstart.values.timestamps import ALWAYS_EXACT_SECONDS, number_text, reads_back, written_number
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
 
@@ -136,6 +135,7 @@ odd = st.text("0129-:+.TZ\n", max_size=30) | st.just("2023-01-01T24:00:00") | mo
 
 
 @example(["1970-01-01T00:00:00.000001"], "", [], DATETIME, ZONES[0])
+@example(["2000-01-01"], "Z", [], DATETIME, ZONES[0])
 @example(["1970-01-01T00:00:00", "1970-01-01T00:00:01.5"], "Z", [], DATETIME, ZONES[0])
 @given(alike, st.sampled_from(["", "Z", "+00:00", "-00:00"]), st.lists(odd, max_size=1), kinds, zones)
 def test_many_texts_get_the_numbers_of_each_or_none(

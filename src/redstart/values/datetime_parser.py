@@ -205,6 +205,9 @@ _moment_of = datetime.fromisoformat
 
 _NAIVE = frozenset(shape for shape in _SHAPES if shape[19:] in (b"", b".000000"))
 _PER_SECOND = MICROSECONDS_PER_SECOND
+_WITH_TIME = _NAIVE - {b"0000-00-00"}
+"""Only these may have an offset."""
+
 _UTC_OFFSETS = (b"Z", b"+00:00")
 _HOUR_24 = re.compile(rb"[Tt ]24:").search
 _FIRST_EXACT, _END_EXACT = b"1698", b"2242"
@@ -247,15 +250,6 @@ def numbers_of_uniform_texts(
     return UniformNumbers(numbers, times, is_naive)
 
 
-def written_number(microseconds: int) -> bytes:
-    """Return the number to store for an instant from 1970 on, in half the time of `number_text`.
-
-    They are the same where a float has all microseconds, but for instants in the first second of 1970.
-    """
-    seconds, below = divmod(microseconds, MICROSECONDS_PER_SECOND)
-    return (b"%d.%06d" % (seconds, below)).rstrip(b"0") if below else b"%d.0" % seconds
-
-
 def are_naive_texts(texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone) -> bool | None:
     """Return whether texts are naive; None where `numbers_of_uniform_texts` returns None."""
     found = _uniform_moments(texts, kind, naive_timezone)
@@ -277,7 +271,11 @@ def _uniform_moments(
         return None
     joined = b"\n".join(texts)
     shapes = joined.translate(_ZERO_FOR_DIGITS).split(b"\n")
-    are_plain = len(shapes) == len(texts) and _NAIVE.issuperset(shapes) and _HOUR_24(joined) is None
+    are_plain = (
+        len(shapes) == len(texts)
+        and (_WITH_TIME if offset else _NAIVE).issuperset(shapes)
+        and _HOUR_24(joined) is None
+    )
     if not are_plain or min(texts) < _FIRST_EXACT or max(texts) >= _END_EXACT:
         return None
     try:

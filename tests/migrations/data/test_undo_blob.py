@@ -72,7 +72,7 @@ def of_hash(key: bytes, values: list[tuple[bytes, bytes]]) -> DocumentEdits:
 
 def of_json(key: bytes, values: list[tuple[bytes, bytes]], lists: int) -> DocumentEdits:
     edits: list[tuple[Location, bytes, bytes]] = [
-        (("lines", number, "at"), b'"%b"' % old, new) for number, (old, new) in enumerate(values)
+        ((f"f{number}",), b'"%b"' % old, new) for number, (old, new) in enumerate(values)
     ]
     guards = tuple((f"$.l{number}", bytes([number] * DIGEST_BYTES)) for number in range(lists))
     document = DocumentEdits.of_compact(key, len(edits), Plain(key, edits, guards))

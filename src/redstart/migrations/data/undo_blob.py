@@ -1,29 +1,26 @@
 """The blob of an entry of the undo log: the edits of the documents that one script changes, encoded and decoded.
 
-Most edits replace the text of an instant by its number of seconds. Both follow from the text's calendar time, so 8
-bytes hold an edit, and equal parts of documents are stored once for the script: their structure, and the beginning of
-their keys. Only fast paths offer their edits for this (`CompactEdits.pairs`); other documents are stored with all bytes
-of each edit. A document is packed only if its numbers, computed as the decoder does it, are those that are written.
+Most edits replace the text of an instant by its number; values/instant_pairs.py makes three integers of both, of which
+only the time differs in most. Equal parts of documents are stored once for the script: their structure, and the
+beginning of their keys. Only fast paths offer their edits for this (`Pairs`); other documents are stored with all bytes
+of each edit, and so are those whose numbers do not follow from their texts.
 
 Format 2 is msgpack, compressed with zlib:
 
     [beginning of all keys, rest of each key, structures, structure of each document, styles, style of each edit, times,
      digests, others]
 
-with a structure [is JSON, locations, paths of guards]; a style [form of the text, how many microseconds the instant of
-the number is later than the text's calendar time]; this time in microseconds since 1970, 8 bytes for each edit, those
-of the same rank next to each other; 8 bytes for each guard. The structure -1 is a document of `others`. Format 1 has
-only these.
+with a structure [is JSON, locations, paths of guards]; a style [form, shift]; the times of all edits, in 8 bytes each,
+those of the same rank next to each other; 8 bytes for each guard. The structure -1 is a document of `others`. Format 1
+has only these.
 """
 
-import re
 import sys
 import zlib
 from array import array
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgpack
 
@@ -31,8 +28,7 @@ from redstart.mapping.value_paths import Location
 from redstart.migrations.data.compact_edits import DIGEST_BYTES, Pairs
 from redstart.migrations.data.edits import DocumentEdits, edits_of_flat
 from redstart.migrations.transformation import Edit
-from redstart.values.datetime_parser import written_number
-from redstart.values.timestamps import MICROSECOND, MICROSECONDS_PER_SECOND, NAIVE_EPOCH
+from redstart.values.instant_pairs import PackedPairs, packed_pairs, unpacked_pair
 
 FORMAT = b"2"
 """The format that is written. Format 1 is read, too."""
@@ -42,44 +38,18 @@ _COMPRESSION = 1
 
 _OTHER = -1
 
-_ZERO_FOR_DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_DATE_ALONE = b"0000-00-00"
-_FORMS = [
-    _DATE_ALONE,
-    *(
-        f"0000-00-00{separator}00:00:00{fraction}{zone}".encode()
-        for separator in "Tt "
-        for fraction in ("", ".000000")
-        for zone in ("", "Z", "+00:00", "-00:00")
-    ),
-]
-"""What is left of the texts without their digits. The order is part of the format: new ones are appended."""
-
-_FORM_NUMBERS = {form: number for number, form in enumerate(_FORMS)}
-_LENGTHS = [10 if form == _DATE_ALONE else 26 if b"." in form else 19 for form in _FORMS]
-"""Of the texts without their zone."""
-
-_ZONES = [form[length:].decode() for form, length in zip(_FORMS, _LENGTHS, strict=True)]
-
-_NUMBER = re.compile(rb"(\d{1,10})\.(\d{1,6})").fullmatch
-
-
-_Columns: TypeAlias = tuple[Sequence[int], Sequence[int], Sequence[int]]
-"""Forms, times and shifts of some edits."""
-
-_NO_COLUMNS: _Columns = ((), (), ())
-
 
 def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
     """Return the blob for the edits of a chunk."""
     all_pairs = [document.pairs() for document in documents]
-    columns = _columns([pairs for pairs in all_pairs if pairs is not None])
-    if columns is None:
-        all_pairs = [None if pairs is None or _columns([pairs]) is None else pairs for pairs in all_pairs]
-        columns = _columns([pairs for pairs in all_pairs if pairs is not None])
-    forms, times, shifts = columns or _NO_COLUMNS
+    packed = _packed([pairs for pairs in all_pairs if pairs is not None])
+    if packed is None:
+        all_pairs = [None if pairs is None or _packed([pairs]) is None else pairs for pairs in all_pairs]
+        packed = _packed([pairs for pairs in all_pairs if pairs is not None])
+    assert packed is not None  # each of them can be packed
+    forms, times, shifts = packed
     styles = {style: number for number, style in enumerate(dict.fromkeys(zip(forms, shifts, strict=True)))}
-    structures: dict[Any, tuple[int, Any]] = {}
+    structures: dict[Any, int] = {}
     numbers: list[int] = []
     digests: list[bytes] = []
     others: list[object] = []
@@ -88,21 +58,18 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
             numbers.append(_OTHER)
             others.append(document.flat or _nested_form(document))
             continue
-        structure: Any = (document.json, pairs.locations, [])
-        known: Any = pairs.locations
+        paths: tuple[str, ...] = ()
         if pairs.guards:
             paths, of_these = zip(*pairs.guards, strict=True)
             digests += of_these
-            structure, known = (document.json, pairs.locations, paths), (pairs.locations, paths)
-        if known not in structures:
-            structures[known] = len(structures), structure
-        numbers.append(structures[known][0])
+        structure = document.json, pairs.locations, paths
+        numbers.append(structures.setdefault(structure, len(structures)))
     keys = [document.key for document in documents]
     beginning = _common_beginning(keys)
     content = (
         beginning,
         [key[len(beginning) :] for key in keys],
-        [structure for _, structure in structures.values()],
+        list(structures),
         numbers,
         list(styles),
         [styles[style] for style in zip(forms, shifts, strict=True)],
@@ -134,7 +101,7 @@ def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
         return [_document_of(item) for item in data]
     beginning, rest, structures, numbers, styles, styles_of_edits, times, digests, others = data
     values = (
-        (_text_of(form, time), written_number(time + shift))
+        unpacked_pair(form, time, shift)
         for time, (form, shift) in zip(
             _unshuffled(times), [styles[number] for number in styles_of_edits], strict=True
         )
@@ -155,57 +122,13 @@ def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
     return found
 
 
-def _columns(all_pairs: Sequence[Pairs]) -> _Columns | None:
-    """Return edits as numbers; None if one of them cannot be packed."""
-    old = b"\n".join([pairs.old for pairs in all_pairs])
-    found = list(map(_FORM_NUMBERS.get, old.translate(_ZERO_FOR_DIGITS).split(b"\n")))
-    count = sum([len(pairs.new) for pairs in all_pairs])
-    if len(found) != count or None in found:
-        return None
-    forms: list[Any] = found
-    times: list[Any] = list(chain.from_iterable([pairs.times for pairs in all_pairs]))
-    if len(times) == count and None not in times:
-        return forms, times, [0] * count
-    return _calculated(old.decode().split("\n"), forms, [new for pairs in all_pairs for new in pairs.new])
-
-
-def _calculated(texts: Sequence[str], forms: Sequence[int], new: Sequence[bytes]) -> _Columns | None:
-    """Return edits as numbers, of which the times are not known; None as above."""
-    lengths = [_LENGTHS[form] for form in forms]
-    # Their digits tell the offsets of 0 from others.
-    if any(_ZONES[form] != text[length:] for text, length, form in zip(texts, lengths, forms, strict=True)):
-        return None
-    if any(text[11:13] == "24" for text in texts):
-        return None
-    try:
-        moments = [datetime.fromisoformat(text[:length]) for text, length in zip(texts, lengths, strict=True)]
-    except ValueError:
-        return None
-    times = [(moment - NAIVE_EPOCH) // MICROSECOND for moment in moments]
-    shifts = [_shift(time, number) for time, number in zip(times, new, strict=True)]
-    known = [shift for shift in shifts if shift is not None]
-    return (forms, times, known) if len(known) == len(shifts) else None
-
-
-def _shift(time: int, number: bytes) -> int | None:
-    """Return how much later the instant of a number is; None if the number is not that of an instant."""
-    if time >= 0 and written_number(time) == number:
-        return 0
-    match = _NUMBER(number)
-    if match is None:
-        return None
-    instant = int(match[1]) * MICROSECONDS_PER_SECOND + int(match[2].ljust(6, b"0"))
-    return instant - time if written_number(instant) == number else None
-
-
-def _text_of(form: int, time: int) -> bytes:
-    """Return a calendar time as text. Part of the format."""
-    moment = NAIVE_EPOCH + timedelta(microseconds=time)
-    shape = _FORMS[form]
-    if shape == _DATE_ALONE:
-        return moment.date().isoformat().encode()
-    timespec = "microseconds" if b"." in shape else "seconds"
-    return moment.isoformat(chr(shape[10]), timespec).encode() + shape[_LENGTHS[form] :]
+def _packed(all_pairs: Sequence[Pairs]) -> PackedPairs | None:
+    """Return the edits of all documents as integers; None if one of them cannot be packed."""
+    return packed_pairs(
+        b"\n".join([pairs.old for pairs in all_pairs]),
+        list(chain.from_iterable([pairs.new for pairs in all_pairs])),
+        list(chain.from_iterable([pairs.times for pairs in all_pairs])),
+    )
 
 
 def _packed_edit(place: Any, old: bytes, new: bytes, *, is_json: bool) -> Edit:
