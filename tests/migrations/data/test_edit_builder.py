@@ -91,6 +91,54 @@ def test_the_fast_path_counts_as_the_general_path(fields: list[tuple[ValuePath, 
         ]
 
 
+alike = written | numbers
+columns = st.lists(
+    st.tuples(paths, st.lists(st.none() | written | others | numbers | alike, min_size=5, max_size=5)),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(columns, st.integers(1, 5))
+def test_a_page_of_hashes_is_converted_as_each_of_them(
+    fields: list[tuple[ValuePath, list[bytes | None]]], rows: int
+) -> None:
+    named = [ValuePath((f"f{n}",), path.kind, path.optional) for n, (path, _) in enumerate(fields)]
+    model = PlannedModel("shop.Order", "shop:order:", "", Storage.HASH, tuple(named))
+    page = [
+        StoredDocument.of_hash(b"%d" % row, model, [values[row] for _, values in fields])
+        for row in range(rows)
+    ]
+    plain, others = PlainDocuments(UTC).edits(page)
+    assert len(plain) + len(others) == rows
+    changed = {one.key: one for one in plain if one.count}
+    left = {document.key for document in others}
+    groups, uncounted = PlainDocuments(UTC).groups(page)
+    counts = {one.key: list(found) for found, alike in groups for one in alike}
+    assert left == {document.key for document in uncounted}
+    for document in page:
+        general = one_by_one(document, FailureMode.SKIP, set())
+        if document.key in changed:
+            assert changed[document.key].flat == general.flat
+            assert list(map(tuple, entry_edits(changed[document.key]))) == [
+                edit[:3] for edit in general.edits
+            ]
+        elif document.key not in left:
+            assert not general.count
+        if document.key in counts:
+            assert counts[document.key] == [
+                (value.path, conversion.outcome, conversion.is_default_style)
+                for value, conversion in classify(document, UTC)
+            ]
+
+
+def entry_edits(made: DocumentEdits) -> list[Edit]:
+    """Return the edits as the undo log has them."""
+    fields = {b"blob": blob_of([made]), b"format": FORMAT, b"applied": b"", b"label": b"1.1"}
+    (read,) = entry_of(StreamEntry("1-1", fields), None).documents
+    return [edit[:3] for edit in read.edits]  # type: ignore[misc]
+
+
 @given(st.lists(st.tuples(paths, st.none() | written), min_size=1, max_size=4))
 def test_the_shortcut_takes_what_a_model_wrote(fields: list[tuple[ValuePath, bytes | None]]) -> None:
     shortcut = shortcut_of(fields)

@@ -1,10 +1,12 @@
 """JSON documents on the fast path: the edits, undo log and failures of the general path, whatever the document."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from hashlib import sha1
 from typing import Any
 
+import msgpack
 import pytest
 import redis
 from hypothesis import given
@@ -166,6 +168,51 @@ def test_the_fast_path_makes_the_same_edits_and_entries_or_none(
             assert (one.guards, one.guarded_bytes) == (general.guards, general.guarded_bytes)
 
 
+MIXED = PlannedModel(
+    "shop.Order",
+    PREFIX,
+    "",
+    Storage.JSON,
+    tuple(
+        ValuePath(path, kind, optional=False)
+        for path, kind in zip(PATHS, [TemporalKind.DATETIME, TemporalKind.DATE] * 3, strict=False)
+    ),
+)
+
+
+@given(
+    st.lists(st.tuples(documents, st.booleans()), max_size=5), st.sampled_from([MODEL, MIXED]), st.booleans()
+)
+def test_a_page_of_documents_is_converted_as_each_of_them(
+    contents: list[tuple[Any, bool]], model: PlannedModel, repeated: bool
+) -> None:
+    contents = contents * 2 if repeated else contents
+    page = [read(model, content, is_whole=is_whole) for content, is_whole in contents]
+    for number, document in enumerate(page):
+        document.key = b"%d" % number
+    together = PlainDocuments(UTC)
+    plain, others = together.edits(page)
+    groups, uncounted = together.groups(page)
+    counts = {one.key: list(found) for found, alike in groups for one in alike}
+    assert {one.key for one in plain if one.count}.isdisjoint(one.key for one in others)
+    assert counts.keys() | {one.key for one in uncounted} == {one.key for one in page}
+    for one in plain:
+        if one.count:
+            document = page[int(one.key)]
+            general = edits_for(document, classify(document, UTC), FailureMode.SKIP, UTC)
+            assert one.edits == general.edits
+    unchanged = {one.key for one in page} - {one.key for one in plain} - {one.key for one in others}
+    for document in page:
+        classified = classify(document, UTC)
+        if document.key in unchanged:
+            assert not edits_for(document, classified, FailureMode.SKIP, UTC).count
+        if document.key in counts:
+            assert counts[document.key] == [
+                (value.path, conversion.outcome, conversion.is_default_style)
+                for value, conversion in classified
+            ]
+
+
 @given(documents)
 def test_a_whole_document_has_the_values_that_its_paths_read(content: Any) -> None:
     whole, paths = (read(MODEL, content, is_whole=is_whole) for is_whole in (True, False))
@@ -311,3 +358,34 @@ def test_documents_that_another_client_changes_are_read_again(client: redis.Redi
     assert result.conflicts_retried > 0
     converted = {"created_at": 1643767322.0, "lines": [{"added_at": 1643767322.0}] * 2}
     assert [json.loads(client.execute_command("JSON.GET", key)) for key in keys] == [converted] * len(keys)
+
+
+def as_format_1(client: redis.Redis) -> None:
+    """Rewrite the undo log as earlier versions wrote it: all bytes of each edit, longer digests in a second entry."""
+    entries: list[JournalEntry] = do(client, entries_backwards(KEYS, None, 1_000))
+    client.delete(KEYS.journal)
+    for entry in reversed(entries):
+        items, digests = [], []
+        for number, one in enumerate(entry.documents):
+            edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in one.edits]
+            items.append([one.key, "json", edits, [path for path, _ in one.guards]])
+            for guard, (path, digest) in enumerate(one.guards):
+                whole = sha1(client.execute_command("JSON.GET", one.key, path)).hexdigest()
+                assert whole.encode().startswith(digest or b"-")
+                digests.append([number, guard, whole])
+        blob = zlib.compress(msgpack.packb(items))
+        client.xadd(KEYS.journal, {"label": entry.label, "blob": blob, "applied": ""})
+        added = {"read_back": msgpack.packb([]), "digests": msgpack.packb(digests)}
+        last = client.xadd(KEYS.journal, added)
+    client.hset(KEYS.record, mapping={"journal_entries": 2 * len(entries), "journal_last": last})
+
+
+def test_the_undo_log_of_an_earlier_version_is_rolled_back(client: redis.Redis) -> None:
+    before = load(client)
+    assert do(client, run(new_context(), PLAN, RunOptions())).stopped is None
+    as_format_1(client)
+    moved = next(key for key, text in before.items() if b'"lines"' in text and b"N/A" not in text)
+    client.execute_command("JSON.ARRINSERT", moved, "$.lines", 0, '{"n":1}')
+    assert do(client, rollback(new_context(), batch_documents=40)).stopped is None
+    client.execute_command("JSON.ARRPOP", moved, "$.lines", 0)
+    assert texts(client) == before
