@@ -1,6 +1,6 @@
 """Compare Redstart's conversion with hand-written programs: the same documents, one server, one run.
 
-    python -m bench.conversion [--documents 50000] [--repeats 3] [--only json] [--without-loop] [--json]
+    python -m bench.conversion [--documents 50000] [--repeats 3] [--only json] [--without-loop] [--plot FILE] [--json]
 
 There are two programs, both with redis-py, hiredis and one connection. `loop` works like a short script, and like
 redis-om's own migration: SCAN, then a read and a write for each document. `pipeline` reads a page of documents with
@@ -26,11 +26,13 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import redis
 
 from bench.documents import WORKLOADS, Workload, load
 from bench.measured import Cost, Measurement, measure_loop, measure_pipeline, measure_redstart
+from bench.plots import bars
 from redstart.devserver.process import EmbeddedServer
 
 
@@ -91,6 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps([_as_json(comparison) for comparison in found], indent=2))
     else:
         print("\n".join(_table(found)))
+    if options.plot:
+        options.plot.write_text(_plot(found), encoding="utf-8")
 
 
 def free_port() -> int:
@@ -164,6 +168,25 @@ def _table(found: list[Comparison]) -> list[str]:
     return lines
 
 
+_PROGRAMS = {
+    "loop": "script, one document at a time",
+    "convert pass": "Redstart, conversion only",
+    "whole run": "Redstart, with initial scan and verification",
+}
+
+
+def _plot(found: list[Comparison]) -> str:
+    """Return the ratios in CPU time, which are the steadier ones."""
+    rows = [
+        (f"{item.workload}: {shown}", item.ratios(program)["cpu"])
+        for item in found
+        for program, shown in _PROGRAMS.items()
+        if program in item.rates
+    ]
+    title = "Speed relative to an unsafe redis-py pipeline, in CPU time of client and server"
+    return bars(title, rows, mark=1.0)
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.conversion", description=(__doc__ or "").splitlines()[0]
@@ -174,6 +197,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--without-loop", action="store_true", help="leave out the program that takes longest"
     )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the ratios as SVG")
     parser.add_argument("--json", action="store_true", help="one JSON list on stdout")
     return parser.parse_args(arguments)
 

@@ -109,7 +109,7 @@ def measure_redstart(url: str, workload: str, documents: int) -> Measurement:
     with redis.Redis.from_url(url) as client, open_sync(url) as driver:
         stages = _Stages(client)
         began = Cost.so_far(client)
-        result = driver.run(_run(_workload(workload), Monitor(progress=stages.note)))
+        result = driver.run(run_of(_workload(workload), Monitor(progress=stages.note)))
         ended = Cost.so_far(client)
         _require(result.documents, documents)
         journal_bytes = int(client.memory_usage(keys.journal, samples=0) or 0)
@@ -135,7 +135,8 @@ class _Stages:
         return self._began.get(("converting", 2), ended).since(began)
 
 
-def _run(workload: Workload, monitor: Monitor) -> Op[RunResult]:
+def run_of(workload: Workload, monitor: Monitor) -> Op[RunResult]:
+    """Return a run with default options."""
     context = Context(DatetimeConversion.of_zone("UTC"), this_process(), "bench", time.monotonic, monitor)
     return run(context, workload.plan, RunOptions())
 

@@ -211,7 +211,7 @@ def peak_megabytes(command: list[str]) -> float:
 def _observed(client: redis.Redis, port: int, found: Measured) -> Iterator[None]:
     client.slowlog_reset()
     cpu = _server_cpu_seconds(client)
-    with _neighbour(port) as waits:
+    with neighbour(port) as waits:
         yield
     found.server_cpu_seconds = _server_cpu_seconds(client) - cpu
     ordered = sorted(waits.all)
@@ -233,7 +233,8 @@ def _server_cpu_seconds(client: redis.Redis) -> float:
 
 
 @contextmanager
-def _neighbour(port: int) -> Iterator[Waits]:
+def neighbour(port: int) -> Iterator[Waits]:
+    """Have a process send a GET every 2 ms; afterwards, return how long each of them waited."""
     waits = Waits()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

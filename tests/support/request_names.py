@@ -56,7 +56,7 @@ def _scripts() -> dict[str, str]:
         "release": load("release.lua"),
         "commit": load("fenced.lua", "same_server.lua", "commit.lua"),
         "apply": applier._script(),
-        **{name: load(f"{name}.lua") for name in ("sizes", "whole")},
+        **{name: load(f"{name}.lua") for name in ("read_values", "whole")},
         **{
             name: load("drop_index.lua", f"{name}.lua")
             for name in ("probe_filter", "probe_definition", "probe_temporary")

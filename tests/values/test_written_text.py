@@ -7,8 +7,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from redstart.errors import ValueConversionError
-from redstart.values.datetime_parser import number_of_written_text, read_temporal_text
-from redstart.values.timestamps import ALWAYS_EXACT_SECONDS, number_text, reads_back
+from redstart.values.datetime_parser import (
+    are_naive_texts,
+    number_of_written_text,
+    numbers_of_uniform_texts,
+    read_temporal_text,
+)
+from redstart.values.timestamps import ALWAYS_EXACT_SECONDS, number_text, reads_back, written_number
 from redstart.values.timezones import NaiveTimezone
 from redstart.values.types import TemporalKind
 
@@ -118,3 +123,41 @@ def test_local_times_that_are_not_one_instant_are_left_to_the_careful_look() -> 
 def test_offsets_of_seconds_are_left_to_the_careful_look() -> None:
     text = datetime(2023, 1, 1, tzinfo=timezone(timedelta(seconds=3601))).isoformat()
     assert number_of_written_text(text.encode(), DATETIME, ZONES[0]) is None
+
+
+alike = st.sampled_from(["T", "t", " "]).flatmap(
+    lambda separator: st.lists(
+        (st.datetimes() | near_1970).map(lambda moment: moment.isoformat(separator)) | st.dates().map(str),
+        max_size=4,
+    )
+)
+odd = st.text("0129-:+.TZ\n", max_size=30) | st.just("2023-01-01T24:00:00") | moments.map(datetime.isoformat)
+
+
+@example(["1970-01-01T00:00:00.000001"], "", [], DATETIME, ZONES[0])
+@example(["2000-01-01"], "Z", [], DATETIME, ZONES[0])
+@example(["1970-01-01T00:00:00", "1970-01-01T00:00:01.5"], "Z", [], DATETIME, ZONES[0])
+@given(alike, st.sampled_from(["", "Z", "+00:00", "-00:00"]), st.lists(odd, max_size=1), kinds, zones)
+def test_many_texts_get_the_numbers_of_each_or_none(
+    texts: list[str], offset: str, others: list[str], kind: TemporalKind, zone: NaiveTimezone
+) -> None:
+    raw = [text.encode() for text in [*(text + offset for text in texts), *others]]
+    found = numbers_of_uniform_texts(raw, kind, zone)
+    if found is not None:
+        assert [(number, found.is_naive) for number in found.numbers] == [
+            number_of_written_text(text, kind, zone) for text in raw
+        ]
+        if found.times is not None:
+            assert list(map(written_number, found.times)) == found.numbers
+    assert are_naive_texts(raw, kind, zone) == (None if found is None else found.is_naive)
+
+
+@pytest.mark.parametrize("aware", [False, True])
+def test_what_models_write_is_taken_together(aware: bool) -> None:
+    first = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC if aware else None)
+    texts = [(first + timedelta(microseconds=number * 777_777)).isoformat().encode() for number in range(50)]
+    found = numbers_of_uniform_texts(texts, DATETIME, ZONES[0])
+    assert found is not None
+    assert found.is_naive is not aware
+    assert found.times is not None
+    assert numbers_of_uniform_texts([], DATETIME, ZONES[0]) is None

@@ -111,6 +111,11 @@ def _reply_bytes(reply: Any) -> int:
     return sum(map(len, filter(None, reply))) if isinstance(reply, list) else 0
 
 
+def packed_command(words: Sequence[str | bytes]) -> bytes:
+    """Return the bytes to send for a command, its name first."""
+    return b"*%d\r\n%b" % (len(words), b"".join(map(_bulk, words)))
+
+
 def packed_batch(commands: Iterable[bytes], count: int) -> Batch[list[Any]]:
     """Packed commands as one request; the replies come back raw, errors among them."""
     return Batch((), list, packed=b"".join(commands), replies=count)

@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha1
 from typing import Any
 
-from redstart.commands.resp import raw
+from redstart.commands.resp import packed_command, raw
 from redstart.commands.server_errors import is_noscript
 from redstart.effects import Argument, Call, Op, call
 from redstart.errors import CommandError
@@ -42,6 +42,11 @@ def evalsha(
     the second answer is that of the first, too.
     """
     return Call(("EVALSHA", digest, len(keys), *keys, *args), raw, repeatable)
+
+
+def packed_evalsha(digest: str, args: Sequence[str | bytes]) -> bytes:
+    """Return `evalsha` without keys, as the bytes to send."""
+    return packed_command(["EVALSHA", digest, "0", *args])
 
 
 def evaluate(

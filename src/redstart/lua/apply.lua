@@ -3,9 +3,9 @@
 -- KEYS: fence, lease, undo log, record, the name of a document while its lists are changed
 -- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
 --          list: {key, 'plain', n, n names, n old values, n times name and new value}.
---          A JSON document with the same is {key, 'texts', n, patch, forms, edits, m, n paths, n texts, m digests}, see
---          plain_json.py: the paths have these texts ('' for all of it); the patch changes them; its m lists get these
---          digests. It is not read back, and left if one of its forms was not confirmed.
+--          A JSON document with the same is {key, 'texts', n, patch, has whole numbers, most digits, edits, n paths,
+--          n texts}, see plain_json.py: the paths have these texts ('' for all of it); the patch changes them. It is not
+--          read back, and left if one of its forms of numbers was not confirmed.
 --          Any other: {key, storage, changes, patch, guards, counts, orders, entry, marks}
 --            storage  'hash' or 'json'
 --            changes  list of {place, old, new, writer, more}; place is a hash field or a JSON path; old and new are
@@ -36,6 +36,7 @@
 -- ARGV[11] after how many microseconds no other document is begun
 -- ARGV[12] from how many JSON.SET on a document is renamed for them at once, without a measurement
 -- ARGV[13] '1' when documents that are recorded as processed are left unchanged
+-- ARGV[14] the format of the blob
 --
 -- Returns {codes, read back, cpu microseconds, microseconds of indexing}: one letter per document (a applied,
 -- c conflict, d processed before, f failed, g left because a form was not confirmed, l left for another script because
@@ -80,8 +81,8 @@ end
 -- Whether whole numbers are printed as they were sent, and numbers with up to so many digits behind the point.
 local confirmed_whole, confirmed_digits = false, 0
 
-local function are_confirmed(forms)
-  return (confirmed_whole or not forms[1]) and forms[2] <= confirmed_digits
+local function are_confirmed(has_whole, most_digits)
+  return (confirmed_whole or not has_whole) and most_digits <= confirmed_digits
 end
 
 local function confirm(forms)
@@ -282,9 +283,12 @@ local function add(entry)
   added[set] = (added[set] or 0) + redis.call('SADD', entry[1], entry[2])
 end
 
+-- To ask for the time takes as long as a part of such a document.
+local is_short = {plain = true, texts = true}
+
 local codes, applied = {}, 0
 for index, document in ipairs(documents) do
-  if index > 1 and document[2] ~= 'plain' and is_late(0.5) then
+  if index > 1 and (not is_short[document[2]] or index % 8 == 0) and is_late(0.5) then
     codes[index] = 'l'
   elseif is_processed(document) then
     codes[index] = 'd'
@@ -299,7 +303,7 @@ if applied == 0 then return result(codes, cmsgpack.pack({})) end
 local entries, last = 0, ''
 if journaled then
   local which = applied == #documents and '' or table.concat(codes)
-  last = redis.call('XADD', KEYS[3], '*', 'label', ARGV[6], 'blob', ARGV[5], 'applied', which)
+  last = redis.call('XADD', KEYS[3], '*', 'label', ARGV[6], 'format', ARGV[14], 'blob', ARGV[5], 'applied', which)
   entries = 1
 end
 
@@ -312,8 +316,7 @@ end
 local read_back, digests, all_removed, counts, written, documents_written = {}, {}, {}, {0, 0}, 0, 0
 local any_begun, is_cut_short = false, false
 for index, document in ipairs(documents) do
-  -- To ask for the time takes as long as a part of a plain document.
-  local is_asked = codes[index] == 'a' and any_begun and (document[2] ~= 'plain' or index % 8 == 0)
+  local is_asked = codes[index] == 'a' and any_begun and (not is_short[document[2]] or index % 8 == 0)
   if is_asked and is_late(1) then codes[index], is_cut_short = 'l', true end
   any_begun = any_begun or codes[index] == 'a'
   if codes[index] == 'a' and document[2] == 'plain' then
@@ -324,17 +327,13 @@ for index, document in ipairs(documents) do
       codes[index] = 'f'
     end
   elseif codes[index] == 'a' and document[2] == 'texts' then
-    if not are_confirmed(document[5]) then
+    if not are_confirmed(document[5], document[6]) then
       codes[index], is_cut_short = 'g', true
     elseif failed(redis.pcall('JSON.MERGE', document[1], '$', document[4])) then
       codes[index] = 'f'
     else
-      local first_digest = 7 + 2 * document[3]
-      for number = 1, document[7] do
-        digests[#digests + 1] = {index - 1, number - 1, document[first_digest + number]}
-      end
-      counts[1] = counts[1] + document[6]
-      written, documents_written = written + document[6], documents_written + 1
+      counts[1] = counts[1] + document[7]
+      written, documents_written = written + document[7], documents_written + 1
     end
   elseif codes[index] == 'a' then
     local key, storage, changes, patch, guards, tally, orders, entry, marks, forms = unpack(document)

@@ -94,12 +94,13 @@ local function digest(key, path)
     local lengths = redis.pcall('JSON.ARRLEN', key, list)
     reply = reply .. tostring(not failed(lengths) and lengths and lengths[1] or '')
   end
-  return redis.sha1hex(reply)
+  return string.sub(redis.sha1hex(reply), 1, 16)
 end
 
 local function guards_hold(key, guards)
   for _, guard in ipairs(guards) do
-    if guard[2] and digest(key, guard[1]) ~= guard[2] then return false end
+    -- Format 1 of the undo log has longer ones.
+    if guard[2] and digest(key, guard[1]) ~= string.sub(guard[2], 1, 16) then return false end
   end
   return true
 end
@@ -131,9 +132,9 @@ local function plain_is(document)
 end
 
 local function texts_are(document)
-  local count = document[3]
-  if document[8] == '' then return redis.pcall('JSON.GET', document[1]) == document[9] end
-  local reply = redis.pcall('JSON.GET', document[1], unpack(document, 8, 7 + count))
+  local key, count = document[1], document[3]
+  if document[8] == '' then return redis.pcall('JSON.GET', key) == document[9] end
+  local reply = redis.pcall('JSON.GET', key, unpack(document, 8, 7 + count))
   if failed(reply) or not reply then return false end
   if count == 1 then return reply == '[' .. document[9] .. ']' end
   -- As in json_is. No text has such a path as one of its keys.
@@ -145,4 +146,3 @@ local function texts_are(document)
   end
   return #reply == length
 end
-

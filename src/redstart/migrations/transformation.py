@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from redstart.errors import PlanChangedError
 from redstart.mapping.model_info import ModelDeclaration
@@ -88,24 +88,35 @@ class Conversion(NamedTuple):
 RecordedSettings: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values of the settings on which the new values depend. They are part of the plan."""
 
-T = TypeVar("T")
+ABSENT, DEFAULT_STYLE, OTHER_STYLE, CONVERTED, NULL = range(5)
+"""What a plain value is: absent; convertible, and of the default or the other style; converted; null."""
 
-MakeEdits: TypeAlias = Callable[[bytes, list[Any], list[Any], list[Any]], T]
-"""Makes the edits of a hash: from its key, names of fields, old values, and alternating names and new values."""
 
-PlainConverter: TypeAlias = Callable[[bytes, Sequence[bytes | None]], T | None]
-"""Makes the edits of a hash from its key and the values at its paths; None if one is not an exact conversion."""
+class PlainValues(NamedTuple):
+    """Some values of one kind, converted.
 
-PlainValue: TypeAlias = tuple[int, bytes | None]
-"""What a plain value of a JSON document is: a number as in `PlainClassifier`, or 4 for null; and the text of the number
-that replaces it, or None."""
+    Attributes:
+        kinds: what each of them is; None if it is not plain.
+        new: the bytes that replace it, or None.
+        times: its calendar time in microseconds since 1970, from which `written_number` makes `new`; None if `new` is
+            another number, or there is none.
+    """
 
-ConvertJson: TypeAlias = Callable[[Any], PlainValue | None]
-"""Converts a value of a JSON document with numbers of Python; None if it is not plain."""
+    kinds: Sequence[int | None]
+    new: Sequence[bytes | None]
+    times: Sequence[int | None]
 
-PlainClassifier: TypeAlias = Callable[[Sequence[bytes | None]], tuple[int, ...] | None]
-"""Returns for the value at each path of a hash: 0 absent, 1 convertible and of the default style, 2 convertible and of
-the other style, 3 converted. None if one is anything else."""
+
+@dataclass(frozen=True, slots=True)
+class PlainConverter:
+    """Converts many values of one kind: bytes of hashes, or scalar values of JSON documents as text.
+
+    Attributes:
+        classify: returns the kinds alone.
+    """
+
+    convert: Callable[[Sequence[bytes]], PlainValues]
+    classify: Callable[[Sequence[bytes]], Sequence[int | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,30 +233,13 @@ class Transformation(ABC):
 
     def plain_converter(
         self,
-        paths: Sequence[ValuePath],  # noqa: ARG002 - only a faster converter needs them
-        make: MakeEdits[T],  # noqa: ARG002 - the same
-    ) -> PlainConverter[T] | None:
-        """Return a faster converter for hashes with these paths whose values are all of the usual kind.
+        kind: str,  # noqa: ARG002 - only a faster converter needs it
+        storage: Storage,  # noqa: ARG002 - the same
+    ) -> PlainConverter | None:
+        """Return a faster converter for values at paths of a kind, if they are of the usual kind. None without one.
 
-        Its edits have to equal those of `convert_hash` for every value in every failure mode. None without one.
-        """
-        return None
-
-    def plain_classifier(
-        self,
-        paths: Sequence[ValuePath],  # noqa: ARG002 - only a faster classifier needs them
-    ) -> PlainClassifier | None:
-        """Return a faster classifier for the hashes that `plain_converter` converts. None without one."""
-        return None
-
-    def plain_json_converter(
-        self,
-        path: ValuePath,  # noqa: ARG002 - only a faster converter needs it
-    ) -> ConvertJson | None:
-        """Return a faster converter for values of JSON documents at a path. None without one.
-
-        It converts to numbers that the server stores exactly: at most 16 digits, 1 or more unless they are whole. Its
-        results have to equal those of `convert_json`.
+        Its results have to equal those of `convert_hash` and `convert_json` for every value. In JSON it converts to
+        numbers that the server stores exactly: at most 16 digits, 1 or more unless they are whole.
         """
         return None
 

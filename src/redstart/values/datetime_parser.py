@@ -11,6 +11,7 @@ whatever would need a guess, such as week and ordinal dates, zone names other th
 
 import calendar
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
@@ -201,6 +202,86 @@ _SHAPES = {b"0000-00-00": False} | {
 }
 
 _moment_of = datetime.fromisoformat
+
+_NAIVE = frozenset(shape for shape in _SHAPES if shape[19:] in (b"", b".000000"))
+_PER_SECOND = MICROSECONDS_PER_SECOND
+_WITH_TIME = _NAIVE - {b"0000-00-00"}
+"""Only these may have an offset."""
+
+_UTC_OFFSETS = (b"Z", b"+00:00")
+_HOUR_24 = re.compile(rb"[Tt ]24:").search
+_FIRST_EXACT, _END_EXACT = b"1698", b"2242"
+"""Years in which all moments are within ALWAYS_EXACT_SECONDS. Such texts are in the order of their moments."""
+
+
+class UniformNumbers(NamedTuple):
+    """The numbers to store for some texts.
+
+    Attributes:
+        times: their calendar time in microseconds since 1970, whatever their offset; None if any is before the second
+            second of 1970.
+    """
+
+    numbers: list[bytes]
+    times: list[int] | None
+    is_naive: bool
+
+
+def numbers_of_uniform_texts(
+    texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone
+) -> UniformNumbers | None:
+    """Return `number_of_written_text` for each of many texts, in a third of the time.
+
+    None if they are not all naive in UTC or all of one offset of 0, or any of them needs a careful look.
+    """
+    found = _uniform_moments(texts, kind, naive_timezone)
+    if found is None:
+        return None
+    moments, is_naive = found
+    times = [(moment - NAIVE_EPOCH) // MICROSECOND for moment in moments]
+    if min(times) < _PER_SECOND:
+        return UniformNumbers([number_text(time).encode() for time in times], None, is_naive)
+    numbers = [
+        (b"%d.%06d" % divmod(time, _PER_SECOND)).rstrip(b"0")
+        if time % _PER_SECOND
+        else b"%d.0" % (time // _PER_SECOND)
+        for time in times
+    ]  # `written_number` of each: calls would take as long again
+    return UniformNumbers(numbers, times, is_naive)
+
+
+def are_naive_texts(texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone) -> bool | None:
+    """Return whether texts are naive; None where `numbers_of_uniform_texts` returns None."""
+    found = _uniform_moments(texts, kind, naive_timezone)
+    return None if found is None else found[1]
+
+
+def _uniform_moments(
+    texts: Sequence[bytes], kind: TemporalKind, naive_timezone: NaiveTimezone
+) -> tuple[list[datetime], bool] | None:
+    """Return the calendar time of each text, and whether they are naive; None if any of them needs a careful look."""
+    if kind is _DATE or not texts:
+        return None
+    offset = next((one for one in _UTC_OFFSETS if texts[0].endswith(one)), b"")
+    if offset:
+        if not all(text.endswith(offset) for text in texts):
+            return None
+        texts = [text[: -len(offset)] for text in texts]
+    elif not naive_timezone.is_utc:
+        return None
+    joined = b"\n".join(texts)
+    shapes = joined.translate(_ZERO_FOR_DIGITS).split(b"\n")
+    are_plain = (
+        len(shapes) == len(texts)
+        and (_WITH_TIME if offset else _NAIVE).issuperset(shapes)
+        and _HOUR_24(joined) is None
+    )
+    if not are_plain or min(texts) < _FIRST_EXACT or max(texts) >= _END_EXACT:
+        return None
+    try:
+        return list(map(_moment_of, joined.decode().split("\n"))), not offset
+    except ValueError:
+        return None
 
 
 def number_of_written_text(

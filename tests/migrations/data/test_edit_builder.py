@@ -12,7 +12,8 @@ from redstart.migrations.data.edit_builder import FailureMode, classify, edits_f
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.data.undo_log import compressed, entry_of, packed_entry
+from redstart.migrations.data.undo_blob import FORMAT, blob_of
+from redstart.migrations.data.undo_log import entry_of
 from redstart.migrations.transformation import Classification, Edit
 from redstart.values.types import Storage, TemporalKind
 
@@ -73,7 +74,7 @@ def test_the_fast_path_makes_the_same_edits_or_none(
         shortcut_of(fields),
     )
     if shortcut is not None:
-        assert shortcut.flat == general.flat
+        assert shortcut.flat == general.flat or not general.count
         assert (shortcut.edits, shortcut.count) == (general.edits, general.count)
 
 
@@ -88,6 +89,54 @@ def test_the_fast_path_counts_as_the_general_path(fields: list[tuple[ValuePath, 
             (value.path, conversion.outcome, conversion.is_default_style)
             for value, conversion in classify(document, UTC)
         ]
+
+
+alike = written | numbers
+columns = st.lists(
+    st.tuples(paths, st.lists(st.none() | written | others | numbers | alike, min_size=5, max_size=5)),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(columns, st.integers(1, 5))
+def test_a_page_of_hashes_is_converted_as_each_of_them(
+    fields: list[tuple[ValuePath, list[bytes | None]]], rows: int
+) -> None:
+    named = [ValuePath((f"f{n}",), path.kind, path.optional) for n, (path, _) in enumerate(fields)]
+    model = PlannedModel("shop.Order", "shop:order:", "", Storage.HASH, tuple(named))
+    page = [
+        StoredDocument.of_hash(b"%d" % row, model, [values[row] for _, values in fields])
+        for row in range(rows)
+    ]
+    plain, others = PlainDocuments(UTC).edits(page)
+    assert len(plain) + len(others) == rows
+    changed = {one.key: one for one in plain if one.count}
+    left = {document.key for document in others}
+    groups, uncounted = PlainDocuments(UTC).groups(page)
+    counts = {one.key: list(found) for found, alike in groups for one in alike}
+    assert left == {document.key for document in uncounted}
+    for document in page:
+        general = one_by_one(document, FailureMode.SKIP, set())
+        if document.key in changed:
+            assert changed[document.key].flat == general.flat
+            assert list(map(tuple, entry_edits(changed[document.key]))) == [
+                edit[:3] for edit in general.edits
+            ]
+        elif document.key not in left:
+            assert not general.count
+        if document.key in counts:
+            assert counts[document.key] == [
+                (value.path, conversion.outcome, conversion.is_default_style)
+                for value, conversion in classify(document, UTC)
+            ]
+
+
+def entry_edits(made: DocumentEdits) -> list[Edit]:
+    """Return the edits as the undo log has them."""
+    fields = {b"blob": blob_of([made]), b"format": FORMAT, b"applied": b"", b"label": b"1.1"}
+    (read,) = entry_of(StreamEntry("1-1", fields), None).documents
+    return [edit[:3] for edit in read.edits]  # type: ignore[misc]
 
 
 @given(st.lists(st.tuples(paths, st.none() | written), min_size=1, max_size=4))
@@ -124,7 +173,7 @@ def test_edits_match_the_conversions(fields: list[tuple[ValuePath, bytes | None]
 )
 def test_the_undo_log_returns_the_edits(fields: list[tuple[ValuePath, bytes]], mode: FailureMode) -> None:
     made = one_by_one(hash_of([*fields]), mode, set())
-    blob = compressed(packed_entry([made]))
-    (read,) = entry_of(StreamEntry("1-1", {b"blob": blob, b"applied": b"", b"label": b"1.1"}), None).documents
+    fields = {b"blob": blob_of([made]), b"format": FORMAT, b"applied": b"", b"label": b"1.1"}
+    (read,) = entry_of(StreamEntry("1-1", fields), None).documents
     assert (read.key, read.json) == (KEY, False)
     assert [edit[:4] for edit in read.edits] == [edit[:4] for edit in made.edits]

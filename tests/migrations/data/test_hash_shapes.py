@@ -14,7 +14,8 @@ from redstart.migrations.data.operation_edits import BoundChange
 from redstart.migrations.data.operation_transformation import ModelChanges, OperationTransformation
 from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.undo_log import compressed, entry_of, nested_wire, packed_entry
+from redstart.migrations.data.undo_blob import FORMAT, blob_of
+from redstart.migrations.data.undo_log import entry_of, nested_wire
 from redstart.migrations.operations.base import DocumentOperation
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -71,8 +72,8 @@ def hash_for(migration: OperationTransformation, stored: list[bytes | None]) -> 
 
 
 def read_again(document: DocumentEdits) -> Any:
-    blob = compressed(packed_entry([document]))
-    entry = StreamEntry("1-1", {b"blob": blob, b"applied": b"", b"label": b"1.1"})
+    fields = {b"blob": blob_of([document]), b"format": FORMAT, b"applied": b"", b"label": b"1.1"}
+    entry = StreamEntry("1-1", fields)
     (read,) = entry_of(entry, None).documents
     return read.key, read.json, read.edits, read.guards, read.is_atomic
 

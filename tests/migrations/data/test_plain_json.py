@@ -1,9 +1,12 @@
 """JSON documents on the fast path: the edits, undo log and failures of the general path, whatever the document."""
 
 import json
+import zlib
 from collections.abc import Iterator
+from hashlib import sha1
 from typing import Any
 
+import msgpack
 import pytest
 import redis
 from hypothesis import given
@@ -14,6 +17,7 @@ from redstart.commands.scripts import Script
 from redstart.effects import Op
 from redstart.mapping.value_paths import Each, ValuePath
 from redstart.migrations.data import applier as applier_module
+from redstart.migrations.data.compact_edits import DIGEST_BYTES
 from redstart.migrations.data.datetime_conversion import DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode, classify, edits_for
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
@@ -23,13 +27,8 @@ from redstart.migrations.data.reader import reader_of
 from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
-from redstart.migrations.data.undo_log import (
-    JournalEntry,
-    compressed,
-    entries_backwards,
-    entry_of,
-    packed_entry,
-)
+from redstart.migrations.data.undo_blob import FORMAT, blob_of
+from redstart.migrations.data.undo_log import JournalEntry, entries_backwards, entry_of
 from redstart.migrations.transformation import Classification
 from redstart.server.clients import open_like
 from redstart.values.lossless_json import json_text, parse_json
@@ -121,21 +120,29 @@ def read(model: PlannedModel, content: Any, *, is_whole: bool) -> StoredDocument
     """Return a document as the reader has it, of the text that a server would print."""
     if is_whole:
         text = json_text(parse_json(json.dumps(content).encode()))
-        document = reader_of(model).document(KEY, text, is_whole=True)
-        assert document is not None
-        return document
+        return reader_of(model).json_document(KEY, text)
     anchors = reader_of(model).anchors
     found = {text: matches(content, text[2:].split(".")) for text in anchors}
     text = json_text(parse_json(json.dumps(found).encode()))
-    document = reader_of(model).document(KEY, text)
-    assert document is not None
-    return document
+    return reader_of(model).json_document(KEY, [text])
 
 
-def read_again(made: DocumentEdits) -> Any:
-    entry = StreamEntry("1-1", {b"blob": compressed(packed_entry([made])), b"applied": b"", b"label": b"1.1"})
-    (read,) = entry_of(entry, None).documents
-    return read.key, read.json, read.edits, read.guards, read.is_atomic
+def read_again(made: DocumentEdits) -> DocumentEdits:
+    fields = {b"blob": blob_of([made]), b"format": FORMAT, b"applied": b"", b"label": b"1.1"}
+    (read,) = entry_of(StreamEntry("1-1", fields), None).documents
+    return read
+
+
+def digest_after(content: Any, path: str, made: DocumentEdits) -> bytes:
+    """Return the digest of a list with the new values, as a script would find it."""
+    changed = parse_json(json.dumps(content).encode())
+    for edit in made.edits:
+        holder: Any = changed
+        for step in edit.location[:-1]:
+            holder = holder[step]
+        holder[edit.location[-1]] = parse_json(edit.new or b"")
+    (found,) = matches(changed, path[2:].split("."))
+    return sha1(b"[%b]" % json_text(found)).digest()[:DIGEST_BYTES].hex().encode()
 
 
 @given(documents, st.sampled_from(list(TemporalKind)), st.sampled_from(list(FailureMode)), st.booleans())
@@ -154,8 +161,56 @@ def test_the_fast_path_makes_the_same_edits_and_entries_or_none(
     (plain, _) = PlainDocuments(UTC).edits([read(model, content, is_whole=is_whole)])
     for one in plain:  # before its edits were made one by one
         if one.count:
-            assert read_again(one) == read_again(general)
+            of_fast, of_general = read_again(one), read_again(general)
+            digests = [(path, digest_after(content, path, general)) for path, _ in of_general.guards]
+            assert (of_fast.guards, of_fast.edits) == (digests, of_general.edits)
+            assert (of_fast.key, of_fast.json, of_fast.is_atomic) == (of_general.key, True, False)
             assert (one.guards, one.guarded_bytes) == (general.guards, general.guarded_bytes)
+
+
+MIXED = PlannedModel(
+    "shop.Order",
+    PREFIX,
+    "",
+    Storage.JSON,
+    tuple(
+        ValuePath(path, kind, optional=False)
+        for path, kind in zip(PATHS, [TemporalKind.DATETIME, TemporalKind.DATE] * 3, strict=False)
+    ),
+)
+
+
+@given(
+    st.lists(st.tuples(documents, st.booleans()), max_size=5), st.sampled_from([MODEL, MIXED]), st.booleans()
+)
+def test_a_page_of_documents_is_converted_as_each_of_them(
+    contents: list[tuple[Any, bool]], model: PlannedModel, repeated: bool
+) -> None:
+    contents = contents * 2 if repeated else contents
+    page = [read(model, content, is_whole=is_whole) for content, is_whole in contents]
+    for number, document in enumerate(page):
+        document.key = b"%d" % number
+    together = PlainDocuments(UTC)
+    plain, others = together.edits(page)
+    groups, uncounted = together.groups(page)
+    counts = {one.key: list(found) for found, alike in groups for one in alike}
+    assert {one.key for one in plain if one.count}.isdisjoint(one.key for one in others)
+    assert counts.keys() | {one.key for one in uncounted} == {one.key for one in page}
+    for one in plain:
+        if one.count:
+            document = page[int(one.key)]
+            general = edits_for(document, classify(document, UTC), FailureMode.SKIP, UTC)
+            assert one.edits == general.edits
+    unchanged = {one.key for one in page} - {one.key for one in plain} - {one.key for one in others}
+    for document in page:
+        classified = classify(document, UTC)
+        if document.key in unchanged:
+            assert not edits_for(document, classified, FailureMode.SKIP, UTC).count
+        if document.key in counts:
+            assert counts[document.key] == [
+                (value.path, conversion.outcome, conversion.is_default_style)
+                for value, conversion in classified
+            ]
 
 
 @given(documents)
@@ -303,3 +358,34 @@ def test_documents_that_another_client_changes_are_read_again(client: redis.Redi
     assert result.conflicts_retried > 0
     converted = {"created_at": 1643767322.0, "lines": [{"added_at": 1643767322.0}] * 2}
     assert [json.loads(client.execute_command("JSON.GET", key)) for key in keys] == [converted] * len(keys)
+
+
+def as_format_1(client: redis.Redis) -> None:
+    """Rewrite the undo log as earlier versions wrote it: all bytes of each edit, longer digests in a second entry."""
+    entries: list[JournalEntry] = do(client, entries_backwards(KEYS, None, 1_000))
+    client.delete(KEYS.journal)
+    for entry in reversed(entries):
+        items, digests = [], []
+        for number, one in enumerate(entry.documents):
+            edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in one.edits]
+            items.append([one.key, "json", edits, [path for path, _ in one.guards]])
+            for guard, (path, digest) in enumerate(one.guards):
+                whole = sha1(client.execute_command("JSON.GET", one.key, path)).hexdigest()
+                assert whole.encode().startswith(digest or b"-")
+                digests.append([number, guard, whole])
+        blob = zlib.compress(msgpack.packb(items))
+        client.xadd(KEYS.journal, {"label": entry.label, "blob": blob, "applied": ""})
+        added = {"read_back": msgpack.packb([]), "digests": msgpack.packb(digests)}
+        last = client.xadd(KEYS.journal, added)
+    client.hset(KEYS.record, mapping={"journal_entries": 2 * len(entries), "journal_last": last})
+
+
+def test_the_undo_log_of_an_earlier_version_is_rolled_back(client: redis.Redis) -> None:
+    before = load(client)
+    assert do(client, run(new_context(), PLAN, RunOptions())).stopped is None
+    as_format_1(client)
+    moved = next(key for key, text in before.items() if b'"lines"' in text and b"N/A" not in text)
+    client.execute_command("JSON.ARRINSERT", moved, "$.lines", 0, '{"n":1}')
+    assert do(client, rollback(new_context(), batch_documents=40)).stopped is None
+    client.execute_command("JSON.ARRPOP", moved, "$.lines", 0)
+    assert texts(client) == before

@@ -12,7 +12,8 @@ from redstart.mapping.value_paths import in_list
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.processed_documents import ProcessedDocuments
-from redstart.migrations.data.undo_log import journal_blob, nested_wire
+from redstart.migrations.data.undo_blob import FORMAT, blob_of
+from redstart.migrations.data.undo_log import nested_wire
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
@@ -211,7 +212,7 @@ class Applier:
             (self._keys.journal, self._keys.record, self._keys.moved),
             (
                 payload,
-                b"" if label is None else journal_blob(documents, payload),
+                b"" if label is None else blob_of(documents),
                 label or "",
                 "1" if self._fields_expire else "0",
                 self._after,
@@ -220,6 +221,7 @@ class Applier:
                 MAX_MICROSECONDS,
                 MOVED_FROM,
                 "1" if self._skips_processed else "0",
+                FORMAT,
             ),
         )
         return SentChunk(documents, script, is_part, label)

@@ -145,10 +145,9 @@ def _plain_edits(
     for value, conversion in classified:
         outcome = conversion.outcome
         if outcome is _CONVERTIBLE:
-            name = value.location[0]
-            names.append(name)
+            names.append(value.location[0])
             old.append(value.raw)
-            new += (name, conversion.new)
+            new.append(conversion.new)
         elif outcome is not _ALREADY:
             edit = _edit_of(document, value, conversion, mode, transformation, clearing)
             if edit is not None:

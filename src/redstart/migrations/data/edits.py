@@ -3,13 +3,14 @@
 A data migration that renames or splits fields decides so; others decide for single values.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from redstart.mapping.value_paths import Location, ValuePath
+from redstart.migrations.data.compact_edits import CompactEdits, Pairs
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.transformation import Classification, Conversion, Edit, EditSet, Transformation
 from redstart.values.lossless_json import JsonValue
 from redstart.values.types import Storage
@@ -129,34 +130,6 @@ def _of_field(path: ValuePath, raw: bytes) -> StoredValue:
     return _new(StoredValue, ((str(path.segments[0]),), path, raw, None, None))
 
 
-class CompactEdits(ABC):
-    """The edits of one document in the form of a fast path. They are equal to those of the general path.
-
-    Attributes:
-        forms: of numbers that are not read back, see plain_json.py; None for none.
-    """
-
-    __slots__ = ()
-    forms: tuple[bool, int] | None = None
-
-    @property
-    @abstractmethod
-    def byte_size(self) -> int:
-        """About how many bytes the server reads and writes for these edits."""
-
-    @abstractmethod
-    def edit_set(self) -> EditSet:
-        """Return the edits."""
-
-    @abstractmethod
-    def wire(self, marks: ProcessedDocuments | None) -> list[Any]:
-        """Return the document as apply.lua takes it."""
-
-    @abstractmethod
-    def entry(self) -> list[Any]:
-        """Return the document as an entry of the undo log has it."""
-
-
 class DocumentEdits:
     """All edits of one document, applied together or not at all.
 
@@ -170,6 +143,7 @@ class DocumentEdits:
         marks: what the script records with the edits.
         count: how many values are edited.
         flat: of a plain document the edits as one flat list, see `plain`; else None.
+        packed: the same for the undo log, if it is known.
         compact: the edits in the form of another fast path, or None.
     """
 
@@ -185,6 +159,7 @@ class DocumentEdits:
         "key",
         "large",
         "marks",
+        "packed",
         "unchanged",
     )
 
@@ -193,6 +168,7 @@ class DocumentEdits:
     compact: CompactEdits | None
     unchanged: Sequence[tuple[Location, bytes | None]]
     marks: Sequence[bytes]
+    packed: Pairs | None
     _edits: list[Edit] | None
 
     def __init__(
@@ -219,14 +195,17 @@ class DocumentEdits:
         self.edits = edits
 
     @classmethod
-    def plain(cls, key: bytes, names: list[Any], old: list[Any], new: list[Any]) -> "DocumentEdits":
+    def plain(
+        cls,
+        key: bytes,
+        names: Sequence[Any],
+        old: Sequence[Any],
+        new: Sequence[Any],
+    ) -> "DocumentEdits":
         """Return the edits of a hash that needs only exact conversions, as most do.
 
         They are kept as one flat list, which scripts and the undo log use unchanged: nested lists take twice the time.
         The list holds the key, "plain", the number n of fields, n names, n old values, n times name and new value.
-
-        Args:
-            new: alternating names and new values.
         """
         document = cls.__new__(cls)
         document.key, document.json, document.guards, document._edits = key, False, [], None
@@ -235,7 +214,15 @@ class DocumentEdits:
         document.unchanged = document.marks = ()
         document.compact = None
         document.count = number = len(names)
-        document.flat = [key, b"plain", number, *names, *old, *new]
+        document.flat = [
+            key,
+            b"plain",
+            number,
+            *names,
+            *old,
+            *chain.from_iterable(zip(names, new, strict=True)),
+        ]
+        document.packed = None
         return document
 
     @classmethod
@@ -245,7 +232,7 @@ class DocumentEdits:
         document.key, document.json, document.guards, document._edits = key, False, [], None
         document.guarded_bytes, document.large, document.is_atomic = 0, False, True
         document.unchanged = document.marks = ()
-        document.count, document.flat, document.compact = count, None, compact
+        document.count, document.flat, document.packed, document.compact = count, None, None, compact
         return document
 
     @classmethod
@@ -258,6 +245,16 @@ class DocumentEdits:
         document.guards = [(path, None) for path in guards]
         document.guarded_bytes = stored.size if guards else 0
         return document
+
+    def pairs(self) -> Pairs | None:
+        """Return the edits as texts of instants and their numbers; None if they may be others."""
+        if self.packed is not None:
+            return self.packed
+        if self.flat is not None:
+            number = self.flat[2]
+            names, old = self.flat[3 : 3 + number], self.flat[3 + number : 3 + 2 * number]
+            return Pairs(tuple([(name,) for name in names]), b"\n".join(old), self.flat[4 + 2 * number :: 2])
+        return None if self.compact is None else self.compact.pairs()
 
     @property
     def edits(self) -> list[Edit]:
@@ -272,7 +269,7 @@ class DocumentEdits:
 
     @edits.setter
     def edits(self, edits: list[Edit]) -> None:
-        self._edits, self.count, self.flat, self.compact = edits, len(edits), None, None
+        self._edits, self.count, self.flat, self.packed, self.compact = edits, len(edits), None, None, None
 
     @property
     def converted(self) -> int:

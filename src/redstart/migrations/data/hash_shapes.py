@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redstart.mapping.value_paths import Location
+from redstart.migrations.data.compact_edits import CompactEdits
 from redstart.migrations.data.edit_builder import marked_values, packed_mark
 from redstart.migrations.data.edits import (
     ClassifiedValue,
-    CompactEdits,
     DocumentEdits,
     DocumentTransformation,
     StoredDocument,

@@ -6,14 +6,25 @@ makes the same edits and the same counts in several times the time.
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation, StoredDocument
 from redstart.migrations.data.hash_shapes import HashShapes
+from redstart.migrations.data.plain_hashes import PlainHashes
 from redstart.migrations.data.plain_json import PlainJson
 from redstart.migrations.data.plan import PlannedModel
-from redstart.migrations.transformation import Classification, Transformation
+from redstart.migrations.transformation import (
+    ABSENT,
+    CONVERTED,
+    DEFAULT_STYLE,
+    NULL,
+    OTHER_STYLE,
+    Classification,
+    Transformation,
+)
 from redstart.values.types import Storage
 
 Counts = Sequence[tuple[ValuePath, Classification, bool | None]]
@@ -25,13 +36,13 @@ class FastPath:
     """A fast path for the documents of one model.
 
     Attributes:
-        edits: makes the edits of a document; None if it has to take the general path.
-        group: returns a name of the documents with the same counts; None as above.
-        counts: returns the counts of each document of a group.
+        edits: makes the edits of some documents; None for each that has to take the general path.
+        names: returns for each document a name that it shares with those with the same counts; None as above.
+        counts: returns the counts of each document with a name.
     """
 
-    edits: Callable[[StoredDocument], DocumentEdits | None]
-    group: Callable[[StoredDocument], Hashable | None]
+    edits: Callable[[Sequence[StoredDocument]], Sequence[DocumentEdits | None]]
+    names: Callable[[Sequence[StoredDocument]], Sequence[Hashable | None]]
     counts: Callable[[Any], Counts]
 
 
@@ -47,39 +58,42 @@ class PlainDocuments:
         """Return the edits of the plain ones among some documents, and the other documents."""
         plain: list[DocumentEdits] = []
         others: list[StoredDocument] = []
-        model: PlannedModel | None = None
-        path: FastPath | None = None
-        for document in documents:
-            if document.model is not model:
-                model, path = document.model, self._path_of(document.model)
-            edits = None if path is None else path.edits(document)
-            if edits is None:
-                others.append(document)
-            else:
-                plain.append(edits)
+        for path, alike in self._of_each_model(documents):
+            if path is None:
+                others += alike
+                continue
+            made = path.edits(alike)
+            plain += [edits for edits in made if edits is not None]
+            others += [document for document, edits in zip(alike, made, strict=True) if edits is None]
         return plain, others
 
     def groups(
         self, documents: Iterable[StoredDocument]
     ) -> tuple[list[tuple[Counts, list[StoredDocument]]], list[StoredDocument]]:
         """Return the plain ones among some documents in groups with the same counts, and the other documents."""
-        groups: dict[tuple[int, Hashable], list[StoredDocument]] = {}
+        found: list[tuple[Counts, list[StoredDocument]]] = []
         others: list[StoredDocument] = []
-        model: PlannedModel | None = None
-        path: FastPath | None = None
-        for document in documents:
-            if document.model is not model:
-                model, path = document.model, self._path_of(document.model)
-            name = None if path is None else path.group(document)
-            if name is None:
-                others.append(document)
-            else:
-                groups.setdefault((id(model), name), []).append(document)
-        return [(self._counts(found[0].model, name), found) for (_, name), found in groups.items()], others
+        for path, alike in self._of_each_model(documents):
+            if path is None:
+                others += alike
+                continue
+            groups: dict[Hashable, list[StoredDocument]] = {}
+            for document, name in zip(alike, path.names(alike), strict=True):
+                if name is None:
+                    others.append(document)
+                elif name in groups:
+                    groups[name].append(document)
+                else:
+                    groups[name] = [document]
+            found += [(path.counts(name), members) for name, members in groups.items()]
+        return found, others
 
-    def _counts(self, model: PlannedModel, name: Hashable) -> Counts:
-        path = self._path_of(model)
-        return () if path is None else path.counts(name)
+    def _of_each_model(
+        self, documents: Iterable[StoredDocument]
+    ) -> Iterable[tuple[FastPath | None, list[StoredDocument]]]:
+        for _, alike in groupby(documents, lambda document: id(document.model)):
+            of_model = list(alike)
+            yield self._path_of(of_model[0].model), of_model
 
     def _path_of(self, model: PlannedModel) -> FastPath | None:
         if id(model) not in self._paths:
@@ -89,33 +103,31 @@ class PlainDocuments:
 
 def fast_path_of(model: PlannedModel, transformation: Transformation) -> FastPath | None:
     """Return the fast path for the documents of a model; None if there is none."""
-    if model.storage is Storage.JSON:
-        plain = PlainJson.of(model, transformation.plain_json_converter)
-        return None if plain is None else _of_json(model, plain)
     if isinstance(transformation, DocumentTransformation):
+        if model.storage is Storage.JSON:
+            return None
         constants = transformation.constants_of_moves(model.key_prefix)
         return None if constants is None else _of_shapes(HashShapes(model, transformation, constants))
-    return _of_hash_values(model, transformation)
+    converters = [transformation.plain_converter(path.kind, model.storage) for path in model.paths]
+    known = [converter for converter in converters if converter is not None]
+    if len(known) < len(converters):
+        return None
+    if model.storage is Storage.HASH:
+        hashes = PlainHashes(model, known)
+        return FastPath(hashes.edits, hashes.kinds, partial(_counts_of_fields, model.paths))
+    plain = PlainJson.of(model, known)
+    return (
+        None if plain is None else FastPath(plain.edits, plain.kinds, partial(_counts_of_values, model.paths))
+    )
 
 
 def _of_shapes(shapes: HashShapes) -> FastPath:
     return FastPath(
-        lambda document: shapes.edits(document.key, document.fields or ()),
-        lambda document: shapes.shape_of(document.fields or ())[0],
+        lambda documents: [shapes.edits(document.key, document.fields or ()) for document in documents],
+        lambda documents: [shapes.shape_of(document.fields or ())[0] for document in documents],
         lambda shape: [(value.path, conversion.outcome, None) for value, conversion in shape.classified],
     )
 
-
-def _of_json(model: PlannedModel, plain: PlainJson) -> FastPath:
-    return FastPath(
-        plain.edits,
-        plain.group,
-        lambda values: [(model.paths[number], *_OUTCOMES[kind]) for number, kind in values],
-    )
-
-
-ABSENT, DEFAULT_STYLE, OTHER_STYLE, CONVERTED, NULL = range(5)
-"""What a plain value is; see `PlainClassifier` and `PlainValue`."""
 
 _OUTCOMES = {
     DEFAULT_STYLE: (Classification.CONVERTIBLE, True),
@@ -125,15 +137,9 @@ _OUTCOMES = {
 }
 
 
-def _of_hash_values(model: PlannedModel, transformation: Transformation) -> FastPath | None:
-    convert = transformation.plain_converter(model.paths, DocumentEdits.plain)
-    classify = transformation.plain_classifier(model.paths)
-    if convert is None or classify is None:
-        return None
-    return FastPath(
-        lambda document: convert(document.key, document.fields or ()),
-        lambda document: classify(document.fields or ()),
-        lambda kinds: [
-            (path, *_OUTCOMES[kind]) for path, kind in zip(model.paths, kinds, strict=True) if kind != ABSENT
-        ],
-    )
+def _counts_of_fields(paths: Sequence[ValuePath], kinds: Sequence[int]) -> Counts:
+    return [(path, *_OUTCOMES[kind]) for path, kind in zip(paths, kinds, strict=True) if kind != ABSENT]
+
+
+def _counts_of_values(paths: Sequence[ValuePath], name: tuple[tuple[int, ...], tuple[int, ...]]) -> Counts:
+    return [(paths[number], *_OUTCOMES[kind]) for number, kind in zip(*name, strict=True)]

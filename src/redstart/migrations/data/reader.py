@@ -1,4 +1,4 @@
-"""Read the planned values of many documents in one or two round trips.
+"""Read the planned values of many documents in one round trip.
 
 Of a hash, the planned fields are read. Of a JSON document, for each planned path, the member with its first list or
 map is read (a wildcard would lose the positions), or only the value if there is neither. Nothing else is read: a
@@ -10,12 +10,13 @@ is bounded by bytes (`PAGE_BYTES`), independent of the number of keys.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any, TypeAlias
 
-from redstart.commands.documents import hget, hmget_command, json_array_length, json_get, json_get_command
+from redstart.commands.documents import hget, hmget_command, json_array_length, json_get
 from redstart.commands.keyspace import key_type
 from redstart.commands.resp import PAGE_BYTES, KeyedCommand, PageSize, packed_batch
-from redstart.commands.scripts import load, run_script
+from redstart.commands.scripts import Script, evaluate, load, packed_evalsha, run_script, send_source
 from redstart.effects import Op, Pending, batch, gather, receive, send_ahead
 from redstart.errors import CommandError
 from redstart.mapping.value_paths import (
@@ -40,9 +41,16 @@ SMALL_BYTES = 4_000
 LARGE_BYTES = 1_000_000
 """Size in memory. A larger document is never fetched as a whole."""
 
+_KEYS_PER_SCRIPT = 200
+"""Other clients wait for a script: 200 JSON documents of 1 KB take a server about 1 ms."""
+
 
 Anchors: TypeAlias = dict[str, tuple[Location, list[ValuePath]]]
 """What is read of a JSON document: paths of planned values, or of the lists and maps with such values."""
+
+
+Routed: TypeAlias = tuple[bytes, PlannedModel]
+"""A key and the model of its document."""
 
 
 class Reader:
@@ -54,33 +62,40 @@ class Reader:
 
     def __init__(self, model: PlannedModel) -> None:
         self.model = model
-        self.command: KeyedCommand
         self.anchors: Anchors = {}
-        self.may_be_large = False
-        if model.storage is Storage.HASH:
-            self.command = hmget_command([str(path.segments[0]) for path in model.paths])
-        else:
+        self._hash_command = hmget_command([str(path.segments[0]) for path in model.paths])
+        self._may_be_large = self._may_be_whole = False
+        if model.storage is Storage.JSON:
             self.anchors = _anchors(model.paths)
-            self.command = json_get_command(list(self.anchors))
-            self._whole_command = json_get_command([])
-            self.may_be_large = any(_concrete_length(path) < len(path.segments) for path in model.paths)
+            self._may_be_large = any(_concrete_length(path) < len(path.segments) for path in model.paths)
+            # Whether the values that the paths read can be found in the whole document.
+            self._may_be_whole = all(can_be_read(location) for location, _ in self.anchors.values())
 
-    def pack(self, key: bytes, *, is_whole: bool) -> bytes:
-        """Return the request for a document."""
-        return (self._whole_command if is_whole else self.command).pack(key)
+    def parts(self, keys: list[bytes]) -> "list[Part]":
+        """Return the requests that read the documents of some keys."""
+        if not self.anchors:
+            return [HashPart(self, keys, self._hash_command)] if keys else []
+        starts = range(0, len(keys), _KEYS_PER_SCRIPT)
+        return [JsonPart(self, keys[start : start + _KEYS_PER_SCRIPT]) for start in starts]
 
-    def can_read_whole(self) -> bool:
-        """Return whether the values that the paths read can be found in the whole document."""
-        return all(can_be_read(location) for location, _ in self.anchors.values())
+    def script_arguments(self, keys: Sequence[bytes], limit: int, *, is_first: bool) -> list[str | bytes]:
+        """Return the arguments of read_values.lua.
 
-    def document(self, key: bytes, reply: Any, *, is_whole: bool = False) -> StoredDocument | None:
-        """Return the document of a reply; None if the key does not exist, or has another type."""
-        if reply is None or isinstance(reply, CommandError):
-            return None
+        Args:
+            limit: bytes after which no other document is read.
+            is_first: whether one document is read in any case.
+        """
+        options = (
+            *(str(limit), "1" if is_first else "0", "1" if self._may_be_large else "0"),
+            *(str(SMALL_BYTES if self._may_be_whole else 0), str(LARGE_BYTES)),
+        )
+        return [*options, str(len(self.anchors)), *self.anchors, *keys]
+
+    def json_document(self, key: bytes, reply: bytes | list[bytes]) -> StoredDocument:
+        """Return the document of a reply of read_values.lua."""
         if isinstance(reply, bytes):
-            parse = self._values_of_whole if is_whole else self._json_values
-            return StoredDocument.of_json(key, self.model, reply, parse, is_whole=is_whole)
-        return StoredDocument.of_hash(key, self.model, reply)
+            return StoredDocument.of_json(key, self.model, reply, self._values_of_whole, is_whole=True)
+        return StoredDocument.of_json(key, self.model, reply[0], self._json_values, is_whole=False)
 
     def _json_values(self, reply: bytes) -> list[StoredValue]:
         parsed: Any = parse_json(reply)
@@ -121,98 +136,138 @@ def reader_of(model: PlannedModel) -> Reader:
     return Reader(model)
 
 
+class HashPart:
+    """Hashes of one model. They are read with a command for each."""
+
+    def __init__(self, reader: Reader, keys: list[bytes], command: KeyedCommand) -> None:
+        self.reader, self.keys, self._command = reader, keys, command
+        self.replies = len(keys)
+
+    def packed(self, limit: int, *, is_first: bool) -> bytes:  # noqa: ARG002 - fields of hashes are small
+        """Return the requests."""
+        return b"".join(map(self._command.pack, self.keys))
+
+    def documents(self, replies: list[Any]) -> "Op[PartRead]":
+        """Return the documents of the replies."""
+        yield from ()
+        model, of_hash = self.reader.model, StoredDocument.of_hash
+        found = [
+            of_hash(key, model, reply)
+            for key, reply in zip(self.keys, replies, strict=True)
+            if type(reply) is list
+        ]
+        return PartRead(found, [], [], replies)
+
+
+class JsonPart:
+    """JSON documents of one model that one script reads. Documents that may be large are measured in it before."""
+
+    replies = 1
+
+    def __init__(self, reader: Reader, keys: list[bytes]) -> None:
+        self.reader, self.keys = reader, keys
+        self._arguments: list[str | bytes] = []
+
+    def packed(self, limit: int, *, is_first: bool) -> bytes:
+        """Return the request."""
+        self._arguments = self.reader.script_arguments(self.keys, limit, is_first=is_first)
+        return packed_evalsha(_script().sha1, self._arguments)
+
+    def documents(self, replies: list[Any]) -> "Op[PartRead]":
+        """Return the documents of the reply. Another round trip if the server has not cached the script."""
+        (found,) = replies
+        if isinstance(found, CommandError):
+            found = yield from send_source(found, lambda: evaluate(_script().source, (), self._arguments))
+        pairs = [(key, reply) for key, reply in zip(self.keys, found, strict=False) if reply is not None]
+        read = [self.reader.json_document(key, reply) for key, reply in pairs if type(reply) is not int]
+        model = self.reader.model
+        large = [(key, model) for key, reply in pairs if type(reply) is int]
+        return PartRead(read, [(key, model) for key in self.keys[len(found) :]], large, found)
+
+
+Part: TypeAlias = HashPart | JsonPart
+
+
+@dataclass(frozen=True, slots=True)
+class PartRead:
+    """The documents of a part; the keys that were not read, because all did not fit; those of large documents."""
+
+    documents: list[StoredDocument]
+    left: list[Routed]
+    large: list[Routed]
+    replies: list[Any]
+
+
 @dataclass(frozen=True, slots=True)
 class ReadsUnderWay:
-    """Requested documents: those fetched at once, and those that are too large for that.
+    """Requested documents.
 
     Attributes:
         count: number of keys that were requested, from the first one on.
-        small: keys, and whether the whole document is read.
     """
 
     count: int
-    small: list[tuple[bytes, Reader, bool]]
-    large: list[tuple[bytes, PlannedModel]]
+    parts: list[Part]
     replies: Pending[list[Any]]
     page_size: PageSize
 
 
-def send_reads(found: Sequence[tuple[bytes, PlannedModel]], page_size: PageSize) -> Op[ReadsUnderWay]:
-    """Request the documents of the first keys, as many as fit into a page, without waiting for the replies.
+def send_reads(found: Sequence[Routed], page_size: PageSize) -> Op[ReadsUnderWay]:
+    """Request the documents of the first keys, without waiting for the replies.
 
-    Effects: one batch sent ahead; a round trip before it if large documents are possible.
+    Effects: one batch sent ahead.
     """
     found = found[: page_size.keys]
-    # By identity: the few models of a plan occur a thousand times.
-    models = {id(model): model for _, model in found}
-    readers = {number: reader_of(model) for number, model in models.items()}
-    count, large, tiny = len(found), set[bytes](), set[bytes]()
-    suspects = [number for number, (_, model) in enumerate(found) if readers[id(model)].may_be_large]
-    if suspects:
-        count, large, tiny = yield from _fitting(found, suspects)
-        without_whole = {number for number, reader in readers.items() if not reader.can_read_whole()}
-        if without_whole:
-            tiny = {key for key, model in found if key in tiny and id(model) not in without_whole}
-    found = found[:count]
-    small = [(key, readers[id(model)], key in tiny) for key, model in found if key not in large]
-    commands = (reader.pack(key, is_whole=is_whole) for key, reader, is_whole in small)
-    replies = yield from send_ahead(packed_batch(commands, len(small)))
-    return ReadsUnderWay(count, small, [item for item in found if item[0] in large], replies, page_size)
+    by_model: dict[int, tuple[PlannedModel, list[bytes]]] = {}
+    for key, model in found:  # by identity: the few models of a plan occur a thousand times
+        if id(model) not in by_model:
+            by_model[id(model)] = model, []
+        by_model[id(model)][1].append(key)
+    parts = [part for model, keys in by_model.values() for part in reader_of(model).parts(keys)]
+    limit = PAGE_BYTES // max(1, len(parts))
+    packed = [part.packed(limit, is_first=number == 0) for number, part in enumerate(parts)]
+    replies = yield from send_ahead(packed_batch(packed, sum(part.replies for part in parts)))
+    return ReadsUnderWay(len(found), parts, replies, page_size)
 
 
-def documents_read(reads: ReadsUnderWay) -> Op[list[StoredDocument]]:
-    """Return the requested documents, without those that do not exist or have another type.
+def documents_read(reads: ReadsUnderWay) -> Op[tuple[list[StoredDocument], list[Routed]]]:
+    """Return the requested documents, without those that do not exist or have another type; and the unread keys.
 
-    Effects: several round trips for each large document.
+    Those did not fit into a page. At least one key is read.
+
+    Effects: a round trip for each script that the server has not cached, and several for each large document.
     """
-    replies = yield from receive(reads.replies)
-    reads.page_size.observe(replies)
-    documents = [
-        reader.document(key, reply, is_whole=is_whole)
-        for (key, reader, is_whole), reply in zip(reads.small, replies, strict=True)
-    ]
-    result = [document for document in documents if document is not None]
-    for key, model in reads.large:
+    replies = iter((yield from receive(reads.replies)))
+    documents: list[StoredDocument] = []
+    left: list[Routed] = []
+    large: list[Routed] = []
+    for part in reads.parts:
+        read = yield from part.documents(list(islice(replies, part.replies)))
+        reads.page_size.observe(read.replies)
+        documents += read.documents
+        left += read.left
+        large += read.large
+    for key, model in large:
         document = yield from read_large_document(key, model)
         if document is not None:
-            result.append(document)
-    return result
+            documents.append(document)
+    return documents, left
 
 
-def read_documents(found: Sequence[tuple[bytes, PlannedModel]]) -> Op[list[StoredDocument]]:
+def _script() -> Script:
+    return load("read_values.lua")
+
+
+def read_documents(found: Sequence[Routed]) -> Op[list[StoredDocument]]:
     """Return the documents of some keys, a page at a time."""
     documents: list[StoredDocument] = []
     page_size = PageSize()
     while found:
         reads = yield from send_reads(found, page_size)
-        documents += yield from documents_read(reads)
-        found = found[reads.count :]
+        read, left = yield from documents_read(reads)
+        documents += read
+        found = [*left, *found[reads.count :]]
     return documents
-
-
-def _fitting(
-    found: Sequence[tuple[bytes, PlannedModel]], suspects: Sequence[int]
-) -> Op[tuple[int, set[bytes], set[bytes]]]:
-    """Return how many of the documents fit into a page, at least 1, the large ones and the small ones among them.
-
-    Args:
-        suspects: positions of the documents that may be large.
-
-    Effects: one read-only script; two round trips if the server does not have it in its cache.
-    """
-    keys = [found[number][0] for number in suspects]
-    script = load("sizes.lua")
-    sizes: list[int] = yield from run_script(script, (), (PAGE_BYTES, *keys))
-    total, large, small = 0, set[bytes](), set[bytes]()
-    for number, size in zip(suspects, sizes, strict=False):
-        total += size
-        if number and total > PAGE_BYTES:
-            return number, large, small
-        if size > LARGE_BYTES:
-            large.add(found[number][0])
-        elif size <= SMALL_BYTES:
-            small.add(found[number][0])
-    return (len(found) if len(sizes) == len(suspects) else suspects[len(sizes)]), large, small
 
 
 def _concrete_length(path: ValuePath) -> int:

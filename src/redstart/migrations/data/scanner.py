@@ -17,8 +17,8 @@ from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.plan import Plan, PlannedModel, router, scan_pattern
-from redstart.migrations.data.reader import ReadsUnderWay, documents_read, send_reads
+from redstart.migrations.data.plan import Plan, router, scan_pattern
+from redstart.migrations.data.reader import ReadsUnderWay, Routed, documents_read, send_reads
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.lease_state import Activity
@@ -48,19 +48,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Portion:
-    """A requested page: its cursor, and what is known of the next page."""
+    """A requested page: its cursor, and what is known of the next page.
+
+    Attributes:
+        waiting: keys of the same step that were not requested.
+        next_scan: the next step, requested with the last keys of this one; None after the last step.
+    """
 
     starts_at: int
-    keys: int
     reads: ReadsUnderWay
     next_cursor: int
-    waiting: list[tuple[bytes, PlannedModel]]
+    waiting: list[Routed]
     next_scan: Pending[tuple[int, list[bytes]]] | None
-
-    @property
-    def cursor(self) -> int:
-        """The start of the next page."""
-        return self.starts_at if self.waiting else self.next_cursor
 
 
 _WIDEST_STEP = 10
@@ -90,34 +89,39 @@ class Scanner:
         if portion is None or portion.starts_at != cursor:
             scanned = yield from send_ahead(scan(cursor, match=self._match, count=self._step))
             portion = yield from self._start(cursor, scanned)
-        if portion.waiting or portion.next_scan is not None:
-            self._ahead = yield from self._after(portion)
-        documents = yield from documents_read(portion.reads)
-        rest = len(portion.waiting)
-        return Page(portion.cursor, documents, portion.keys - len(documents), rest)
+        documents, left = yield from documents_read(portion.reads)
+        keys = portion.reads.count - len(left)
+        waiting = left + portion.waiting
+        if waiting:
+            next_cursor = portion.starts_at
+            self._ahead = yield from self._ask(next_cursor, waiting, portion.next_cursor, portion.next_scan)
+        else:
+            next_cursor = portion.next_cursor
+            if portion.next_scan is not None:
+                self._ahead = yield from self._start(next_cursor, portion.next_scan)
+        return Page(next_cursor, documents, keys - len(documents), len(waiting))
 
     def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
         next_cursor, keys = yield from receive(scanned)
         found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
         is_sparse = 4 * len(found) < self._count
         self._step = min(2 * self._step, _WIDEST_STEP * self._count) if is_sparse else self._count
-        return (yield from self._ask(cursor, found, next_cursor))
+        return (yield from self._ask(cursor, found, next_cursor, None))
 
-    def _after(self, portion: _Portion) -> Op[_Portion]:
-        if portion.waiting:
-            return (yield from self._ask(portion.starts_at, portion.waiting, portion.next_cursor))
-        assert portion.next_scan is not None  # requested with every portion that is followed by another step
-        return (yield from self._start(portion.next_cursor, portion.next_scan))
-
-    def _ask(self, cursor: int, found: list[tuple[bytes, PlannedModel]], next_cursor: int) -> Op[_Portion]:
+    def _ask(
+        self,
+        cursor: int,
+        found: list[Routed],
+        next_cursor: int,
+        next_scan: Pending[tuple[int, list[bytes]]] | None,
+    ) -> Op[_Portion]:
         # A step is often a few keys larger than requested: those are not worth an additional round trip.
         taken = self._count if len(found) > 2 * self._count else len(found)
         reads = yield from send_reads(found[:taken], self._page_size)
-        taken = reads.count
-        next_scan = None
-        if taken == len(found) and next_cursor != 0:
+        waiting = found[reads.count :]
+        if not waiting and next_scan is None and next_cursor != 0:
             next_scan = yield from send_ahead(scan(next_cursor, match=self._match, count=self._step))
-        return _Portion(cursor, taken, reads, next_cursor, found[taken:], next_scan)
+        return _Portion(cursor, reads, next_cursor, waiting, next_scan)
 
 
 def scanned_share(cursor: int) -> float:

@@ -24,9 +24,15 @@ from redstart.mapping.value_paths import (
     whole_list_path,
 )
 from redstart.migrations.data.applier import Applier, split_large
+from redstart.migrations.data.compact_edits import DIGEST_BYTES
 from redstart.migrations.data.conflicts import MAX_TRIES
 from redstart.migrations.data.edit_builder import classify_stored
-from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation, StoredDocument, StoredValue
+from redstart.migrations.data.edits import (
+    DocumentEdits,
+    DocumentTransformation,
+    StoredDocument,
+    StoredValue,
+)
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import lists_at, read_documents, texts_at
 from redstart.migrations.data.survey import preexisting_values
@@ -419,12 +425,17 @@ def outstanding_of(
 
 def digest_of(reply: bytes | None) -> bytes:
     """Return the digest of a list, computed as in the script that writes."""
-    return b"" if reply is None else sha1(reply, usedforsecurity=False).hexdigest().encode()
+    return b"" if reply is None else sha1(reply, usedforsecurity=False).digest()[:DIGEST_BYTES].hex().encode()
 
 
 def broken_guards(undo: DocumentEdits, found: Contents) -> list[str]:
     """Return the paths of the lists that have changed since the run."""
-    return [path for path, digest in undo.guards if digest_of(found.lists[path]) != digest]
+    return [
+        path
+        for path, digest in undo.guards
+        if digest is None
+        or digest_of(found.lists[path]) != digest[: 2 * DIGEST_BYTES]  # format 1 has longer ones
+    ]
 
 
 def _no_edits(undo: DocumentEdits) -> DocumentEdits:

@@ -1,0 +1,93 @@
+"""The fast path for hashes: encoder of their edits.
+
+It takes hashes whose values can be converted exactly, as most can, and converts the values of a page field by field.
+In apply.lua and in the undo log they are one flat list each, see `DocumentEdits.plain`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from redstart.migrations.data.compact_edits import Pairs
+from redstart.migrations.data.edits import DocumentEdits, StoredDocument
+from redstart.migrations.data.plan import PlannedModel
+from redstart.migrations.transformation import ABSENT, PlainConverter, PlainValues
+
+T = TypeVar("T")
+
+_NOTHING = DocumentEdits(b"", json=False, edits=[])
+"""The edits of hashes that stay as they are."""
+
+
+class PlainHashes:
+    """Classifies and edits the hashes of one model."""
+
+    def __init__(self, model: PlannedModel, converters: Sequence[PlainConverter]) -> None:
+        self._names = [path.segments[0] for path in model.paths]
+        self._locations = tuple([(str(name),) for name in self._names])
+        self._converters = converters
+
+    def kinds(self, documents: Sequence[StoredDocument]) -> list[tuple[int | None, ...] | None]:
+        """Return for each hash what the value of each field is; None if one needs the general path."""
+        columns = [
+            _spread(column, converter.classify, ABSENT)
+            for column, converter in zip(_fields(documents), self._converters, strict=True)
+        ]
+        return [None if None in row else row for row in zip(*columns, strict=True)]
+
+    def edits(self, documents: Sequence[StoredDocument]) -> list[DocumentEdits | None]:
+        """Return the edits of each hash; None if it has to take the general path."""
+        columns = [
+            _converted(column, converter)
+            for column, converter in zip(_fields(documents), self._converters, strict=True)
+        ]
+        if not any(any(column.new) or None in column.kinds for column in columns):
+            return [_NOTHING] * len(documents)
+        new = zip(*[column.new for column in columns], strict=True)
+        times = zip(*[column.times for column in columns], strict=True)
+        if all(all(column.new) for column in columns):
+            names, locations, plain = self._names, self._locations, DocumentEdits.plain
+            made: list[DocumentEdits | None] = []
+            for document, numbers, of_document in zip(documents, new, times, strict=True):
+                old: Any = document.fields
+                edits = plain(document.key, names, old, numbers)
+                edits.packed = Pairs(locations, b"\n".join(old), numbers, of_document)
+                made.append(edits)
+            return made
+        kinds = zip(*[column.kinds for column in columns], strict=True)
+        return [
+            None if None in of_kinds else self._edits(document, numbers)
+            for document, of_kinds, numbers in zip(documents, kinds, new, strict=True)
+        ]
+
+    def _edits(self, document: StoredDocument, new: Sequence[bytes | None]) -> DocumentEdits:
+        values = zip(self._names, document.fields or (), new, strict=True)
+        changed = [value for value in values if value[2] is not None]
+        return DocumentEdits.plain(document.key, *zip(*changed, strict=True)) if changed else _NOTHING
+
+
+def _fields(documents: Sequence[StoredDocument]) -> Iterable[Sequence[bytes | None]]:
+    """Yield the values of each field."""
+    return zip(*[document.fields or () for document in documents], strict=True)
+
+
+def _spread(
+    column: Sequence[bytes | None], of_values: Callable[[Sequence[bytes]], Sequence[T | None]], absent: T
+) -> Sequence[T | None]:
+    """Return what a function returns for values of which some are absent."""
+    present = [raw for raw in column if raw is not None]
+    if len(present) == len(column):
+        return of_values(present)
+    found = iter(of_values(present))
+    return [absent if raw is None else next(found) for raw in column]
+
+
+def _converted(column: Sequence[bytes | None], converter: PlainConverter) -> PlainValues:
+    present = [raw for raw in column if raw is not None]
+    converted = converter.convert(present)
+    if len(present) == len(column):
+        return converted
+    return PlainValues(
+        _spread(column, lambda _: converted.kinds, ABSENT),
+        _spread(column, lambda _: converted.new, None),
+        _spread(column, lambda _: converted.times, None),
+    )

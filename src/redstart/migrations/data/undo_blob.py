@@ -1,0 +1,214 @@
+"""The blob of an entry of the undo log: the edits of the documents that one script changes, encoded and decoded.
+
+Most edits replace the text of an instant by its number; values/instant_pairs.py makes three integers of both, of which
+only the time differs in most. Equal parts of documents are stored once for the script: their structure, and the
+beginning of their keys. Only fast paths offer their edits for this (`Pairs`); other documents are stored with all bytes
+of each edit, and so are those whose numbers do not follow from their texts.
+
+Format 2 is msgpack, compressed with zlib:
+
+    [beginning of all keys, rest of each key, structures, structure of each document, styles, style of each edit, times,
+     digests, others]
+
+with a structure [is JSON, locations, paths of guards]; a style [form, shift]; the times of all edits, in 8 bytes each,
+those of the same rank next to each other; 8 bytes for each guard. The structure -1 is a document of `others`. Format 1
+has only these.
+"""
+
+import sys
+import zlib
+from array import array
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import msgpack
+
+from redstart.mapping.value_paths import Location
+from redstart.migrations.data.compact_edits import DIGEST_BYTES, Pairs
+from redstart.migrations.data.edits import DocumentEdits, edits_of_flat
+from redstart.migrations.transformation import Edit
+from redstart.values.instant_pairs import PackedPairs, packed_pairs, unpacked_pair
+
+FORMAT = b"2"
+"""The format that is written. Format 1 is read, too."""
+
+_COMPRESSION = 1
+"""The fastest level of zlib; packed times compress no further."""
+
+_OTHER = -1
+
+
+def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
+    """Return the blob for the edits of a chunk."""
+    all_pairs = [document.pairs() for document in documents]
+    packed = _packed([pairs for pairs in all_pairs if pairs is not None])
+    if packed is None:
+        all_pairs = [None if pairs is None or _packed([pairs]) is None else pairs for pairs in all_pairs]
+        packed = _packed([pairs for pairs in all_pairs if pairs is not None])
+    assert packed is not None  # each of them can be packed
+    forms, times, shifts = packed
+    styles = {style: number for number, style in enumerate(dict.fromkeys(zip(forms, shifts, strict=True)))}
+    structures: dict[Any, int] = {}
+    numbers: list[int] = []
+    digests: list[bytes] = []
+    others: list[object] = []
+    for document, pairs in zip(documents, all_pairs, strict=True):
+        if pairs is None:
+            numbers.append(_OTHER)
+            others.append(document.flat or _nested_form(document))
+            continue
+        paths: tuple[str, ...] = ()
+        if pairs.guards:
+            paths, of_these = zip(*pairs.guards, strict=True)
+            digests += of_these
+        structure = document.json, pairs.locations, paths
+        numbers.append(structures.setdefault(structure, len(structures)))
+    keys = [document.key for document in documents]
+    beginning = _common_beginning(keys)
+    content = (
+        beginning,
+        [key[len(beginning) :] for key in keys],
+        list(structures),
+        numbers,
+        list(styles),
+        [styles[style] for style in zip(forms, shifts, strict=True)],
+        _shuffled(array("q", times)),
+        b"".join(digests),
+        others,
+    )
+    return zlib.compress(msgpack.packb(content), _COMPRESSION)
+
+
+def _common_beginning(keys: Sequence[bytes]) -> bytes:
+    first, last = min(keys), max(keys)
+    return first[
+        : next((at for at, byte in enumerate(first) if last[at : at + 1] != bytes([byte])), len(first))
+    ]
+
+
+def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
+    """Return the documents of a blob.
+
+    Args:
+        written: its format.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error, msgpack.UnpackException: not a blob.
+    """
+    data = msgpack.unpackb(zlib.decompress(blob), raw=True, use_list=False)
+    if written == b"1":
+        return [_document_of(item) for item in data]
+    beginning, rest, structures, numbers, styles, styles_of_edits, times, digests, others = data
+    values = (
+        unpacked_pair(form, time, shift)
+        for time, (form, shift) in zip(
+            _unshuffled(times), [styles[number] for number in styles_of_edits], strict=True
+        )
+    )
+    remaining, at = iter(others), 0
+    found: list[DocumentEdits] = []
+    for end, number in zip(rest, numbers, strict=True):
+        if number == _OTHER:
+            found.append(_document_of(next(remaining)))
+            continue
+        is_json, locations, paths = structures[number]
+        edits = [_packed_edit(place, *next(values), is_json=is_json) for place in locations]
+        guards: list[tuple[str, bytes | None]] = []
+        for path in paths:
+            guards.append((path.decode(), digests[at : at + DIGEST_BYTES].hex().encode()))
+            at += DIGEST_BYTES
+        found.append(DocumentEdits(beginning + end, is_json, edits, guards))
+    return found
+
+
+def _packed(all_pairs: Sequence[Pairs]) -> PackedPairs | None:
+    """Return the edits of all documents as integers; None if one of them cannot be packed."""
+    return packed_pairs(
+        b"\n".join([pairs.old for pairs in all_pairs]),
+        list(chain.from_iterable([pairs.new for pairs in all_pairs])),
+        list(chain.from_iterable([pairs.times for pairs in all_pairs])),
+    )
+
+
+def _packed_edit(place: Any, old: bytes, new: bytes, *, is_json: bool) -> Edit:
+    if is_json:
+        return Edit(_location(place), b'"%b"' % old, new)
+    return Edit(_location(place), old, new, converts=True)
+
+
+def _shuffled(numbers: "array[int]") -> bytes:
+    """Return numbers as bytes: first the lowest byte of each, at last the highest. Near times share the high ones."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    data = numbers.tobytes()
+    return b"".join(data[rank::8] for rank in range(8))
+
+
+def _unshuffled(data: bytes) -> "array[int]":
+    count = len(data) // 8
+    numbers = array("q")
+    numbers.frombytes(
+        bytes(chain.from_iterable(zip(*(data[rank * count :][:count] for rank in range(8)), strict=True)))
+    )
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _nested_form(document: DocumentEdits) -> list[object]:
+    if document.compact is not None:
+        return document.compact.entry()
+    storage, guards = "json" if document.json else "hash", [path for path, _ in document.guards]
+    if not document.is_atomic:
+        edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in document.edits]
+        return [document.key, storage, edits, guards]
+    grouped = [
+        [edit.location, edit.old, edit.new, edit.aside, edit.expiry_of, edit.group] for edit in document.edits
+    ]
+    return [document.key, storage, grouped, guards, "atomic"]
+
+
+def _document_of(item: Any) -> DocumentEdits:
+    if item[1] == b"plain":
+        return DocumentEdits(item[0], False, edits_of_flat(item))
+    return _from_nested_form(*item)
+
+
+def _from_nested_form(
+    key: bytes, storage: bytes, edits: Any, guards: Any, atomic: object = None
+) -> DocumentEdits:
+    return DocumentEdits(
+        key,
+        storage == b"json",
+        [_edit(*edit) for edit in edits],
+        [
+            (guard.decode(), None)
+            if isinstance(guard, bytes)
+            else (guard[0].decode(), guard[1].hex().encode())
+            for guard in guards
+        ],
+        is_atomic=atomic is not None,
+    )
+
+
+def _edit(
+    place: Any,
+    old: bytes | None,
+    new: bytes | None,
+    aside: Any,
+    expiry_of: Any = None,
+    group: int | None = None,
+) -> Edit:
+    return Edit(
+        _location(place),
+        old,
+        new,
+        None if aside is None else _location(aside),
+        expiry_of=None if expiry_of is None else _location(expiry_of),
+        group=group,
+    )
+
+
+def _location(steps: Sequence[bytes | int]) -> Location:
+    return tuple(step if isinstance(step, int) else step.decode() for step in steps)
