@@ -64,7 +64,8 @@ test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 REDIS_PY := 5.3 6 7 8
 PYDANTIC := 2.10 2.11 2.12 2.13 2.14
 PYTHONS := 3.12 3.13 3.14
-TESTS_OF_CLIENT := tests/commands tests/server tests/sync tests/migrations/data/test_both_drivers.py \
+TESTS_OF_CLIENT := tests/commands tests/server tests/migrations/data/test_both_drivers.py \
+	$(addprefix tests/sync/test_,checks.py find.py models.py programs.py) \
 	$(addprefix tests/aio/test_,checks.py event_loops.py find.py models.py tasks.py) \
 	$(addprefix tests/documents/test_,bulk.py delete.py expiry.py fetch.py find.py full_text.py knn.py missing_commands.py \
 	partial_replies.py reply_sizes.py save.py search_reply.py update.py)
