@@ -120,7 +120,7 @@ test-python-%: .venv-python-%/.installed
 # Every page, with the API reference; a link without a target or an undocumented public name is an error.
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "built: build/site (to read it: python3 -m http.server --directory build/site)"
+	@echo "built: build/site; read it with: python3 -m http.server --directory build/site (from files, its search finds nothing)"
 
 dist: $(VENV)/.installed-dev
 	rm -rf dist

@@ -17,9 +17,8 @@ from typing import Final
 # As a script, and as a module of the tests.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from docs.terminal import picture, run_on_terminal
-
 import redis
+from docs.terminal import picture, run_on_terminal
 
 from redstart.demo.tour import is_in_the_middle
 from redstart.devserver.process import EmbeddedServer

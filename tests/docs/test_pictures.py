@@ -32,7 +32,9 @@ def words(text: str) -> list[str]:
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_shows_what_its_commands_print(name: str) -> None:
     require_binaries()
-    assert "".join(words(text_of_picture(DIRECTORY / f"{name}.svg"))) == "".join(words(plain(run(name)))), STALE
+    assert "".join(words(text_of_picture(DIRECTORY / f"{name}.svg"))) == "".join(words(plain(run(name)))), (
+        STALE
+    )
 
 
 def test_each_picture_is_on_a_page() -> None:
