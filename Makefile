@@ -10,7 +10,7 @@ WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-matrix test-minimum test-redis-py test-pydantic test-python lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
+.PHONY: demo test test-matrix test-minimum test-redis-py test-pydantic test-python coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -116,6 +116,15 @@ test-python-%: .venv-python-%/.installed
 	$(<D)/bin/python -m pytest $(WORKERS) $(TESTS_OF_ALL)
 
 .PRECIOUS: .venv-redis-py-%/.installed .venv-pydantic-%/.installed .venv-python-%/.installed
+
+# The branches that no test takes: a table, and build/coverage/html with each line.
+coverage: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	-$(BIN)/coverage run -m pytest $(WORKERS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report
 
 # Every page, with the API reference; a link without a target or an undocumented public name is an error.
 docs: $(VENV)/.installed-dev

@@ -197,7 +197,9 @@ def _client(kind: Any, default_url: str, options: dict[str, Any]) -> Any:
     if any(name in options for name in ("host", "port", "unix_socket_path", "connection_pool")):
         client = kind(**options)
         if kind is redis.Redis and options.get("unix_socket_path"):
-            client.connection_pool.connection_kwargs |= SYNC_UNIX_SOCKET_OPTIONS  # redis-py 7 ignores the argument
+            client.connection_pool.connection_kwargs |= (
+                SYNC_UNIX_SOCKET_OPTIONS  # redis-py 7 ignores the argument
+            )
         return client
     chosen = options.pop("url", None) or default_url
     _require_good(chosen)
