@@ -10,7 +10,7 @@ WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-minimum lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
+.PHONY: demo test test-matrix test-minimum test-redis-py test-pydantic test-python coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -60,21 +60,76 @@ test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	$(MAKE) -j 2 lint
 	$(BIN)/python -m pytest $(WORKERS)
 
-# The oldest promised versions of the dependencies, with the tests that depend on them most.
-.venv-minimum/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-minimum
-	.venv-minimum/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv-minimum/bin/pip install --quiet --disable-pip-version-check -e '.[server]' --group minimum
+# Environments with other versions, and the tests that depend on them most. `make test-redis-py-7` runs one of them.
+REDIS_PY := 5.3 6 7 8
+PYDANTIC := 2.10 2.11 2.12 2.13 2.14
+PYTHONS := 3.12 3.13 3.14
+TESTS_OF_CLIENT := tests/commands tests/server tests/migrations/data/test_both_drivers.py \
+	$(addprefix tests/sync/test_,checks.py find.py models.py programs.py) \
+	$(addprefix tests/aio/test_,checks.py event_loops.py find.py models.py tasks.py) \
+	$(addprefix tests/documents/test_,bulk.py delete.py expiry.py fetch.py find.py full_text.py knn.py missing_commands.py \
+	partial_replies.py reply_sizes.py save.py search_reply.py update.py)
+TESTS_OF_MODELS := tests/mapping tests/migrations/operations \
+	$(addprefix tests/documents/test_,assigned_values.py decoders.py embedded_models.py encoders.py errors.py formats.py \
+	numbers.py output_settings.py overrides.py own_serializers.py projection.py taken_as_bytes.py types.py value_decoder.py)
+TESTS_OF_ALL := tests/mapping tests/values tests/search tests/documents tests/server tests/testing \
+	tests/cli/test_start.py tests/cli/test_upgrade.py
+
+# $(1): the interpreter; $(2): what pip installs besides the tests
+define environment
+	$(1) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -e '.[server]' $(2)
 	@touch $@
+endef
+
+.venv-minimum/.installed: pyproject.toml
+	$(call environment,$(PYTHON),--group minimum)
+
+.venv-redis-py-%/.installed: pyproject.toml
+	$(call environment,$(PYTHON),--group test 'redis[hiredis]==$*.*')
+
+.venv-pydantic-%/.installed: pyproject.toml
+	$(call environment,$(PYTHON),--group test 'pydantic==$*.*')
+
+.venv-python-%/.installed: pyproject.toml
+	$(call environment,python$*,--group test)
+
+test-matrix: test-minimum test-redis-py test-pydantic test-python
 
 test-minimum: .venv-minimum/.installed
-	.venv-minimum/bin/python -m pytest $(WORKERS) tests/mapping tests/values tests/search tests/documents tests/server \
-		tests/cli/test_start.py tests/cli/test_upgrade.py
+	$(<D)/bin/python -m pytest $(WORKERS) $(TESTS_OF_ALL)
+
+test-redis-py: $(REDIS_PY:%=test-redis-py-%)
+
+test-redis-py-%: .venv-redis-py-%/.installed
+	$(<D)/bin/python -m pytest $(WORKERS) $(TESTS_OF_CLIENT)
+
+test-pydantic: $(PYDANTIC:%=test-pydantic-%)
+
+test-pydantic-%: .venv-pydantic-%/.installed
+	$(<D)/bin/python -m pytest $(WORKERS) $(TESTS_OF_MODELS)
+
+test-python: $(PYTHONS:%=test-python-%)
+
+test-python-%: .venv-python-%/.installed
+	$(<D)/bin/python -m pytest $(WORKERS) $(TESTS_OF_ALL)
+
+.PRECIOUS: .venv-redis-py-%/.installed .venv-pydantic-%/.installed .venv-python-%/.installed
+
+# The branches that no test takes: a table, and build/coverage/html with each line. TESTS=tests/search measures a part.
+coverage: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest $(WORKERS) $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report
 
 # Every page, with the API reference; a link without a target or an undocumented public name is an error.
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "built: build/site (to read it: python3 -m http.server --directory build/site)"
+	@echo "built: build/site; read it with: python3 -m http.server --directory build/site (from files, its search finds nothing)"
 
 dist: $(VENV)/.installed-dev
 	rm -rf dist
@@ -107,4 +162,4 @@ bench-neighbour: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.neighbour
 
 clean:
-	rm -rf $(VENV) $(OLD) $(ONE) .venv-minimum build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLD) $(ONE) .venv-minimum .venv-redis-py-* .venv-pydantic-* .venv-python-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

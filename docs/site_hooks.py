@@ -30,6 +30,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def title_of(path: str) -> str:
+    """Return the heading of a page: on the site it stands for the name of the file as the text of a link."""
+    first = (ROOT / path).read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("# ")
+
+
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point links at the pages of the site. A link to another file of the repository becomes text."""
     here = page.file.src_uri
@@ -44,6 +50,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         file = files.get_file_from_path(place)
         if (file is None or file.inclusion.is_excluded()) and (ROOT / target).exists():
             return text
+        if text.endswith(".md"):
+            text = title_of(target)
         return f"[{text}]({relpath(place, PurePosixPath(here).parent)}{anchor or ''})"
 
     return _LINK.sub(moved, markdown)

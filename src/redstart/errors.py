@@ -1,46 +1,46 @@
 """Every error that Redstart raises.
 
-RedstartError
- ├── ConfigurationError                 invalid settings or options; nothing was sent
- ├── ServerError                        the server or the connection failed
- │    ├── ServerConnectionError         no reply; the request may or may not have been executed
- │    ├── AuthenticationError           wrong credentials, or the ACL forbids the command
- │    ├── CommandError                  the server replied with an error
- │    ├── IndexNotFoundError            the index of a query does not exist
- │    │    └── IndexOutdatedError       the index lacks a field of the query
- │    └── UnsupportedServerError        the server lacks a module or a command
- │         ├── SearchDatabaseError      indexes exist in database 0 only
- │         └── FieldExpiryNotSupportedError
- ├── EmbeddedServerError                the development server cannot be found, started or stopped
- ├── ValueConversionError               a value cannot be converted to the type of its field
- │    └── NotConvertibleError           an operation of a migration cannot change a stored value
- ├── RedisModelError                    a model class is invalid
- ├── DocumentError                      a document cannot be read or stored
- │    ├── NotFoundError                 the document does not exist
- │    ├── DocumentDecodeError           the stored document does not fit its model
- │    ├── DocumentEncodeError           a value of the document cannot be stored; nothing was sent
- │    ├── PipelineError                 a pipeline returned another number of replies than documents
- │    └── WrongKeyTypeError             the key holds a value of another type
- ├── QueryError                         a query was rejected; nothing was sent
- │    ├── QuerySyntaxError              the query is invalid
- │    └── QueryNotSupportedError        the query is valid, but the index cannot answer it
- └── MigrationError                     a migration was refused or failed
-      ├── UnknownMigrationError         no migration has this id
-      ├── DataMigrationError            a data migration file is invalid, or a run did not finish
-      ├── SchemaMigrationError          a schema migration file is invalid
-      ├── MigrationStateError           an operation does not fit the models before it
-      ├── MigrationFileError            a migration file is invalid, or does not fit the others
-      ├── UnsupportedOperationError    this version does not run an operation of a migration file
-      ├── PlanChangedError              the models differ from those of the unfinished run
-      ├── UnsafeServerError             the server could lose the undo log
-      ├── StateDamagedError             a state key on the server is missing, damaged or foreign
-      │    ├── StateVersionError        a state key was written by a newer version
-      │    ├── CheckpointCorruptError   the checkpoint cannot be read
-      │    ├── CheckpointVersionError   the checkpoint is of another version or another run
-      │    └── UndoLogCorruptError      the undo log has lost entries
-      ├── RollbackInProgressError       an interrupted rollback has to be finished first
-      ├── LeaseHeldError                another run is in progress
-      └── LeaseLostError                this run has lost its lease
+    RedstartError
+     ├── ConfigurationError                 invalid settings or options; nothing was sent
+     ├── ServerError                        the server or the connection failed
+     │    ├── ServerConnectionError         no reply; the request may or may not have been executed
+     │    ├── AuthenticationError           wrong credentials, or the ACL forbids the command
+     │    ├── CommandError                  the server replied with an error
+     │    ├── IndexNotFoundError            the index of a query does not exist
+     │    │    └── IndexOutdatedError       the index lacks a field of the query
+     │    └── UnsupportedServerError        the server lacks a module or a command
+     │         ├── SearchDatabaseError      indexes exist in database 0 only
+     │         └── FieldExpiryNotSupportedError
+     ├── EmbeddedServerError                the development server cannot be found, started or stopped
+     ├── ValueConversionError               a value cannot be converted to the type of its field
+     │    └── NotConvertibleError           an operation of a migration cannot change a stored value
+     ├── RedisModelError                    a model class is invalid
+     ├── DocumentError                      a document cannot be read or stored
+     │    ├── NotFoundError                 the document does not exist
+     │    ├── DocumentDecodeError           the stored document does not fit its model
+     │    ├── DocumentEncodeError           a value of the document cannot be stored; nothing was sent
+     │    ├── PipelineError                 a pipeline returned another number of replies than documents
+     │    └── WrongKeyTypeError             the key holds a value of another type
+     ├── QueryError                         a query was rejected; nothing was sent
+     │    ├── QuerySyntaxError              the query is invalid
+     │    └── QueryNotSupportedError        the query is valid, but the index cannot answer it
+     └── MigrationError                     a migration was refused or failed
+          ├── UnknownMigrationError         no migration has this id
+          ├── DataMigrationError            a data migration file is invalid, or a run did not finish
+          ├── SchemaMigrationError          a schema migration file is invalid
+          ├── MigrationStateError           an operation does not fit the models before it
+          ├── MigrationFileError            a migration file is invalid, or does not fit the others
+          ├── UnsupportedOperationError    this version does not run an operation of a migration file
+          ├── PlanChangedError              the models differ from those of the unfinished run
+          ├── UnsafeServerError             the server could lose the undo log
+          ├── StateDamagedError             a state key on the server is missing, damaged or foreign
+          │    ├── StateVersionError        a state key was written by a newer version
+          │    ├── CheckpointCorruptError   the checkpoint cannot be read
+          │    ├── CheckpointVersionError   the checkpoint is of another version or another run
+          │    └── UndoLogCorruptError      the undo log has lost entries
+          ├── RollbackInProgressError       an interrupted rollback has to be finished first
+          ├── LeaseHeldError                another run is in progress
+          └── LeaseLostError                this run has lost its lease
 
 Warnings: NaiveTimezoneWarning and OverlappingPrefixesWarning.
 

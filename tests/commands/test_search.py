@@ -18,13 +18,14 @@ from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Call
 from redstart.search.index_info import read_info
 from tests.support.processes import wait_until
+from tests.support.servers import client_with_protocol
 
 T = TypeVar("T")
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
 def server(request: pytest.FixtureRequest, url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(url, protocol=request.param, decode_responses=False) as connection:
+    with client_with_protocol(url, request.param, decode_responses=False) as connection:
         connection.execute_command(
             "FT.CREATE", *["i", "ON", "HASH", "PREFIX", "1", "p:", "SCHEMA", "n", "NUMERIC"]
         )
@@ -56,7 +57,7 @@ def test_keys_in_order_without_one_that_has_just_expired(own_server: Callable[..
     started = own_server(extra_arguments=("--enable-debug-command", "yes"))
     words = ("FT.AGGREGATE", "i", "*", "LOAD", 1, "@__key", "SORTBY", 2, "@n", "ASC")
     for protocol in (2, 3):
-        with redis.Redis.from_url(started.url, protocol=protocol) as connection:
+        with client_with_protocol(started.url, protocol) as connection:
             connection.flushall()
             connection.execute_command(
                 "FT.CREATE", *["i", "ON", "HASH", "PREFIX", "1", "p:", "SCHEMA", "n", "NUMERIC"]

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from json import loads
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
+import yaml
+from docs.site_hooks import PAGES
 
 import redstart
 import redstart.aio
@@ -174,3 +178,23 @@ def browser(url: str, profile: Path) -> Iterator[None]:
             yield
         finally:
             os.killpg(process.pid, 9)
+
+
+def test_the_lists_of_pages_agree() -> None:
+    """A page is in the same section in docs/README.md and in the navigation of the site."""
+    navigation = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)["nav"]
+    sections = {name: set(_pages(part)) for entry in navigation for name, part in entry.items()}
+    text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for section in text.split("\n## ")[1:]:
+        title, _, body = section.partition("\n")
+        links = re.findall(r"\]\(([^)#]+\.md)\)", body)
+        pages = {PAGES.get(link.removeprefix("../"), link) for link in links}
+        assert pages - sections[title] == set(), title
+
+
+def _pages(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    else:
+        for item in part if isinstance(part, list) else part.values():
+            yield from _pages(item)

@@ -7,7 +7,8 @@
 import re
 
 import pytest
-from docs.generate_demo import excerpt, page_transcript, picture_text, plain, run_demo
+from docs.generate_demo import excerpt, page_transcript, picture_text, run_demo
+from docs.terminal import plain
 
 from redstart.demo.live_reader import expected_answers
 from redstart.demo.sample import generate

@@ -12,6 +12,7 @@ import redstart.aio
 from redstart import Field
 from redstart.errors import QuerySyntaxError, RedisModelError
 from tests.support.models import create_indexes
+from tests.support.servers import client_with_protocol
 
 PACKAGES = [redstart, redstart.aio]
 NEED_A_KEY = {
@@ -86,7 +87,7 @@ def test_a_reply_without_whole_documents_is_refused(url: str, models_url: str, p
     with redis.Redis.from_url(url) as undecoded:
         create_indexes(undecoded, Page)
     page = Page(title="a", text="b").save()
-    with redis.Redis.from_url(url, decode_responses=True, protocol=protocol) as client:
+    with client_with_protocol(url, protocol, decode_responses=True) as client:
 
         def search(*words: str) -> list[Page]:
             return Page.from_redis(client.execute_command("FT.SEARCH", Page.Meta.index_name, "*", *words))

@@ -12,6 +12,7 @@ from redstart import Field, HashModel, JsonModel, QuerySyntaxError
 from redstart.mapping.models import JsonModel as MappedJsonModel
 from tests.documents.flavours import done
 from tests.support.models import create_indexes, registry_of_its_own
+from tests.support.servers import client_with_protocol
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
@@ -44,14 +45,12 @@ def model(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.mark.parametrize("decoded", [False, True])
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_some_fields_are_not_a_document(
-    client: redis.Redis, model: Any, decoded: bool, protocol: int
+    client: redis.Redis, url: str, model: Any, decoded: bool, protocol: int
 ) -> None:
     create_indexes(client, model)
     document, is_json = model(**VALUES), issubclass(model, MappedJsonModel)
     done(document.save())
-    options = {**client.connection_pool.connection_kwargs, "protocol": protocol, "decode_responses": decoded}
-    pool = redis.ConnectionPool(connection_class=client.connection_pool.connection_class, **options)
-    with redis.Redis(connection_pool=pool) as other:
+    with client_with_protocol(url, protocol, decode_responses=decoded) as other:
         whole = other.execute_command("FT.SEARCH", "part:doc", "*")
         assert model.from_redis(whole) == [document]
         for count in (1, 2, 3):

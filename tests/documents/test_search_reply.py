@@ -8,6 +8,7 @@ import redis
 from redstart import EmbeddedJsonModel, Field, HashModel, JsonModel
 from redstart.errors import DocumentDecodeError
 from tests.support.models import create_indexes
+from tests.support.servers import client_with_protocol
 
 
 class Visit(HashModel, index=True):
@@ -35,7 +36,7 @@ def test_from_redis(client: redis.Redis, url: str, protocol: int, decoded: bool)
     create_indexes(client, Visit, Box)
     visits: list[Any] = [Visit(visitor=name, age=age).save() for name, age in (("é", 2), ("b", 1))]
     boxes: list[Any] = [Box(size=size, part=Part(name="p")).save() for size in (5, 4)]
-    with redis.Redis.from_url(url, protocol=protocol, decode_responses=decoded) as server:
+    with client_with_protocol(url, protocol, decode_responses=decoded) as server:
         for model, field, documents in ((Visit, "age", visits), (Box, "size", boxes)):
             index = model._meta.index_name
             reply = server.execute_command("FT.SEARCH", index, "*", "SORTBY", field, "ASC")

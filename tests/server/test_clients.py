@@ -16,7 +16,7 @@ from redstart.commands.keyspace import get, hgetall
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import call
 from redstart.errors import ConfigurationError, EmbeddedServerError, ServerConnectionError
-from redstart.server.clients import open_async, open_like, open_sync, without_password
+from redstart.server.clients import open_async, open_like, open_sync, sync_client, without_password
 from redstart.server.pools import where_of
 from tests.server.conftest import Driver
 from tests.support.processes import wait_until
@@ -141,6 +141,26 @@ class TestTheServerOfAClient:
     def test_something_else(self) -> None:
         with pytest.raises(ConfigurationError, match="is a str, not a redis-py client"):
             open_like("redis://localhost")
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_a_unix_socket_in_either_protocol(own_server: Callable[..., EmbeddedServer], protocol: int) -> None:
+    url = own_server(with_json=False, with_search=False).url
+    assert url.startswith("unix:")
+    with open_sync(f"{url}?protocol={protocol}") as driver:
+        assert driver.run(call(get("nothing"))) is None
+    other = redis.asyncio.Redis.from_url(url, protocol=protocol)
+    path = url.removeprefix("unix://")
+    clients = [
+        sync_client(url, protocol=protocol),
+        sync_client(url, url=url, protocol=protocol),
+        sync_client(url, unix_socket_path=path, protocol=protocol),
+    ]
+    for client in clients:
+        with client:
+            assert client.get("nothing") is None
+    with open_like(other) as driver:
+        assert driver.run(call(get("nothing"))) is None
 
 
 def test_a_server_that_is_still_loading(opened: Callable[[str], Driver], tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 import os
 import socket
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import redis
 
 from redstart.devserver.binaries import find_binaries
 from redstart.errors import EmbeddedServerError
+from redstart.server.pools import SYNC_UNIX_SOCKET_OPTIONS
 
 TEST_URL = "REDSTART_TEST_URL"
 
@@ -42,6 +43,12 @@ def free_port() -> int:
     """Return a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def client_with_protocol(url: str, protocol: int, **options: Any) -> redis.Redis:
+    """Return a client that uses a version of the protocol of Redis, also over a Unix socket with redis-py 7."""
+    defaults = SYNC_UNIX_SOCKET_OPTIONS if url.startswith("unix:") else {}
+    return redis.Redis.from_url(url, protocol=protocol, **{**defaults, **options})
 
 
 def given_server() -> GivenServer | None:

@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from tests.support.replies import replies, send
+from tests.support.servers import client_with_protocol
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 EXPIRY = 4_102_444_800_123
@@ -99,7 +100,7 @@ def test_bytes_come_back_undecoded(loaded: redis.Redis) -> None:
 
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_the_client_does_not_matter(loaded: redis.Redis, url: str, protocol: int) -> None:
-    with redis.Redis.from_url(url, protocol=protocol, decode_responses=True) as other:
+    with client_with_protocol(url, protocol, decode_responses=True) as other:
         assert difference(snapshot(loaded), snapshot(other)) == []
 
 

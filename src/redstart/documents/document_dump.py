@@ -17,7 +17,7 @@ from redstart.mapping.core_schema import schema_of, schema_with_all
 from redstart.mapping.models import ATOMIC_TYPES, RedisModel
 from redstart.mapping.primary_keys import DEFAULT_NAME
 from redstart.mapping.pydantic_internals import (
-    PYDANTIC_VERSION,
+    REUSES_SERIALIZERS,
     decorators_of,
     models_in,
     new_serializer,
@@ -132,12 +132,12 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
     schema, left_out = schema_with_all(model)
     if not left_out:
         return None
-    if PYDANTIC_VERSION == (2, 11) and (
+    if REUSES_SERIALIZERS and (
         schema["type"] == "definitions" or {one.holder for one in left_out} != {model}
     ):
         raise RedisModelError(
-            f"{model_name(model)}: {left_out[0]} has exclude=True, and pydantic 2.11 cannot store such fields.",
-            "Remove exclude=True from the field, or install pydantic 2.12.",
+            f"{model_name(model)}: {left_out[0]} has exclude=True, and pydantic 2.11 and 2.12 cannot store such fields.",
+            "Remove exclude=True from the field, or install pydantic 2.13.",
         )
     return new_serializer(schema)
 

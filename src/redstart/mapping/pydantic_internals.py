@@ -1,5 +1,7 @@
 """Everything of pydantic that its documentation does not promise. No other module uses any of it.
 
+`make test-pydantic` tests this with each minor version from the oldest that pyproject.toml permits.
+
 A new version of pydantic may change:
 
 - `pydantic._internal._model_construction.ModelMetaclass`: the class of model classes, for `Customer.age > 18`;
@@ -12,7 +14,7 @@ A new version of pydantic may change:
 - `__pydantic_validator__` and `__pydantic_serializer__`, called directly: `model_validate()` and `model_dump()` take as
   long for their options as for the work;
 - `__pydantic_extra__` and `__pydantic_fields_set__` of an instance;
-- `_use_prebuilt`, an argument of `pydantic_core.SchemaSerializer` since pydantic 2.12;
+- `_use_prebuilt`, an argument of `pydantic_core.SchemaSerializer` since pydantic 2.13;
 - `FieldInfo.__slots__`: the attributes of the description of a field;
 - that pydantic looks up attributes of a class in a function of its own, without one of another library in between.
 """
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from pydantic.plugin._schema_validator import PluggableSchemaValidator
 
 PYDANTIC_VERSION: Final = tuple(map(int, VERSION.split(".")[:2]))
+
+REUSES_SERIALIZERS: Final = (2, 11) <= PYDANTIC_VERSION < (2, 13)
+"""Whether `new_serializer` uses the serializers of the models in a core schema in place of what the schema says."""
 
 
 def fields_in_class(model: type) -> dict[str, pydantic.fields.FieldInfo]:
@@ -77,10 +82,10 @@ def serializer_of(model: type[BaseModel]) -> SchemaSerializer:
 
 
 def new_serializer(schema: Any) -> SchemaSerializer:
-    """Return a serializer of a core schema, without the serializers of the models in it."""
+    """Return a serializer of a core schema, without the serializers of the models in it; see `REUSES_SERIALIZERS`."""
     return (
         SchemaSerializer(schema, _use_prebuilt=False)
-        if PYDANTIC_VERSION >= (2, 12)
+        if PYDANTIC_VERSION >= (2, 13)
         else SchemaSerializer(schema)
     )
 

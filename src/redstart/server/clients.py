@@ -16,7 +16,13 @@ from redis.retry import Retry
 from redstart.display import shortened, shown_url, without_password, without_passwords
 from redstart.errors import ConfigurationError
 from redstart.server.async_driver import AsyncDriver
-from redstart.server.pools import bound_handshake, pool_like, where_of, where_of_pool
+from redstart.server.pools import (
+    SYNC_UNIX_SOCKET_OPTIONS,
+    bound_handshake,
+    pool_like,
+    where_of,
+    where_of_pool,
+)
 from redstart.server.sync_driver import SyncDriver
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -50,7 +56,7 @@ def open_sync(url: str, *, timeout_seconds: float | None = None) -> SyncDriver:
         ConfigurationError: redis-py does not understand the URL.
     """
     _require_good(url)
-    options = _options(url) | {"socket_timeout": timeout_seconds or ANSWER_TIMEOUT_SECONDS}
+    options = _sync_options(url) | {"socket_timeout": timeout_seconds or ANSWER_TIMEOUT_SECONDS}
     if timeout_seconds is not None and "socket_connect_timeout" in options:
         options["socket_connect_timeout"] = timeout_seconds
     pool = redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **options)
@@ -75,7 +81,11 @@ def open_async(url: str) -> AsyncDriver:
     return AsyncDriver(pool, without_password(url))
 
 
-def _options(url: str) -> dict[str, float]:
+def _sync_options(url: str) -> dict[str, Any]:
+    return _options(url) | (dict(SYNC_UNIX_SOCKET_OPTIONS) if url.startswith("unix:") else {})
+
+
+def _options(url: str) -> dict[str, Any]:
     # A Unix socket has no connect timeout in redis-py 5.
     return {} if url.startswith("unix:") else {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS}
 
@@ -185,10 +195,16 @@ def async_client(default_url: str, **options: Any) -> redis.asyncio.Redis:
 
 def _client(kind: Any, default_url: str, options: dict[str, Any]) -> Any:
     if any(name in options for name in ("host", "port", "unix_socket_path", "connection_pool")):
-        return kind(**options)
+        client = kind(**options)
+        if kind is redis.Redis and options.get("unix_socket_path"):
+            client.connection_pool.connection_kwargs |= (
+                SYNC_UNIX_SOCKET_OPTIONS  # redis-py 7 ignores the argument
+            )
+        return client
     chosen = options.pop("url", None) or default_url
     _require_good(chosen)
-    client = kind.from_url(chosen, **_options(chosen) | options)
+    defaults = _sync_options(chosen) if kind is redis.Redis else _options(chosen)
+    client = kind.from_url(chosen, **defaults | options)
     bound_handshake(client.connection_pool)
     return client
 

@@ -56,6 +56,16 @@ class AsyncTlsConnection(redis.asyncio.SSLConnection):
             raise TlsHandshakeError(error, self.socket_connect_timeout) from error
 
 
+try:
+    from redis.maint_notifications import MaintNotificationsConfig
+except ImportError:  # before redis-py 7
+    SYNC_UNIX_SOCKET_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+else:
+    SYNC_UNIX_SOCKET_OPTIONS = MappingProxyType(
+        {"maint_notifications_config": MaintNotificationsConfig(enabled=False)}
+    )
+"""Options of sync pools of Unix sockets. redis-py 7 and 8.0.0 request notifications of a host that a socket lacks."""
+
 _OURS: dict[type, type] = {
     redis.SSLConnection: TlsConnection,
     redis.asyncio.SSLConnection: AsyncTlsConnection,
@@ -140,6 +150,8 @@ def _new_pool(flavour: "_Flavour", pool: Any, changed: Mapping[str, Any] = Mappi
             )
         kind, settings = flavour.pool, _shared(settings) | {"retry": flavour.no_retries()}
         connection_class = flavour.connections[connection_class]
+    if flavour is _SYNC and connection_class is redis.UnixDomainSocketConnection:
+        settings |= SYNC_UNIX_SOCKET_OPTIONS
     settings |= {"connection_class": connection_class, "max_connections": pool.max_connections, **changed}
     if isinstance(
         pool, redis.sentinel.SentinelConnectionPool | redis.asyncio.sentinel.SentinelConnectionPool
