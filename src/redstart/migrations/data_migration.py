@@ -75,6 +75,7 @@ from redstart.migrations.run_results import (
 from redstart.migrations.schema_check import check_schema
 from redstart.migrations.server_checks import has_search, require_safe_undo
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command
 from redstart.values.timezones import NaiveTimezone
 
 logger = logging.getLogger(__name__)
@@ -141,6 +142,15 @@ class DataMigration:
     def _index_migration(self) -> IndexMigration:
         context = self.context
         return IndexMigration(context.holder, context.token, context.clock, context.monitor, context.is_gone)
+
+    def _resumed_by(self, command: Command) -> Context:
+        """Return the context of an operation that a command resumes, unless the monitor has the command as typed."""
+        monitor = self.context.monitor
+        if monitor.resumed_by is not None:
+            return self.context
+        excluded = [] if self.exclusions_are_settings else self.exclude_prefixes
+        words = (word for prefix in excluded for word in ("--exclude-prefix", prefix))
+        return replace(self.context, monitor=replace(monitor, resumed_by=command.adding(*words)))
 
     def _known_exclusions(self) -> Op[Plan]:
         """Return the plan without the keys that the recorded runs have left out, too. One read."""
@@ -274,7 +284,7 @@ class DataMigration:
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
         result = yield from migrate_forward(
-            self.context,
+            self._resumed_by(options.command),
             self.plan,
             options.for_data,
             planned,
@@ -343,7 +353,7 @@ class DataMigration:
             StateDamagedError: state on the server is missing or damaged.
         """
         found = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
-        return SchemaResult(found.migration_id, found.phase, found.indexes, found.failures)
+        return SchemaResult(found.resume_command, found.phase, found.indexes, found.failures)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.
@@ -410,8 +420,9 @@ class DataMigration:
         """
         yield from self._require_used_prefixes(options.include_prefixes)
         before = yield from read_record(self.keys)
+        context = self._resumed_by(options.command(self.keys.migration_id))
         result = yield from migrate_back(
-            self.context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
+            context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
         )
         yield from require_complete_rollback(self.keys, before, result)
         if not result.refused:

@@ -90,7 +90,7 @@ def apply_files(
     if pending:
         _ask(session, migrations, pending, assume_yes=assume_yes)
     with progress_display() as show:
-        monitor = Monitor(progress=show)
+        monitor = Monitor(progress=show, resumed_by=resume)
         with stop_on_signal(monitor), resume_hint(resume):
             migrations = file_migrations(session, files, monitor)
             run_options = RunOptions(failure_mode=failure_mode)

@@ -286,9 +286,6 @@ def draw_progress_of_file(running: FileProgress) -> None:
         line(f"{what} in progress: {name} ({running.lease})")
         return
     line(f"{what} started and not complete: {name}", Tone.WARNING)
-    back = Command("migrate rollback", running.migration_id)
-    if running.is_rollback:
-        line(Hint("Resume with: ", back))
-    else:
-        line(Hint("Resume with: ", APPLY))
-        line(Hint("Or roll back with: ", back))
+    line(Hint("Resume with: ", running.resume_command))
+    if not running.is_rollback:
+        line(Hint("Or roll back with: ", Command("migrate rollback", running.migration_id)))
