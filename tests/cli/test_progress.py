@@ -169,7 +169,7 @@ def test_every_option_is_in_the_command_and_no_default_is(
 ) -> None:
     def command(**values: Any) -> Command:
         made = options(**values)
-        return made.command if isinstance(made, MigrationOptions) else made.command(DATETIME_MIGRATION)
+        return made.command() if isinstance(made, MigrationOptions) else made.command(DATETIME_MIGRATION)
 
     assert str(command()) in ("om migrate-data run", f"om migrate-data rollback {DATETIME_MIGRATION}")
     given = {one.name: GIVEN[one.name] for one in fields(options) if one.name != "resume"}

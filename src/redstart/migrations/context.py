@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from redstart.effects import Op
@@ -101,6 +101,12 @@ class Context:
     def keys(self) -> StateKeys:
         """The keys of the migration on the server."""
         return StateKeys(self.transformation.migration_id)
+
+    def resumed_by(self, command: Command) -> "Context":
+        """Return the context of an operation that a command resumes, unless its monitor has the typed command."""
+        if self.monitor.resumed_by is not None:
+            return self
+        return replace(self, monitor=replace(self.monitor, resumed_by=command))
 
     def acquire(self) -> Op[Lease]:
         """Acquire the lease of the migration; see redstart.migrations.lease.acquire."""

@@ -75,7 +75,6 @@ from redstart.migrations.run_results import (
 from redstart.migrations.schema_check import check_schema
 from redstart.migrations.server_checks import has_search, require_safe_undo
 from redstart.migrations.state_keys import StateKeys
-from redstart.next_steps import Command
 from redstart.values.timezones import NaiveTimezone
 
 logger = logging.getLogger(__name__)
@@ -143,14 +142,9 @@ class DataMigration:
         context = self.context
         return IndexMigration(context.holder, context.token, context.clock, context.monitor, context.is_gone)
 
-    def _resumed_by(self, command: Command) -> Context:
-        """Return the context of an operation that a command resumes, unless the monitor has the command as typed."""
-        monitor = self.context.monitor
-        if monitor.resumed_by is not None:
-            return self.context
-        excluded = [] if self.exclusions_are_settings else self.exclude_prefixes
-        words = (word for prefix in excluded for word in ("--exclude-prefix", prefix))
-        return replace(self.context, monitor=replace(monitor, resumed_by=command.adding(*words)))
+    @property
+    def _given_exclusions(self) -> tuple[str, ...]:
+        return () if self.exclusions_are_settings else self.exclude_prefixes
 
     def _known_exclusions(self) -> Op[Plan]:
         """Return the plan without the keys that the recorded runs have left out, too. One read."""
@@ -172,8 +166,7 @@ class DataMigration:
         """
         for text in (yield from self.unused_exclusions()):
             logger.warning("%s", text)
-        given = () if self.exclusions_are_settings else self.exclude_prefixes
-        yield from self._prefixes().require_used("--exclude-prefix", given)
+        yield from self._prefixes().require_used("--exclude-prefix", self._given_exclusions)
         yield from self._prefixes().require_used("--include-prefix", included)
 
     def stats(self, *, exact: bool = False, batch_size: int = 1_000) -> Op[StatisticsResult]:
@@ -284,7 +277,7 @@ class DataMigration:
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
         result = yield from migrate_forward(
-            self._resumed_by(options.command),
+            self.context.resumed_by(options.command(self._given_exclusions)),
             self.plan,
             options.for_data,
             planned,
@@ -420,7 +413,8 @@ class DataMigration:
         """
         yield from self._require_used_prefixes(options.include_prefixes)
         before = yield from read_record(self.keys)
-        context = self._resumed_by(options.command(self.keys.migration_id))
+        command = options.command(self.keys.migration_id, self._given_exclusions)
+        context = self.context.resumed_by(command)
         result = yield from migrate_back(
             context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
         )

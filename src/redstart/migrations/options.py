@@ -1,5 +1,6 @@
 """Options of a data migration: the command line and programs build the same ones."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redstart.display import shortened
@@ -50,9 +51,8 @@ class MigrationOptions:
             if limit is not None:
                 require_within(name, limit)
 
-    @property
-    def command(self) -> Command:
-        """The command of `om` that runs with these options, except `resume`."""
+    def command(self, exclude_prefixes: Iterable[str] = ()) -> Command:
+        """Return the command of `om` that runs with these options, except `resume`."""
         return Command(
             "migrate-data run",
             *_typed("--failure-mode", self.failure_mode, FailureMode.LOG_AND_SKIP),
@@ -62,8 +62,9 @@ class MigrationOptions:
             *(["--no-expand"] if not self.expand else []),
             *(["--accept-unindexed"] if self.accept_unindexed else []),
             *(["--keep-old-index"] if self.keep_old_index else []),
-            *(word for name in self.aliases for word in ("--alias", name)),
-            *(word for prefix in self.include_prefixes for word in ("--include-prefix", prefix)),
+            *_repeated("--alias", self.aliases),
+            *_repeated("--exclude-prefix", exclude_prefixes),
+            *_repeated("--include-prefix", self.include_prefixes),
         )
 
     @property
@@ -109,7 +110,7 @@ class RollbackOptions:
     def __post_init__(self) -> None:
         require_within("batch_size", self.batch_size, MAX_BATCH_SIZE)
 
-    def command(self, migration_id: str) -> Command:
+    def command(self, migration_id: str, exclude_prefixes: Iterable[str] = ()) -> Command:
         """Return the command of `om` that rolls back a migration with these options."""
         return Command(
             "migrate-data rollback",
@@ -117,13 +118,19 @@ class RollbackOptions:
             *(["--reformat-preexisting"] if self.reformat_preexisting else []),
             *(["--accept-unindexed"] if self.accept_unindexed else []),
             *_typed("--batch-size", self.batch_size, DEFAULT_BATCH_SIZE),
-            *(word for prefix in self.include_prefixes for word in ("--include-prefix", prefix)),
+            *_repeated("--exclude-prefix", exclude_prefixes),
+            *_repeated("--include-prefix", self.include_prefixes),
         )
 
 
 def _typed(name: str, value: object, default: object = None) -> tuple[str, ...]:
     """Return an option and its value as words; none for the default."""
     return () if value == default else (name, str(value))
+
+
+def _repeated(name: str, values: Iterable[str]) -> Iterable[str]:
+    """Return an option once for each value, as words."""
+    return (word for value in values for word in (name, value))
 
 
 def failure_mode_of(value: FailureMode | str) -> FailureMode:
