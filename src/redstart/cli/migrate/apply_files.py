@@ -192,9 +192,10 @@ def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) ->
     elif any(one.migration_id in to_clean_up for one in done):
         line(
             Hint(
-                "When the old version of the application no longer runs, change what it has written since, and remove "
-                "what only it needs, with: ",
+                "When the old version of the application no longer runs, clean up with: ",
                 CLEAN_UP,
+                ". It changes the documents that the old version has written since, and removes the values that only "
+                "the old version needs.",
             )
         )
 

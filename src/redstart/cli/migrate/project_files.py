@@ -253,7 +253,7 @@ def draw_cleanup_pending(ids: Sequence[str]) -> None:
     """Print the applied files whose cleanup is pending, and what to do."""
     if ids:
         line(f"Cleanup pending: {', '.join(map(printable, ids))}")
-        next_step("When the old version no longer runs, complete them with", CLEAN_UP)
+        next_step("When the old version no longer runs, clean up with", CLEAN_UP)
 
 
 def draw_project_status(status: ProjectStatus) -> None:
@@ -273,8 +273,8 @@ def draw_project_status(status: ProjectStatus) -> None:
     if running is not None:
         draw_progress_of_file(running)
     elif pending:
-        next_step("See what they change with", Command("migrate plan"))
-        next_step("Apply them with", APPLY)
+        next_step("See the changes with", Command("migrate plan"))
+        next_step("Apply with", APPLY)
     draw_cleanup_pending(status.to_clean_up)
 
 

@@ -39,7 +39,7 @@ from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command, Hint
 
 PHASES = {
-    MigrationPhase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
+    MigrationPhase.NOTHING_TO_MIGRATE: "no model has a field of dates to convert",
     MigrationPhase.PENDING: "dates are not converted yet",
     MigrationPhase.EXPANDED: "indexes are ready, documents are not converted yet",
     MigrationPhase.MIGRATING: "a conversion was started and is not complete",
