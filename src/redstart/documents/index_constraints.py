@@ -31,8 +31,8 @@ SAFE_DIGITS: Final = 15
 class Limit(NamedTuple):
     """A field with values that its index does not accept.
 
-Its path, its name, and the function that returns the reason for a value.
-"""
+    Its path, its name, and the function that returns the reason for a value.
+    """
 
     steps: tuple[str, ...]
     label: str
