@@ -125,7 +125,8 @@ def test_an_upgrade_is_complete_beside_a_writer_and_a_cleanup_changes_the_rest(
         done = om("upgrade")
         assert done.startswith("1 migration file applied.")
         assert (
-            "When the old version of the application no longer runs, change what it has written since" in done
+            "When the old version of the application no longer runs, clean up with: om migrate cleanup. It changes"
+            in done
         )
     shop.hset("shop:order:9999", mapping={"pk": "9999", "name": "late"})
     assert any(name not in document for document in documents(shop))
@@ -171,7 +172,7 @@ def test_status_and_check_show_a_pending_cleanup(shop: redis.Redis) -> None:
 
     write(CHANGE, ADDED, INITIAL)
     om("upgrade")
-    said = f"Cleanup pending: {CHANGE} When the old version no longer runs, complete them with: om migrate cleanup"
+    said = f"Cleanup pending: {CHANGE} When the old version no longer runs, clean up with: om migrate cleanup"
     assert said in shown("status")
     assert said in shown("check")
     assert json.loads(shown("check", "--json"))["cleanup_pending"] == [CHANGE]

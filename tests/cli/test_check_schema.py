@@ -100,7 +100,7 @@ def test_each_step_names_the_next(legacy: redis.Redis, configured: str) -> None:
 STEPS = {
     "": DATA,
     "migrate run": DATA,
-    "migrate-data run --limit-documents 5": DATA,
+    "migrate-data run --limit-documents 5": f"{DATA} --limit-documents 5",
     "migrate-data run": None,
     "migrate rollback": BACK,
     f"migrate-data rollback {ID}": DATA,
@@ -127,7 +127,7 @@ def command_parts(command: str) -> list[str]:
 
 def named_next(text: str) -> set[str]:
     """Return the commands in a status, without that which a complete migration offers and those that only read."""
-    named = re.findall(r"om (?:migrate|migrate-data) [a-z]\S*(?: [0-9]\S*)?", text)
+    named = re.findall(r"om (?:migrate|migrate-data) [a-z]\S*(?: (?:--[a-z]|[0-9])\S*)*", text)
     return {one.rstrip(".") for one in named} - {"om migrate cleanup", "om migrate-data verify"}
 
 

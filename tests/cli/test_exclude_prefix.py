@@ -1,5 +1,6 @@
 """--exclude-prefix: what is named is not converted, and a rollback reports what it leaves."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_a_rollback_does_not_report_pre_existing_numbers_that_it_leaves_out(
         *("--exclude-prefix", "app:log:archive:"),
     )
     assert rolled.code == 0, rolled.text
+
+
+def test_the_next_commands_exclude_the_same_keys(client: redis.Redis, models: str) -> None:
+    """Except a rollback, which knows what its runs left out and would leave converted values."""
+    client.hset("app:log:1", "at", "N/A")
+    options = ("--models", models, "--exclude-prefix", "app:log:archive:")
+    shown = ""
+    for words in (("stats",), ("run", "--dry-run"), ("status",), ("verify",), ("run", "--yes")):
+        shown += run_om("migrate-data", *words, *options).stdout
+    named = re.findall(r"om migrate-data ((?:run|verify|rollback|stats).*)", shown)
+    assert {one.split()[0] for one in named} == {"run", "verify", "rollback"}
+    for one in named:
+        excluded = not one.startswith("rollback")
+        assert one.count("--exclude-prefix app:log:archive:") == excluded, one
 
 
 UNUSED = ["app:log:", "app:log", "app:", "app:lag:archive:", "other:", ""]

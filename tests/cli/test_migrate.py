@@ -121,7 +121,9 @@ def test_a_refused_cutover_names_the_blocking_values_and_the_options(
     assert by_hand.stdout.startswith("Cutover refused for 1 of 3 indexes.\n")
     corrected = r"once you have corrected them \(in text or numeric format\) and cuts over"
     assert re.search(f"^  om migrate-data run\n.*{corrected}$", by_hand.stdout, re.M), by_hand.stdout
-    required = by_hand.stdout.find("models then cannot read documents without these required fields: Visit.")
+    required = by_hand.stdout.find(
+        "models then cannot read documents in which one of these required fields has failed: Visit."
+    )
     assert (required >= 0) is (field == "arrived_at")
     assert by_hand.stdout.find("mode quarantine") < by_hand.stdout.find("mode default")
     assert "queries then find these documents with the date 1970-01-01" in by_hand.stdout

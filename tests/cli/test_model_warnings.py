@@ -98,7 +98,7 @@ def test_a_renamed_field_is_refused_before_the_index_is_changed(
     assert (every_byte(client), sorted(client.execute_command("FT._LIST"))) == (before, indexes)
     assert total(client, "fit:order:index", "@title:{a}") == DOCUMENTS
     warned = run_om("migrate-data", "run", "--dry-run")
-    unreadable = refused.stderr.removeprefix("Error: ").partition(" They have")[0]
+    unreadable = refused.stderr.removeprefix("Error: ").partition(" These documents")[0]
     assert f"Warning: {unreadable}" in warned.stderr
     assert run_om("migrate", "run", "--accept-unreadable").code == 0
 

@@ -47,7 +47,10 @@ def test_a_last_copy_is_kept_until_it_is_dropped_on_request(configured: str, cli
     again = run_om(*UNDO, "--json")
     assert (again.code, again.json["status"], again.json["unrestored"]) == (6, "completed", 1)
     unconfirmed = run_om("migrate-data", "drop-undo-log", UNDO[2])
-    without = f"Without its undo log, {UNDO[2]} cannot be rolled back. The undo log has the only copy of 1 original."
+    without = (
+        f"Not confirmed. Nothing was changed. Without its undo log, {UNDO[2]} cannot be rolled back. "
+        "The undo log has the only copy of 1 original."
+    )
     assert (unconfirmed.code, unconfirmed.stderr) == (2, f"Error: {without}\nTo drop it, add --yes.\n")
     assert run_om("migrate-data", "drop-undo-log", UNDO[2], "--yes").code == 0
     assert run_om("migrate-data", "errors", "--json").json["errors"] == []

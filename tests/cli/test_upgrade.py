@@ -556,7 +556,9 @@ def test_a_killed_run_is_shown_and_resumed(shop: redis.Redis, url: str) -> None:
     data = om("migrate", "status", "--models", "redstart.demo.models", "--json").json["migration_files"]
     assert (data["started"], data["state"], data["pending"]) == (TITLE, "interrupted", [TITLE, CENTS])
     progress = om("migrate-data", "progress").stdout
-    assert progress.startswith(f"Run started and not complete: {TITLE}\nResume with: om upgrade\n")
+    assert progress.startswith(
+        f"Run started and not complete: {TITLE}\nResume with: om upgrade --to {TITLE}\n"
+    )
     data = om("migrate-data", "progress", "--json").json
     assert (data["migration"], data["state"], data["total"]) == (TITLE, "interrupted", 5_000)
     assert "started, not complete" in om("migrate", "history").stdout

@@ -28,7 +28,12 @@ CASES = {
 def following(phase: MigrationPhase, active: ActiveIndex, *, is_pending: bool) -> Command | None:
     (planned,) = planned_indexes([declare(Visit)])
     status = IndexStatus(planned, active, None, 0, None)
-    return next_command(ID, phase, [status], {planned.key_prefix} if is_pending else ())
+    return next_command(
+        roll_back(ID) if phase is MigrationPhase.ROLLING_BACK else CONVERT,
+        phase,
+        [status],
+        {planned.key_prefix} if is_pending else (),
+    )
 
 
 def test_each_state_has_a_case() -> None:

@@ -106,7 +106,7 @@ def test_every_iso_form_against_integer_arithmetic(case: tuple[str, int, int, bo
 def test_every_date(year: int, month: int, day: int, kind: TemporalKind) -> None:
     text = f"{year:04}-{month:02}-{day:02}"
     if day > days_of_month(year, month):
-        assert reason(text, kind) == f"day {day} does not exist in {year:04}-{month:02}"
+        assert reason(text, kind) == "no such day in that month"
     else:
         assert read(text, kind) == (days_since_1970(year, month, day) * 86_400 * 10**6, True, True)
 
@@ -152,9 +152,9 @@ def test_known_instants(text: str, expected: float) -> None:
     [
         ("2023-13-45", "month 13 does not exist"),
         ("2023-00-10", "month 0 does not exist"),
-        ("2023-02-29", "day 29 does not exist in 2023-02"),
-        ("1900-02-29", "day 29 does not exist in 1900-02"),
-        ("2023-01-00", "day 0 does not exist in 2023-01"),
+        ("2023-02-29", "no such day in that month"),
+        ("1900-02-29", "no such day in that month"),
+        ("2023-01-00", "no such day in that month"),
         ("0000-01-01", "year 0 does not exist"),
         ("2023-01-01T24:00:00", "hour 24 does not exist"),
         ("2023-01-01T24:00:00Z", "hour 24 does not exist"),

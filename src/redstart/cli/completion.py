@@ -12,9 +12,9 @@ SHELLS: Final = ("bash", "zsh", "fish")
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that completes commands and options in a SHELL.
+    """Print the script that completes commands and options in SHELL: bash, zsh or fish.
 
     \b
     bash: add to ~/.bashrc:  eval "$(om completion bash)"

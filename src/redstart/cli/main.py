@@ -193,7 +193,7 @@ def om(ctx: click.Context, url: str | None, models: tuple[str, ...]) -> None:
       3  work is pending: --check found some, or a cutover was refused
       4  another run holds the lease
       5  stopped; the same command resumes it
-      6  verify found problems, a rollback left values that it reports, or documents disappeared
+      6  problems found: by verify, by a rollback, or documents disappeared
     """  # noqa: D301 - click reads the backspace
     ctx.obj = Given(url, models)
 

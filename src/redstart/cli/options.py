@@ -283,7 +283,7 @@ def require_yes(question: str, *, consequence: str, how: str, assume_yes: bool) 
         how: what to do without a terminal.
     """
     if not assume_yes and not _can_ask():
-        raise ConfigurationError(consequence, how)
+        raise ConfigurationError(f"Not confirmed. Nothing was changed. {consequence}", how)
     confirm(f"{consequence} {question}", assume_yes=assume_yes)
 
 

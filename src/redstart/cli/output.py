@@ -141,6 +141,14 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "migrate-data create": (),
 }
 """Which of --url and --models are accepted by commands that do not accept both."""
+_ACCEPTED_PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "migrate-data run": ("--exclude-prefix", "--include-prefix"),
+    **dict.fromkeys(
+        (f"migrate-data {name}" for name in ("stats", "status", "check-schema", "verify")),
+        ("--exclude-prefix",),
+    ),
+}
+"""Which options that assign keys to models are repeated, by command. A rollback has those of its runs recorded."""
 _REDIS_CLI = re.compile(r"(?<![\w-])redis-cli (?!-)")
 _OUR_COMMAND = re.compile(
     r"(?<![\w-])om (?=(?:migrate|migrate-data|index|upgrade|downgrade|server|demo)\b|--|\.\.\.)"
@@ -171,7 +179,7 @@ def command_name() -> str:
 def rendered(text: str | Hint | Command) -> str:
     """Return text in which each command has the name, --url and --models of the present command.
 
-    So the next command uses the same server and models, and the same directory of migration files.
+    So the next command uses the same server, models and keys, and the same directory of migration files.
     """
     if isinstance(text, Command):
         return _as_typed_again(text)
@@ -200,7 +208,10 @@ def _as_typed_again(command: Command) -> str:
     )
     if command.name in _FILE_COMMANDS and not _FILE_WORDS.isdisjoint(words):
         names.append("--migrations-dir")
-    typed = (pair for pair in _typed_options(words, names) if pair[0] not in command.arguments)
+    typed = [pair for pair in _typed_options(words, names) if pair[0] not in command.arguments]
+    named = set(pairwise(command.arguments))
+    prefixes = _typed_options(words, _ACCEPTED_PREFIXES.get(command.name, ()))
+    typed += [pair for pair in dict.fromkeys(prefixes) if pair not in named]
     return command.rendered(command_name(), tuple(word for pair in typed for word in pair))
 
 

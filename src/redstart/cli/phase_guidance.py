@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from redstart.cli.output import line
-from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
-from redstart.migrations.phase import MIGRATE_INDEXES, MigrationPhase, roll_back
+from redstart.migrations.phase import MIGRATE_INDEXES, MigrationPhase, MigrationStatus
 from redstart.next_steps import Command, Hint
 
 STOP_BEFORE = (
@@ -30,7 +29,6 @@ GUIDANCE: Mapping[MigrationPhase, tuple[str | Hint, ...]] = {
     ),
     MigrationPhase.ROLLING_BACK: (
         "Disable queries by date now. Stop the new version before the rollback ends.",
-        Hint("Resume with: ", roll_back(DATETIME_MIGRATION)),
     ),
 }
 """Other phases do not restrict the versions."""
@@ -50,11 +48,18 @@ EMBEDDED_KEYS = (
 )
 
 
-def draw_phase_guidance(phase: MigrationPhase, *, cut_over_to_come: bool = False) -> None:
-    """Print which versions of the application may run now.
+def draw_phase_guidance(status: MigrationStatus) -> None:
+    """Print which versions of the application may run now, and the command that completes the phase."""
+    if status.is_cutover_pending:
+        for text in CUTOVER_PENDING:
+            line(text)
+        return
+    draw_phase(status.phase)
+    if status.phase is MigrationPhase.ROLLING_BACK:
+        line(Hint("Resume with: ", status.resume_command))
 
-    Args:
-        cut_over_to_come: whether the data is converted and the cutover is pending.
-    """
-    for text in CUTOVER_PENDING if cut_over_to_come else GUIDANCE.get(phase, ()):
+
+def draw_phase(phase: MigrationPhase) -> None:
+    """Print which versions of the application may run in a phase."""
+    for text in GUIDANCE.get(phase, ()):
         line(text)

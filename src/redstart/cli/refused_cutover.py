@@ -86,7 +86,10 @@ def _effects(
     required = required_fields(values, plan)
     effect = QUARANTINE_EFFECT
     if required:
-        effect += f"; models then cannot read documents without these required fields: {', '.join(required)}"
+        fields = ", ".join(required)
+        effect += (
+            f"; models then cannot read documents in which one of these required fields has failed: {fields}"
+        )
     modes = {FailureMode.QUARANTINE: effect, FailureMode.DEFAULT: DEFAULT_EFFECT}
     return [(mode, text) for mode, text in modes.items() if mode is not failure_mode]
 

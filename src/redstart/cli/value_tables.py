@@ -113,7 +113,7 @@ def nothing_found_message(models: Sequence[PlannedModel]) -> str:
     """Return the message that there are no documents."""
     if models:
         return unmatched_message([model.key_prefix for model in models])
-    return "0 documents were read: no model has a field with dates that are stored as numbers."
+    return "No model has a field of dates to convert."
 
 
 def draw_fields(found: Statistics, model: ModelStatistics) -> None:

@@ -9,21 +9,24 @@ from redstart.commands.resp import KeyedCommand, integer, items, optional_bytes,
 from redstart.effects import Argument, Call
 
 NO_SUCH_FIELD: Final = -2
-"""The answer of the commands for the expiry of a hash field that does not exist."""
+"""The reply of the commands for the expiry of a hash field that does not exist."""
 
 
 class Condition(Enum):
-    """What has to be true of a key; the value is the word that commands and scripts take."""
+    """A condition for a key; the value is the argument of commands and scripts."""
 
     NONE = ""
     NX = "NX"
-    """There is no such key."""
+    """The key does not exist."""
     XX = "XX"
-    """There is one."""
+    """The key exists."""
 
     @property
     def is_repeatable(self) -> bool:
-        """Return whether a write may be sent again when its answer was lost: NX would be refused by its own success."""
+        """Return whether a write may be sent again after a lost reply.
+
+        With NX, the first success makes the second attempt fail.
+        """
         return self is not Condition.NX
 
 
@@ -52,7 +55,7 @@ def hsetex_new(key: str, fields: Mapping[bytes, bytes]) -> Call[Any]:
 
 
 def json_set(key: str, text: bytes, condition: Condition = Condition.NONE) -> Call[Any]:
-    """Return a whole document; answered with nil where the condition does not hold. Times to live of the key stay."""
+    """Write a whole document; the reply is nil if the condition is not met. The expiry of the key stays."""
     words: tuple[Argument, ...] = ("JSON.SET", key, "$", text)
     if condition is Condition.NONE:
         return Call(words, raw)
@@ -85,29 +88,32 @@ def json_object_keys(key: bytes, path: str) -> Call[list[Any]]:
 
 
 def hexpire(key: str, names: Sequence[bytes], seconds: int, condition: str | None = None) -> Call[int]:
-    """Have a field go after some seconds.
+    """Set the expiry of a field, in seconds.
 
     Args:
-        names: those under which it is stored. The answer is that for the first one that exists.
+        names: the names under which it is stored. The reply is that for the first one that exists.
         condition: `NX`, `XX`, `GT` or `LT`.
 
     Returns:
-        1 done; 0 the condition does not hold; 2 deleted at once, for the time is over; -2 no such field.
+        1: done; 0: the condition is not met; 2: deleted immediately, because the time is over; -2: no such field.
     """
     words: tuple[Argument, ...] = ("HEXPIRE", key, seconds)
     if condition is not None:
         words = (*words, condition)
-    # Sent again, a condition may not hold any more, for the first time made it so.
+    # After a repetition, the condition may no longer be met because of the first attempt.
     return Call((*words, "FIELDS", len(names), *names), _of_one_field, repeatable=condition is None)
 
 
 def httl(key: str, names: Sequence[bytes]) -> Call[int]:
-    """Return the seconds a field has left; -1 without such a time, -2 without such a field. Names as in `hexpire`."""
+    """Return the seconds until a field expires; -1 without an expiry, -2 without such a field.
+
+    Names as in `hexpire`.
+    """
     return Call(("HTTL", key, "FIELDS", len(names), *names), _of_one_field)
 
 
 def hpersist(key: str, names: Sequence[bytes]) -> Call[int]:
-    """Have a field stay: 1 done; -1 it stays anyway; -2 no such field. Repeated after a lost answer: -1.
+    """Remove the expiry of a field. 1: done; -1: it has none; -2: no such field. Repeated after a lost reply: -1.
 
     Names as in `hexpire`.
     """

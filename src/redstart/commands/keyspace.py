@@ -18,13 +18,13 @@ def scan(cursor: int, *, match: bytes | None = None, count: int) -> Call[tuple[i
 def scan_type(
     cursor: int, *, prefix: str, suffix: str = "", kind: bytes, count: int
 ) -> Call[tuple[int, list[bytes]]]:
-    """As `scan`, over the keys with a prefix and a suffix that hold a type: `hash` or `ReJSON-RL`."""
+    """Scan the keys with a prefix and a suffix that have a type: `hash` or `ReJSON-RL`."""
     words = scan_all(cursor, prefix=prefix, suffix=suffix, count=count).args
     return Call((*words, "TYPE", kind), _cursor_and_keys)
 
 
 def scan_all(cursor: int, *, prefix: str, suffix: str = "", count: int) -> Call[tuple[int, list[bytes]]]:
-    """As `scan`, over the keys with a prefix and a suffix."""
+    """Scan the keys with a prefix and a suffix."""
     match = f"{_literal(prefix)}*{_literal(suffix)}".encode(errors="surrogateescape")
     return scan(cursor, match=match, count=count)
 
@@ -35,7 +35,7 @@ def key_type(key: bytes) -> Call[bytes]:
 
 
 def delete(*keys: str | bytes) -> Call[int]:
-    """Return how many keys were removed. Sent again after a lost answer, it says 0 of what it removed before."""
+    """Return how many keys were removed. Repeated after a lost reply, it returns 0 for keys that it removed before."""
     return Call(("DEL", *keys), integer)
 
 
@@ -45,7 +45,7 @@ def exists(keys: Sequence[str]) -> Call[int]:
 
 
 def expire(key: str, seconds: int) -> Call[bool]:
-    """Have a key go after some seconds: whether there is such a key."""
+    """Set the expiry of a key, in seconds. Return whether the key exists."""
     return Call(("EXPIRE", key, seconds), bool)
 
 
@@ -60,12 +60,12 @@ def hgetall(key: str | bytes) -> Call[dict[bytes, bytes]]:
 
 
 def sismember(key: str, member: str) -> Call[bool]:
-    """Return whether a set holds a member."""
+    """Return whether a set contains a member."""
     return Call(("SISMEMBER", key, member), bool)
 
 
 def smismember(key: str, members: Sequence[bytes]) -> Call[list[bool]]:
-    """For each member whether a set holds it."""
+    """Return, for each member, whether a set contains it."""
     return Call(("SMISMEMBER", key, *members), lambda reply: [bool(item) for item in reply])
 
 
@@ -75,12 +75,12 @@ def smembers(key: str) -> Call[set[bytes]]:
 
 
 def sadd(key: str, member: str) -> Call[int]:
-    """Return how many members were added: 1, or 0 where it was there."""
+    """Return how many members were added: 1, or 0 if the set already contains it."""
     return Call(("SADD", key, member), integer)
 
 
 def srem(key: str, member: str) -> Call[int]:
-    """Return how many members were removed: 1, or 0 where there was none."""
+    """Return how many members were removed: 1, or 0 if the set does not contain it."""
     return Call(("SREM", key, member), integer)
 
 
@@ -109,7 +109,7 @@ def hscan(key: str, cursor: int, *, count: int) -> Call[tuple[int, dict[bytes, b
 
 
 def _literal(text: str) -> str:
-    """Return a pattern that fits this text alone."""
+    """Return a pattern that matches only this text."""
     return re.sub(r"([\\*?\[\]])", r"\\\1", text)
 
 

@@ -7,12 +7,12 @@ from redstart.effects import Batch
 
 
 def raw(reply: Any) -> Any:
-    """Return the reply as it came, for callers that take it apart themselves."""
+    """Return the raw reply, for callers that parse it themselves."""
     return reply
 
 
 def ignored(_: Any) -> None:
-    """For commands whose reply says nothing."""
+    """Ignore the reply of a command that returns no information."""
 
 
 def integer(reply: Any) -> int:
@@ -56,12 +56,12 @@ def decoded(reply: Any) -> Any:
 
 
 PAGE_BYTES: Final = 2_000_000
-"""Of what is read at once. Each holds up the server's other clients, and is held whole by this process."""
+"""The limit of one reply. Other clients of the server wait for it, and this process keeps it in memory as a whole."""
 
 _FIRST_KEYS = 1
 _GROWTH = 4
 _SAMPLED = 8
-"""One reply of so many is measured."""
+"""One of this many replies is measured."""
 
 
 class KeyedCommand:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's source and the digest by which the server knows it."""
+    """The source of a script, and the digest that identifies it on the server."""
 
     source: str
     sha1: str
@@ -36,10 +36,10 @@ class Script:
 def evalsha(
     digest: str, keys: Sequence[str | bytes], args: Sequence[Argument], *, repeatable: bool = True
 ) -> Call[Any]:
-    """Run a script the server knows by its digest; CommandError with code NOSCRIPT when it does not.
+    """Run a cached script by its digest.
 
-    Every script of this project is such that running one twice ends as running it once; `repeatable` says whether
-    the second answer is that of the first, too.
+    The server replies with NOSCRIPT if it has not cached the script. Every script of this project can be executed twice
+    with the same effect; `repeatable` means that the second reply is also the same.
     """
     return Call(("EVALSHA", digest, len(keys), *keys, *args), raw, repeatable)
 

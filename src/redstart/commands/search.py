@@ -2,8 +2,8 @@
 
 Source: https://redis.io/docs/latest/commands/?group=search
 
-Indexes are dropped and aliases changed by the scripts in redstart/lua alone. As single commands, sent again
-after a lost answer, they may meet another index: a name that was an index is perhaps an alias by then.
+Indexes are dropped and aliases changed by the scripts in redstart/lua alone. Single commands, repeated after a lost
+reply, could affect another index: the name of an index may be an alias by then.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -16,14 +16,14 @@ from redstart.effects import Argument, Call
 
 @dataclass(frozen=True, slots=True)
 class SearchReply:
-    """What FT.SEARCH answers.
+    """The parsed reply to FT.SEARCH.
 
     Args:
         total: how many documents match, on this page or not.
-        keys: those of the documents on the page.
-        fields: what these hold, in the same order; nothing of one that is gone. None at all where only keys were
-            asked for.
-        warnings: what the server says against the result (RESP3 only), as that it ran out of time.
+        keys: the keys of the documents on the page.
+        fields: the fields of these documents, in the same order; empty for a document that no longer exists. Empty as a
+            whole if only keys were requested.
+        warnings: warnings of the server about the result (RESP3 only), such as a timeout.
     """
 
     total: int
@@ -38,15 +38,15 @@ class SearchReply:
 
 
 def ft_create(arguments: Sequence[str]) -> Call[None]:
-    """`FT.CREATE`, its words as `redstart.search.schema.create_arguments` gives them.
+    """`FT.CREATE`, with the arguments that `redstart.search.schema.create_arguments` returns.
 
-    Not repeatable: the second time it fails, for the index exists.
+    Not repeatable: a second attempt fails, because the index exists.
     """
     return Call(("FT.CREATE", *map(name_bytes, arguments)), ignored, repeatable=False)
 
 
 def ft_info(index: str) -> Call[Any]:
-    """`FT.INFO` as it came; `redstart.search.index_info.read_info` takes it apart. Of an alias: its index."""
+    """The raw reply to `FT.INFO`, for `redstart.search.index_info.read_info`. For an alias, that of its index."""
     return Call(("FT.INFO", name_bytes(index)), raw)
 
 
@@ -70,7 +70,7 @@ def ft_debug_ttl(index: str) -> Call[int]:
 
 
 def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
-    """`FT.DEBUG VECSIM_INFO`: what the server knows of a vector's index, its nested parts included."""
+    """`FT.DEBUG VECSIM_INFO`: the properties of the index of a vector, including nested ones."""
 
     def parse(reply: Any) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -84,7 +84,7 @@ def ft_debug_vector(index: str, attribute: str) -> Call[dict[str, str]]:
 
 
 def ft_explain(index: str, query: str) -> Call[str]:
-    """`FT.EXPLAIN`: what the server makes of a query."""
+    """`FT.EXPLAIN`: how the server parses a query."""
     return Call(("FT.EXPLAIN", name_bytes(index), query), text)
 
 
@@ -116,8 +116,8 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
     """`FT.SEARCH`.
 
     Args:
-        arguments: the command's words, `FT.SEARCH` first.
-        content: whether they ask for fields; RESP2 answers do not say (False with NOCONTENT).
+        arguments: the arguments of the command, beginning with `FT.SEARCH`.
+        content: whether they request fields (False with NOCONTENT); a RESP2 reply does not show this.
     """
 
     def parse(reply: Any) -> SearchReply:
@@ -127,9 +127,9 @@ def ft_search(arguments: Sequence[Argument], *, content: bool = True) -> Call[Se
 
 
 def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]:
-    """`FT.AGGREGATE` whose words load `@__key`: the key of each row, in its order.
+    """`FT.AGGREGATE` that loads `@__key`: the key of each row, in order.
 
-    None represents a document that has just expired or been deleted: its row is empty, and counts all the same.
+    None represents a document that has just expired or been deleted: its row is empty, but is counted.
     """
 
     def parse(reply: Any) -> list[bytes | None]:
@@ -141,7 +141,10 @@ def ft_aggregate_keys(arguments: Sequence[Argument]) -> Call[list[bytes | None]]
 
 
 def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
-    """Which of some keys an index holds: `FT.SEARCH index * INKEYS`, so the answer is no longer than the question."""
+    """The keys among some that an index contains.
+
+    `FT.SEARCH index * INKEYS`, so the reply is never longer than the request.
+    """
     count = len(keys)
     words: tuple[Argument, ...] = (
         "FT.SEARCH",
@@ -154,7 +157,7 @@ def ft_members(index: str, keys: Sequence[bytes]) -> Call[set[bytes]]:
         "LIMIT",
         0,
         count,
-        # A server may answer a part once a limit has passed; half an answer would look like missing documents.
+        # A server may return a partial result after its timeout; documents would seem to be missing.
         "TIMEOUT",
         0,
         "DIALECT",
@@ -175,6 +178,6 @@ def _search_map(reply: dict[bytes, Any], content: bool) -> SearchReply:
 def _search_list(reply: list[Any], content: bool) -> SearchReply:
     if not content:
         return SearchReply(int(reply[0]), reply[1:], [])
-    # A document that was deleted since it was found has no fields but nil.
+    # A document that was deleted after the search found it has nil in place of its fields.
     fields = [{} if words is None else mapping(words) for words in reply[2::2]]
     return SearchReply(int(reply[0]), reply[1::2], fields)

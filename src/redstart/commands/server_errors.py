@@ -1,6 +1,6 @@
-"""What an error reply of the server means.
+"""Meaning of the error replies of servers.
 
-The only module that knows the codes and texts of such errors, which differ between servers and versions.
+Only this module contains their codes and texts, which differ between servers and versions.
 """
 
 import re
@@ -10,16 +10,16 @@ from typing import Final
 from redstart.errors import CommandError
 
 TEMPORARY_CODES: Final = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"})
-"""Codes of a server that did nothing, and will soon do such work again by itself."""
+"""Codes of temporary errors: the server did nothing, and will soon execute such commands again."""
 
 REFUSAL_CODES: Final = TEMPORARY_CODES | {"MISCONF", "NOREPLICAS", "OOM", "READONLY"}
-"""Codes of a server that does no such work at present: they say nothing of the key that was asked for."""
+"""Codes of a server that does not execute such commands at present. They are not about the requested key."""
 
 EMULATED: Final = "EMULATED"
 """The code of a command that failed in an emulated server, such as fakeredis."""
 
 NO_CODE: Final = "ERR"
-"""The code of an error that has none of its own."""
+"""The generic code of an error."""
 
 # Scripts say "Unknown Redis command called from script".
 _UNKNOWN_COMMAND = re.compile(r"unknown (?:redis )?command\W*([\w.]*)", re.IGNORECASE)
@@ -32,11 +32,11 @@ class ScriptErrorCode(StrEnum):
     BEHIND = "BEHIND"
     """The undo log on the server lacks recent entries."""
     CUT = "CUT"
-    """A pattern of a query matches more values than the server expands. Then: its kind and its number."""
+    """A pattern of a query matches more values than the server expands. Followed by its kind and its number."""
     FENCED = "FENCED"
     """Another run holds the lease."""
     FOREIGN = "FOREIGN"
-    """A state key has another type. Then: the type found, the type expected, and the key."""
+    """A state key has another type. Followed by the actual type, the expected type, and the key."""
     RESTARTED = "RESTARTED"
     """The server has another run id."""
     UNFENCED = "UNFENCED"
@@ -52,12 +52,12 @@ def script_error_code(error: CommandError) -> ScriptErrorCode | None:
 
 
 def is_temporary(error: CommandError) -> bool:
-    """Return whether the server did nothing, and will soon do such work again by itself."""
+    """Return whether the error is temporary: the server did nothing, and will soon execute such commands again."""
     return error.code in TEMPORARY_CODES
 
 
 def is_refusal(error: CommandError) -> bool:
-    """Return whether the server does no such work at present, so that the error says nothing of the key."""
+    """Return whether the server does not execute such commands at present: the error is not about the key."""
     return error.code in REFUSAL_CODES
 
 
@@ -67,12 +67,12 @@ def is_read_only(error: CommandError) -> bool:
 
 
 def is_noscript(error: CommandError) -> bool:
-    """Return whether the server does not know a script by its digest."""
+    """Return whether the server has not cached a script."""
     return error.code == "NOSCRIPT"
 
 
 def is_wrong_type(error: CommandError) -> bool:
-    """Return whether the key holds a value of another type."""
+    """Return whether the key has a value of another type."""
     return error.code == "WRONGTYPE" or "wrong redis type" in error.message.lower()
 
 
@@ -82,7 +82,7 @@ def is_emulated(error: CommandError) -> bool:
 
 
 def has_no_code(error: CommandError) -> bool:
-    """Return whether the error has no code of its own, so that it is about this command and not about the server."""
+    """Return whether the error has the generic code: it is about this command and not about the server."""
     return error.code == NO_CODE
 
 
@@ -103,7 +103,7 @@ def is_not_temporary_index(error: CommandError) -> bool:
 
 
 def max_results(error: CommandError) -> int | None:
-    """Return MAXSEARCHRESULTS of the server if a query was rejected for asking for more, or farther; else None."""
+    """Return MAXSEARCHRESULTS of the server if a query was rejected because it exceeds this limit; otherwise None."""
     found = _TOO_MANY_RESULTS.search(error.message)
     return int(found[1]) if found else None
 
@@ -126,15 +126,15 @@ def is_save_under_way(error: CommandError) -> bool:
 
 
 def is_database_out_of_range(text: str) -> bool:
-    """Return whether the text of an error says that the server has no database of this number."""
+    """Return whether an error means that the server has no database with this number."""
     return "DB index is out of range" in text
 
 
 def names_no_index(text: str) -> bool:
-    """Return whether the text of an error says that there is no such index."""
+    """Return whether an error means that the index does not exist."""
     return "no such index" in text.lower() or "unknown index" in text.lower()
 
 
 def is_loading(reply: str) -> bool:
-    """Return whether an error reply, as it was read from the socket, says that the server is loading its data."""
+    """Return whether an error reply, as read from the socket, means that the server is loading its data."""
     return reply.startswith("-LOADING")

@@ -55,5 +55,8 @@ def _database(reply: Any) -> int:
 
 
 def bgsave() -> Call[None]:
-    """Begin to write the RDB file; the server answers before it is written, with an error while it writes one."""
+    """Start writing the RDB file.
+
+    The server replies before it is written; if it is already writing one, with an error.
+    """
     return Call(("BGSAVE",), ignored)

@@ -46,20 +46,20 @@ def update_found(
     """Set some fields to new values in all documents that a query finds. Only these fields are written.
 
     A document that cannot be read is changed as well if its new values can be checked without its other fields;
-    otherwise it is given to the query's `unreadable`. A document that is deleted meanwhile stays deleted. One that is
-    changed meanwhile so that the query would no longer find it is updated nevertheless.
+    otherwise it is given to the query's `unreadable`. A document that is deleted during the update stays deleted. A
+    document is updated even if another client changes it so that the query no longer matches it.
 
     Args:
         fields: new values by name; `address__city` for a field of an embedded document.
-        at_once: write all documents in one transaction, after all have been checked; if False, page by page.
+        at_once: write all documents in one transaction, after all of them are checked; if False, page by page.
 
     Raises:
         QuerySyntaxError: there is no such field, or it is the primary key. Nothing was sent.
         ValidationError (pydantic), DocumentEncodeError: a document does not accept a value, or it cannot be stored.
             With `at_once` nothing was written; without it, the pages before that document were. A note of the error
             has the key of the document.
-        DocumentDecodeError: a document cannot be read, nor changed without that, and the query has no function for it.
-            What was written is as above.
+        DocumentDecodeError: a document cannot be read, or changed without being read, and the query has no function for
+            it. Writes as above.
         IndexNotFoundError, QueryError: the query cannot be answered, or it finds documents of another model. Nothing
             was written.
 
@@ -101,7 +101,7 @@ def documents_to_update(query: Query[Any], fields: Mapping[str, Any], zone: Naiv
 def _own_keys(query: Query[Any], zone: NaiveTimezone, verb: str) -> Op[list[bytes]]:
     """Return the keys that a query finds.
 
-    Raises QueryNotSupportedError if one is that of a model inside the query's own.
+    Raises QueryNotSupportedError if a key belongs to a model with a longer key prefix.
     """
     keys = yield from found_keys(query, zone)
     for prefix, name in models_inside(query.model).items():
@@ -157,7 +157,7 @@ def _in_transaction(writes: Sequence[Write]) -> Op[None]:
 
 
 def _raise_failure(replies: Sequence[Any]) -> None:
-    """Raise the first error; those of keys that by now hold a value of another type are ignored."""
+    """Raise the first error; errors of keys that now have a value of another type are ignored."""
     for reply in replies:
         if isinstance(reply, CommandError) and not is_wrong_type(reply):
             raise reply

@@ -14,7 +14,7 @@ from redstart.mapping.models import RedisModel
 
 PAGE_KEYS: Final = 1_000
 _GROWTH: Final = 4
-"""How many times the keys of the last script the next one gets."""
+"""The factor by which the number of keys of the next script may grow."""
 
 
 def delete_document(model: type[RedisModel], primary_key: Any) -> Op[int]:
@@ -39,9 +39,9 @@ def delete_documents(documents: Sequence[RedisModel]) -> Op[None]:
 
 
 def delete_keys(keys: Sequence[bytes]) -> Op[int]:
-    """Delete many keys, and return how many of them there were.
+    """Delete many keys, and return how many of them existed.
 
-    Effects: one script for up to 1,000 keys, or for fewer where they take the server more than 5 ms. Safe to repeat.
+    Effects: one script for up to 1,000 keys, or for fewer if they take the server more than 5 ms. Safe to repeat.
     """
     script = load("delete.lua")
     done, deleted, asked = 0, 0, PAGE_KEYS

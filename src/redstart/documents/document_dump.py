@@ -38,7 +38,7 @@ def dump_for_storage(document: RedisModel) -> dict[str, Any]:
     """
     model = type(document)
     if model.model_dump is BaseModel.model_dump:
-        # Called directly: model_dump() takes as long for its options as for the work.
+        # Called directly: model_dump() needs as much time for its options as for the serialization.
         serializer = _serializer_of_all(model) or serializer_of(model)
         values = serializer.to_python(document, by_alias=False)
     else:
@@ -72,7 +72,7 @@ def _check_inside(document: RedisModel, path: str, value: Any, written: Any) -> 
 
 
 def _omitted(holder: BaseModel, name: str, document: RedisModel, path: str) -> Any:
-    """Return the value of a field that the model_serializer omits: None, or the default, which reads back the same.
+    """Return the value of a field that the model_serializer omits: None or the default, which are read back unchanged.
 
     Raises:
         DocumentEncodeError: it is another value, so it would be lost.
@@ -168,7 +168,7 @@ def _may_make_fields(model: type[BaseModel]) -> bool:
 
 @cache
 def _refuse_left_out(model: type[RedisModel]) -> None:
-    """Raise RedisModelError for a field that a model's own `model_dump` would leave out."""
+    """Raise RedisModelError for a field that a model's own `model_dump` would omit."""
     _, left_out = schema_with_all(model)
     if left_out:
         raise RedisModelError(

@@ -39,7 +39,7 @@ def decode_error(
 
 
 class ValueDecodeError(ValueConversionError):
-    """A stored value that cannot be read. `path` says where it is."""
+    """A stored value that cannot be read, at `path`."""
 
     def __init__(self, path: str, value: object, reason: str) -> None:
         super().__init__(reason)
@@ -50,7 +50,7 @@ class ValueDecodeError(ValueConversionError):
 def reading_error(
     model: type[RedisModel], primary_key: str, field: str, value: object, error: Exception
 ) -> DocumentDecodeError:
-    """Return the error that names the document, for whatever reading it has raised: validators may raise anything.
+    """Return the error that names the document, for any error raised while it was read. Validators may raise anything.
 
     Args:
         field: the path of the value that was read, unless the error knows it.
@@ -88,11 +88,10 @@ def _unreadable(model: type[RedisModel], primary_key: str, error: ValidationErro
 
 
 OnUnreadable: TypeAlias = Callable[[DocumentDecodeError], None]
-"""Called with the error of each document that is left out."""
+"""Called with the error of each omitted document."""
 
 OnError: TypeAlias = Literal["raise", "skip"] | OnUnreadable
-"""What to do with an unreadable document: raise its error, leave the document out, or call a function with the error
-and leave it out."""
+"""What to do with an unreadable document: raise its error, omit it, or call a function with the error and omit it."""
 
 RAISE: Final = "raise"
 
@@ -101,7 +100,7 @@ def on_unreadable(on_error: OnError) -> OnUnreadable | None:
     """Return the function to call with the error of an unreadable document; None if it is to be raised.
 
     Raises:
-        ValueError: `on_error` is anything else than OnError allows.
+        ValueError: `on_error` has an invalid value.
     """
     if isinstance(on_error, str):  # a field of a model compares as a condition
         if on_error == RAISE:

@@ -22,7 +22,7 @@ TIME_TO_LIVE: Final = "The time to live in seconds"
 
 
 def expire_document(document: RedisModel, seconds: int | timedelta) -> Op[bool]:
-    """Have the server delete a document after some seconds; at once if they are 0 or less. Returns whether it exists.
+    """Set the expiry of a document, in seconds; 0 or less deletes it immediately. Return whether it exists.
 
     Effects: EXPIRE; one round trip. Safe to repeat.
     """
@@ -41,12 +41,12 @@ def _expire(document: RedisModel, seconds: int | timedelta) -> Call[bool]:
 def expire_field(
     document: RedisModel, field: str, seconds: int | timedelta, *, nx: bool, xx: bool, gt: bool, lt: bool
 ) -> Op[int]:
-    """Have the server delete a field of a hash after some seconds: see `redstart.commands.documents.hexpire`.
+    """Set the expiry of a field of a hash, in seconds: see `redstart.commands.documents.hexpire`.
 
     Raises:
         ValueError: more than one condition was given.
         FieldExpiryNotSupportedError: the server does not support it.
-        WrongKeyTypeError: the key of the document holds a value of another type.
+        WrongKeyTypeError: the key of the document has a value of another type.
 
     Effects: HEXPIRE; one round trip; atomic. Safe to repeat; with a condition it is not repeated.
     """

@@ -44,7 +44,7 @@ def page_size_of(name: str, value: Any, *, error: Callable[[str], Exception] = V
 
 
 class PageSizes:
-    """How many documents of each model to read at once, by those that were read so far from a server."""
+    """How many documents of each model to read at once, according to the documents read from a server so far."""
 
     def __init__(self) -> None:
         self._of: defaultdict[tuple[type[RedisModel], tuple[str, ...]], PageSize] = defaultdict(PageSize)
@@ -57,8 +57,8 @@ class PageSizes:
 def shrink(page_size: PageSize) -> None:
     """Read one document next, and measure it.
 
-    A lost reply may have been too large for the server to send (`client-output-buffer-limit`): documents may be much
-    larger than those that were measured before.
+    A lost reply may have been too large to send (`client-output-buffer-limit`): documents may be much larger than those
+    measured before.
     """
     page_size.keys, page_size.is_known = 1, False
 
@@ -86,7 +86,7 @@ def get_document(model: type[M], primary_key: Any, zone: NaiveTimezone) -> Op[M]
 
     Raises:
         NotFoundError: there is no such document.
-        DocumentError: there can be none; see `in_utf8`.
+        DocumentError: the document cannot exist; see `in_utf8`.
         DocumentDecodeError: a stored value does not fit its field.
         WrongKeyTypeError: its key holds a value of another type.
 
@@ -116,7 +116,7 @@ def get_documents(
     page_documents: int,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[M]]:
-    """Return the documents with these primary keys; None is left out. See `documents_at`."""
+    """Return the documents with these primary keys; None is omitted. See `documents_at`."""
     keys = [key_of(model, primary_key) for primary_key in primary_keys if primary_key is not None]
     return (
         yield from documents_at(model, keys, zone, page_size_of("batch_size", page_documents), unreadable)
@@ -131,7 +131,7 @@ def documents_at(
     unreadable: OnUnreadable | None = None,
     distances: Distances | None = None,
 ) -> Op[list[M]]:
-    """Return the documents with these keys, in that order. Those that no longer exist are left out.
+    """Return the documents with these keys, in this order. Those that no longer exist are omitted.
 
     Args:
         distances: the distances of nearest neighbours, which the documents get.
@@ -205,7 +205,7 @@ def stored_in(replies: Iterable[Any], stored: Callable[[Any], Any]) -> Iterator[
         if not isinstance(reply, CommandError):
             yield stored(reply)
         elif is_wrong_type(reply):
-            yield None  # deleted, and the key is used for something else
+            yield None  # deleted, and the key is used for another value
         else:
             raise_if_module_missing(reply)
             raise reply
@@ -242,7 +242,7 @@ NEEDED_BY_COMMANDS: Final = (
     ),
     ("", "Use Redis 7.4 or Valkey 9, or later, for the expiry of hash fields."),
 )
-"""What to use, by what the name of a missing command starts with."""
+"""What is required, by the beginning of the name of a missing command."""
 
 
 def raise_if_module_missing(error: CommandError) -> None:
@@ -279,7 +279,7 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
         cursor: 0 to begin with. After the last page, the next cursor is 0 again.
 
     Raises:
-        RedisModelError: the model has no documents of its own, as an abstract or embedded one.
+        RedisModelError: the model has no documents, because it is abstract or embedded.
 
     Effects: one SCAN; one round trip. A key may be returned twice while the keyspace grows or shrinks.
     """
@@ -297,7 +297,7 @@ def primary_keys_page(model: type[RedisModel], cursor: int) -> Op[tuple[int, lis
 
 
 def _of_stand_in(model: type[RedisModel], cursor: int) -> Op[tuple[int, list[bytes]]]:
-    """Return keys as SCAN with a type, for fakeredis, which fails where a type is asked for and a key holds JSON."""
+    """Scan keys of a type, for fakeredis, whose SCAN with a type fails if a key has a JSON value."""
     before, after = key_affixes(model)
     cursor, keys = yield from call(scan_all(cursor, prefix=before, suffix=after, count=PAGE_KEYS))
     kind, found = storage_adapter(model).type_name, []

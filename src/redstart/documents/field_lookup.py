@@ -14,7 +14,7 @@ from redstart.mapping.type_tree import alternatives, complete_fields, first_fiel
 
 
 def encoded_names(names: Iterable[str], encoding: str) -> dict[str, bytes]:
-    """Return names as hashes store them; those that cannot be encoded are left out."""
+    """Return names as hashes store them; names that cannot be encoded are omitted."""
     encoded: dict[str, bytes] = {}
     for name in names:
         with suppress(UnicodeEncodeError):
@@ -66,7 +66,7 @@ def _model_in(model: type[RedisModel], name: str, holder: type[BaseModel], part:
 
 
 def holds_list(annotation: Any) -> bool:
-    """Return whether a field holds a list or tuple, or None."""
+    """Return whether a field contains a list or tuple, or None."""
     kinds = [kind for kind in alternatives(annotation) if kind is not type(None)]
     origins = [get_origin(kind) or kind for kind in kinds]
     return bool(origins) and all(

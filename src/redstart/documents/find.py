@@ -37,13 +37,13 @@ R = TypeVar("R")
 POSITION: Final = "The position of a document"
 
 FIRST_KEYS: Final = 10_000
-"""Keys asked for at first. A much higher limit costs the server more, also where there is little to find."""
+"""Number of keys requested first. A much higher limit costs the server more, even if it finds few."""
 
 FIRST_DOCUMENTS: Final = 10
-"""Documents that a search gives while it is not known how large they are: a page, as `page` has it."""
+"""Documents requested from a search while their size is not known: a page of `page`."""
 
 MORE_KEYS: Final = 16
-"""How many times as many FT.AGGREGATE is asked for when they were not all: it does not say how many there are."""
+"""The factor by which the limit of FT.AGGREGATE grows if the result was incomplete: the reply has no total."""
 
 
 def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
@@ -52,9 +52,9 @@ def count_documents(query: Query[Any], zone: NaiveTimezone) -> Op[int]:
 
 
 def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int | None) -> Op[list[R]]:
-    """Return some of the documents of a query, read by the very search that finds them.
+    """Return some of the documents of a query, read by the search that finds them.
 
-    Unsorted, and where others write meanwhile, one page after the other may skip documents: use `found_keys`. Documents
+    If the query is unsorted and other clients write, consecutive pages may skip documents: use `found_keys`. Documents
     that no longer exist count for `offset` and `limit`, so a page with less than `limit` need not be the last.
 
     Raises:
@@ -62,7 +62,7 @@ def page_of(query: Query[R], zone: NaiveTimezone, offset: int, limit: int | None
         DocumentDecodeError: a value does not fit its field.
 
     Effects: one FT.SEARCH. Sorted by several fields, or for some fields only: the keys (FT.AGGREGATE or FT.SEARCH) and
-        one round trip for the documents. Where the page reaches behind MAXSEARCHRESULTS, also those of `found_keys`.
+        one round trip for the documents. If the page exceeds MAXSEARCHRESULTS, also those of `found_keys`.
     """
     offset, limit = bounds_of_page(offset, limit)
     limit = replace(query, limit=limit).first_limit
@@ -76,7 +76,7 @@ def first_document(query: Query[R], zone: NaiveTimezone) -> Op[R]:
         NotFoundError: it finds none.
         IndexNotFoundError, QueryError, DocumentDecodeError: see `page_of`.
 
-    Effects: those of `page_of`. Where the first one has expired and is still in the index, also those of `found_keys`,
+    Effects: those of `page_of`. If the first one has expired and is still in the index, also those of `found_keys`,
         and a round trip for each document that no longer exists.
     """
     found = yield from _next_document(query, zone, 0)
@@ -95,10 +95,10 @@ def _no_match(query: Query[Any]) -> str:
 
 
 def item_of(query: Query[R], zone: NaiveTimezone, position: int) -> Op[R]:
-    """Return the document at a position, from 0. If that one no longer exists, return the next that does.
+    """Return the document at a position, from 0. If it no longer exists, return the next document that does.
 
     Raises:
-        IndexError: there are not so many.
+        IndexError: there are fewer documents.
         IndexNotFoundError, QueryError, DocumentDecodeError: see `page_of`.
 
     Effects: those of `first_document`.
@@ -126,8 +126,8 @@ def _next_document(query: Query[R], zone: NaiveTimezone, offset: int) -> Op[list
             raise
     if query.knn is not None:
         return (yield from page_of(query, zone, offset, query.knn.k))[:1]
-    # What no longer exists may leave the index before the next search, which then counts from another document. So the
-    # next one is taken from a search that begins at the same position.
+    # A document that no longer exists may leave the index before the next search, which then counts from another
+    # document. So the next search begins at the same position.
     read: set[bytes] = set()
     for limit in (FIRST_KEYS, None):
         keys = yield from found_keys(replace(query, offset=offset, limit=limit), zone)
@@ -165,7 +165,7 @@ def all_documents(query: Query[R], zone: NaiveTimezone, page_documents: int) -> 
         return documents
     keys = yield from found_keys(query, zone)
     if page is not None:
-        # The keys of all come from one search. What has come with the one before is as good as read by its key.
+        # All keys come from one search. Documents that the previous search returned need not be read again.
         still_found, read = set(keys), set(page.keys)
         documents += documents_found(query.model, page.only(still_found), zone, unreadable=query.unreadable)
         keys = [key for key in keys if key not in read]
@@ -192,7 +192,7 @@ def _most_of(page_size: PageSize) -> int:
 def _documents_of_search(
     query: Query[Any], zone: NaiveTimezone, offset: int, limit: int
 ) -> Op[SearchReply | None]:
-    """Return a page with its documents; None if it is too large, or reaches behind MAXSEARCHRESULTS."""
+    """Return a page with its documents; None if it is too large, or exceeds MAXSEARCHRESULTS."""
     page_size = (yield from learnt(PageSizes)).of(query.model)
     if limit > _most_of(page_size):
         return None
@@ -230,11 +230,11 @@ def found_keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
 
     Raises:
         IndexNotFoundError: there is no such index.
-        QueryNotSupportedError: they are more than the server answers, and no number parts them; or more than it sorts
-            by several fields.
+        QueryNotSupportedError: the server does not return so many, and no numeric field divides them; or it does not
+            sort so many by several fields.
 
     Effects: one FT.SEARCH; a second one for more than 10,000 keys; those of `keys_in_ranges` for more than the server
-        answers. Sorted by several fields: FT.AGGREGATE instead, repeated for each 16 times as many.
+    returns. If sorted by several fields: FT.AGGREGATE instead, repeated with a limit that grows by a factor of 16.
     """
     if query.limit is not None:
         return _existing((yield from _keys_of_page(query, zone, query.offset, query.limit)))
@@ -258,7 +258,7 @@ def _keys(query: Query[Any], zone: NaiveTimezone) -> Op[list[bytes]]:
             return reply.keys
         if limit == most:
             return (yield from keys_in_ranges(query, zone, most))
-        # Some more than there were: others may write while this asks again.
+        # A few more than there were, because other clients may write between the requests.
         limit = reply.total + reply.total // 8 + FIRST_KEYS if most is None else most
 
 
@@ -297,7 +297,7 @@ def _keys_of_page(
     search = query.search(zone, offset=offset, limit=limit)
     if len(query.sort) > 1:
         keys = yield from keys_in_order(search)
-        if offset > 0 and len(keys) < limit:  # the end, or as far as the server goes: then this is refused
+        if offset > 0 and len(keys) < limit:  # the end, or the limit of the server: then this is refused
             keys = (yield from keys_in_order(query.search(zone, limit=offset + limit)))[offset:]
         return keys
     page = yield from _whole_page(query, zone, offset, limit, keys=True)
@@ -309,7 +309,7 @@ def _keys_of_page(
 def _whole_page(
     query: Query[Any], zone: NaiveTimezone, offset: int, limit: int, *, keys: bool
 ) -> Op[SearchReply | None]:
-    """Return a page as one search gives it; None where it reaches behind MAXSEARCHRESULTS."""
+    """Return a page from one search; None if it exceeds MAXSEARCHRESULTS."""
     try:
         page = yield from perform_search(query.search(zone, offset=offset, limit=limit, keys=keys))
     except CommandError as error:
@@ -320,7 +320,7 @@ def _whole_page(
 
 
 def _is_cut(query: Query[Any], zone: NaiveTimezone, page: SearchReply, offset: int, limit: int) -> Op[bool]:
-    """Return whether a page is short because it reaches behind MAXSEARCHRESULTS: of that the server says nothing."""
+    """Return whether a page is short because it exceeds MAXSEARCHRESULTS, which the server does not report."""
     if query.knn is not None or not offset or len(page.keys) >= limit:
         return False
     if offset + len(page.keys) >= page.total:

@@ -76,7 +76,7 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
 
     Args:
         model: the class to make.
-        zone: in which datetimes stand that the model wants without an offset.
+        zone: the zone of datetimes that the model declares without an offset.
     """
     reader = hash_reader_of(model, zone)
     validate: Callable[..., M] = validator_of(model).validate_python
@@ -102,7 +102,7 @@ def reader_of_hashes(model: type[M], zone: NaiveTimezone) -> Read[M]:
 
 
 class FieldDecoder(NamedTuple):
-    """How one field is read: "" means None where that is allowed."""
+    """How one field is read: "" means None if that is allowed."""
 
     name: str
     is_nullable: bool
@@ -116,13 +116,13 @@ class HashReader:
     Args:
         model: the model of the documents.
         encoding: the encoding of names and text.
-        fields: the fields that the model knows, by their stored names.
-        names: names of those, by stored name.
-        inner: names of those that pydantic does not read from bytes as from text, and how each is read.
-        nullable: names of those whose "" means None.
-        absent: fields without a default that may be None, which hashes keep by leaving them out.
+        fields: the fields of the model, by their stored names.
+        names: names of these fields, by stored name.
+        inner: names of the fields that pydantic does not read equally from bytes and from text, and how each is read.
+        nullable: names of the fields in which "" means None.
+        absent: fields without a default that may be None, which hashes store as missing fields.
         renamed: the former names of renamed fields, by stored name; the methods are given documents without these.
-        wants_extra: whether a field of a name that the model does not know is kept.
+        wants_extra: whether undeclared fields are kept.
     """
 
     model: type[RedisModel]
@@ -136,7 +136,7 @@ class HashReader:
     wants_extra: Callable[[str], bool]
 
     def undecoded(self, stored: Mapping[bytes, bytes]) -> dict[str, Any] | None:
-        """Return `values`, with the bytes themselves where pydantic reads them: it does that faster than Python.
+        """Return `values`, with the bytes themselves if pydantic can read them, which is faster.
 
         None for an unknown field or one that cannot be read: `values` handles these.
         """
@@ -168,7 +168,7 @@ class HashReader:
             stored: stored names and values.
 
         Raises:
-            DocumentDecodeError: a value is not text, or does not represent what its field holds.
+            DocumentDecodeError: a value is not text, or is not valid for its field.
         """
         values: dict[str, Any] = {}
         fields, encoding = self.fields, self.encoding

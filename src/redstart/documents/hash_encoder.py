@@ -83,12 +83,12 @@ WriteBytes: TypeAlias = Callable[[Any], bytes]
 
 
 class FieldEncoder(NamedTuple):
-    """How one field is written.
+    """The encoder of one field.
 
     Args:
         name: its name in the hash.
-        write: makes the bytes of a value; None if that depends on the type of the value.
-        reason_against: says why the index does not accept some bytes; None if it accepts all.
+        write: encodes a value; None if this depends on the type of the value.
+        reason_against: returns why the index does not accept some bytes; None if it accepts all.
     """
 
     name: bytes
@@ -98,12 +98,12 @@ class FieldEncoder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HashWriter:
-    """What writes the hashes of one model.
+    """The encoder of the hashes of one model.
 
     Args:
         fields: those of the model, by name, without any whose name cannot be encoded.
-        of_types: makes the bytes of values of exactly these types, which most values have.
-        other: makes the bytes of all other values.
+        of_types: encodes values of exactly these types, which most values have.
+        other: encodes all other values.
         renamed: the former names of renamed fields, by stored name.
     """
 
@@ -117,7 +117,7 @@ def hash_fields(document: RedisModel, zone: NaiveTimezone) -> tuple[dict[bytes, 
     """Return a document as a hash: the values of its fields by name, and the names of those that are None.
 
     Args:
-        zone: what a datetime without an offset means.
+        zone: the zone of datetimes without an offset.
 
     Raises:
         DocumentEncodeError: a value cannot be stored as text, or its index would not accept it.
@@ -177,7 +177,7 @@ def _vector_writer(options: VectorFieldOptions) -> WriteBytes:
 
 @cache
 def default_expiries_of(model: type[RedisModel], encoding: str) -> tuple[tuple[bytes, int], ...]:
-    """Return the fields with `Field(expire=)` under all their names, and that time in milliseconds."""
+    """Return the fields with `Field(expire=)` under all their names, with the expiry in milliseconds."""
     seconds = {name: field_options(field).expire for name, field in complete_fields(model).items()}
     return tuple(
         (stored_name, 1000 * expire)

@@ -1,6 +1,6 @@
 """Values that an index does not accept. A document with such a value would be missing from every query.
 
-What is accepted was tried out on RediSearch 2.10, by storing documents and searching for them.
+The accepted values were determined with RediSearch 2.10, by storing documents and searching for them.
 """
 
 import math
@@ -25,11 +25,14 @@ MAX_LATITUDE: Final = 85.05112878
 DIGITS: Final = b"123456789"
 
 SAFE_DIGITS: Final = 15
-"""No text of a number that is as short has more digits than a float keeps."""
+"""The text of a number of this length has no more digits than a float can represent."""
 
 
 class Limit(NamedTuple):
-    """A field with values that its index does not accept: its path, its name, and what gives the reason for a value."""
+    """A field with values that its index does not accept.
+
+    Its path, its name, and the function that returns the reason for a value.
+    """
 
     steps: tuple[str, ...]
     label: str

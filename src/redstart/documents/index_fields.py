@@ -29,7 +29,7 @@ VALID_SECONDS: Final = 1.0
 
 
 class ServedField(NamedTuple):
-    """What decides which documents a comparison with a field finds."""
+    """The properties that determine which documents a comparison with a field finds."""
 
     kind: FieldKind
     separator: str | None
@@ -45,14 +45,14 @@ class ServedField(NamedTuple):
 
 
 class ServedIndex(NamedTuple):
-    """What an index has: its fields by their names in it, and the words that it does not hold."""
+    """The fields of an index by their names, and its stop words."""
 
     fields: dict[str, ServedField]
     stop_words: frozenset[str]
 
 
 class ServedIndexes:
-    """What the indexes of one server have, by name, and when each was looked at."""
+    """The fields of the indexes of one server, by name, and when each index was read."""
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[float, ServedIndex]] = {}
@@ -81,14 +81,15 @@ def checked(
     *,
     writes: bool = False,
 ) -> Op[T]:
-    """Return the operation, if the index can answer its query. What it rejects is rejected before anything is sent.
+    """Return the operation, if the index can answer its query.
 
-    Words to search for are refused after the index was looked at, for it may have stop words of its own.
+    Invalid queries are rejected before anything is sent; search words only after the index was read, because it may
+    have its own stop words.
 
     Args:
         clock: seconds, monotonic.
-        writes: whether it changes what it finds: then the index is looked at each time, since with a negation one
-            that was replaced a moment ago would give every document.
+        writes: whether it changes the documents: then the index is read each time, because a negation on an index that
+            was just replaced would match every document.
 
     Raises:
         IndexOutdatedError: the index lacks a field, or has it with another type.
@@ -109,14 +110,14 @@ def checked(
         return cast(T, stop.value)
     try:
         _ = yield from served.check(query, clock(), may_be_known=not writes)
-    except BaseException:  # also GeneratorExit, which a driver that is interrupted sends
+    except BaseException:  # also GeneratorExit, which an interrupted driver sends
         operation.close()
         raise
     return (yield from _resumed(operation, request))
 
 
 def _resumed(operation: Op[T], request: Request) -> Op[T]:
-    """Return an operation from its first request on."""
+    """Return an operation, starting with its first request."""
     try:
         while True:
             try:

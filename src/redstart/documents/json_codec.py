@@ -21,7 +21,7 @@ from redstart.search.json_paths import writable_member
 from redstart.values.timezones import NaiveTimezone
 
 NUMBER_MARK: Final = "\ud800"
-"""Represents a number that `json` would write with another text. A document has no lone surrogate."""
+"""Represents a number that `json` would write otherwise. Documents contain no lone surrogates."""
 
 
 def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
@@ -39,11 +39,11 @@ def json_document(document: RedisModel, zone: NaiveTimezone) -> bytes:
 def json_members(
     document: RedisModel, zone: NaiveTimezone, paths: Iterable[tuple[str, ...]]
 ) -> list[bytes | str]:
-    """Return members of a document as arguments of `lua/update_json.lua`. Members that are not stored are left out.
+    """Return members of a document as arguments of `lua/update_json.lua`. Members that are not stored are omitted.
 
     Args:
         zone: what a datetime without an offset means.
-        paths: for each member, the names on the way to it; it is written under all its names.
+        paths: for each member, the names of its path; it is written under all its names.
 
     Raises:
         DocumentEncodeError: a value cannot be stored as JSON, or its index would not accept it.
@@ -89,7 +89,7 @@ def _json_path(document: RedisModel, path: tuple[str, ...]) -> str:
 
 
 def _plain(document: RedisModel, zone: NaiveTimezone) -> Any:
-    """Return a document as JSON has it. Raises DocumentEncodeError."""
+    """Return a document as a JSON value. Raises DocumentEncodeError."""
     try:
         stored = _stored(document, zone)
     except UnencodableValueError as refused:

@@ -47,13 +47,13 @@ STEP: Final = "__"
 ANY_NAME: Final = "*"
 
 PLAIN: Final = (Operand.TEXT, Operand.TAG, Operand.BOOLEAN, Operand.NUMBER, Operand.GEO)
-"""What an index has of plain values, under their own names."""
+"""The types of fields of plain values, which an index stores under their own names."""
 
 Path = tuple[str, ...]
 
 
 class PartialModel:
-    """The fields of a document that a query asked for. Any other raises AttributeError."""
+    """The requested fields of a document. Any other field raises AttributeError."""
 
     __slots__ = ("_model", "_name", "_values")
 
@@ -91,7 +91,7 @@ class PartialModel:
             return NotImplemented
         return (self._name, self._values) == (other._name, other._values)
 
-    __hash__ = None  # type: ignore[assignment]  # as Python itself does it for a class that compares
+    __hash__ = None  # type: ignore[assignment]  # as Python does for a class with `__eq__`
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self._values.items())
@@ -104,7 +104,7 @@ class Projection:
 
     Args:
         model: the model.
-        paths: for each requested name, the names on the way to the field; empty for all fields.
+        paths: for each requested name, the names of the path of the field; empty for all fields.
         as_dict: return dicts of plain values (`values`); if False, partial objects (`only`).
     """
 
@@ -119,7 +119,7 @@ class Projection:
         return names if all(stands_alone(self.model, name) for name in names) else ()
 
     def of(self, document: RedisModel) -> Any:
-        """Return the projection of a document of which at least these fields are known."""
+        """Return the projection of a document with at least these fields."""
         if not self.as_dict:
             return _part(document, [path for _, path in self.paths])
         if not self.paths:
@@ -224,7 +224,7 @@ def _no_such_field(
 
 @cache
 def stands_alone(model: type[RedisModel], name: str) -> bool:
-    """Return whether a field can be read without the others: no validator, alias or setting of the model touches it."""
+    """Return whether a field can be read without the others: no validator, alias or setting of the model affects it."""
     field, own = complete_fields(model)[name], decorators_of(model)
     checked = [
         fields for one in own.field_validators.values() for fields in one.info.fields if name != DEFAULT_NAME
@@ -248,7 +248,7 @@ def stands_alone(model: type[RedisModel], name: str) -> bool:
 
 
 def _part(value: Any, paths: Sequence[Path]) -> Any:
-    """Return the parts of a document or map that these paths lead to; any other value whole."""
+    """Return the parts of a document or map at these paths; any other value as a whole."""
     if value is None or () in paths:
         return value
     inside = {
@@ -279,7 +279,7 @@ def projected_at(
     zone: NaiveTimezone,
     unreadable: OnUnreadable | None = None,
 ) -> Op[list[Any]]:
-    """Return the projection of the documents with these keys, in that order. Those that no longer exist are left out.
+    """Return the projection of the documents with these keys, in this order. Those that no longer exist are omitted.
 
     Args:
         unreadable: as for `readable`.
@@ -326,7 +326,10 @@ def projected_at(
 
 
 PartCommand = tuple[KeyedCommand, Callable[[Any], dict[Any, Any] | None]]
-"""The command that reads some fields, and what makes values by stored name of its reply (None: no such document)."""
+"""The command that reads some fields, and the function that returns the values in its reply by stored name (None:
+
+no such document).
+"""
 
 
 def _hash_command(names: Sequence[str], encoding: str) -> PartCommand:
@@ -345,7 +348,7 @@ def _json_command(names: Sequence[str]) -> PartCommand:
         if reply is None:
             return None
         matches = from_json(reply)
-        if isinstance(matches, list):  # one path has no name in the answer
+        if isinstance(matches, list):  # the reply for one path contains no name
             matches = {paths[names[0]]: matches}
         return {name: matches[path][0] for name, path in paths.items() if matches[path]}
 
@@ -368,7 +371,7 @@ class _PartReader:
         self._options = by_name(model)
 
     def document(self, primary_key: str, stored: dict[Any, Any]) -> RedisModel:
-        """Return an instance, reused each time, of which only these fields are valid. Raises DocumentDecodeError."""
+        """Return an instance, reused each time, in which only these fields are valid. Raises DocumentDecodeError."""
         model, document = self._model, self._document
         held = self._values(primary_key, stored)
         for name, field in self._fields.items():

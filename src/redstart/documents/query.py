@@ -42,7 +42,7 @@ from redstart.values.timezones import NaiveTimezone
 
 
 def has_patterns(query: QueryText) -> bool:
-    """Return whether the server may cut what a query finds."""
+    """Return whether the server may truncate the result of a query."""
     return bool(query.patterns or query.words)
 
 
@@ -50,16 +50,16 @@ def search_whole(command: str, index: str, query: QueryText, rest: Sequence[Argu
     """Return the raw reply to FT.SEARCH or FT.AGGREGATE, in the form of RESP2.
 
     Args:
-        rest: the words of the command behind the query, without parameters, dialect and time.
+        rest: the arguments after the query, without parameters, dialect and timeout.
 
     Raises:
-        QueryNotSupportedError: the server does not expand all words that are given in part.
+        QueryNotSupportedError: the server does not expand all parts of words.
     """
     return (yield from _answered(query, _asked(index, query) | {"command": command, "rest": list(rest)}))
 
 
 def refuse_cut(index: str, query: QueryText) -> Op[None]:
-    """Raise QueryNotSupportedError if the server would cut what a query finds. Nothing is searched."""
+    """Raise QueryNotSupportedError if the server would truncate the result of a query. Sends no search."""
     _ = yield from _answered(query, _asked(index, query))
 
 
@@ -126,7 +126,7 @@ HINTS_AGAINST_SORTING: Final[Mapping[Operand, tuple[str, str | Hint]]] = {
     Operand.GEO: ("coordinates have no order", OTHER_FIELD),
     Operand.VECTOR: ("vectors have no order", f"{OTHER_FIELD} Nearest neighbours are sorted by distance."),
 }
-"""For each operand that cannot be sorted by: why, and what to do."""
+"""For each type of operand that cannot be sorted by, the reason and the alternative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +142,9 @@ class Query(Generic[R]):
         limit: how many to return at most; None for all.
         page_documents: how many are read in one round trip.
         projection: which of their fields to return; None for whole documents.
-        nocontent: whether `words` ask for keys only.
-        unreadable: called with the error of each document that cannot be read, and is left out; None to raise it.
-        stop_words: words that the index does not hold, as far as it is known.
+        nocontent: whether `words` request only keys.
+        unreadable: called with the error of each document that cannot be read and is omitted; None to raise the error.
+            stop_words: the stop words of the index, if they are known.
     """
 
     model: type[RedisModel]
@@ -161,12 +161,12 @@ class Query(Generic[R]):
 
     @property
     def is_descending(self) -> bool:
-        """Return whether it is sorted from the greatest to the least."""
+        """Return whether it is sorted in descending order."""
         return any(one.descending for one in self.sort)
 
     @property
     def first_limit(self) -> int:
-        """Return how many documents the first search asks for."""
+        """Return how many documents the first search requests."""
         if self.limit is not None:
             return self.limit
         return PAGE_DOCUMENTS if self.knn is None else self.knn.k
@@ -222,7 +222,7 @@ def query_of(
         RedisModelError: the model has no documents of its own.
         QueryNotSupportedError: E2, a field cannot be sorted by; or a field to read does not exist.
         QuerySyntaxError: a negative offset or limit, or a page size below 1.
-        ValueError: `on_error` is anything else than OnError allows.
+        ValueError: `on_error` has an invalid value.
     """
     if not isinstance(model, type) or not issubclass(model, RedisModel):
         raise TypeError(f"model has to be a class of documents, not {shortened(model)}.")
@@ -310,7 +310,7 @@ def raw_reply(query: Query[Any], zone: NaiveTimezone) -> Op[Any]:
 
     Raises:
         IndexNotFoundError, UnsupportedServerError: it cannot be answered.
-        QueryNotSupportedError: the server would answer a part.
+        QueryNotSupportedError: the server would return a partial result.
     """
     words, text = query.words(zone), query.text(zone)
     index = query.model._meta.index_name

@@ -1,7 +1,7 @@
 """Searches for more keys than one search returns: the query is split into ranges of a numeric field.
 
-A search returns at most MAXSEARCHRESULTS documents, and no page reaches beyond them. So a numeric field is chosen, and
-its values are split into ranges that are small enough; the documents without a value are one more part.
+A search returns at most MAXSEARCHRESULTS documents, and no page reaches beyond them. So the values of a numeric field
+are split into ranges that are small enough; the documents without a value are another part.
 """
 
 import sys
@@ -23,12 +23,12 @@ from redstart.values.timezones import NaiveTimezone
 INFINITY: Final = float("inf")
 FARTHEST: Final = sys.float_info.max
 MORE_ROWS: Final = 16
-"""How many times as many rows are asked for where all that came are of documents that no longer exist."""
+"""The factor by which the limit grows if all returned rows are of documents that no longer exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """Numbers from `low` to below `high`; the least and greatest that are known lie in `least` to `greatest`."""
+    """Numbers from `low` to below `high`; the actual numbers are between `least` and `greatest`."""
 
     low: float
     high: float
@@ -49,7 +49,7 @@ class _Range:
 def keys_in_ranges(query: Query[Any], zone: NaiveTimezone, most: int) -> Op[list[bytes]]:
     """Return the keys of a query that finds more than `most` documents, in the order of the query.
 
-    A document whose number is changed meanwhile may be found twice or not at all; any other is found once.
+    A document whose number changes during the search may be found twice or not at all; any other is found once.
 
     Raises:
         QueryNotSupportedError: no numeric field can split the documents, or too many have the same number.
@@ -60,7 +60,7 @@ def keys_in_ranges(query: Query[Any], zone: NaiveTimezone, most: int) -> Op[list
 
 
 class _Parts:
-    """Such a query, split by one numeric field of its model."""
+    """A query with many results, split by one numeric field of its model."""
 
     def __init__(self, query: Query[Any], zone: NaiveTimezone, most: int) -> None:
         self._query = query
@@ -134,7 +134,7 @@ class _Parts:
 def _parting_number(query: Query[Any]) -> str | None:
     """Return the numeric field that the query is sorted by.
 
-    If it is not sorted, any of the model, at best a sortable one.
+    If it is not sorted, return any of the model, preferably a sortable one.
     """
     model: type[RedisModel] = query.model
     fields = {name: query_field_named(model, name) for name in complete_fields(model)}

@@ -29,7 +29,7 @@ WORDS: Final = ("datatype", "distance_metric")
 def redisvl_schema(model: type[RedisModel]) -> dict[str, Any]:
     """Return the argument of `redisvl.schema.IndexSchema.from_dict`. Raises RedisModelError.
 
-    RedisVL has no second name for a field of a hash: there the words of full text stay out.
+    RedisVL has no second name for a field of a hash, so its full-text field is omitted.
     """
     _ = storage_adapter(model)
     index = index_of(model)

@@ -1,7 +1,7 @@
 """Stored values of renamed fields: read under the former name, written under both.
 
-Programs of the version before the rename know only the former name. Those of the version after it write both. So if
-the values differ, the one under the former name was written last.
+The version before the rename uses only the former name. The version after it writes both. So if the values differ, the
+value under the former name is newer.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping

@@ -31,7 +31,7 @@ from redstart.mapping.models import RedisModel
 from redstart.values.timezones import NaiveTimezone
 
 PAGE_DOCUMENTS: Final = 500
-"""Documents saved in one request: above this, nothing is gained."""
+"""Documents saved in one request. More are not faster."""
 
 
 def add_documents(
@@ -49,9 +49,9 @@ def add_documents(
         DocumentEncodeError: a value cannot be stored. Previous pages were saved.
         WrongKeyTypeError, CommandError: the first document that the server rejected. All others were saved.
 
-    Effects: EXISTS for a page of hashes, with HSETEX for each that is new, else one script; or JSON.SET; atomic for
-        each. One round trip for 500 documents or 4 MB, a second one for hashes of a page that are not new; while
-        the server works on a page the next is made. Safe to repeat.
+    Effects: EXISTS for a page of hashes, with HSETEX for each new one, otherwise a script; or JSON.SET. Atomic for each
+    document. One round trip for 500 documents or 4 MB, a second one for hashes of a page that are not new; the next
+    page is encoded while the server executes the current one. Safe to repeat.
     """
     if verify is not None and not callable(verify):
         raise TypeError(f"pipeline_verifier has to be a function, not {shortened(verify)}.")
@@ -82,7 +82,7 @@ def _replies(documents: Sequence[RedisModel], zone: NaiveTimezone) -> Op[list[An
         for page in write_pages(_writes(documents, zone), PAGE_DOCUMENTS):
             known = len(keys)
             keys.update([write.key for write in page])
-            # The last of several writes of one key has to win, so no earlier one may be sent again after it.
+            # The last of several writes of one key has to take effect, so no earlier write may be sent again after it.
             has_known = len(keys) < known + len(page)
             are_new = are_new and not has_known
             commands = _commands_if_new(page) if are_new else None
@@ -161,7 +161,7 @@ def _settled(sent: _Sent) -> Op[list[Any]]:
 def save_document(document: RedisModel, zone: NaiveTimezone, saving: Saving = ALWAYS) -> Op[bool]:
     """Store a document, and return whether the condition of `saving` was met.
 
-    In a hash, fields that are None are removed, and fields that the model does not know are kept.
+    In a hash, fields that are None are removed, and undeclared fields are kept.
 
     Args:
         zone: the zone of naive datetimes.

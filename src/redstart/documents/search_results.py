@@ -29,7 +29,7 @@ def documents_found(
     knn: KNNExpression | None = None,
     unreadable: OnUnreadable | None = None,
 ) -> list[M]:
-    """Return the documents in a reply. Those that no longer exist are left out.
+    """Return the documents in a reply. Those that no longer exist are omitted.
 
     Args:
         knn: the KNNExpression of the search, so that the documents get their distances.
@@ -55,8 +55,8 @@ def documents_in_reply(
     """Return the documents in a reply, decoded or not, of RESP2 or RESP3. See `documents_found`.
 
     Raises:
-        QuerySyntaxError: it is not a reply to FT.SEARCH, or the search asked for some fields of documents only: a save
-            would remove or replace the others.
+        QuerySyntaxError: it is not a reply to FT.SEARCH, or the search requested only some fields: a save would remove
+            or replace the others.
     """
     knn = None if is_omitted(knn) else knn
     if knn is not None and not isinstance(knn, KNNExpression):
@@ -82,7 +82,7 @@ def documents_in_reply(
 
 
 def _require_whole(model: type[RedisModel], key: bytes, fields: dict[bytes, bytes]) -> None:
-    """Raise QuerySyntaxError for a row with some fields of a document. A whole hash has its primary key among them."""
+    """Raise QuerySyntaxError for a row with some fields of a document. A whole hash contains its primary key."""
     key_name = model._primary_key_name
     returned = {name.decode(model._meta.encoding, "replace"): text for name, text in fields.items()}
     if model._storage is Storage.JSON:
@@ -96,7 +96,7 @@ def _require_whole(model: type[RedisModel], key: bytes, fields: dict[bytes, byte
                 for name, field in complete_fields(model).items()
                 if returned.keys().isdisjoint({name, former.get(name), *aliases_of(field)})
             ]
-            # Written by something else than a model, it may lack the primary key, which its key has.
+            # If another program wrote it, it may lack the primary key, which its key contains.
             missing = [] if missing == [key_name] else missing
     if missing:
         raise QuerySyntaxError(

@@ -24,24 +24,24 @@ from redstart.values.types import Storage
 M = TypeVar("M", bound=RedisModel)
 
 Path = tuple[str, ...]
-"""The names on the way to a field: a single one for a field of the model itself."""
+"""The names of the path of a field: a single one for a field of the model itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorageAdapter:
-    """How documents are written and read in one storage format.
+    """Functions that write and read documents in one storage format.
 
     Args:
         name: the name of the format in messages.
         type_name: the reply of TYPE for its keys.
-        write: makes the write of a whole document, one atomic step.
-        change: makes the write of some fields, one atomic step. Its reply is nil if there is no such document.
+        write: returns the write of a whole document, one atomic step.
+        change: returns the write of some fields, one atomic step. Its reply is nil if there is no such document.
         read: the command that reads a whole document.
         stored: the stored document in the reply to that command, as input of `reader`; None if there is none.
-        reader: makes, for a model, the function from primary key and stored document to an instance.
-        searched: the stored document in one result of a search. It is given the name of the field for the distance, if
-            there is one. None if the document no longer exists.
-        with_distance: the stored document with the distance in a field: given the document, the name and the distance.
+        reader: returns, for a model, the function that makes an instance of a primary key and a stored document.
+        searched: the stored document in one result of a search, given the name of the field for the distance, if there
+            is one. None if the document no longer exists.
+        with_distance: the stored document with the distance in a field, given the document, the name and the distance.
     """
 
     name: str
@@ -59,7 +59,7 @@ class StorageAdapter:
 def storage_adapter(model: type[RedisModel]) -> StorageAdapter:
     """Return the storage format of a model.
 
-    Raises RedisModelError for a model without documents of its own: an abstract or embedded one.
+    Raises RedisModelError for an abstract or embedded model, which has no documents.
     """
     return FORMS[storage_of_documents(model)]
 
@@ -112,7 +112,7 @@ def _stored_hash(reply: Any) -> dict[bytes, bytes] | None:
 
 
 def _searched_hash(fields: dict[bytes, bytes], _score: str | None) -> dict[bytes, bytes] | None:
-    return fields or None  # the distance is among them already
+    return fields or None  # they contain the distance already
 
 
 def _searched_json(fields: dict[bytes, bytes], score: str | None) -> bytes | None:

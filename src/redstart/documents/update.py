@@ -24,20 +24,21 @@ from redstart.values.timezones import NaiveTimezone
 M = TypeVar("M", bound=RedisModel)
 
 Changes = Mapping[tuple[str, ...], Any]
-"""New values by the names on the way to their fields."""
+"""New values by the names of the paths of their fields."""
 
 
 def update_document(document: RedisModel, fields: Mapping[str, Any], zone: NaiveTimezone) -> Op[None]:
-    """Set some fields to new values, and write only those: what others have changed in other fields is kept.
+    """Set some fields to new values, and write only these.
 
-    If the document does not exist on the server, all of it is saved.
+    Changes of other clients to other fields are kept. If the document does not exist on the server, it is saved as a
+    whole.
 
     Args:
         fields: new values by name; `address__city` for a field of an embedded document.
         zone: what a datetime without an offset means.
 
     Raises:
-        QuerySyntaxError: there is no such field, or it is the primary key and the value is another one.
+        QuerySyntaxError: there is no such field, or the primary key would change.
         ValidationError (pydantic): a field does not accept its value.
         DocumentEncodeError: a value cannot be stored.
         WrongKeyTypeError: the key of the document holds a value of another type.
@@ -56,7 +57,10 @@ def update_document(document: RedisModel, fields: Mapping[str, Any], zone: Naive
 
 
 def assign(document: RedisModel, fields: Mapping[str, Any]) -> Callable[[], None]:
-    """Set some fields to new values, here only. Return what undoes that. Raises what `update_document` raises."""
+    """Set some fields to new values, only in memory.
+
+    Return the function that undoes this. Raises what `update_document` raises.
+    """
     changes = {path_named(type(document), name): value for name, value in fields.items()}
     before, fields_set = dict(document.__dict__), set(fields_set_of(document))
     if changes:
@@ -77,7 +81,7 @@ def _set_changed(document: RedisModel, changed: RedisModel, changes: Changes) ->
 
 
 def primary_key_changed(model: type[RedisModel]) -> QuerySyntaxError:
-    """Return the error for an update of the primary key: it would write another document, and leave the old one."""
+    """Return the error for an update of the primary key, which would write another document and keep the old one."""
     name = model._primary_key_name
     return QuerySyntaxError(
         f"{model_name(model)}.{name} is the primary key, which update() cannot change.",
@@ -90,7 +94,7 @@ def _written(changed: RedisModel, paths: Iterable[tuple[str, ...]], zone: NaiveT
     form = storage_adapter(type(changed))
     write = form.change(changed, zone, written_paths(changed, paths))
     try:
-        # Others may delete and create the document in between; the loop ends as soon as they stop.
+        # Other clients may delete and create the document in between; the loop ends as soon as they stop.
         while not (yield from perform(write)):
             if (yield from save_document(changed, zone, Saving(Condition.NX))):
                 return
@@ -120,7 +124,7 @@ def changed_document(document: M, changes: Changes) -> M:
 
 
 def changed_alone(model: type[M], primary_key: str, changes: Changes) -> M | None:
-    """Return a document of which only these new values are known, each validated; None if they depend on other fields.
+    """Return a document with only these new values, each validated; None if they depend on other fields.
 
     Raises:
         ValidationError: a field does not accept its value.
@@ -173,7 +177,7 @@ def _changed_value(current: Any, path: tuple[str, ...], value: Any) -> Any:
     if not path:
         return value
     if not isinstance(current, BaseModel):
-        return {path[0]: _changed_value(None, path[1:], value)}  # there is no document inside yet
+        return {path[0]: _changed_value(None, path[1:], value)}  # the embedded document does not exist yet
     _refuse_frozen(type(current), path[0], value)
     values = dict(current)
     values[path[0]] = _changed_value(values[path[0]], path[1:], value)

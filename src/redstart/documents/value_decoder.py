@@ -1,6 +1,6 @@
 """Reader of stored values with another type than in JSON: dates, timedeltas, bytes.
 
-Their paths are known from the model, as a tree of places, so that a document is traversed once.
+The model has their paths as a tree, so a document is traversed once.
 """
 
 import base64
@@ -48,12 +48,12 @@ ReadStored: TypeAlias = Callable[[Any], Any]
 
 @dataclass(slots=True)
 class Place:
-    """A node of the tree: how a value at this place is read, and the places inside it.
+    """A node of the tree: the reader of a value, and the nodes inside it.
 
     Args:
-        read: reads the value here; None if only values inside it are read.
-        inside: the places inside it, by field name, position or the like.
-        of_seconds: for a date or datetime, makes it from the stored number.
+        read: reads the value; None if only values inside it are read.
+        inside: the nodes inside it, by segment: a field name, a position, or all items.
+        of_seconds: for a date or datetime, converts the stored number.
     """
 
     read: ReadStored | None
@@ -93,7 +93,7 @@ def _reader_of_dates(
     of_seconds: Callable[[float], Any],
     of_microseconds: Callable[[int], Any],
 ) -> ReadStored:
-    """Return a reader of numbers, and of text as in the migration: so a date is the same before and after it."""
+    """Return a reader of numbers and, as in the migration, of text: a date is the same before and after it."""
 
     def read_stored(value: Any) -> Any:
         if isinstance(value, str) and exact_microseconds(value) is not None:
@@ -156,7 +156,7 @@ READERS: dict[type, ReadStored] = {bytes: _bytes, timedelta: _timedelta}
 
 
 def read_places(container: Any, places: dict[Segment, Place], above: tuple[Segment, ...]) -> None:
-    """Turn stored values into datetimes, dates and the like. Changes the parsed document in place."""
+    """Convert stored values to datetimes, dates and similar types. Changes the parsed document in place."""
     for segment, place in places.items():
         for position in positions(container, segment):
             value = container[position]
@@ -186,7 +186,7 @@ def positions(container: Any, segment: Segment) -> Iterable[Any]:
 
 
 def _seconds(value: Any) -> float | None:
-    """Return the number that a value is, or is the text of."""
+    """Return the number that a value represents."""
     kind = type(value)
     if kind is str:
         return seconds_from_number(value)
@@ -206,12 +206,12 @@ Raises DocumentDecodeError for a value that does not fit its field.
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What is known of the documents of one model, computed once.
+    """Facts about the documents of one model, computed once.
 
     Args:
-        names: stored names that the model knows; others are dropped, unless it keeps extra fields.
+        names: stored names of the model; others are dropped, unless it keeps extra fields.
         nullable: names of fields that may be None; in hashes "" means None.
-        places: where datetimes, dates, bytes and time spans are.
+        places: the tree of paths of datetimes, dates, bytes and timedeltas.
         keeps_extra: whether fields that the model does not declare are kept.
     """
 
@@ -226,7 +226,7 @@ class Reader:
 
     def wants_extra(self, name: str) -> bool:
         """Return whether an unknown stored field is passed to the model."""
-        # redis-om 0.3.5 stored a random `pk` beside a custom primary key; it means nothing.
+        # redis-om 0.3.5 also stored a random `pk` if there was a custom primary key; it has no meaning.
         return self.keeps_extra and name != DEFAULT_NAME
 
 
@@ -247,7 +247,7 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
     set_primary_key(model, primary_key, document)
     key_name = model._primary_key_name
     try:
-        # Not strict, whatever the model says: a hash holds only text, and JSON has no dates.
+        # Not strict, even if the model is: a hash contains only text, and JSON has no dates.
         read: M
         if is_plain(model):
             read = validator_of(model).validate_python(document, strict=False)
@@ -258,16 +258,16 @@ def validated(model: type[M], primary_key: str, document: dict[str, Any]) -> M:
     except Exception as error:  # a validator of the application may raise anything
         field = "" if isinstance(error, ValidationError) else _field_of(model, document, error)
         raise reading_error(model, primary_key, field, document.get(field, document), error) from error
-    if not primary_key:  # redis-om stored it so; with a new one it would be saved twice
+    if not primary_key:  # redis-om stored it like this; with a new key it would be saved twice
         read.__dict__[key_name] = ""
     return read
 
 
 def set_primary_key(model: type[RedisModel], primary_key: str, document: dict[str, Any]) -> None:
-    """Put the primary key among the values of a document where it is missing, or where only the key has it exactly.
+    """Add the primary key to the values of a document if it is missing, or if only the key contains it exactly.
 
-    Hashes and JSON keep neither the zeros of `Decimal("1.50")` nor the offset of a datetime. With another text of its
-    primary key, a document that was read would be saved under another key.
+    Hashes and JSON store neither the zeros of `Decimal("1.50")` nor the offset of a datetime. With another text of its
+    primary key, a document would be saved under another key after it was read.
     """
     name, parse = model._primary_key_name, parser_of_key(model)
     if document.get(name) is None:
@@ -303,12 +303,11 @@ def _field_of(model: type[RedisModel], document: dict[str, Any], raised: Excepti
 
 
 def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: OnUnreadable | None) -> list[M]:
-    """Return the instances of some documents, given by primary key and stored form, without those that do not exist.
+    """Return the instances of some documents, given by primary key and stored value, without those that do not exist.
 
     Args:
-        read: makes the instance.
-        documents: None as the stored form of one that no longer exists.
-        unreadable: called with the error of each document that cannot be read, and is left out; None to raise it.
+        read: makes the instance. documents: the stored value is None if the document no longer exists. unreadable:
+            called with the error of each document that cannot be read and is omitted; None to raise the error.
 
     Raises:
         DocumentDecodeError: a stored value does not fit its field.
@@ -327,5 +326,5 @@ def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: On
 
 @cache
 def is_plain(model: type[RedisModel]) -> bool:
-    """Return whether pydantic validates stored values without more ado: by field name, and nothing else does."""
+    """Return whether stored values need only pydantic's validation by field name."""
     return not validates_itself(model) and not by_name(model)

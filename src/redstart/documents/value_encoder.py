@@ -49,7 +49,7 @@ SECRETS: Final = (SecretStr, SecretBytes, Secret)
 
 
 class UnencodableValueError(ValueConversionError):
-    """A value that cannot be stored. `segments` is its path, completed while the error passes up."""
+    """A value that cannot be stored. `segments` is its path, which is completed while the error propagates."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -57,7 +57,7 @@ class UnencodableValueError(ValueConversionError):
 
 
 class HashValues:
-    """Turns values into what JSON can express: None, booleans, numbers, text, lists and maps."""
+    """Converts values to JSON values: None, booleans, numbers, text, lists and maps."""
 
     def __init__(self, zone: NaiveTimezone) -> None:
         self._zone = zone
@@ -72,7 +72,7 @@ class HashValues:
             bool: BOOLEAN_TEXTS.__getitem__,
             datetime: lambda moment: text_of(self._datetime(moment)),
         }
-        """The text of values of exactly these types, which most values have; `text` makes it for all others."""
+        """Encoders of exactly these types, which most values have; `text` encodes all others."""
 
     def text(self, value: Any) -> str:
         """Return the text of a value in a field of a hash. Raises ValueConversionError."""
@@ -84,7 +84,7 @@ class HashValues:
         raise UnencodableValueError("hashes cannot store nested values; use a JsonModel")
 
     def plain(self, value: Any) -> Any:
-        """Return a value as JSON can express it. Raises UnencodableValueError."""
+        """Return a value as a JSON value. Raises UnencodableValueError."""
         kind = type(value)
         write = self._of_types.get(kind)
         if write is None:
@@ -92,7 +92,7 @@ class HashValues:
         return write(value)
 
     def _for_kind(self, kind: type) -> Callable[[Any], Any]:
-        # The order counts: a datetime is a date, and a member of an enum may be anything.
+        # The order matters: a datetime is a date, and a member of an enum may have any type.
         for kinds, write in (
             (Enum, self._member),
             (datetime, self._datetime),
@@ -185,7 +185,7 @@ class HashValues:
 
 
 class WrittenNumber:
-    """A number whose text is not that of its float.
+    """A number whose text differs from that of its float.
 
     Args:
         text: what is sent.
@@ -200,11 +200,12 @@ class WrittenNumber:
 
 
 class JsonValues(HashValues):
-    """As HashValues, but refuses what JSON cannot store exactly. Some numbers are a `WrittenNumber`.
+    """Like HashValues, but rejects values that JSON cannot store exactly. Some numbers are a `WrittenNumber`.
 
     Args:
         zone: what a datetime without an offset means.
-        near: keep floats as RedisJSON reads their shortest text: of every tenth with 17 digits the neighbour.
+        near: accept floats as RedisJSON reads their shortest text: for every tenth float with 17 digits, the adjacent
+            float.
     """
 
     def __init__(self, zone: NaiveTimezone, *, near: bool = False) -> None:
@@ -259,7 +260,10 @@ def json_values(zone: NaiveTimezone) -> JsonValues:
 
 @cache
 def vector_values(zone: NaiveTimezone) -> JsonValues:
-    """Return the writer of vectors in JSON documents: an index keeps fewer digits than neighbours differ in."""
+    """Return the writer of vectors in JSON documents.
+
+    The precision of an index is lower than the difference of adjacent floats.
+    """
     return JsonValues(zone, near=True)
 
 
@@ -270,7 +274,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, WrittenNumber):
         return value.text
     if isinstance(value, str):
-        return str.__str__(value)  # a subclass may show another text
+        return str.__str__(value)  # a subclass may return another text
     return repr(value) if isinstance(value, float) else str(value)
 
 
@@ -292,7 +296,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def _decimal_text(number: Decimal) -> str:
-    """Return the text that redis-om writes, unless a float does not hold all digits."""
+    """Return the text that redis-om writes, unless a float cannot represent all digits."""
     if _is_whole(number):
         return str(int(number))
     near = repr(float(number))
@@ -300,7 +304,7 @@ def _decimal_text(number: Decimal) -> str:
 
 
 def _is_whole(number: Decimal) -> bool:
-    """Return whether it is written without decimals. `1E+99` is not: it would be a hundred digits."""
+    """Return whether it is written without decimals. `1E+99` is not, because it would have a hundred digits."""
     return number.as_tuple().exponent == 0
 
 

@@ -16,11 +16,11 @@ from redstart.errors import CommandError
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """How a document is to be saved.
+    """Options of a save.
 
     Args:
         condition: save only if this is met.
-        expirations: by field name, in how many seconds from now a field of a hash expires.
+        expirations: seconds until fields of a hash expire, by field name.
     """
 
     condition: Condition = Condition.NONE
@@ -41,7 +41,7 @@ class Saving:
             queued: whether it is queued on a pipeline, where a hash cannot be saved with a condition.
 
         Raises:
-            ValueError: both conditions, or one where none is possible.
+            ValueError: both conditions are given, or one that is not possible.
         """
         if nx and xx:
             raise ValueError("save() accepts nx or xx, not both.")
@@ -74,7 +74,7 @@ PAGE_BYTES: Final = 4_000_000
 
 
 class Write(Protocol):
-    """A write of one document, in the forms it may be sent in."""
+    """A write of one document, as the commands that can perform it."""
 
     @property
     def key(self) -> str:
@@ -185,7 +185,10 @@ def _is_ok(reply: Any, **_: Any) -> bool | None:
 
 
 def perform(write: Write) -> Op[bool]:
-    """Write, and return whether the condition was met. One round trip, or two if the server lacks the script."""
+    """Write, and return whether the condition was met.
+
+    One round trip, or two if the server has not cached the script.
+    """
     try:
         reply = yield from call(write.short())
     except CommandError as error:
@@ -271,7 +274,7 @@ class HashWrite:
         return evaluate(script.source, (self.key,), self._words(), repeatable=self.condition.is_repeatable)
 
     def if_new(self) -> Call[Any] | None:
-        """Return HSETEX, if it can do all that the script would do to a new hash."""
+        """Return HSETEX, if it has the same effect on a new hash as the script."""
         if (
             self.condition is not Condition.NONE
             or self.default_expiries

@@ -1,1 +1,1 @@
-"""Models without I/O: declarations, the registry, and where in a document which values live."""
+"""Models without I/O: declarations, the registry, and the paths of values in documents."""

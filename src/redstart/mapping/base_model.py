@@ -27,10 +27,10 @@ class MappedModel(BaseModel):
 
     @classmethod
     def _has_documents(cls) -> bool:
-        """Return whether documents of this very class are stored under keys of their own."""
+        """Return whether documents of exactly this class have keys of their own."""
         return cls._storage is not None and abc.ABC not in cls.__bases__ and not cls._meta.embedded
 
-    if TYPE_CHECKING:  # they are made with what stands above this module
+    if TYPE_CHECKING:  # they are created with classes of higher modules
 
         def key(self) -> str: ...
         @classmethod
@@ -51,7 +51,7 @@ def model_name(model: type) -> str:
 
 
 def storage_of_documents(model: type[MappedModel]) -> Storage:
-    """Return the storage of a model. Raises RedisModelError if it has no documents of its own."""
+    """Return the storage of a model. Raises RedisModelError if it is abstract or embedded."""
     if model._storage is None or not model._has_documents():
         reason, hint = _reason_for_no_documents(model)
         raise RedisModelError(f"{model_name(model)} has no documents of its own: {reason}.", hint)
@@ -67,7 +67,7 @@ def _reason_for_no_documents(model: type[MappedModel]) -> tuple[str, str]:
 
 
 def register(model: "type[RedisModel]") -> None:
-    """Add a model. One that was declared before under the same name gives way: its module was reloaded."""
+    """Add a model. It replaces a model of the same name, whose module was reloaded."""
     model_registry[model_name(model)] = model
 
 
@@ -96,11 +96,11 @@ NEVER_CALLED: Final = NO_SCHEMA | {
     "_get_db": "Override db() instead.",
     "_delete": "Remove the method, and override delete() and delete_many().",
 }
-"""What redis-om calls and Redstart does not, and what to do instead."""
+"""Methods that redis-om calls and Redstart does not, with the alternative of each."""
 
 
 def overrides(model: type, name: str) -> bool:
-    """Return whether an application puts something in place of a method of a library."""
+    """Return whether an application overrides a method of a library."""
     for base in model.__mro__:
         held = base.__dict__.get(name)
         if held is not None:
@@ -113,12 +113,15 @@ def overrides(model: type, name: str) -> bool:
 
 @cache
 def validates_itself(model: type) -> bool:
-    """Return whether a class overrides `model_validate`; cached, as it is asked for each document that is read."""
+    """Return whether a class overrides `model_validate`.
+
+    Cached, because it is called for each document that is read.
+    """
     return overrides(model, "model_validate")
 
 
 def client_named(model: type[MappedModel]) -> Any:
-    """Return the client that a model names: by its own `db()`, or in `Meta.database`; None if it names none."""
+    """Return the client that a model names, in an overridden `db()` or in `Meta.database`; None if it names none."""
     return model.db() if overrides(model, "db") else named_database(model._meta)
 
 

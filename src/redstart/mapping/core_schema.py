@@ -26,7 +26,7 @@ def by_name(model: type[BaseModel]) -> dict[str, Any]:
     """Return the options that make pydantic accept values by field name, as stored; {} if that is its default.
 
     Raises:
-        RedisModelError: this version of pydantic cannot, so the fields would be read as missing.
+        RedisModelError: this version of pydantic does not support this, so the fields would be read as missing.
     """
     if not is_by_alias_alone(schema_of(model)):
         return {}
@@ -45,7 +45,7 @@ def schema_of(model: type[BaseModel]) -> Any:
 
 
 class LeftOut(NamedTuple):
-    """A field that pydantic leaves out of its output, and the class that has it."""
+    """A field that pydantic omits from its output, and its class."""
 
     holder: Any
     name: str
@@ -55,9 +55,9 @@ class LeftOut(NamedTuple):
 
 
 def schema_with_all(model: type[BaseModel]) -> tuple[Any, list[LeftOut]]:
-    """Return a model's schema in which no field is left out of the output, and those that were.
+    """Return a schema of a model that omits no field from the output, and the fields that were omitted.
 
-    What cannot be stored stays left out: the `pk` of embedded documents, and types that have no stored form.
+    Fields that cannot be stored are still omitted: the `pk` of embedded documents, and types without a stored format.
     """
     left_out: list[LeftOut] = []
 

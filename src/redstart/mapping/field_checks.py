@@ -1,4 +1,4 @@
-"""Check that the fields of a model can be stored: by their types, and by their model being a hash."""
+"""Check that the fields of a model can be stored: their types, and the restrictions of hashes."""
 
 import collections.abc
 import dataclasses
@@ -36,10 +36,10 @@ COMMON: Final = frozenset(
 """Types that need no check by pydantic, which is slower."""
 
 CODE: Final = (type, collections.abc.Callable, typing.Callable)
-"""What pydantic checks and cannot write."""
+"""Types that pydantic validates and cannot serialize."""
 
 LAZY: Final = (collections.abc.Iterable, collections.abc.Iterator, collections.abc.Generator)
-"""What is consumed when it is stored, so that the next save stores nothing."""
+"""Types whose values are exhausted when they are stored, so that the next save stores nothing."""
 
 UNREADABLE: Final = {
     Json: "a Json field accepts JSON text, but its value is not text",
@@ -49,7 +49,7 @@ UNREADABLE: Final = {
     SecretStr: "SecretStr hides its value",
     ZoneInfo: "the type ZoneInfo is not supported",
 }
-"""Types of which pydantic writes something else than it reads, and why a field cannot have them."""
+"""Types that pydantic serializes as values that it does not accept, with the reason why a field cannot have them."""
 
 STORABLE: Final = (
     "Use str, a number, bool, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, Literal, Path, "
@@ -61,9 +61,9 @@ STORABLE: Final = (
 def refuse_unstorable_types(model: type[BaseModel]) -> None:
     """Check that pydantic can write and read the type of each field that is stored.
 
-    A type of which it knows nothing can stand in a document, for models allow arbitrary types; but it has no stored
-    form. Fields with validators or serializers of their own pass, and so does what is excluded from the output: it is
-    not stored then.
+    Models allow arbitrary types, but types that pydantic does not support have no stored format. Fields with validators
+    or serializers are accepted. So are fields of such types that are excluded from the output, because they are not
+    stored.
 
     Raises:
         RedisModelError: a type that cannot be stored.
@@ -111,7 +111,7 @@ def _unstorable(annotation: Any, above: list[Any]) -> Iterator[Any]:
 
 
 def _reason_of(kind: Any) -> str | None:
-    """Return why a type that pydantic knows cannot be stored, or None."""
+    """Return why a type that pydantic supports cannot be stored, or None."""
     origin = typing.get_origin(kind) or kind
     if origin in LAZY:
         return f"a {name_of(kind)} is exhausted by storing it; use a list"
@@ -127,7 +127,7 @@ def _is_known(kind: type) -> bool:
     if has_core_schema(kind):
         return True
     if issubclass(kind, Enum) or dataclasses.is_dataclass(kind) or is_named_tuple(kind) or is_typeddict(kind):
-        return True  # their own members may be defined later
+        return True  # their members may be defined later
     try:
         _ = TypeAdapter(kind)
     except PydanticSchemaGenerationError:
@@ -136,9 +136,9 @@ def _is_known(kind: type) -> bool:
 
 
 def refuse_compound_fields(model: type[BaseModel]) -> None:
-    """Check that each field of a hash model fits into one text.
+    """Check that each field of a hash model can be stored as one text.
 
-    Annotations that name a class which does not exist yet pass; they are checked again before use.
+    Annotations that name a class that does not exist yet are accepted, and checked again before use.
 
     Raises:
         RedisModelError: a list, set, mapping, model or dataclass.

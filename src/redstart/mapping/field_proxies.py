@@ -31,7 +31,7 @@ OPERAND_OF_TAGS: Final = {
 }
 
 DISTANCES: Final = (Indexable.NUMBER, Indexable.TAG)
-"""What can receive a distance. TAG represents all types that are not known, such as Any."""
+"""Types of fields that can receive a distance. TAG represents all unknown types, such as Any."""
 
 METHODS: Final = "; its methods are startswith(), endswith() and contains()"
 
@@ -42,8 +42,8 @@ class FieldProxy(FieldExpression):
     """A field of a model, or of a model embedded in it.
 
     Args:
-        model: the model whose documents are asked for.
-        path: the names on the way to the field.
+        model: the model of the query.
+        path: the names of the path of the field.
     """
 
     _model: type[MappedModel]
@@ -63,7 +63,7 @@ class FieldProxy(FieldExpression):
             raise items_not_declared(_query_field(self._model, self._path), name)
         if embedded is not None and name in complete_fields(embedded):
             return FieldProxy(self._model, (*self._path, name))
-        if name == "field":  # as in redis-om; unless a document inside has a field of that name
+        if name == "field":  # as in redis-om, unless an embedded document has a field of that name
             return _field_info(self._model, self._path)
         fields = complete_fields(embedded) if embedded else {}
         inside = f"; {model_name(embedded)} has {', '.join(fields)}" if embedded else METHODS
@@ -71,7 +71,7 @@ class FieldProxy(FieldExpression):
         raise AttributeError(f"{self!r} has no field {name!r}{inside}{question}")
 
     def query_field(self) -> QueryField:
-        """Return the field as the index has it. Raises RedisModelError if the model cannot be indexed."""
+        """Return the field of the index. Raises RedisModelError if the model cannot be indexed."""
         return _query_field(self._model, self._path)
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class FieldProxy(FieldExpression):
 
 
 def reject_foreign_fields(model: type[MappedModel], conditions: Iterable[Expression]) -> None:
-    """Raise QuerySyntaxError if a condition is about a field that a model does not have: that of another one."""
+    """Raise QuerySyntaxError if a condition is about a field of another model."""
     for condition in conditions:
         for field in fields_in(condition):
             if isinstance(field, FieldProxy) and not _has(model, field):
@@ -135,7 +135,7 @@ def _field_info(model: type[MappedModel], path: tuple[str, ...]) -> FieldInfo:
     current = model
     for name in path[:-1]:
         held = index_type(complete_fields(current)[name].annotation, storage)
-        assert held.embedded is not None  # otherwise nothing inside has a proxy
+        assert held.embedded is not None  # otherwise fields inside it have no proxy
         current = held.embedded
     return complete_fields(current)[path[-1]]
 

@@ -1,7 +1,7 @@
 """`Field()` and the options that it adds to pydantic's.
 
-The options travel in pydantic's own metadata list. Pydantic rebuilds the objects that describe fields (for
-`Annotated`, generics, forward references) and forgets subclasses when it does; metadata it always keeps.
+The options travel in pydantic's own metadata list. Pydantic recreates the objects that describe fields (for
+`Annotated`, generics, forward references) without their subclass, but always keeps their metadata.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ from redstart.mapping.type_tree import annotated_metadata
 from redstart.mapping.vectors import VectorFieldOptions
 
 TAG_SEPARATOR: Final = "|"
-"""Between the tags of one text, if `Field()` names no other."""
+"""The default separator of the tags in one text."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FieldOptions:
-    """The arguments of `Field()` that pydantic does not have. None means: not given."""
+    """The arguments of `Field()` that pydantic does not have. None: not given."""
 
     primary_key: bool = False
     sortable: bool | None = None
@@ -50,12 +50,15 @@ IGNORED: Final = {
     "regex": "pattern=",
     "unique_items": "a set type",
 }
-"""Arguments of pydantic 1, and what to use. redis-om ignores them; applied, they would refuse stored values."""
+"""Arguments of pydantic 1, with their replacements.
+
+redis-om ignores them; if they were applied, stored values could be rejected.
+"""
 
 PYDANTIC_ARGUMENTS: Final = frozenset(inspect.signature(pydantic.Field).parameters)
 
 MIN_LIKENESS: Final = 0.8
-"""Less, and `index_name` or `sort`, which pydantic passes on to the JSON schema, would be taken for misspelled."""
+"""With a lower value, `index_name` or `sort`, which pydantic passes to the JSON schema, would count as misspelled."""
 
 V = TypeVar("V")
 
@@ -113,7 +116,7 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
                 "Remove one of the two.",
                 stacklevel=_outside(),
             )
-        _ = arguments.pop("annotation", None)  # of a field in a model, it is the annotation in the class
+        _ = arguments.pop("annotation", None)  # for a field in a model, it is the annotation in the class
         for name in IGNORED.keys() & arguments.keys():
             del arguments[name]
             warnings.warn(
@@ -126,7 +129,7 @@ class FieldInfo(pydantic.fields.FieldInfo):  # type: ignore[misc]  # final for t
 
 
 def _reject_misspelled(arguments: Mapping[str, Any]) -> None:
-    """Raise RedisModelError for an argument that is spelled nearly like an option. Pydantic accepts any others."""
+    """Raise RedisModelError for an argument that is similar to an option. Pydantic accepts all other arguments."""
     for name in arguments.keys() - PYDANTIC_ARGUMENTS:
         question = did_you_mean(name, OPTIONS, min_likeness=MIN_LIKENESS)
         if question:
@@ -201,7 +204,7 @@ def give_names(fields: Mapping[str, pydantic.fields.FieldInfo]) -> None:
 
 
 def field_options(field: pydantic.fields.FieldInfo) -> FieldOptions:
-    """Return the options of a model's field, wherever they were given: `= Field()`, `Annotated`, or inside Optional.
+    """Return the options of a field of a model, given with `= Field()`, with `Annotated`, or inside Optional.
 
     Options of the field itself take precedence over those inside Optional.
     """

@@ -21,14 +21,14 @@ FULL_TEXT_SUFFIX = "_fts"
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a field is met.
+    """The location of a field.
 
     Args:
         path: its JSON path, or its name in a hash.
         attribute: its name in queries.
         label: what to call it in messages.
         in_list: whether its document is an item of a list.
-        within: the models embedded in each other on the way here.
+        within: the models on the path to the field, each embedded in the previous one.
     """
 
     path: str
@@ -48,30 +48,30 @@ class _Place:
 
 
 class IndexWalk:
-    """One walk over the fields of a model and of the models embedded in it.
+    """A traversal of the fields of a model and of its embedded models.
 
-    What differs between versions of redis-om stands in methods of its own, for subclasses.
+    Subclasses override the methods that differ between versions of redis-om.
     """
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
     def parts(self, model: type[MappedModel]) -> Iterator[list[IndexField]]:
-        """Yield what each field of a model gives; fields of hashes that are not indexed do not count."""
+        """Yield the definition of each field of a model, without fields of hashes that are not indexed."""
         for name, info in self.fields(model):
             part = self._field(model, name, info, self._place(model, name))
-            # redis-om leaves no empty part for a NewType, nor in hashes.
+            # redis-om adds no empty part for a NewType, nor in hashes.
             if part or (self.storage is Storage.JSON and not isinstance(info.annotation, NewType)):
                 yield part
 
     def key_alone(self, model: type[MappedModel]) -> list[list[IndexField]]:
-        """Return the primary key in place of nothing, for no index is without a field; redis-om makes none then."""
+        """Return the primary key, because an index needs a field. In this case redis-om creates no index."""
         name = model._primary_key_name
         info, place = complete_fields(model)[name], self._place(model, name)
         return [self._indexed(place, index_type(info.annotation, self.storage), field_options(info))]
 
     def fields(self, model: type[MappedModel]) -> Iterator[tuple[str, FieldInfo]]:
-        """Yield the fields that count, by name."""
+        """Yield the fields to consider, by name."""
         yield from complete_fields(model).items()
 
     def step(self, name: str) -> str:
@@ -79,11 +79,11 @@ class IndexWalk:
         return member(name)
 
     def is_key(self, model: type[MappedModel], name: str) -> bool:
-        """Return whether a field is the key of a document. Documents inside others have none."""
+        """Return whether a field is the primary key of a document. Embedded documents have none."""
         return name == model._primary_key_name and not model._is_part
 
     def is_marked(self, info: FieldInfo) -> bool:
-        """Return whether the declaration of a field asks for it to be indexed."""
+        """Return whether a field is declared as indexed."""
         options = field_options(info)
         return bool(
             options.index
@@ -97,7 +97,7 @@ class IndexWalk:
         return indexable in (Indexable.NUMBER, Indexable.DATE)
 
     def is_vector(self, held: IndexType) -> bool:
-        """Return whether a field can hold what a vector index reads: numbers in a list, or in a hash their bytes."""
+        """Return whether the type of a field is that of a vector: a list of numbers or, in a hash, their bytes."""
         if self.storage is Storage.JSON:
             return held.indexable is Indexable.NUMBER and held.repeated
         return held.indexable is Indexable.BYTES or (held.indexable is Indexable.NUMBER and not held.lists)
@@ -107,7 +107,7 @@ class IndexWalk:
         return options.separator
 
     def is_sortable(self, options: FieldOptions) -> bool:
-        """Return whether queries may sort by a field other than words."""
+        """Return whether queries may sort by a field that is not full text."""
         return bool(options.sortable)
 
     def _place(self, model: type[MappedModel], name: str) -> _Place:
@@ -134,7 +134,7 @@ class IndexWalk:
     def _embedded(self, model: type[MappedModel], place: _Place, repeated: bool) -> list[IndexField]:
         found: list[IndexField] = []
         if model in place.within:
-            return found  # it contains itself, at any depth; an index has the first one
+            return found  # it contains itself, at any depth; an index has only the first level
         for name, info in self.fields(model):
             found += self._field(
                 model, name, info, place.inside(model, name, self.step(name), repeated=repeated)
@@ -211,7 +211,7 @@ def index_of(model: type[MappedModel]) -> Index:
     """Return the index that queries on a model need.
 
     Raises:
-        RedisModelError: a field that is marked as indexed cannot be, or the model has no documents of its own.
+        RedisModelError: a field cannot be indexed, or the model is abstract or embedded.
     """
     prefix, _ = key_affixes(model)
     walk = IndexWalk(storage_of(model))
@@ -261,23 +261,23 @@ def _reference_index(model: type[MappedModel]) -> Index:
 
 class _ReferenceWalk(IndexWalk):
     def step(self, name: str) -> str:
-        # redis-om never quotes, so that the server finds nothing for some names.
+        # redis-om never quotes names, so the server finds nothing for some of them.
         return f".{name}"
 
     def is_vector(self, held: IndexType) -> bool:
-        # redis-om indexes bytes of hashes as tags, whose text no query can contain.
+        # redis-om indexes bytes of hashes as tags, which no query can contain.
         return held.indexable is not Indexable.BYTES and super().is_vector(held)
 
 
 def storage_of(model: type[MappedModel]) -> Storage:
-    """Return the storage of a model. Raises RedisModelError if it has no documents of its own."""
+    """Return the storage of a model. Raises RedisModelError if it is abstract or embedded."""
     if model._storage is None:
         raise RedisModelError(f"{model_name(model)} is neither a HashModel nor a JsonModel and has no index.")
     return model._storage
 
 
 def index_of_parts(model: type[MappedModel], prefix: str, parts: Sequence[Sequence[IndexField]]) -> Index:
-    """Return a model's index of what each of its fields gives."""
+    """Return the index of a model from the definitions of its fields."""
     return Index(
         name=model._meta.index_name,
         storage=storage_of(model),

@@ -20,7 +20,7 @@ class Indexable(enum.Enum):
     """How the values of a type can be indexed."""
 
     TEXT = "text"
-    """Strings: tags, and words if that is asked for."""
+    """Strings: tags, and full text if requested."""
     TAG = "tag"
     """Other values that are stored as text: tags only."""
     BOOLEAN = "boolean"
@@ -29,21 +29,21 @@ class Indexable(enum.Enum):
     """Datetimes and dates: numbers since redis-om 1.0, tags before."""
     GEO = "geo"
     BYTES = "bytes"
-    """Tags too, unless they are those of a vector."""
+    """Tags, unless they are those of a vector."""
     NOTHING = "nothing"
-    """Not at all, as a list whose items are not declared."""
+    """Not indexable, such as a list with undeclared items."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IndexType:
-    """What one field holds.
+    """The index type of one field.
 
     Args:
         indexable: how its values, or its items, can be indexed.
         repeated: whether it is a list or tuple.
-        lists: whether its items are lists of such values in turn.
-        embedded: the model of the documents inside, if that is what it holds.
-        refused: what it is instead, if marking it as indexed is an error.
+        lists: whether its items are lists of such values.
+        embedded: the model of embedded documents.
+        refused: the description of the type, if it cannot be declared as indexed.
     """
 
     indexable: Indexable
@@ -109,7 +109,7 @@ INDEXABLE_OF_TYPES: Final = (
     (Coordinates, Indexable.GEO),
     (bytes, Indexable.BYTES),
 )
-"""In this order: a bool is an int to Python."""
+"""In this order: in Python a bool is an int."""
 
 
 def _of_plain(kind: Any, storage: Storage) -> Indexable:

@@ -16,7 +16,7 @@ STACK_LEVEL: Final = 7
 def models_inside(model: type[RedisModel]) -> dict[str, str]:
     """Return the names of the models whose documents queries of this model also find, by their key prefixes.
 
-    A subclass of the model is not among them, nor is a model with the same prefix: those share documents on purpose.
+    Without subclasses of the model and models with the same prefix, which share documents on purpose.
     Warns OverlappingPrefixesWarning, once for each pair of models.
     """
     return _models_inside(model, len(model_registry))
@@ -48,7 +48,7 @@ def _warn(outer: str, outer_prefix: str, inner: str, inner_prefix: str) -> None:
 
 
 def key_prefix_of(model: type[RedisModel]) -> str:
-    """Return the key prefix of a model; "" if its overridden methods return no such keys."""
+    """Return the key prefix of a model; "" if keys of its overridden methods have none."""
     try:
         return key_affixes(model)[0]
     except RedisModelError:

@@ -9,7 +9,7 @@ from redstart.mapping.base_model import MappedModel, model_name, overrides
 from redstart.mapping.meta import ModelMeta
 
 PROBES: Final = ("0probe0", "1another1")
-"""Primary keys that no other part of a key is like."""
+"""Primary keys that cannot occur in other parts of a key."""
 
 
 @cache
@@ -21,10 +21,10 @@ def prefix_of(global_prefix: str, model_prefix: str) -> str:
 def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
     """Return the parts of a model's keys before and after the primary key.
 
-    Where the model makes its keys itself, its methods are asked: each time, as what they answer may change.
+    If the model overrides the methods that make keys, these are called each time, because their results may change.
 
     Raises:
-        RedisModelError: keys cannot be told apart, as one does not hold its primary key exactly once.
+        RedisModelError: a key does not contain its primary key exactly once.
     """
     name = model_name(model)
     own = [method for method in ("make_primary_key", "make_key") if overrides(model, method)]
@@ -44,9 +44,9 @@ def key_affixes(model: type[MappedModel]) -> tuple[str, str]:
 
 
 def refuse_keys_elsewhere(model: type[MappedModel]) -> None:
-    """Raise RedisModelError if a model's own `key()` gives other keys than those that its index and migrations find.
+    """Raise RedisModelError if an overridden `key()` returns keys that its index and migrations do not find.
 
-    A `key()` that fails on text in all fields is not checked.
+    A `key()` that fails with text in all fields is not checked.
     """
     if not overrides(model, "key"):
         return
@@ -81,7 +81,7 @@ def around_primary_key(meta: ModelMeta, model_name: str) -> tuple[str, str]:
     """Return the parts of a key before and after the primary key.
 
     Raises:
-        RedisModelError: the pattern does not hold `{pk}` exactly once, so keys cannot be told apart.
+        RedisModelError: the pattern does not contain `{pk}` exactly once.
     """
     try:
         before, after = _around(meta.primary_key_pattern)

@@ -11,10 +11,10 @@ from redstart.errors import RedisModelError
 from redstart.mapping.primary_keys import PrimaryKey, PrimaryKeyCreator, UlidPrimaryKey
 
 OWN_TO_EACH_MODEL = ("model_key_prefix", "index_name")
-"""Settings that name one model, so that a subclass does not get them."""
+"""Settings that identify one model, and are not inherited."""
 
 OUR_MODELS = ("redstart.mapping.", "redstart.aio.", "redstart.sync.")
-"""Base classes of models. They have no documents, so their names are not shared."""
+"""Base classes of models. They have no documents, so subclasses do not inherit their names."""
 
 
 @dataclasses.dataclass
@@ -25,13 +25,13 @@ class ModelMeta:
         global_key_prefix: first part of every key; empty lets keys start with ":".
         model_key_prefix: second part of every key; by default `module.Class`.
         primary_key_pattern: third part, with `{pk}` in it.
-        database: the client to use; if none is given, the one that the model sends its commands with, made when it is
-            first asked for. See `named_database`.
+        database: the client to use; by default the client of the model, which is created when it is first needed. See
+            `named_database`.
         primary_key_creator_cls: makes primary keys with `create_pk()`.
         index_name: by default `<global>:<model>:index`.
-        embedded: documents of this model live inside others only.
-        encoding: of text in hashes.
-        declared: where else to look: what an application says in `class Meta` for its own use.
+        embedded: documents of this model exist only inside others.
+        encoding: the encoding of text in hashes.
+        declared: other attributes of `class Meta`, for use by the application.
     """
 
     global_key_prefix: str = ""
@@ -45,7 +45,7 @@ class ModelMeta:
     declared: Any = dataclasses.field(default=None, repr=False, compare=False)
 
     _model: ClassVar[Any] = None
-    """The model with these settings. Each object has its own; a ClassVar, as it is not a setting."""
+    """The model with these settings. A ClassVar, because it is not a setting; each object has its own."""
 
     @property
     def primary_key(self) -> PrimaryKey | None:
@@ -56,7 +56,7 @@ class ModelMeta:
         return PrimaryKey(name, self._model.model_fields[name])
 
     def belongs_to(self, model: Any) -> None:
-        """Let the settings of a model that is made know it."""
+        """Set the model of its settings when it is created."""
         self.__dict__["_model"] = model
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -82,7 +82,10 @@ class ModelMeta:
         return getattr(self.declared, name)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        """Return the bases of `class Meta(Base.Meta)`. Even names are inherited, as keys of existing data have them."""
+        """Return the bases of `class Meta(Base.Meta)`.
+
+        Names are inherited, too, because keys of existing data contain them.
+        """
         declared_values = _values_of(self)
         if str(declared_values.get("model_key_prefix")).startswith(OUR_MODELS):
             declared_values = {
@@ -93,7 +96,7 @@ class ModelMeta:
 
 
 class BaseMeta:
-    """The names and types of the settings, for a `class Meta(BaseMeta)` that type checkers read. It sets none."""
+    """The names and types of the settings, for type checkers: `class Meta(BaseMeta)`. It sets none."""
 
     global_key_prefix: str
     model_key_prefix: str
@@ -106,10 +109,10 @@ class BaseMeta:
 
 
 class _Database:
-    """`ModelMeta.database`: where no client was given, the one that is used in its place."""
+    """`ModelMeta.database`: the given client, or the default one."""
 
     def __init__(self) -> None:
-        # Tests replace an attribute for a while, and then assign what it was: that must not name a client.
+        # Tests replace an attribute temporarily and then assign the previous value, which must not set a client.
         self._not_named: WeakSet[Any] = WeakSet()
 
     def __get__(self, meta: ModelMeta, owner: type | None = None) -> Any:
@@ -135,14 +138,14 @@ KNOWN: Final = (*(name for name in SETTINGS if name != "declared"), "primary_key
 """Names that are not misspelt. redis-om sets `Meta.primary_key` itself."""
 
 MISSPELT: Final = 0.85
-"""From this likeness on a name is taken for a misspelt setting."""
+"""The similarity above which a name counts as a misspelt setting."""
 
 DOUBTFUL: Final = 0.75
-"""From this likeness on it may be one, or a setting of the application such as `database_url`."""
+"""The similarity above which it may be one, or a setting of the application such as `database_url`."""
 
 
 def refuse_misspelt(owner: str, name: str) -> None:
-    """Raise RedisModelError for a name that is nearly a setting; warn UserWarning where it may be one."""
+    """Raise RedisModelError for a name that is very similar to a setting; emit UserWarning for a less similar one."""
     if name in KNOWN or name.startswith("_"):
         return
     likeness, meant = max((SequenceMatcher(None, name.lower(), known).ratio(), known) for known in KNOWN)
@@ -156,10 +159,10 @@ def refuse_misspelt(owner: str, name: str) -> None:
 
 
 def declared_meta(model: type, base: type) -> type | None:
-    """Return the `class Meta` that counts as a model's own: in its body, or in a mixin before its first model.
+    """Return the `class Meta` of a model: in its body, or in a mixin before its first model.
 
     Args:
-        base: what all models derive from: the settings of a base that is a model are inherited one by one.
+        base: the base class of all models. Settings of a base that is a model are inherited one by one.
     """
     for one in model.__mro__:
         declared: type | None = one.__dict__.get("Meta")
@@ -172,8 +175,8 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     """Return the settings of the model `module.name`.
 
     Args:
-        declared: the `class Meta` of `declared_meta`, if there is one. What it inherits in Python
-            counts as declared, so `class Meta(Base.Meta)` shares even a key prefix.
+        declared: the `class Meta` of `declared_meta`, if there is one. Attributes that it inherits in Python count as
+            declared, so `class Meta(Base.Meta)` shares even a key prefix.
         inherited: the merged settings of the model's base.
 
     Raises:
@@ -190,7 +193,7 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
     meta.index_name = meta.index_name or f"{meta.global_key_prefix}:{meta.model_key_prefix}:index"
     try:
         _ = "".encode(meta.encoding)
-    except (LookupError, UnicodeError) as error:  # also for encodings of other things than text, such as hex
+    except (LookupError, UnicodeError) as error:  # also for encodings that are not of text, such as hex
         raise RedisModelError(
             f"{module}.{name}: Meta.encoding {meta.encoding!r} is not a known encoding."
         ) from error
@@ -198,7 +201,7 @@ def merged_meta(declared: type | None, inherited: ModelMeta, module: str, name: 
 
 
 def named_database(meta: object) -> Any:
-    """Return the client that settings name, or None: not the one that is used in place of it."""
+    """Return the client that settings name, or None; not the default client."""
     return meta.__dict__.get("database") if isinstance(meta, ModelMeta) else getattr(meta, "database", None)
 
 
@@ -208,7 +211,7 @@ def _names_in(declared: type | None) -> set[str]:
 
 
 def _values_of(declared: object) -> dict[str, Any]:
-    # An empty text is not a setting, as in redis-om: keys of existing data depend on it.
+    # An empty text does not count as a setting, as in redis-om: keys of existing data depend on it.
     declared_values = {
         name: getattr(declared, name, None) for name in SETTINGS if name not in ("declared", "database")
     }

@@ -12,15 +12,16 @@ from redstart.unavailable_names import METHODS
 class QueryableModel(ModelMetaclass):
     """The class of model classes.
 
-    It answers only for names that a class does not have itself, so instances and all else are untouched; and
-    not to pydantic, which asks a class for the defaults of its fields, and for what they shadow in its bases.
+    It provides only attributes that a class does not have itself, so instances and other attributes are unaffected. It
+    does not provide them to pydantic, which reads the defaults of fields, and the attributes that they shadow, from a
+    class.
     """
 
     def __dir__(cls) -> list[str]:  # noqa: N805 - a metaclass
-        """Name the fields too, as mocks ask for them."""
+        """Include the fields, which mocks need."""
         return sorted({*super().__dir__(), *fields_in_class(cls)})
 
-    if not TYPE_CHECKING:  # a type checker has to see what is declared, and mistakes as mistakes
+    if not TYPE_CHECKING:  # a type checker has to see the declarations, and report mistakes
 
         def __getattr__(cls, name: str) -> Any:  # noqa: N805 - a metaclass
             if name in fields_in_class(cls) and not is_asked_by_pydantic():
@@ -39,7 +40,7 @@ class QueryableModel(ModelMetaclass):
 
 
 class FieldOnClass:
-    """A field on the class, in place of what a base has of that name; documents have their values themselves."""
+    """A field on the class, in place of an attribute of a base with the same name. Documents have their own values."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -51,9 +52,10 @@ class FieldOnClass:
 
 
 class KeyAlias(property):
-    """`pk` of a model whose primary key has another name: on an instance its value, on the class its field.
+    """`pk` of a model whose primary key has another name.
 
-    A property, for those are what pydantic lets be assigned to.
+    On an instance it is the value, on the class the field. A property, because pydantic allows assignment only to
+    properties.
     """
 
     def __init__(self, name: str) -> None:
@@ -79,11 +81,11 @@ def _field(model: Any, name: str) -> Any:
 
 
 NEEDED: Final = ("check", "key", "save")
-"""What is called on a document to save it."""
+"""Methods that are called to save a document."""
 
 
 def refuse_needed_names(model: Any) -> None:
-    """Raise RedisModelError if a field has the name of a method without which no document can be saved."""
+    """Raise RedisModelError if a field has the name of a method that saving needs."""
     for name in NEEDED:
         if name in model.model_fields:
             raise RedisModelError(
@@ -93,7 +95,7 @@ def refuse_needed_names(model: Any) -> None:
 
 
 def install_field_proxies(model: Any) -> None:
-    """Let `Model.copy` be the field, where a model has one of that name."""
+    """Make `Model.copy` the field, if a model has a field of that name."""
     for name in model.model_fields:
         if not name.startswith("model_") and _is_hidden(model, name):
             type.__setattr__(model, name, FieldOnClass(name))

@@ -21,10 +21,10 @@ class ModelDeclaration:
 
     Args:
         name: `package.module.Class`.
-        key_prefix: what its keys begin with, up to the primary key.
-        key_suffix: what follows the primary key; usually nothing.
+        key_prefix: the part of its keys before the primary key. key_suffix: the part after the primary key, usually
+            empty.
         storage: hashes or JSON.
-        paths: where dates and datetimes live in its documents.
+        paths: the paths of dates and datetimes in its documents.
         model: the class itself.
     """
 
@@ -45,12 +45,12 @@ def declare(model: type[RedisModel]) -> ModelDeclaration:
     """Return the declaration of a model.
 
     Raises:
-        RedisModelError: it has no documents of its own, or its keys or annotations cannot be understood.
+        RedisModelError: it is abstract or embedded, or its keys or annotations cannot be interpreted.
     """
     name = model_name(model)
     storage = storage_of_documents(model)
     paths = temporal_paths(model)
-    model._check_fields()  # again: names that were unknown when the class was made are known now
+    model._check_fields()  # again: names that were undefined when the class was created may be defined now
     key_prefix, key_suffix = key_affixes(model)
     return ModelDeclaration(
         name=name,
@@ -74,7 +74,7 @@ def distinct(declarations: Iterable[ModelDeclaration]) -> list[ModelDeclaration]
 def overlapping(
     declarations: Iterable[ModelDeclaration],
 ) -> Iterator[tuple[ModelDeclaration, ModelDeclaration]]:
-    """Return pairs of models, where keys of the second begin with the key prefix of the first."""
+    """Return pairs of models in which the keys of the second begin with the key prefix of the first."""
     declared = sorted(declarations, key=lambda declaration: declaration.key_prefix)
     for at, outer in enumerate(declared):
         for inner in declared[at + 1 :]:
@@ -83,17 +83,17 @@ def overlapping(
 
 
 def import_submodules(root_module_name: str) -> None:
-    """Import a module and, if it is a package, all modules inside it, so that their models are known.
+    """Import a module and, if it is a package, all modules inside it, to register their models.
 
     Raises:
-        ImportError: one of them cannot be imported. What a module raises itself comes as it is.
+        ImportError: one of them cannot be imported. Errors that a module raises itself are propagated.
     """
     for name in names_inside(import_module(root_module_name)):
         import_module(name)
 
 
 def names_inside(module: ModuleType) -> Iterator[str]:
-    """Yield the names of all modules in a package, but for those that are programs.
+    """Yield the names of all modules in a package, except programs.
 
     Packages among them are imported.
     """

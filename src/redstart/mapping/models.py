@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 LISTS: Final = (list, tuple, set, frozenset, deque)
 """Types whose items are validated and written one by one; text and bytes are single values."""
 ATOMIC_TYPES: Final = frozenset({type(None), bool, int, float, Decimal, str, bytes, datetime, date})
-"""Types of most values. They contain no documents."""
+"""Types of most values, which contain no documents."""
 
 HASH_METHODS: Final = ("expire_field", "field_ttl", "persist_field")
 
@@ -158,7 +158,7 @@ class RedisModel(MappedModel, abc.ABC, metaclass=QueryableModel):
             creator = cls._meta.primary_key_creator_cls
             pk.default_factory = new_ulid if creator is UlidPrimaryKey else cls._new_primary_key
         elif not pk.is_required() and not pk.validate_default and accepts_text(pk.annotation):
-            # A default of the model's own: `_primary_key_given` replaces "" and None.
+            # The default of the model: `_primary_key_given` replaces "" and None.
             pk.validate_default = True
             return True
         return pk.default_factory is not before

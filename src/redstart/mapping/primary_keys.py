@@ -20,7 +20,7 @@ from redstart.mapping.type_tree import alternatives
 DEFAULT_NAME = "pk"
 
 RANDOM_BYTES: Final = 10
-"""How many of the 16 bytes of a ULID are random."""
+"""The number of random bytes among the 16 of a ULID."""
 
 _random_parts: dict[int, list[bytes]] = {}
 """Random bytes that a process fetched in advance, because the system call is the slowest part of a ULID."""
@@ -51,7 +51,7 @@ class UlidPrimaryKey:
 
 def new_ulid() -> str:
     """Return 48 bits of milliseconds and 80 random bits from the system, which forked processes never share."""
-    process = os.getpid()  # Python does not notice every fork: not those of uWSGI
+    process = os.getpid()  # Python does not detect every fork, for example those of uWSGI
     try:
         random_part = _random_parts[process].pop()
     except LookupError:
@@ -83,14 +83,14 @@ def primary_key_name(model: type[BaseModel]) -> str:
 
 
 def is_no_primary_key(value: object) -> bool:
-    """Return whether a value names no document: all documents with it would share one key."""
-    # Not compared with "": it may be bytes, and `python -bb` makes an error of that.
+    """Return whether a value is not a valid primary key: all documents with it would share one key."""
+    # Not compared with "": it may be bytes, which is an error with `python -bb`.
     return value is None or (isinstance(value, str | bytes) and not value)
 
 
 @cache
 def _members_of(model: type[BaseModel]) -> dict[Any, Any]:
-    """Return what documents hold for a primary key of an Enum type, by member and by value; {} for other types."""
+    """Return the primary keys in documents for an Enum type, by member and by value; {} for other types."""
     field = model.model_fields.get(primary_key_name(model))
     kinds = (
         [] if field is None else [kind for kind in alternatives(field.annotation) if kind is not type(None)]
@@ -104,7 +104,7 @@ def _members_of(model: type[BaseModel]) -> dict[Any, Any]:
 
 
 def as_in_document(model: type[BaseModel], primary_key: Any) -> Any:
-    """Return a primary key as a document of the model holds it: an Enum by its member, given this or its value."""
+    """Return a primary key as in a document of the model: a member of an Enum, given the member or its value."""
     members = _members_of(model) if is_complete(model) else None
     if not members or not isinstance(primary_key, Hashable):
         return primary_key

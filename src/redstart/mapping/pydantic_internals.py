@@ -1,4 +1,4 @@
-"""Everything of pydantic that its documentation does not promise. No other module uses any of it.
+"""Undocumented parts of pydantic. No other module uses them.
 
 `make test-pydantic` tests this with each minor version from the oldest that pyproject.toml permits.
 
@@ -38,7 +38,7 @@ REUSES_SERIALIZERS: Final = (2, 11) <= PYDANTIC_VERSION < (2, 13)
 
 
 def fields_in_class(model: type) -> dict[str, pydantic.fields.FieldInfo]:
-    """Return the fields of a model class; empty while pydantic still makes the class."""
+    """Return the fields of a model class; empty while pydantic creates the class."""
     fields: dict[str, pydantic.fields.FieldInfo] = model.__dict__.get("__pydantic_fields__", {})
     return fields
 
@@ -101,7 +101,7 @@ def fields_set_of(document: BaseModel) -> set[str]:
 
 
 def has_core_schema(kind: type) -> bool:
-    """Return whether a class has told pydantic its core schema, or has one."""
+    """Return whether a class defines its core schema, or has one."""
     return hasattr(kind, "__get_pydantic_core_schema__") or hasattr(kind, "__pydantic_core_schema__")
 
 
@@ -112,17 +112,17 @@ def is_asked_by_pydantic() -> bool:
 
 
 HOLDERS: Final = ("model", "dataclass", "typed-dict")
-"""Core schemas of what has fields."""
+"""Types of core schemas with fields."""
 
 NO_SCHEMAS: Final = ("cls", "default", "expected", "metadata")
 """Members of a core schema that are values."""
 
 EXCLUDING: Final = ("serialization_exclude", "serialization_exclude_if")
-"""What leaves a field out of the output."""
+"""Settings that omit a field from the output."""
 
 _PLAIN: Final = frozenset({"str", "int", "float", "bool"})
 _AROUND: Final = frozenset({"default", "nullable"})
-"""Core schemas that wrap the one of a value without looking at the value."""
+"""Types of core schemas that wrap the schema of a value without examining the value."""
 
 
 def core_schema_of(model: type[BaseModel]) -> Any:
@@ -144,7 +144,7 @@ def models_in(schema: Any) -> Iterator[type[BaseModel]]:
 
 
 def is_by_alias_alone(schema: Any, *, by_alias_alone: bool = False) -> bool:
-    """Return whether a field, here or further inside, is taken by its alias and not by its name."""
+    """Return whether a field, at any depth, is read by its alias and not by its name."""
     if isinstance(schema, list):
         return any(is_by_alias_alone(item, by_alias_alone=by_alias_alone) for item in schema)
     if not isinstance(schema, dict):
@@ -164,12 +164,12 @@ def is_by_alias_alone(schema: Any, *, by_alias_alone: bool = False) -> bool:
 def with_excluded_fields(
     schema: Any, holder: Any, is_included: Callable[[Any, str], bool], *, name: str = ""
 ) -> Any:
-    """Return a core schema that has fields in the output which it excludes.
+    """Return a core schema whose output includes excluded fields.
 
     Args:
         holder: the class whose schema it is.
-        is_included: called with the class and the name of each excluded field; whether to have it in the output.
-        name: under which it stands in the schema around it; of a field its own name.
+        is_included: called with the class and the name of each excluded field; whether to include it in the output.
+        name: its name in the enclosing schema; for a field, its own name.
     """
     if isinstance(schema, list):
         return [with_excluded_fields(item, holder, is_included, name=name) for item in schema]
@@ -187,7 +187,7 @@ def with_excluded_fields(
 
 
 def fields_taking_bytes(model: type[BaseModel], own_validator: object) -> frozenset[str]:
-    """Return the fields that take the bytes of a text as they take the text.
+    """Return the fields that accept the bytes of a text like the text itself.
 
     Args:
         own_validator: the function of a validator that returns such values unchanged.
@@ -198,7 +198,7 @@ def fields_taking_bytes(model: type[BaseModel], own_validator: object) -> frozen
 
 def _fields_alone(schema: Any) -> dict[str, Any]:
     """Return the core schemas of the fields; empty if a validator sees a document before its fields do."""
-    # After the fields, a validator of the model sees what they made.
+    # A validator of the model runs after its fields, and gets their values.
     while schema["type"] in {"definitions", "function-after"}:
         schema = schema["schema"]
     if schema["type"] != "model" or schema.get("custom_init") or schema.get("root_model"):
@@ -207,7 +207,7 @@ def _fields_alone(schema: Any) -> dict[str, Any]:
     while inside["type"] == "function-after":
         inside = inside["schema"]
     fields: dict[str, Any] = inside["fields"] if inside["type"] == "model-fields" else {}
-    # An AliasPath may lead into the value of a field: text has no items there, and bytes have numbers.
+    # An AliasPath may refer to an item in the value of a field: text has none, and the items of bytes are numbers.
     has_paths = any(isinstance(field.get("validation_alias"), list) for field in fields.values())
     return {} if has_paths else fields
 
@@ -215,7 +215,7 @@ def _fields_alone(schema: Any) -> dict[str, Any]:
 def _takes_bytes(schema: Any, own_validator: object) -> bool:
     while schema["type"] in _AROUND or _is_validator(schema, own_validator):
         if schema.get("on_error", "raise") != "raise":
-            return False  # bytes that are not text would be replaced without an error
+            return False  # bytes that are not valid text would be replaced without an error
         schema = schema["schema"]
     return schema["type"] in _PLAIN and not schema.get("strict")
 

@@ -36,10 +36,10 @@ PYDANTIC_OPTIONS: Final = ("alias", "validation_alias", "serialization_alias", "
 
 
 def redis_om_models() -> tuple[type[BaseModel], ...]:
-    """Return the models that this program declared with redis-om; `translated` gives what takes their place here.
+    """Return the models that this program declared with redis-om; `translated` returns their replacements.
 
     Raises:
-        ConfigurationError: they are of redis-om 0.x, which keeps dates in another form.
+        ConfigurationError: they are of redis-om 0.x, which stores dates in text format.
     """
     declared = tuple(model for library in LIBRARIES for model in _registry_of(library))
     if declared and int(version("redis-om").partition(".")[0]) < 1:
@@ -60,7 +60,7 @@ def _registry_of(library: str) -> Iterator[type[BaseModel]]:
 def translated(model: type[BaseModel]) -> type[RedisModel]:
     """Return a model of Redstart in place of one of redis-om. Raises RedisModelError."""
     base = _base_of(model)
-    assert base is not None  # or it would be in no registry
+    assert base is not None  # otherwise it would not be registered
     fields = {
         name: field for name, field in complete_fields(model).items() if not _is_default_key(name, field)
     }
@@ -92,7 +92,7 @@ def _calling(model: Any, name: str) -> Any:
 
 
 def _base_of(kind: Any) -> type[RedisModel] | None:
-    """Return the class of Redstart that is to be the base; None for a class that is not a model of redis-om."""
+    """Return the class of Redstart to be used as the base; None for a class that is not a model of redis-om."""
     if not isinstance(kind, type) or not issubclass(kind, BaseModel):
         return None
     for library in LIBRARIES:
@@ -111,7 +111,7 @@ def _is_default_key(name: str, field: FieldInfo) -> bool:
 def _settings(model: Any) -> dict[str, Any]:
     names = [field.name for field in dataclass_fields(ModelMeta)]
     declared_values = {name: getattr(model._meta, name) for name in names if hasattr(model._meta, name)}
-    # As a class that stands inside the model: pydantic takes others for fields.
+    # Declared as a class inside the model: pydantic would treat other attributes as fields.
     return declared_values | {"__module__": model.__module__, "__qualname__": f"{model.__qualname__}.Meta"}
 
 
@@ -177,7 +177,7 @@ def _holds_theirs(annotation: Any) -> bool:
 
 
 def _is_place(kind: Any) -> bool:
-    """Return whether this is what redis-om's Coordinates are made of."""
+    """Return whether this is the annotation of redis-om's Coordinates."""
     return (
         isinstance(kind, type)
         and f"{kind.__module__}.{kind.__name__}" == "pydantic_extra_types.coordinate.Coordinate"

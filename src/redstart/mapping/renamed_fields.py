@@ -45,7 +45,7 @@ def former_names(kind: Any) -> dict[str, str]:
     """Return the former name of each renamed field of a model, dataclass or TypedDict, by its name.
 
     Raises:
-        RedisModelError: a former name belongs to something else, too.
+        RedisModelError: a former name is also that of something else.
     """
     names = {
         name: options.renamed_from
@@ -117,7 +117,7 @@ class _Reader:
         self._roots: list[Any] = []
 
     def of_model(self, model: type[BaseModel]) -> RenamedFields | None:
-        """Return the renamed fields of a model, without the places that have none."""
+        """Return the renamed fields of a model, without paths that have none."""
         (found,) = self._of_kind(model) or (RenamedFields({}),)
         with_names = self._with_names()
         for _, one in self._known:

@@ -1,7 +1,7 @@
 """Paths of datetimes and dates in a model.
 
-A path is planned only when every value it can hold is a datetime, or every one a date. Anything that could
-also be something else (`datetime | str`) is listed separately, with the reason.
+A path is planned only if all its values are datetimes, or all are dates. A path that may also have other values
+(`datetime | str`) is listed separately, with the reason.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from redstart.mapping.value_paths import Each, Segment, TemporalPath, display
 
 @dataclass(frozen=True, slots=True)
 class UnplannedPath:
-    """A path that holds dates or datetimes in a way that cannot be migrated safely, and why."""
+    """A path with dates or datetimes that cannot be migrated safely, and the reason."""
 
     path: str
     reason: str
@@ -28,7 +28,7 @@ class UnplannedPath:
 
 @dataclass(frozen=True, slots=True)
 class TemporalPaths:
-    """The paths of one model that migrations convert, and those they leave alone."""
+    """The paths of one model that migrations convert, and those that they do not convert."""
 
     planned: tuple[TemporalPath, ...]
     unplanned: tuple[UnplannedPath, ...]
@@ -64,7 +64,7 @@ class _Survey:
         if reason is not None:
             self.unplanned.append(UnplannedPath(display(segments), reason))
             return
-        for kind in set(shape.temporal.values()):  # one at most: two are a reason against
+        for kind in set(shape.temporal.values()):  # one at most: two are a reason not to convert
             naive = all(declared is NaiveDatetime for declared in shape.temporal)
             self.planned.append(TemporalPath(segments, kind, shape.optional, naive, siblings=siblings))
         for segment, inner in shape.steps.items():
@@ -109,7 +109,7 @@ KINDS: Final = {name_of(kind): kind for kind in (bytes, timedelta)}
 
 @dataclass(frozen=True, slots=True)
 class ScalarPath:
-    """A path of a model that holds values of one such type only; `kind` is bytes or timedelta."""
+    """A path of a model that has only values of one of these types; `kind` is bytes or timedelta."""
 
     segments: tuple[Segment, ...]
     kind: type
@@ -120,7 +120,7 @@ def scalar_paths(model: type[BaseModel]) -> tuple[ScalarPath, ...]:
     """Return the paths of a model that contain bytes or timedeltas only.
 
     Raises:
-        RedisModelError: they may lie at any depth, inside a type that contains itself.
+        RedisModelError: they may be at any depth, inside a type that contains itself.
     """
     complete_fields(model)
     reader = ShapeReader()

@@ -1,6 +1,6 @@
-"""The structure of documents according to annotations: a tree of places, with the types of each.
+"""The structure of documents according to annotations.
 
-An annotation has alternatives; structured types have fields.
+It is a tree of paths, with the types of each. An annotation has alternatives; structured types have fields.
 """
 
 import dataclasses
@@ -49,13 +49,16 @@ ALIAS_TYPES: Final = tuple(
     {typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType)}
 )
 QUALIFIERS: Final = (Annotated, Final, Required, NotRequired, typing_extensions.ReadOnly)
-"""Wrappers that say something about a type and are none themselves."""
+"""Qualifiers of a type, which are not types themselves."""
 
 
 def first_field(
     names: Collection[str], path: str, separators: Sequence[str] = ("__",)
 ) -> tuple[str, str | None]:
-    """Return the field that a path begins with, of several the one with the longest name, and the rest or None."""
+    """Return the first field of a path, and the rest of the path or None.
+
+    Of several possible fields, it is the one with the longest name.
+    """
     if path in names:
         return path, None
     fitting = [
@@ -74,8 +77,8 @@ def first_field(
 def alternatives(annotation: Any) -> Iterator[Any]:
     """Yield the plain types that an annotation allows.
 
-    Unions are split; Annotated, NewType, type aliases and type variables are resolved. None, `list[X]` and
-    classes come as they are; so does the text of a name that does not exist yet.
+    Unions are split; Annotated, NewType, type aliases and type variables are resolved. None, `list[X]`, classes, and
+    the text of a name that does not exist yet are returned unchanged.
     """
     origin = typing.get_origin(annotation)
     if origin in UNIONS:
@@ -131,7 +134,7 @@ def substitute(annotation: Any, arguments: dict[Any, Any]) -> Any:
 
 
 def annotated_metadata(annotation: Any) -> Iterator[Any]:
-    """Yield what `Annotated` says in an annotation, its union members and aliases; not in items of lists."""
+    """Yield the metadata of `Annotated` in an annotation, its union members and aliases, but not in items of lists."""
     origin = typing.get_origin(annotation)
     if origin in UNIONS:
         for member in typing.get_args(annotation):
@@ -178,7 +181,7 @@ def fields_of(kind: Any) -> dict[str, Any] | None:
     """Return field names and annotations of a model, dataclass, TypedDict or NamedTuple; None for anything else.
 
     Raises:
-        NameError: an annotation names something that does not exist where the class was made.
+        NameError: an annotation contains a name that is not defined where the class was created.
         RedisModelError: the same for a model.
     """
     origin = typing.get_origin(kind) or kind
@@ -205,7 +208,7 @@ def complete_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return a model's fields, with every annotation resolved.
 
     Raises:
-        RedisModelError: an annotation names something that does not exist.
+        RedisModelError: an annotation contains an undefined name.
     """
     if not is_complete(model):
         try:
@@ -228,15 +231,15 @@ ABSTRACT_LISTS = (abc.Iterable, abc.Iterator, abc.Collection)
 
 @dataclass(slots=True)
 class Shape:
-    """All that may stand in one place.
+    """The types that are possible at one path.
 
     Args:
-        temporal: the date and datetime types declared here, and the kind of each.
-        others: names of other types that have no parts.
-        optional: whether None may stand here.
-        steps: the places inside, if an object, list or map may stand here.
-        names: what an object that may stand here is read by: the names of its fields, and their aliases.
-        recursive: types that contain this place and may stand in it again.
+        temporal: the date and datetime types, and the kind of each.
+        others: names of other types without parts.
+        optional: whether None is possible.
+        steps: the paths inside, if an object, list or map is possible.
+        names: the names by which an object is read: those of its fields, and their aliases.
+        recursive: types that contain this path, and are possible at it again.
         unresolved: why an annotation could not be read.
     """
 
@@ -249,7 +252,7 @@ class Shape:
     unresolved: list[str] = field(default_factory=list)
 
     def also(self, other: "Shape") -> "Shape":
-        """Return a place where either may stand. Neither operand changes."""
+        """Return the union of both. Neither operand changes."""
         steps = {**self.steps, **other.steps}
         for segment in self.steps.keys() & other.steps.keys():
             steps[segment] = self.steps[segment].also(other.steps[segment])
@@ -265,7 +268,7 @@ class Shape:
 
 
 class ShapeReader:
-    """Reads annotations into shapes. `shapes_of_types` keeps the shape of each structured type."""
+    """Derives shapes from annotations. `shapes_of_types` caches the shape of each structured type."""
 
     def __init__(self) -> None:
         self.shapes_of_types: list[tuple[Any, Shape]] = []
@@ -273,7 +276,7 @@ class ShapeReader:
         self._in_progress: list[Any] = []
 
     def read(self, annotation: Any) -> Shape:
-        """Return the shape of a place with this annotation."""
+        """Return the shape of an annotation."""
         shape = Shape()
         for kind in alternatives(annotation):
             shape = shape.also(self._read_plain(kind))
@@ -310,7 +313,7 @@ class ShapeReader:
 
 
 def temporal_kind(kind: Any) -> TemporalKind | None:
-    """Return whether a plain type is a datetime or a date. A datetime is a date to Python, so it is asked first."""
+    """Return whether a plain type is a datetime or a date. In Python a datetime is a date, so it is checked first."""
     is_class = isinstance(kind, type)
     if kind in DATETIME_TYPES or (is_class and issubclass(kind, datetime)):
         return TemporalKind.DATETIME
@@ -320,7 +323,7 @@ def temporal_kind(kind: Any) -> TemporalKind | None:
 
 
 def parts_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
-    """Return the places inside a structured type and the annotation of each; None for a type without parts."""
+    """Return the steps into a structured type and the annotation of each; None for a type without parts."""
     fields = fields_of(kind)
     if fields is None:
         return elements_of(kind)
@@ -329,7 +332,7 @@ def parts_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
 
 
 def elements_of(kind: Any) -> Iterable[tuple[Segment, Any]] | None:
-    """Return the places inside a map, list, set or tuple and the annotation of each; None for anything else."""
+    """Return the steps into a map, list, set or tuple and the annotation of each; None for anything else."""
     origin = get_origin(kind) or kind
     arguments = get_args(kind)
     if not isinstance(origin, type):

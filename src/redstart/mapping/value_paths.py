@@ -30,9 +30,9 @@ class ValuePath:
 
     Args:
         segments: the steps from the document's root.
-        kind: what the model declares there, in the terms of the migration.
-        optional: whether None may stand there.
-        siblings: other names that the model reads in the same place, fields and aliases.
+        kind: the declared type, in the terms of the migration.
+        optional: whether None is possible.
+        siblings: other names that the model reads in the same object, fields and aliases.
     """
 
     segments: tuple[Segment, ...]
@@ -51,10 +51,10 @@ class ValuePath:
 
 @dataclass(frozen=True, slots=True)
 class TemporalPath(ValuePath):
-    """A path of a model that holds datetimes or dates.
+    """A path of a model with datetimes or dates.
 
     Args:
-        naive: whether the model accepts no time zone (NaiveDatetime), so a number is read back without one.
+        naive: whether the model accepts no time zone (NaiveDatetime), so that a number is read without one.
     """
 
     kind: TemporalKind
@@ -62,7 +62,7 @@ class TemporalPath(ValuePath):
 
 
 def display(segments: tuple[Segment, ...]) -> str:
-    """Return a path or a place as people write it: `lines[].added_at`, `pair[0]`, `stops{}`, `stops["it's"].at`."""
+    """Return a path or a location as people write it: `lines[].added_at`, `pair[0]`, `stops{}`, `stops["it's"].at`."""
     text = ""
     for segment in segments:
         if isinstance(segment, Each):
@@ -77,7 +77,7 @@ def display(segments: tuple[Segment, ...]) -> str:
 
 
 def index_path(segments: tuple[Segment, ...]) -> str:
-    """Return a path of a JSON document as an index names it: `$.lines[*].added_at`."""
+    """Return a path of a JSON document as in an index: `$.lines[*].added_at`."""
     each = {Each.ITEM: "[*]", Each.VALUE: ".*"}
     return "$" + "".join(each[one] if isinstance(one, Each) else member(str(one)) for one in segments)
 
@@ -86,7 +86,7 @@ def may_select(path: str, segments: tuple[Segment, ...]) -> bool:
     """Return whether the JSON path of an index may select a value at a path, in some document.
 
     False only if the paths certainly differ: wildcards, slices, filters and unknown syntax count as a match. An index
-    also takes the items of a list if its path ends at the list.
+    also contains the items of a list if its path ends at the list.
     """
     steps = selectors(path)
     if steps is None:
@@ -127,16 +127,16 @@ def siblings_path(location: Location) -> str:
 
 
 def slice_path(location: Location, start: int, stop: int) -> str:
-    """Return the path that reads this place in the items `start` to `stop` of the outermost list on the way.
+    """Return the path that reads this location in the items `start` to `stop` of the outermost list of the path.
 
-    Of a path with a quote: as `siblings_path`, for in quotes a name may look like a slice.
+    For a path with a quote, like `siblings_path`, because a quoted name may look like a slice.
     """
     path = siblings_path(location)
     return path if _QUOTE.search(path) else path.replace("[*]", f"[{start}:{stop}]", 1)
 
 
 def sliced_list(path: str) -> str | None:
-    """Return the path of the list of which a path of `slice_path` reads a part; None for another path."""
+    """Return the path of the list whose part a path of `slice_path` reads; None for another path."""
     found = _SLICE.match(path)
     return None if found is None else found[1]
 
@@ -148,7 +148,7 @@ def slice_bounds(path: str) -> tuple[int, int] | None:
 
 
 def is_read_by(path: str, location: Location) -> bool:
-    """Whether a path of `siblings_path` or `slice_path` reads this place."""
+    """Return whether a path of `siblings_path` or `slice_path` reads this location."""
     if whole_list_path(path) != siblings_path(location):
         return False
     bounds = slice_bounds(path)
@@ -158,7 +158,7 @@ def is_read_by(path: str, location: Location) -> bool:
 
 
 def whole_list_path(path: str) -> str:
-    """Return the path that reads all items of which a path of `slice_path` reads some; another path as it is."""
+    """Return the path that reads all items of the list of a path of `slice_path`; another path unchanged."""
     return _SLICE.sub(r"\1[*]", path)
 
 
@@ -183,7 +183,7 @@ def in_list(location: Location) -> bool:
 
 
 def can_be_merged(text: bytes) -> bool:
-    """Return whether JSON.MERGE can write this value: it takes null, also inside an object, as a removal."""
+    """Return whether JSON.MERGE can write this value. It interprets null as a removal, also inside an object."""
     return text != b"null" and not text.startswith(b"{")
 
 

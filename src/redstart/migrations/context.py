@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from redstart.effects import Op
@@ -12,6 +12,7 @@ from redstart.migrations.lease import Lease, acquire, under_lease
 from redstart.migrations.lease_state import Activity, Holder, is_gone
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Transformation
+from redstart.next_steps import Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +46,21 @@ class Progress:
 
 @dataclass(slots=True)
 class Monitor:
-    """Callbacks of an operation. They run between requests and must not send any.
+    """What an operation reports to, and is stopped by. Callbacks run between requests and must not send any.
 
     Attributes:
         progress: called after each page.
         failure: called for each failed value.
         waiting: called with a message about the lease that is waited for.
         stop_requested: called between pages; True ends the run with its progress saved.
+        resumed_by: the command that resumes the operation, saved with its progress; None if it has none.
     """
 
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     failure: Callable[[Failure], None] = field(default=lambda _: None)
     waiting: Callable[[str], None] = field(default=lambda _: None)
     stop_requested: Callable[[], bool] = field(default=lambda: False)
+    resumed_by: Command | None = None
 
     def show_activity(self, activity: Activity) -> None:
         """Send what the holder of a lease is doing to `progress`."""
@@ -98,6 +101,12 @@ class Context:
     def keys(self) -> StateKeys:
         """The keys of the migration on the server."""
         return StateKeys(self.transformation.migration_id)
+
+    def resumed_by(self, command: Command) -> "Context":
+        """Return the context of an operation that a command resumes, unless its monitor has the typed command."""
+        if self.monitor.resumed_by is not None:
+            return self
+        return replace(self, monitor=replace(self.monitor, resumed_by=command))
 
     def acquire(self) -> Op[Lease]:
         """Acquire the lease of the migration; see redstart.migrations.lease.acquire."""

@@ -142,6 +142,10 @@ class DataMigration:
         context = self.context
         return IndexMigration(context.holder, context.token, context.clock, context.monitor, context.is_gone)
 
+    @property
+    def _given_exclusions(self) -> tuple[str, ...]:
+        return () if self.exclusions_are_settings else self.exclude_prefixes
+
     def _known_exclusions(self) -> Op[Plan]:
         """Return the plan without the keys that the recorded runs have left out, too. One read."""
         return with_recorded_exclusions(self.plan, (yield from read_record(self.keys)).plan)
@@ -162,8 +166,7 @@ class DataMigration:
         """
         for text in (yield from self.unused_exclusions()):
             logger.warning("%s", text)
-        given = () if self.exclusions_are_settings else self.exclude_prefixes
-        yield from self._prefixes().require_used("--exclude-prefix", given)
+        yield from self._prefixes().require_used("--exclude-prefix", self._given_exclusions)
         yield from self._prefixes().require_used("--include-prefix", included)
 
     def stats(self, *, exact: bool = False, batch_size: int = 1_000) -> Op[StatisticsResult]:
@@ -274,7 +277,7 @@ class DataMigration:
         if options.aliases:
             yield from require_aliases(options.aliases, planned)
         result = yield from migrate_forward(
-            self.context,
+            self.context.resumed_by(options.command(self._given_exclusions)),
             self.plan,
             options.for_data,
             planned,
@@ -343,7 +346,7 @@ class DataMigration:
             StateDamagedError: state on the server is missing or damaged.
         """
         found = yield from check_schema(self.planned_indexes(), self.plan, self.context.transformation)
-        return SchemaResult(found.migration_id, found.phase, found.indexes, found.failures)
+        return SchemaResult(found.resume_command, found.phase, found.indexes, found.failures)
 
     def progress(self) -> Op[RunProgress]:
         """Return the progress of a running or interrupted run or rollback. Some reads, and none of documents.
@@ -410,8 +413,10 @@ class DataMigration:
         """
         yield from self._require_used_prefixes(options.include_prefixes)
         before = yield from read_record(self.keys)
+        command = options.command(self.keys.migration_id, self._given_exclusions)
+        context = self.context.resumed_by(command)
         result = yield from migrate_back(
-            self.context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
+            context, self._index_migration(), options, exclude_prefixes=self.exclude_prefixes
         )
         yield from require_complete_rollback(self.keys, before, result)
         if not result.refused:

@@ -1,5 +1,6 @@
 """Options of a data migration: the command line and programs build the same ones."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redstart.display import shortened
@@ -7,7 +8,9 @@ from redstart.errors import ConfigurationError
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.results import RunOptions
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.next_steps import Command
 
+DEFAULT_BATCH_SIZE = 1_000
 MAX_BATCH_SIZE = 100_000
 
 
@@ -32,7 +35,7 @@ class MigrationOptions:
     """
 
     failure_mode: FailureMode = FailureMode.LOG_AND_SKIP
-    batch_size: int = 1_000
+    batch_size: int = DEFAULT_BATCH_SIZE
     max_errors: int | None = None
     limit_documents: int | None = None
     accept_unindexed: bool = False
@@ -47,6 +50,22 @@ class MigrationOptions:
         for name, limit in (("max_errors", self.max_errors), ("limit_documents", self.limit_documents)):
             if limit is not None:
                 require_within(name, limit)
+
+    def command(self, exclude_prefixes: Iterable[str] = ()) -> Command:
+        """Return the command of `om` that runs with these options, except `resume`."""
+        return Command(
+            "migrate-data run",
+            *_typed("--failure-mode", self.failure_mode, FailureMode.LOG_AND_SKIP),
+            *_typed("--batch-size", self.batch_size, DEFAULT_BATCH_SIZE),
+            *_typed("--max-errors", self.max_errors),
+            *_typed("--limit-documents", self.limit_documents),
+            *(["--no-expand"] if not self.expand else []),
+            *(["--accept-unindexed"] if self.accept_unindexed else []),
+            *(["--keep-old-index"] if self.keep_old_index else []),
+            *_repeated("--alias", self.aliases),
+            *_repeated("--exclude-prefix", exclude_prefixes),
+            *_repeated("--include-prefix", self.include_prefixes),
+        )
 
     @property
     def for_data(self) -> RunOptions:
@@ -84,12 +103,34 @@ class RollbackOptions:
     """
 
     reformat_preexisting: bool = False
-    batch_size: int = 1_000
+    batch_size: int = DEFAULT_BATCH_SIZE
     include_prefixes: tuple[str, ...] = ()
     accept_unindexed: bool = False
 
     def __post_init__(self) -> None:
         require_within("batch_size", self.batch_size, MAX_BATCH_SIZE)
+
+    def command(self, migration_id: str, exclude_prefixes: Iterable[str] = ()) -> Command:
+        """Return the command of `om` that rolls back a migration with these options."""
+        return Command(
+            "migrate-data rollback",
+            migration_id,
+            *(["--reformat-preexisting"] if self.reformat_preexisting else []),
+            *(["--accept-unindexed"] if self.accept_unindexed else []),
+            *_typed("--batch-size", self.batch_size, DEFAULT_BATCH_SIZE),
+            *_repeated("--exclude-prefix", exclude_prefixes),
+            *_repeated("--include-prefix", self.include_prefixes),
+        )
+
+
+def _typed(name: str, value: object, default: object = None) -> tuple[str, ...]:
+    """Return an option and its value as words; none for the default."""
+    return () if value == default else (name, str(value))
+
+
+def _repeated(name: str, values: Iterable[str]) -> Iterable[str]:
+    """Return an option once for each value, as words."""
+    return (word for value in values for word in (name, value))
 
 
 def failure_mode_of(value: FailureMode | str) -> FailureMode:

@@ -266,7 +266,7 @@ def read_full_status(context: Context, plan: Plan, planned: Sequence[PlannedInde
         if status.active is not ActiveIndex.ABSENT or status.planned.name in absent
     ]
     pending = {model.key_prefix for model in state.data.pending}
-    following = next_command(context.keys.migration_id, state.phase, indexes, pending)
+    following = next_command(state.resume_command, state.phase, indexes, pending)
     converted = {model.key_prefix for model in (*state.data.applied, *state.data.rewritten)}
     refused = [one for one in indexes if one.lacking and one.planned.key_prefix in converted]
     return StatusResult(

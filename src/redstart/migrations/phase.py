@@ -61,6 +61,11 @@ class MigrationStatus:
         """When the last of the models was converted, by the server's clock; None in another phase than CONVERTED."""
         return self.data.converted_ms if self.phase is MigrationPhase.CONVERTED else None
 
+    @property
+    def resume_command(self) -> Command:
+        """The command that resumes the interrupted run or rollback, with the options that were typed."""
+        return resume_command(self.data, is_rollback=self.phase is MigrationPhase.ROLLING_BACK)
+
 
 def migration_status(
     transformation: Transformation,
@@ -172,17 +177,24 @@ def roll_back(migration_id: str) -> Command:
     return Command("migrate-data rollback", migration_id)
 
 
+def resume_command(data: DataStatus, *, is_rollback: bool) -> Command:
+    """Return the command that resumes an interrupted run or rollback, with the options that were typed."""
+    recorded = None if data.checkpoint is None else data.checkpoint.resume_command
+    return recorded or (roll_back(data.migration_id) if is_rollback else CONVERT)
+
+
 def next_command(
-    migration_id: str, phase: MigrationPhase, indexes: Iterable[IndexStatus], pending: Collection[str]
+    resume: Command, phase: MigrationPhase, indexes: Iterable[IndexStatus], pending: Collection[str]
 ) -> Command | None:
     """Return the next command of a migration; None if nothing is left to do.
 
     Args:
+        resume: the command that resumes interrupted work.
         indexes: those to be migrated, of which some may be up to date.
         pending: key prefixes of the models whose data is not converted.
     """
     if phase is MigrationPhase.ROLLING_BACK:
-        return roll_back(migration_id)
+        return resume
     # A run builds the indexes that it needs. It does not create absent ones; one that was replaced is repaired first.
     ready = {ActiveIndex.EXPANDED, ActiveIndex.OUTDATED}
     if phase is MigrationPhase.MIGRATING:
@@ -191,4 +203,6 @@ def next_command(
         is_ready = one.planned.key_prefix in pending and one.active in ready
         if one.active is not ActiveIndex.UP_TO_DATE and not is_ready:
             return MIGRATE_INDEXES
-    return CONVERT if pending else None
+    if not pending:
+        return None
+    return resume if phase is MigrationPhase.MIGRATING else CONVERT

@@ -9,8 +9,9 @@ from redstart.migrations.data.plan import Plan
 from redstart.migrations.data.status import DataStatus, status
 from redstart.migrations.files.ledger import read_ledger
 from redstart.migrations.lease_state import Holder, LeaseState, current, is_gone
-from redstart.migrations.phase import with_index_lease
+from redstart.migrations.phase import resume_command, with_index_lease
 from redstart.migrations.state_keys import FILES_LEASE, StateKeys
+from redstart.next_steps import Command
 
 
 class RunState(StrEnum):
@@ -38,6 +39,11 @@ class RunProgress:
     def is_running(self) -> bool:
         """Whether a run or rollback is in progress."""
         return self.state is RunState.RUNNING
+
+    @property
+    def resume_command(self) -> Command:
+        """The command that resumes it if it is interrupted, with the options that were typed."""
+        return resume_command(self.status, is_rollback=self.status.is_rolling_back)
 
     @property
     def done(self) -> int:
@@ -77,6 +83,18 @@ class FileProgress:
     def state(self) -> RunState:
         """Running while a process that may be alive holds the lease; otherwise interrupted."""
         return RunState.INTERRUPTED if self.lease is None else RunState.RUNNING
+
+    @property
+    def resume_command(self) -> Command:
+        """The command that resumes it if it is interrupted, with the options that were typed if they are known."""
+        checkpoint = self.progress.status.checkpoint
+        if (
+            checkpoint is not None
+            and checkpoint.stage.undoes is self.is_rollback
+            and checkpoint.resume_command
+        ):
+            return checkpoint.resume_command
+        return Command("migrate rollback", self.migration_id) if self.is_rollback else Command("upgrade")
 
 
 def file_progress(is_gone: Callable[[Holder], bool]) -> Op[FileProgress | None]:

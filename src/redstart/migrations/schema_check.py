@@ -79,12 +79,13 @@ class SchemaComparison:
     """The indexes with changing attributes, compared with the models and with the converted data.
 
     Attributes:
+        resume_command: the command that resumes interrupted work.
         phase: of the whole migration.
         indexes: in the order of the models.
         failures: number of recorded failed values.
     """
 
-    migration_id: str
+    resume_command: Command
     phase: MigrationPhase
     indexes: list[SchemaCheck]
     failures: int
@@ -95,7 +96,7 @@ class SchemaComparison:
         if not self.indexes:
             return None
         pending = {check.status.planned.key_prefix for check in self.indexes if not check.is_converted}
-        return next_command(self.migration_id, self.phase, mismatching(self.indexes), pending)
+        return next_command(self.resume_command, self.phase, mismatching(self.indexes), pending)
 
 
 def mismatching(checks: Iterable[SchemaCheck]) -> list[IndexStatus]:
@@ -167,7 +168,7 @@ def check_schema(
     statuses = yield from index_statuses(planned)
     state = yield from migration_status(transformation, plan, exempt=LISTS)
     checks = compare(statuses, with_index_attributes(plan, transformation), state.data.record)
-    return SchemaComparison(transformation.migration_id, state.phase, checks, state.data.failures)
+    return SchemaComparison(state.resume_command, state.phase, checks, state.data.failures)
 
 
 def schema_mismatches(

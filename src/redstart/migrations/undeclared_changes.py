@@ -144,13 +144,13 @@ def _create(*options: str, has_files: bool) -> Hint:
     """Return how to write an operation to a file. The first file has the models as they were."""
     create = Command("migrate create", "NAME", *options)
     if has_files:
-        return Hint("Write it to a file with: ", create)
+        return Hint("Write the file with: ", create)
     return Hint(
-        "First record the previous models, with their code: ",
+        "The project has no migration files yet. Check out the previous models, write them to a first file with: ",
         Command("migrate create", "initial"),
-        ", then ",
+        ", and record it with: ",
         Command("migrate stamp", "--to", "ID"),
-        ". Write the change to a file with: ",
+        ". Then write the file of the change with: ",
         create,
     )
 
@@ -165,7 +165,7 @@ def _renamed(
     names, absent = ", ".join(one.names), ", ".join(one.absent)
     required = [field for field in unreadable if field.field in one.absent]
     if required:
-        message = f"{_cannot_read(required[0])} They have a field that the model does not declare: {names}."
+        message = f"{_cannot_read(required[0])} These documents have a field that the model does not declare: {names}."
     else:
         message = (
             f"Documents of {one.model} have fields that the model does not declare ({names}), and no document in a "
@@ -181,8 +181,9 @@ def _renamed(
         else ["--rename", f"{_class_of(one.model)}.OLD=NEW"]
     )
     hint = Hint(
-        "If the field was renamed, the operation is RenameField, and Field(renamed_from=...) reads both names. ",
+        "If the field was renamed, the migration file needs a RenameField. ",
         _create(*renames, has_files=has_files),
+        ". With Field(renamed_from=...) the model reads both names.",
     )
     return UndeclaredChange(ChangeKind.RENAMED_FIELD, one.model, key_prefix, message, hint)
 
@@ -202,10 +203,14 @@ def _unreadable(one: UnreadableField, key_prefix: str, has_files: bool) -> Undec
     if one.is_missing:
         value = f"{_class_of(one.model)}.{one.field}=VALUE"
         hint = Hint(
-            "AddField gives these documents a value. ", _create("--value", value, has_files=has_files)
+            "To give these documents a value, the migration file needs an AddField. ",
+            _create("--value", value, has_files=has_files),
         )
         return UndeclaredChange(ChangeKind.REQUIRED_FIELD, one.model, key_prefix, _cannot_read(one), hint)
-    hint = Hint("ConvertField changes the stored values. ", _create(has_files=has_files))
+    hint = Hint(
+        "To convert the stored values, the migration file needs a ConvertField. ",
+        _create(has_files=has_files),
+    )
     return UndeclaredChange(ChangeKind.CHANGED_TYPE, one.model, key_prefix, _cannot_read(one), hint)
 
 
@@ -215,7 +220,7 @@ def _without_model(
     index = "" if place.index is None else f" (index {shown(place.index)})"
     if not place.documents:
         hint = Hint(
-            "If its model was removed, the operation is RemoveModel. ",
+            "If its model was removed, the migration file needs a RemoveModel. ",
             _create("--no-rename", has_files=has_files),
             f". Or drop the index: redis-cli FT.DROPINDEX {shlex.quote(place.index or '')}",
         )
@@ -229,7 +234,7 @@ def _without_model(
     similar = yield from model_of_documents(place, declarations)
     if similar is not None and not (yield from has_documents(similar)):
         hint = Hint(
-            "The operation that moves them is ChangeKeyPrefix. ",
+            "To move them, the migration file needs a ChangeKeyPrefix. ",
             _create("--rename", f"{place.key_prefix}*={similar.key_prefix}*", has_files=has_files),
         )
         message = (
@@ -239,7 +244,7 @@ def _without_model(
         return UndeclaredChange(ChangeKind.CHANGED_KEY_PREFIX, similar.name, place.key_prefix, message, hint)
     hint = Hint(
         "Name the module of their model with --models, or set Meta.model_key_prefix if the prefix has changed. If the "
-        "model was removed, the operation is RemoveModel. ",
+        "model was removed, the migration file needs a RemoveModel. ",
         _create("--no-rename", has_files=has_files),
     )
     verb = "belongs" if place.documents == 1 else "belong"

@@ -38,12 +38,12 @@ NOT_VALUES: Final = (FieldExpression, Expression, type, slice, BaseModel)
 
 
 class Number(NamedTuple):
-    """A number for the index, which keeps floats.
+    """A number for the index, which stores floats.
 
     Args:
-        word: its text as the server reads it in every dialect.
-        side: 0 if it is the value that was asked for; 1 if it is the nearest date or time span above that, which is
-            none of a float; -1 if it is the nearest below.
+        word: its text, which the server accepts in every dialect.
+        side: 0 if it is the requested value; 1 if it is the nearest date or timedelta above a value that no float
+            represents; -1 if it is the nearest one below.
     """
 
     word: str
@@ -64,7 +64,7 @@ def number_word(field: QueryField, value: Any, zone: NaiveTimezone) -> str:
 
 
 def nearest_number(field: QueryField, value: Any, zone: NaiveTimezone) -> Number:
-    """Return the number of a value, or of the nearest date or time span. Raises QuerySyntaxError for anything else."""
+    """Return the number of a value, or of the nearest date or timedelta. Raises QuerySyntaxError for anything else."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, datetime):
@@ -89,7 +89,7 @@ def _word(field: QueryField, value: Any) -> str:
         raise wrong_operand(field, value, _expected_number(field, value))
     if text in INFINITIES:
         return text
-    # The digits of a float are those that the index keeps.
+    # The index stores the digits of a float.
     reason = None if isinstance(value, float) else reason_against_digits(text)
     if reason is not None:
         raise cannot_find(field, value, reason)
@@ -97,7 +97,7 @@ def _word(field: QueryField, value: Any) -> str:
 
 
 def _expected_number(field: QueryField, value: Any) -> str:
-    """Return what to pass instead of a value that is not a number."""
+    """Return the alternative to a value that is not a number."""
     kind = TEMPORAL.get(field.type_name)
     if kind is None:
         return "a number"
@@ -109,7 +109,7 @@ def _expected_number(field: QueryField, value: Any) -> str:
 
 
 def _number_text(value: Any) -> str | None:
-    """Return the text of a number, whatever its class; `inf` and `-inf`; None of anything else."""
+    """Return the text of a number of any class; `inf` and `-inf`; None for anything else."""
     if isinstance(value, str):
         return str.__str__(value) if NUMBER.fullmatch(value) else None
     if isinstance(value, float):
@@ -125,12 +125,12 @@ def _number_text(value: Any) -> str | None:
 
 
 def _plain_text(value: Any, text: str) -> str:
-    # The first dialect takes 1e-07 but not 1e+22.
+    # Dialect 1 accepts 1e-07 but not 1e+22.
     return text.replace("e+", "e") if isinstance(value, float) else format(Decimal(text), "f")
 
 
 def _kept(field: QueryField, text: str) -> str:
-    """Return the number as the documents of the field keep it."""
+    """Return the number as it is stored in documents."""
     if field.storage is Storage.HASH or len(text) <= SAFE_LENGTH or text.lstrip("-").isdecimal():
         return text
     number = float(text)
@@ -150,7 +150,7 @@ def stored_text(field: QueryField, value: Any) -> str:
     """Return the text under which a value is stored, for fields that are indexed as tags.
 
     Raises:
-        QuerySyntaxError: no value of the field's type is stored like this.
+        QuerySyntaxError: the value does not have the type of the field.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -188,7 +188,7 @@ def _text_of(value: Any) -> str:
 
 
 def boolean_word(field: QueryField, value: Any) -> str:
-    """Return true or false as the index has it. `1` and `0` are booleans too, as in Python."""
+    """Return true or false as stored in the index. `1` and `0` are booleans, too, as in Python."""
     if not isinstance(value, int) or value not in (0, 1):
         raise wrong_operand(field, value, "True or False")
     return BOOLEAN_TEXTS[bool(value)] if field.storage is Storage.HASH else str(bool(value))
@@ -204,7 +204,7 @@ def tags_of(field: QueryField, text: str) -> list[str]:
     """Return the tags of a value, each once.
 
     Raises:
-        QueryNotSupportedError: there are none, or one that the index cannot hold.
+        QueryNotSupportedError: there are none, or the index cannot contain one of them.
     """
     parts = text.split(field.separator) if field.separator else [text]
     tags = list(dict.fromkeys(part.strip(WHITE_SPACE) for part in parts))
@@ -220,7 +220,7 @@ def tags_of(field: QueryField, text: str) -> list[str]:
 
 
 def checked(field: QueryField, tag: str) -> str:
-    """Return the tag, if the index can hold it. Raises QueryNotSupportedError."""
+    """Return the tag, if the index can contain it. Raises QueryNotSupportedError."""
     if "\0" in tag:
         raise cannot_find(field, tag, "the server truncates a tag at a NUL character")
     size = len(tag.encode())
@@ -253,13 +253,13 @@ def pattern_of(field: QueryField, text: object, where: Where) -> str:
 
 
 def as_indexed(field: QueryField, tag: str) -> bytes:
-    """Return the bytes of a tag, or of a part of one, as the index has them."""
+    """Return the bytes of a tag, or of a part of one, as stored in the index."""
     return tag.encode() if field.case_sensitive else tag.encode().lower()
 
 
 def escaped(tag: str) -> str:
-    """Return a tag as it stands in a query."""
-    # An underscore is a letter, but for one that is alone.
+    """Return a tag as query text."""
+    # An underscore is a letter, except on its own.
     return r"\_" if tag == "_" else ESCAPED.sub(r"\\\1", tag)
 
 
@@ -267,7 +267,7 @@ class TokenEscaper:
     """Escape text for a query that is written by hand. Conditions on fields need no escaping.
 
     Args:
-        escape_chars_re: what to escape; by default everything that has a meaning in a query.
+        escape_chars_re: the characters to escape; by default all that have a meaning in a query.
     """
 
     def __init__(self, escape_chars_re: re.Pattern[str] | None = None) -> None:

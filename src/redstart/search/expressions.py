@@ -27,8 +27,8 @@ READ_AS_LISTS: Final = (Iterator, KeysView, ValuesView, ItemsView)
 def copied(value: Any) -> Any:
     """Return a copy of a value and of all that it contains.
 
-    A list takes the place of an iterator, which can be read only once, and of a view of a dict. An object that cannot
-    be copied, such as a lock, is returned as it is.
+    An iterator, which can be read only once, and a view of a dict become lists. An object that cannot be copied, such
+    as a lock, is returned unchanged.
     """
     kind = type(value)
     if kind in IMMUTABLE:
@@ -49,9 +49,10 @@ T = TypeVar("T")
 
 
 def immutable(cls: type[T]) -> type[T]:
-    """Return a frozen dataclass whose assignment error names the alternative. Subclasses may have own attributes.
+    """Return a frozen dataclass whose assignment error names the alternative.
 
-    (What `dataclass` itself makes ends in a TypeError with slots, as it looks for the class without them.)
+    Subclasses may have own attributes. (The method that `dataclass` generates raises a TypeError with slots, because it
+    looks for the class without them.)
     """
     own = {field.name for field in fields(cls)}  # type: ignore[arg-type]  # a dataclass
 
@@ -146,14 +147,14 @@ def _expression(value: object) -> Expression:
 
 
 class _Joined(Expression):
-    """Several conditions joined by one operator; any number stand side by side, not inside each other."""
+    """Several conditions joined by one operator, in one flat list."""
 
     __slots__ = ()
     operands: tuple[Expression, ...]
 
     @classmethod
     def of(cls, *conditions: Expression) -> Expression:
-        """Return the conditions joined; a single one is itself."""
+        """Return the conditions joined; a single one unchanged."""
         if len(conditions) == 1:
             return conditions[0]
         operands: list[Expression] = []

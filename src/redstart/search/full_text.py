@@ -1,8 +1,8 @@
-"""Full-text searches in the query language of the server, confined to their field.
+"""Full-text searches in the query language of the server, limited to their field.
 
-The server splits the words of documents at punctuation, and does not index its stop words. In a query it reads some of
-the punctuation as operators or as parts of numbers, and finds nothing for stop words in quotes (RediSearch 2.10). So
-the words of a query are split as those of documents are.
+The server splits the words of documents at punctuation, and does not index its stop words. In a query it interprets
+some punctuation as operators or parts of numbers, and finds nothing for stop words in quotes (RediSearch 2.10). So the
+words of a query are split like those of documents.
 """
 
 import re
@@ -19,7 +19,7 @@ from redstart.search.schema import Index
 ESCAPES: Final = re.compile(r"\\(.)", re.DOTALL)
 ESCAPED_CHARACTER: Final = re.compile(r"\\.", re.DOTALL)
 LEAVING: Final = re.compile(r"[@{}\[\]$\\\x00-\x08\x0e-\x1f\x7f]|=>")
-"""What could end the field's part of a query, or start another one."""
+"""Characters that could end the part of the field in a query, or start another part."""
 
 TOKEN: Final = re.compile(
     r"""
@@ -36,7 +36,7 @@ TOKEN: Final = re.compile(
 SUBWORD: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`'\\])+", re.DOTALL)
 SUBWORD_OF_PHRASE: Final = re.compile(r"(?:\\.|[^-~,.<>:;!?#^&+=/`'\\*%|() \t\n\v\f\r])+", re.DOTALL)
 NOTHING: Final = re.compile(r"(?<!\\)\(\s*\)")
-"""Parentheses around stop words that were left out."""
+"""Parentheses around omitted stop words."""
 FUZZY: Final = re.compile(r"(%+)[^%]+\1")
 PERCENT_SIGN: Final = re.compile(r"(\\.)|%", re.DOTALL)
 PART_OF_WORD: Final = re.compile(r"(?:\\.|[^\s\\])+", re.DOTALL)
@@ -49,11 +49,11 @@ STOP_WORDS: Final[frozenset[str]] = frozenset(
         "this to was will with",
     )
 )
-"""Those of an index that has no list of its own."""
+"""The stop words of an index without its own list."""
 
 
 def stop_words_of(index: Index) -> frozenset[str]:
-    """Return the words that an index does not hold."""
+    """Return the stop words of an index."""
     if "STOPWORDS" not in index.options:
         return STOP_WORDS
     at = index.options.index("STOPWORDS")
@@ -63,12 +63,12 @@ def stop_words_of(index: Index) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class FullText:
-    """Words as they stand after the field's name.
+    """The words after the name of a field.
 
     Args:
-        text: alone, or in parentheses that hold them together.
-        shortest: how many bytes the shortest has of those that are given in part, as `win*`; 0 if there are only fuzzy
-            ones, as `%wine%`; None if there are neither.
+        text: one word, or several in parentheses.
+        shortest: the length of the shortest part of a word, such as `win*`, in bytes; 0 if there are only fuzzy words,
+            such as `%wine%`; None if there are neither.
     """
 
     text: str
@@ -79,11 +79,11 @@ def full_text(queried: QueryField, value: object, stop_words: Container[str] = S
     """Return words in the query language of the server.
 
     Args:
-        stop_words: those that the index does not hold.
+        stop_words: the stop words of the index.
 
     Raises:
-        QuerySyntaxError: they could leave the field, or there are none.
-        QueryNotSupportedError: they are words that the server does not index.
+        QuerySyntaxError: they could query another field, or there are none.
+        QueryNotSupportedError: they are all stop words.
     """
     if not isinstance(value, str) or not value.strip():
         raise wrong_operand(queried, value, "words to search for")
@@ -102,7 +102,7 @@ def full_text(queried: QueryField, value: object, stop_words: Container[str] = S
 
 @dataclass(slots=True)
 class _Level:
-    """What stands between two parentheses: for each alternative, whether a word in it is indexed."""
+    """The contents of a pair of parentheses: for each alternative, whether it has an indexed word."""
 
     sign: str = ""
     alternatives: list[bool | None] = field(default_factory=lambda: [None])
@@ -168,7 +168,7 @@ class _Reader:
         return text
 
     def _close(self, level: _Level) -> bool:
-        """Return whether a level asks for an indexed word."""
+        """Return whether a level contains an indexed word."""
         if None in level.alternatives:
             raise self._unreadable()
         is_outermost = not self._levels or level is self._levels[0]
@@ -193,19 +193,19 @@ class _Reader:
             self._note_part(word)
         if not kept:
             return ""
-        # The server does not leave out every stop word itself: not one of digits.
+        # The server does not omit all stop words itself, for example not digits.
         sign, written = self._taken_sign(), " ".join(kept)
-        # After a sign several words belong together, and digits would be a negative number.
+        # After a sign several words form a group, and digits would be a negative number.
         is_apart = len(kept) > 1 and (sign or "|" in self._value)
         return f"{sign}({written})" if is_apart or (sign and written[0].isdigit()) else sign + written
 
     def _indexed(self, words: list[str]) -> list[str]:
         """Return the words that are not stop words."""
-        words = [r"\_" if word == "_" else word for word in words]  # a letter, but for one that is alone
+        words = [r"\_" if word == "_" else word for word in words]  # a letter, except on its own
         return [word for word in words if ESCAPES.sub(r"\1", word).lower() not in self._stop_words]
 
     def _without_stray(self, word: str) -> str:
-        """Return a word without the stars and percent signs that mean nothing."""
+        """Return a word without asterisks and percent signs that have no meaning."""
         if FUZZY.fullmatch(ESCAPED_CHARACTER.sub("x", word)):
             return word
         word = PERCENT_SIGN.sub(lambda found: found[1] or " ", word)

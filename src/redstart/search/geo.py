@@ -77,6 +77,6 @@ class GeoFilter:
 
 
 def _word(number: float) -> str:
-    # The first dialect takes 1e-07 but not 1e+22.
+    # Dialect 1 accepts 1e-07 but not 1e+22.
     text = int.__repr__(number) if isinstance(number, int) else float.__repr__(float(number))
     return text.replace("e+", "e")

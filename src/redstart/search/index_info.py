@@ -2,7 +2,7 @@
 
 Source: https://redis.io/docs/latest/commands/ft.info/
 
-RESP2 answers flat lists of names and values, RESP3 maps in which the words without a value are `flags`.
+A RESP2 reply has flat lists of names and values, a RESP3 reply has maps in which words without a value are `flags`.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ VECTOR_NAMES = {
     "M": "M",
     "ef_construction": "EF_CONSTRUCTION",
 }
-"""FT.INFO's names of a vector's attributes, and FT.CREATE's."""
+"""The names of the attributes of a vector in FT.INFO, and in FT.CREATE."""
 
 OWN_FLAGS = {"CASESENSITIVE", "SORTABLE", "UNF", "NOINDEX"}
 DEFAULT_WEIGHT = 1.0
@@ -28,18 +28,18 @@ NO_ERROR = "N/A"
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What the server says of an index.
+    """The properties of an index, as reported by the server.
 
     Args:
-        name: its real name; another than the one asked for if that was an alias.
+        name: its own name; it differs from the requested name if that is an alias.
         index: its definition.
-        documents: how many it holds.
+        documents: the number of documents in it.
         indexing: whether its first scan, or another, is still running.
-        percent: how much of that scan is done, 0 to 100. Alone it can lie: wait for `indexing`.
-        failures: failed attempts to index a document, ever. Not a number of documents.
-        last_failure: why the last one failed, and its key; None without any.
+        percent: how much of this scan is done, 0 to 100. Not reliable alone: wait for `indexing`.
+        failures: all failed attempts to index a document so far; not the number of documents.
+        last_failure: the reason of the last failure, and the key; None if there is none.
         memory_megabytes: memory of the index itself, as far as the server counts it.
-        indexing_seconds: time the server has spent putting documents into it.
+        indexing_seconds: the time that the server has spent adding documents.
     """
 
     name: str
@@ -115,7 +115,7 @@ def _field(reply: Any) -> IndexField:
         known = [(VECTOR_NAMES[name], value) for name, value in values.items() if name in VECTOR_NAMES]
         vector = VectorSettings(values["algorithm"], tuple(known)).reported()
         values = {}
-    coordinates = values.pop("coord_system", None)  # FT.CREATE takes the value alone
+    coordinates = values.pop("coord_system", None)  # FT.CREATE accepts only the value
     options = [
         word for name, value in values.items() if not _is_default(name, value) for word in (name, value)
     ]

@@ -1,6 +1,7 @@
-"""How a name becomes a step of a JSON path: in an index, to read a value, and to write one.
+"""Names as steps of JSON paths.
 
-RedisJSON and the search module parse paths differently, so each of the three has rules of its own.
+RedisJSON and the search module parse paths differently, so the steps in an index, to read a value, and to write one
+have their own rules each.
 """
 
 import json
@@ -37,7 +38,7 @@ def readable_member(name: str) -> str:
 def writable_member(name: str) -> str | None:
     """Return the step to a member that is to be written; None if there is none.
 
-    Measured with RedisJSON 2.8: a path with an escape is read well, but JSON.SET with it answers OK and writes another
+    In RedisJSON 2.8, a path with an escape can be read, but JSON.SET with such a path replies OK and writes another
     member, or none.
     """
     if "\\" in name or min(name, default=" ") < " ":
@@ -52,7 +53,7 @@ def shown_path(path: str) -> str:
 
 
 def steps(path: str) -> tuple[str, ...]:
-    """Return the names on the way to a value, and `[*]` for each item of a list."""
+    """Return the names of the path of a value, and `[*]` for each item of a list."""
     found = STEP.finditer(path)
     return tuple(
         json.loads(step["quoted"]) if step["quoted"] else step["plain"] or step["each"] for step in found

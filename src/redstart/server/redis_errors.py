@@ -188,7 +188,7 @@ def _hint(error: theirs.ResponseError, where: str) -> str | Hint | None:
     if hint is not None:
         return hint
     if is_database_out_of_range(str(error)):
-        return f"{where} names a database that the server does not have. Use another number; database 0 always exists."
+        return f"The server has no database with the number in {where}. Use another number; database 0 always exists."
     if names_no_index(str(error)):
         return Hint(
             "Another client dropped the index. List the indexes with: ",

@@ -143,7 +143,7 @@ def _read_exactly(match: re.Match[str]) -> tuple[datetime, bool]:
     _require_exists("year", year, 1, 9999)
     _require_exists("month", month, 1, 12)
     if not 1 <= day <= calendar.monthrange(year, month)[1]:
-        raise ValueConversionError(f"day {day} does not exist in {year:04}-{month:02}")
+        raise ValueConversionError("no such day in that month")
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
     _require_exists("hour", hour, 0, 23)
     _require_exists("minute", minute, 0, 59)

@@ -95,7 +95,7 @@ def apply_files(
     if pending:
         _ask(session, migrations, pending, assume_yes=assume_yes)
     with progress_display() as show:
-        monitor = Monitor(progress=show)
+        monitor = Monitor(progress=show, resumed_by=resume)
         with stop_on_signal(monitor), resume_hint(resume):
             migrations = file_migrations(session, files, monitor)
             run_options = RunOptions(failure_mode=failure_mode)
@@ -224,9 +224,10 @@ def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) ->
     elif any(one.migration_id in to_clean_up for one in done):
         line(
             Hint(
-                "When the old version of the application no longer runs, change what it has written since, and remove "
-                "what only it needs, with: ",
+                "When the old version of the application no longer runs, clean up with: ",
                 CLEAN_UP,
+                ". It changes the documents that the old version has written since, and removes the values that only "
+                "the old version needs.",
             )
         )
 

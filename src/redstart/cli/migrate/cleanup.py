@@ -73,8 +73,8 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
     draw_contracted(contracted)
     if dry_run and to_contract:
         line(
-            f"Dry run: documents that the version before {', '.join(to_contract)} wrote since would be changed, and "
-            "what only it needs would be removed."
+            f"Dry run: {', '.join(to_contract)}: documents that the old version has written since the run would be "
+            "changed, and values that only the old version needs would be removed."
         )
     if not names:
         line("Nothing to drop: no unused indexes.", Tone.DONE)
@@ -101,8 +101,9 @@ def _announce(
         return
     work = session.run(migrations.estimate_cleanup(to_contract, Random()))
     confirm(
-        f"Change what the version before {', '.join(to_contract)} has written since, and remove what only it needs, on "
-        f"{session.where} ({size_of(work)})? No process of that version may be running.",
+        f"Clean up {', '.join(to_contract)} on {session.where} ({size_of(work)})? This changes the documents that the "
+        "old version has written since the run, and removes the values that only the old version needs. No process of "
+        "the old version may be running.",
         assume_yes=assume_yes,
     )
 

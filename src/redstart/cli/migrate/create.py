@@ -139,9 +139,7 @@ def create(
     if as_json:
         print_json(_report(path, found, operations))
     elif path is None:
-        line(
-            "No pending schema changes detected: the models are as the migration files leave them.", Tone.DONE
-        )
+        line("No pending schema changes detected: the migration files contain all of them.", Tone.DONE)
     else:
         draw_created(path, operations)
         if operations:
@@ -217,7 +215,7 @@ def merge(name: str, migrations_dir: Path | None, yes: bool, as_json: bool) -> N
             }
         )
     elif path is None:
-        line("Nothing to join: the migration files have one head at most.", Tone.DONE)
+        line("Nothing to merge: the migration files have at most one head.", Tone.DONE)
     else:
         draw_created(path, ())
 
@@ -270,7 +268,7 @@ def create_for_data(
         if operations:
             line(Hint("Review the file. See what a run would do with: ", Command("migrate plan")))
         else:
-            line("Replace the model, the shapes and the functions in it by your own.")
+            line("In the file, replace the model, its fields and the functions with your own.")
 
 
 def _operations(

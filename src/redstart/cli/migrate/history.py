@@ -100,7 +100,7 @@ def current(settings: Settings, migrations_dir: Path | None, as_json: bool) -> N
         line("No migration file is applied.")
     if pending:
         count = counted(len(pending), "migration file")
-        line(Hint(f"{count} pending. See what they change with: ", Command("migrate plan")))
+        line(Hint(f"{count} pending. See the changes with: ", Command("migrate plan")))
 
 
 @click.command()

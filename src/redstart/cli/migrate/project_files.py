@@ -261,7 +261,7 @@ def draw_cleanup_pending(ids: Sequence[str]) -> None:
     """Print the applied files whose cleanup is pending, and what to do."""
     if ids:
         line(f"Cleanup pending: {', '.join(map(printable, ids))}")
-        next_step("When the old version no longer runs, complete them with", CLEAN_UP)
+        next_step("When the old version no longer runs, clean up with", CLEAN_UP)
 
 
 def draw_project_status(status: ProjectStatus) -> None:
@@ -281,8 +281,8 @@ def draw_project_status(status: ProjectStatus) -> None:
     if running is not None:
         draw_progress_of_file(running)
     elif pending:
-        next_step("See what they change with", Command("migrate plan"))
-        next_step("Apply them with", APPLY)
+        next_step("See the changes with", Command("migrate plan"))
+        next_step("Apply with", APPLY)
     draw_cleanup_pending(status.to_clean_up)
 
 
@@ -294,9 +294,6 @@ def draw_progress_of_file(running: FileProgress) -> None:
         line(f"{what} in progress: {name} ({running.lease})")
         return
     line(f"{what} started and not complete: {name}", Tone.WARNING)
-    back = Command("migrate rollback", running.migration_id)
-    if running.is_rollback:
-        line(Hint("Resume with: ", back))
-    else:
-        line(Hint("Resume with: ", APPLY))
-        line(Hint("Or roll back with: ", back))
+    line(Hint("Resume with: ", running.resume_command))
+    if not running.is_rollback:
+        line(Hint("Or roll back with: ", Command("migrate rollback", running.migration_id)))

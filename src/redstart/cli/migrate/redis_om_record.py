@@ -87,7 +87,7 @@ def _report_nothing(ids: Sequence[str], *, dry_run: bool, as_json: bool) -> Exit
 def reset(settings: Settings, yes: bool, as_json: bool) -> None:
     """Clear the record of the schema migration files of redis-om. The next `om migrate run` runs them again.
 
-    Indexes and documents do not change. The record of the files of `om migrate create` is another one.
+    Indexes, documents and the record of the files of `om migrate create` do not change.
     """
     with open_session(settings, writes=True, needs_models=False) as session:
         ids = sorted(session.run(applied_ids(SCHEMA)))

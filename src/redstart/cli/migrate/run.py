@@ -219,7 +219,7 @@ def _draw_guidance(
     """Print which versions of the application may run, if the run has changed that, and the next command."""
     is_expanded = any(index.outcome is IndexOutcome.EXPANDED for index in results)
     if is_expanded or status.is_cutover_pending or status.phase is not phase_before:
-        draw_phase_guidance(status.phase, cut_over_to_come=status.is_cutover_pending)
+        draw_phase_guidance(status)
         if status.phase is MigrationPhase.EXPANDED:
             next_step("Convert and cut over with", CONVERT)
 

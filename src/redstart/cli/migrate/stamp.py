@@ -21,8 +21,10 @@ from redstart.next_steps import Command, Hint
 
 
 @click.command()
-@click.argument("migration_id", metavar="ID", required=False)
-@click.option("--to", metavar="ID", help="Record ID and all files that it depends on.")
+@click.argument("migration_id", metavar="[ID]", required=False)
+@click.option(
+    "--to", metavar="ID", help="Record ID and all files that it depends on. In place of the argument."
+)
 @click.option(
     "--remove", is_flag=True, help="Remove ID from the record instead. Its changes stay on the server."
 )

@@ -25,7 +25,6 @@ from redstart.cli.refused_cutover import cutover_is_refused, draw_refused_cutove
 from redstart.cli.session import note_overlapping_prefixes, open_session
 from redstart.cli.tables import next_step, table
 from redstart.migrations.data.damage import LISTS
-from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import SCHEMA
 from redstart.migrations.indexes.status import ActiveIndex, IndexStatus, index_statuses
 from redstart.migrations.phase import (
@@ -35,7 +34,6 @@ from redstart.migrations.phase import (
     MigrationStatus,
     migration_status,
     next_command,
-    roll_back,
 )
 from redstart.migrations.server_checks import require_search
 from redstart.next_steps import Command
@@ -123,19 +121,18 @@ def _draw_indexes(statuses: Sequence[IndexStatus], pending: Sequence[IndexStatus
 
 
 def _draw_next_step(pending: Sequence[IndexStatus], status: MigrationStatus) -> None:
-    command = next_command(
-        DATETIME_MIGRATION, status.phase, pending, {model.key_prefix for model in status.data.pending}
-    )
+    unconverted = {model.key_prefix for model in status.data.pending}
+    command = next_command(status.resume_command, status.phase, pending, unconverted)
     are_built = all(index.active is ActiveIndex.EXPANDED for index in pending)
-    if command == roll_back(DATETIME_MIGRATION):
-        draw_phase_guidance(status.phase)
-    elif command == CONVERT:
+    if status.phase is MigrationPhase.ROLLING_BACK:
+        draw_phase_guidance(status)
+    elif command is not None and command.name == CONVERT.name:
         what = "Build the new indexes, convert the data and cut over"
         if status.phase is MigrationPhase.MIGRATING:
             what = "Resume"
         elif are_built:
             what = "The new indexes are built. Convert the data and cut over"
-        next_step(f"{what} with", CONVERT)
+        next_step(f"{what} with", command)
     elif are_built and status.is_cutover_pending and cutover_is_refused(pending):
         draw_refused_cutover(pending, status.data.failures)
     elif are_built:

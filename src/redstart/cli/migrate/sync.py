@@ -62,11 +62,12 @@ def sync(
 ) -> Exit:
     """Make the indexes fit the models, without a migration file: for development.
 
-    Documents are not changed. If the models need other documents, as after a rename, the command is refused and names
-    what changes them. On a server on another machine it asks; without a terminal, --yes is required there.
+    Documents are not changed. If the models cannot read the documents, for example after a rename, the command is
+    refused and names the operation that changes the documents. If the server is on another machine, it asks first;
+    without a terminal, --yes is required.
 
     Before you deploy, write the changes of the models to a file with `om migrate create`. `om upgrade` then finds the
-    indexes as they are to be, and records the file.
+    indexes up to date, and records the file.
     """
     options = ExpansionOptions(accept_unindexed=accept_unindexed)
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:

@@ -113,7 +113,7 @@ def require_no_undeclared_changes(session: Session, models: Collection[str], *, 
         )
         raise MigrationError(
             "\n".join(one.message for one in refusing),
-            Hint(hint, "\nTo continue without it, add --accept-unreadable."),
+            Hint(hint, "\nTo change the indexes nevertheless, add --accept-unreadable."),
         )
 
 

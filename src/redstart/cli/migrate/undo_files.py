@@ -11,6 +11,7 @@ from redstart.cli.migrate.project_files import file_migrations
 from redstart.cli.options import confirm, will_ask
 from redstart.cli.output import Tone, counted, line, note, print_json
 from redstart.cli.progress import progress_display
+from redstart.cli.refused_cutover import DROP_OUT
 from redstart.cli.session import Session, resume_hint, stop_on_signal
 from redstart.display import printable
 from redstart.migrations.context import Monitor
@@ -57,7 +58,7 @@ def roll_back_files(
             )
     resume = typed_again()
     with progress_display() as show:
-        monitor = Monitor(progress=show)
+        monitor = Monitor(progress=show, resumed_by=resume)
         with stop_on_signal(monitor), resume_hint(resume):
             migrations = file_migrations(session, files, monitor)
             results = session.run(migrations.roll_back_all(files, ids, options))
@@ -89,30 +90,39 @@ def _draw(results: Sequence[FileRollbackResult], outcome: Outcome, resume: Comma
         )
     else:
         line(
-            f"Rollback of {printable(results[-1].migration_id)} is not complete: queries would lose documents.",
+            f"Rollback of {printable(results[-1].migration_id)} is not complete: documents {DROP_OUT}.",
             Tone.WARNING,
         )
     for one in results:
         _draw_one(one)
-    if results and not results[-1].is_complete:
+    if outcome is Outcome.STOPPED:
         line(Hint("Resume with: ", resume))
+    elif outcome is Outcome.CUTOVER_REFUSED:
+        line(Hint("Correct the documents listed above, then run again: ", resume))
+        line(Hint("Or continue without them in query results: ", resume.adding("--accept-unindexed")))
 
 
 def _draw_one(one: FileRollbackResult) -> None:
     line(f"  {printable(one.migration_id)}: {'; '.join(_parts(one))}")
     for change in one.storage:
-        documents = counted(change.left, "document")
+        stay = "stays" if change.left == 1 else "stay"
         _draw_left(
-            f"{documents} written since cannot be stored as before and stay unchanged",
+            f"{counted(change.left, 'document')} written since cannot be stored as before and {stay} unchanged",
             change.left,
             change.failures,
         )
     data = one.data
     if data is not None:
-        what = f"{data.kept:,} written since have no equivalent and are left unchanged"
+        what = (
+            "1 value written since has no equivalent in the previous format and stays unchanged"
+            if data.kept == 1
+            else f"{data.kept:,} values written since have no equivalent in the previous format and stay unchanged"
+        )
         _draw_left(what, data.kept, data.examples)
     number, examples = _unrestored(one)
-    _draw_left(f"{number:,} originals could not be restored and are kept on the server", number, examples)
+    _draw_left(
+        f"{counted(number, 'original')} could not be restored and stay on the server", number, examples
+    )
     if any(index.is_refused for index in one.indexes):
         draw_results(one.indexes, {}, Plan(()), verbose=False)
 

@@ -347,7 +347,8 @@ def _roll_back(
     """Roll back, or preview it, with progress on stderr."""
     with progress_display(every_step=verbose) as show:
         # What a rollback counts as failures are values that stay as they are: the result explains them.
-        monitor = log.watching(Monitor(progress=lambda update: show(replace(update, failures=0))))
+        shown = Monitor(progress=lambda update: show(replace(update, failures=0)), resumed_by=resume_command)
+        monitor = log.watching(shown)
         migration = session.migration(monitor)
         if dry_run:  # there is no progress to save: Ctrl-C ends it at once
             return session.run(migration.preview_rollback(options))

@@ -383,7 +383,7 @@ def _run(
             note(f"failed: {failure}")
 
     with progress_display(every_step=verbose) as show:
-        monitor = log.watching(Monitor(progress=show, failure=note_failure))
+        monitor = log.watching(Monitor(progress=show, failure=note_failure, resumed_by=resume_command))
         with stop_on_signal(monitor), resume_hint(resume_command):
             found = session.run(session.migration(monitor).run(options))
     note_unreadable(session)

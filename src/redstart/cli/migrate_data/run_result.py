@@ -3,7 +3,7 @@
 from redstart.cli.index_report import draw_absent, draw_results, indexes_are
 from redstart.cli.migrate_data.reports import rate_of
 from redstart.cli.output import SHOWN_SECONDS, Tone, duration, line, note, warn
-from redstart.cli.phase_guidance import draw_phase_guidance
+from redstart.cli.phase_guidance import draw_phase
 from redstart.cli.tables import next_step, pairs
 from redstart.cli.value_tables import (
     CHECK_PREFIXES,
@@ -63,7 +63,7 @@ def draw_result(
         return
     line("")
     if not found.refused:
-        draw_phase_guidance(MigrationPhase.CUT_OVER if found.indexes else MigrationPhase.CONVERTED)
+        draw_phase(MigrationPhase.CUT_OVER if found.indexes else MigrationPhase.CONVERTED)
     if result.documents:
         _draw_verify_hint(result, failures)
     _draw_rollback_hint(result)

@@ -38,7 +38,6 @@ from redstart.commands.server_info import info
 from redstart.effects import call
 from redstart.migrations.context import Monitor
 from redstart.migrations.data.checkpoint import Checkpoint, RunStage
-from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.data.statistics import Statistics
 from redstart.migrations.data.status import DataStatus
 from redstart.migrations.lease_state import is_gone
@@ -197,12 +196,7 @@ def progress(settings: Settings, verbose: bool, as_json: bool) -> None:
         return
     _draw_progress(found, verbose)
     if found.state is RunState.INTERRUPTED:
-        checkpoint = found.status.checkpoint
-        undoes = checkpoint is not None and checkpoint.stage.undoes
-        next_step(
-            "Resume with",
-            Command("migrate-data rollback", DATETIME_MIGRATION) if undoes else Command("migrate-data run"),
-        )
+        next_step("Resume with", found.resume_command)
 
 
 STAGES = {

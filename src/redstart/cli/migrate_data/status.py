@@ -39,7 +39,7 @@ from redstart.migrations.state_keys import APPLIED_MIGRATIONS
 from redstart.next_steps import Command, Hint
 
 PHASES = {
-    MigrationPhase.NOTHING_TO_MIGRATE: "no model has a date that is stored in numeric format",
+    MigrationPhase.NOTHING_TO_MIGRATE: "no model has a field of dates to convert",
     MigrationPhase.PENDING: "dates are not converted yet",
     MigrationPhase.EXPANDED: "indexes are ready, documents are not converted yet",
     MigrationPhase.MIGRATING: "a conversion was started and is not complete",
@@ -92,7 +92,7 @@ def status(
         if found.refused and (found.is_cutover_pending or blocking):
             draw_refused_cutover(found.refused, found.data.failures, blocking)
         else:
-            draw_phase_guidance(found.phase, cut_over_to_come=found.is_cutover_pending)
+            draw_phase_guidance(found)
         draw_files(files)
     outcome = found.outcome
     if outcome is Outcome.DONE and waits(files):
@@ -185,10 +185,11 @@ def _what_next(status: StatusResult) -> tuple[str | Hint, ...]:
         return ()
     if status.phase is MigrationPhase.CONVERTED:
         return (Hint("Check documents written since then with: ", Command("migrate-data verify")),)
-    if status.next_command == CONVERT:
-        return (Hint(f"{_how_to_convert(status)}: ", CONVERT),)
+    following = status.next_command
+    if following is not None and following.name == CONVERT.name:
+        return (Hint(f"{_how_to_convert(status)}: ", following),)
     # Absent indexes and the other phases name their next command themselves.
-    if status.next_command == MIGRATE_INDEXES and found.pending and not status.absent:
+    if following == MIGRATE_INDEXES and found.pending and not status.absent:
         return (Hint("Build the new indexes with: ", MIGRATE_INDEXES),)
     return ()
 

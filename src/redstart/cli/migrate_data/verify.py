@@ -29,6 +29,7 @@ from redstart.migrations.outcomes import (
     VerificationResult,
     recorded_elsewhere,
 )
+from redstart.migrations.phase import CONVERT
 from redstart.migrations.transformation import Classification
 from redstart.next_steps import Command, Hint
 
@@ -104,7 +105,10 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
     count = found.problems.count
     if result.is_pending:
         line(f"The data is not converted yet ({counted(unconverted, 'value')}).", Tone.WARNING)
-        next_step("Resume with" if found.is_interrupted else "Convert with", Command("migrate-data run"))
+        if found.is_interrupted:
+            next_step("Resume with", found.resume_command or CONVERT)
+        else:
+            next_step("Convert with", CONVERT)
     elif result.is_ok:
         recorded = found.recorded_failures
         but = f", except {recorded:,} recorded failed value{'s' * (recorded != 1)}" if recorded else ""

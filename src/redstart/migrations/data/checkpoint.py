@@ -51,6 +51,7 @@ class Checkpoint:
         stopped_by: name of the failure at which mode `fail` stopped, as hexadecimal digits; or "".
         counts: numbers for the final report, by name.
         surveyed: of a run, documents in the initial scan, by key prefix.
+        resumed_by: the command of `om` that resumes it: its name, its arguments and options. Empty if not known.
         replaced: of a rollback: the fields in which a run replaced failed values, as key prefixes and paths.
         moved: the same for quarantined values.
         started_ms, saved_ms: times by the server's clock.
@@ -70,6 +71,7 @@ class Checkpoint:
     stopped_by: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     surveyed: dict[str, int] = field(default_factory=dict)
+    resumed_by: list[str] = field(default_factory=list)
     replaced: list[tuple[str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     started_ms: int = 0
@@ -93,6 +95,15 @@ class Checkpoint:
     def met(self) -> int:
         """Documents of this pass, up to the one at which it stopped."""
         return self.done + self.beyond
+
+    @property
+    def resume_command(self) -> Command | None:
+        """The command that resumes it, with the options that were typed; None if that is not known."""
+        return Command(*self.resumed_by) if self.resumed_by else None
+
+    def record_command(self, command: Command | None) -> None:
+        """Record the command that resumes it, in place of the recorded one."""
+        self.resumed_by = [] if command is None else [command.name, *command.arguments]
 
     def add(self, **numbers: int) -> None:
         """Add to the counts."""
@@ -180,6 +191,7 @@ def _require_types(checkpoint: Checkpoint) -> None:
     texts = [
         checkpoint.plan_hash,
         checkpoint.run_id,
+        *checkpoint.resumed_by,
         *(text for place in (*checkpoint.replaced, *checkpoint.moved) for text in place),
     ]
     if not all(isinstance(text, str) for text in texts):

@@ -52,13 +52,14 @@ def failure_at(
 
     Args:
         place: location in the document; text if only the shown text is known, "" for the whole document.
+        reason: a path in front of it is removed if it is that of the value.
         whole_value: do not shorten the value, because this is its last copy.
     """
     path = place if isinstance(place, str) else display(place)
     name = place_name(key, (place,) if isinstance(place, str) else place)
     digest = blake2b(value, digest_size=8).hexdigest()
     text = whole_line(value) if whole_value else shown_value(value)
-    return _failure(name, key, path, text, reason, digest)
+    return _failure(name, key, path, text, reason.removeprefix(f"{path}: ") if path else reason, digest)
 
 
 def _failure(name: bytes, key: bytes, path: str, value: str, reason: str, digest: str) -> Failure:

@@ -370,12 +370,14 @@ def _start_checkpoint(
         replayed = found.stage is RunStage.SWEEP and record.milestone == REPLAYED
         if not replayed and (found.stage is RunStage.SWEEP or found.run_id != run_id):
             _start_over(found, run_id)
+        found.record_command(context.monitor.resumed_by)
         return found
     now_ms = yield from call(server_time())
     checkpoint = Checkpoint(
         RunStage.REPLAY, plan.hash, record.generation, cursor="", started_ms=now_ms, total=total
     )
     checkpoint.run_id, checkpoint.saved_ms = run_id, now_ms
+    checkpoint.record_command(context.monitor.resumed_by)
     applied = sum(model.documents for model in record.applied.values())
     checkpoint.counts["to_sweep"] = (found.total if found is not None else 0) or applied
     yield from require_readable_journal(context.keys, lease)

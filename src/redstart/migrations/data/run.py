@@ -225,6 +225,7 @@ class _Run:
         if found is None:
             return (yield from self._new_generation(record))
         self._resumed = True
+        found.record_command(self._context.monitor.resumed_by)
         yield from self._lease.commit((yield from self._record_generation(found)))
         if found.stopped_by:  # it is classified again, and may have been corrected
             yield from FailureLog(self._keys).remove(self._lease, [bytes.fromhex(found.stopped_by)])
@@ -236,6 +237,7 @@ class _Run:
     def _new_generation(self, record: Record) -> Op[Checkpoint]:
         now_ms = yield from call(server_time())
         checkpoint = Checkpoint(RunStage.CENSUS, self._plan.hash, record.generation + 1, started_ms=now_ms)
+        checkpoint.record_command(self._context.monitor.resumed_by)
         checkpoint.counts = {"converted_before": record.converted, "lossy_before": record.lossy}
         yield from self._lease.commit(
             [

@@ -9,6 +9,7 @@ from redstart.commands.keyspace import key_type
 from redstart.effects import Op, batch, gather
 from redstart.mapping.value_paths import display
 from redstart.migrations.context import Context, Monitor, Progress
+from redstart.migrations.data.checkpoint import load_checkpoint
 from redstart.migrations.data.edit_builder import ClassifiedDocument, classify_stored
 from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation
 from redstart.migrations.data.failures import FailureLog, failure_at, failure_of
@@ -20,6 +21,7 @@ from redstart.migrations.data.undo_log import JournalEntry, check_journal, entri
 from redstart.migrations.data.unrestored import all_unrestored
 from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.transformation import Classification, Edit, Transformation
+from redstart.next_steps import Command
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Verification:
         unnamed: models that a run has converted and that are not in the plan; their values are checked, too.
         recorded_failures: failed values that are recorded.
         is_interrupted: whether a run was started and is not complete.
+        resume_command: the command that resumes it, with the options that were typed; None if it is not known.
         is_new: whether no model is recorded as converted.
     """
 
@@ -74,6 +77,7 @@ class Verification:
     recorded_failures: int
     unnamed: list[PlannedModel] = field(default_factory=list)
     is_interrupted: bool = False
+    resume_command: Command | None = None
     is_new: bool = False
 
     @property
@@ -128,6 +132,7 @@ def verify(
     Effects: reads only; a few round trips for each page of documents.
     """
     record = yield from read_record(context.keys)
+    checkpoint = yield from load_checkpoint(context.keys)
     lost = yield from all_unrestored(context.keys)
     unnamed = record.unnamed(plan)
     problems = Problems()
@@ -159,6 +164,7 @@ def verify(
         values.recorded,
         unnamed,
         is_interrupted=record.unfinished == "run",
+        resume_command=None if checkpoint is None else checkpoint.resume_command,
         is_new=not record.applied,
     )
 

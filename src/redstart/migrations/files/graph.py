@@ -164,13 +164,14 @@ def state_after(files: Iterable[MigrationFile], before: ProjectState | None = No
             try:
                 state = operation.apply(state)
             except MigrationStateError as exc:
-                raise _misfit(file, number, exc.message, exc.next_step) from exc
+                raise misfit(file, number, exc.message, exc.next_step) from exc
             except Exception as exc:  # an argument of a wrong type may raise anything
-                raise _misfit(file, number, f"{type(exc).__name__}: {exc}", None) from exc
+                raise misfit(file, number, f"{type(exc).__name__}: {exc}", None) from exc
     return state
 
 
-def _misfit(file: MigrationFile, number: int, reason: str, hint: str | Hint | None) -> MigrationFileError:
+def misfit(file: MigrationFile, number: int, reason: str, hint: str | Hint | None) -> MigrationFileError:
+    """Return the error of an operation, by its number from 1, that does not fit the models before it."""
     return MigrationFileError(
         f"{printable(file.source)}: operation {number} does not fit the files before it. {printable(reason)}",
         hint or "Correct the operation, or the dependencies of the file.",

@@ -184,7 +184,7 @@ class ProjectHistory:
         for item in self.items:
             yield from self._difference(item)
         for file in self.pending:
-            hint = Hint("See what it changes with: ", Command("migrate plan"))
+            hint = Hint("See the changes with: ", Command("migrate plan"))
             message = f"{file.migration_id} is pending."
             if file.migration_id in self.started:
                 message = f"{file.migration_id} is pending: a run of it was started and is not complete."

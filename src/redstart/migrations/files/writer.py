@@ -302,7 +302,7 @@ def backward(new: After) -> Before:
 migration = Migration(
 {dependencies}
     operations=[
-        # Replace the model, the shapes and the functions by your own.
+        # Replace the model, its fields and the functions with your own.
         Transform(
             "package.module.Model",
             forward,
