@@ -16,6 +16,7 @@ from redstart.commands.keyspace import get
 from redstart.effects import Argument, Op, call
 from redstart.errors import CheckpointCorruptError, CheckpointVersionError
 from redstart.migrations.state_keys import StateKeys
+from redstart.next_steps import Command
 
 FORMAT = 2
 
