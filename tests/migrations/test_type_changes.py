@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import redis
 
+from redstart.effects import Op
+from redstart.migrations import file_indexes
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
 from redstart.migrations.operations.state import ProjectState
@@ -117,12 +119,25 @@ def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
                 count(client, f"{NEW[storage]}index", "*")
 
 
+@pytest.mark.parametrize("supports_filters", [False, True])
 @pytest.mark.parametrize("moves", [False, True])
 @pytest.mark.parametrize("back_to_text", [False, True])
 def test_queries_find_each_document_while_the_type_of_another_field_changes(
-    client: redis.Redis, url: str, back_to_text: bool, moves: bool
+    client: redis.Redis,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    back_to_text: bool,
+    moves: bool,
+    supports_filters: bool,
 ) -> None:
     """Between any two requests of the run and of the rollback, by each name that exists."""
+    if not supports_filters:
+
+        def without_filters() -> Op[bool]:
+            yield from ()
+            return False
+
+        monkeypatch.setattr(file_indexes, "supports_all_path_filters", without_filters)
     one = number_types(back_to_text=back_to_text, moves=moves)
     indexed_by_type(client, one, as_numbers=back_to_text)
     names = {f"{prefix}index" for prefix in (*PREFIX.values(), *NEW.values())}
