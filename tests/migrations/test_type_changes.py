@@ -289,11 +289,13 @@ def test_a_document_that_the_index_lacked_before_does_not_refuse_a_rollback(
     assert count(client, name, "@name:{oak}") == 2
 
 
-@pytest.mark.parametrize("back_to_text", [False, True])
+@pytest.mark.parametrize(
+    ("back_to_text", "moves"), [(False, True), (True, False), *[(False, False), (True, True)][: SOAK * 2]]
+)
 def test_a_change_of_type_that_stops_at_any_request_is_resumed(
-    client: redis.Redis, url: str, back_to_text: bool
+    client: redis.Redis, url: str, back_to_text: bool, moves: bool
 ) -> None:
-    one = number_types(back_to_text=back_to_text, moves=False)
+    one = number_types(back_to_text=back_to_text, moves=moves)
 
     def reset() -> Snapshot:
         return indexed_by_type(client, one, as_numbers=back_to_text)
@@ -305,7 +307,7 @@ def test_a_change_of_type_that_stops_at_any_request_is_resumed(
     before = reset()
     do(client, forward(one))
     after = documents(client)
-    some = 1 if SOAK else 41
+    some = 1 if SOAK else 97
     resumes_at_every_request(client, url, reset, lambda: forward(one), after, writes=("swap",), every=some)
     resumes_at_every_request(client, url, applied, lambda: back(one), before, writes=("swap",), every=some)
     for storage in Storage:
