@@ -271,6 +271,53 @@ def test_queries_find_each_document_whatever_the_shape_of_the_value(
     assert difference(before, documents(client)) == []
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "values", "query"),
+    [
+        ("int", "str", [12, 12, 7], "@price:[12 12]"),
+        ("str", "int", ["12", "12", "7"], "@price:{12}"),
+        ("bool", "int", [True, True, False], "@price:{true}"),
+        ("int", "bool", [1, 1, 0], "@price:[1 1]"),
+    ],
+)
+def test_queries_by_a_changing_field_find_the_documents_that_are_not_changed_yet(
+    client: redis.Redis, url: str, before: str, after: str, values: list[object], query: str
+) -> None:
+    name, prefix = NAMES[Storage.JSON], PREFIX[Storage.JSON]
+    kinds = {"int": FieldKind.NUMERIC, "str": FieldKind.TAG, "bool": FieldKind.TAG}
+    old, new = (
+        replace(index(Storage.JSON, prefix), fields=(attribute(Storage.JSON, "price", kinds[one]),))
+        for one in (before, after)
+    )
+    declared = model(Storage.JSON).replaced(fields=(Field("price", before),), index=old)
+    bare = ProjectState.of([declared.replaced(index=None)])
+    client.execute_command("FLUSHALL", "SYNC")
+    for number in range(24):
+        text = json.dumps({"price": values[number % 3]})
+        client.execute_command("JSON.SET", f"{prefix}{number}", "$", text)
+    do(client, forward(migration(AlterIndex(name, before=None, after=old), before=bare)))
+    one = migration(
+        ConvertField(name, Field("price", before), Field("price", after)),
+        AlterIndex(name, before=old, after=new),
+        before=ProjectState.of([declared]),
+    )
+    seen: list[tuple[str, int, int]] = []
+
+    def look(request: str) -> None:
+        found = [
+            json.loads(client.execute_command("JSON.GET", f"{prefix}{number}"))["price"]
+            for number in range(24)
+        ]
+        unchanged = sum(one == values[0] and type(one) is type(values[0]) for one in found)
+        if unchanged:
+            seen.append((request, unchanged, count(client, f"{prefix}index", query)))
+
+    with CrashDriver(url, before=look) as driver:
+        assert driver.run(forward(one)).outcome is Outcome.DONE
+    assert [entry for entry in seen if entry[1] != entry[2]] == []
+    assert {unchanged for _, unchanged, _ in seen} > {16}, "some are changed, and others not"
+
+
 @pytest.mark.parametrize(("back_to_text", "value"), [(False, {"x": 1}), (True, "free")])
 def test_a_document_that_the_index_lacked_before_does_not_refuse_a_rollback(
     client: redis.Redis, back_to_text: bool, value: object
