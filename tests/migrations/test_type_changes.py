@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import redis
 
+from redstart.effects import Op
+from redstart.migrations import file_indexes
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
 from redstart.migrations.operations.state import ProjectState
@@ -117,12 +119,25 @@ def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
                 count(client, f"{NEW[storage]}index", "*")
 
 
+@pytest.mark.parametrize("supports_filters", [False, True])
 @pytest.mark.parametrize("moves", [False, True])
 @pytest.mark.parametrize("back_to_text", [False, True])
 def test_queries_find_each_document_while_the_type_of_another_field_changes(
-    client: redis.Redis, url: str, back_to_text: bool, moves: bool
+    client: redis.Redis,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    back_to_text: bool,
+    moves: bool,
+    supports_filters: bool,
 ) -> None:
     """Between any two requests of the run and of the rollback, by each name that exists."""
+    if not supports_filters:
+
+        def without_filters() -> Op[bool]:
+            yield from ()
+            return False
+
+        monkeypatch.setattr(file_indexes, "supports_all_path_filters", without_filters)
     one = number_types(back_to_text=back_to_text, moves=moves)
     indexed_by_type(client, one, as_numbers=back_to_text)
     names = {f"{prefix}index" for prefix in (*PREFIX.values(), *NEW.values())}
@@ -256,6 +271,53 @@ def test_queries_find_each_document_whatever_the_shape_of_the_value(
     assert difference(before, documents(client)) == []
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "values", "query"),
+    [
+        ("int", "str", [12, 12, 7], "@price:[12 12]"),
+        ("str", "int", ["12", "12", "7"], "@price:{12}"),
+        ("bool", "int", [True, True, False], "@price:{true}"),
+        ("int", "bool", [1, 1, 0], "@price:[1 1]"),
+    ],
+)
+def test_queries_by_a_changing_field_find_the_documents_that_are_not_changed_yet(
+    client: redis.Redis, url: str, before: str, after: str, values: list[object], query: str
+) -> None:
+    name, prefix = NAMES[Storage.JSON], PREFIX[Storage.JSON]
+    kinds = {"int": FieldKind.NUMERIC, "str": FieldKind.TAG, "bool": FieldKind.TAG}
+    old, new = (
+        replace(index(Storage.JSON, prefix), fields=(attribute(Storage.JSON, "price", kinds[one]),))
+        for one in (before, after)
+    )
+    declared = model(Storage.JSON).replaced(fields=(Field("price", before),), index=old)
+    bare = ProjectState.of([declared.replaced(index=None)])
+    client.execute_command("FLUSHALL", "SYNC")
+    for number in range(24):
+        text = json.dumps({"price": values[number % 3]})
+        client.execute_command("JSON.SET", f"{prefix}{number}", "$", text)
+    do(client, forward(migration(AlterIndex(name, before=None, after=old), before=bare)))
+    one = migration(
+        ConvertField(name, Field("price", before), Field("price", after)),
+        AlterIndex(name, before=old, after=new),
+        before=ProjectState.of([declared]),
+    )
+    seen: list[tuple[str, int, int]] = []
+
+    def look(request: str) -> None:
+        found = [
+            json.loads(client.execute_command("JSON.GET", f"{prefix}{number}"))["price"]
+            for number in range(24)
+        ]
+        unchanged = sum(one == values[0] and type(one) is type(values[0]) for one in found)
+        if unchanged:
+            seen.append((request, unchanged, count(client, f"{prefix}index", query)))
+
+    with CrashDriver(url, before=look) as driver:
+        assert driver.run(forward(one)).outcome is Outcome.DONE
+    assert [entry for entry in seen if entry[1] != entry[2]] == []
+    assert {unchanged for _, unchanged, _ in seen} > {16}, "some are changed, and others not"
+
+
 @pytest.mark.parametrize(("back_to_text", "value"), [(False, {"x": 1}), (True, "free")])
 def test_a_document_that_the_index_lacked_before_does_not_refuse_a_rollback(
     client: redis.Redis, back_to_text: bool, value: object
@@ -274,11 +336,13 @@ def test_a_document_that_the_index_lacked_before_does_not_refuse_a_rollback(
     assert count(client, name, "@name:{oak}") == 2
 
 
-@pytest.mark.parametrize("back_to_text", [False, True])
+@pytest.mark.parametrize(
+    ("back_to_text", "moves"), [(False, True), (True, False), *[(False, False), (True, True)][: SOAK * 2]]
+)
 def test_a_change_of_type_that_stops_at_any_request_is_resumed(
-    client: redis.Redis, url: str, back_to_text: bool
+    client: redis.Redis, url: str, back_to_text: bool, moves: bool
 ) -> None:
-    one = number_types(back_to_text=back_to_text, moves=False)
+    one = number_types(back_to_text=back_to_text, moves=moves)
 
     def reset() -> Snapshot:
         return indexed_by_type(client, one, as_numbers=back_to_text)
@@ -290,7 +354,7 @@ def test_a_change_of_type_that_stops_at_any_request_is_resumed(
     before = reset()
     do(client, forward(one))
     after = documents(client)
-    some = 1 if SOAK else 41
+    some = 1 if SOAK else 97
     resumes_at_every_request(client, url, reset, lambda: forward(one), after, writes=("swap",), every=some)
     resumes_at_every_request(client, url, applied, lambda: back(one), before, writes=("swap",), every=some)
     for storage in Storage:

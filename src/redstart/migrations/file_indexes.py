@@ -9,6 +9,7 @@ from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.plan import PlannedIndex, planned_index, transitional_index
 from redstart.migrations.indexes.preflight import supports_all_path_filters
 from redstart.migrations.operations.state import ModelState, ProjectState
+from redstart.migrations.server_checks import require_search
 from redstart.migrations.steps.file_steps import with_both_prefixes
 from redstart.migrations.steps.key_moves import KeyMove
 from redstart.search.schema import Index
@@ -82,12 +83,16 @@ class FileIndexes:
     def transitions(self, *, back: bool = False) -> Op[list[PlannedIndex]]:
         """Return the indexes that replace active ones while documents change: those would lose changed documents.
 
+        Raises:
+            UnsupportedServerError: the server has no search module.
+
         Effects: a read for each index with a field that changes between text and number, and a probe of the server.
         """
         found: list[PlannedIndex] = []
         for model, declared, target in self._pairs(back=back):
             if self._while_changing(model, declared, target) == declared:
                 continue
+            yield from require_search()
             active = yield from find_index(declared.name)
             if active is None:
                 continue

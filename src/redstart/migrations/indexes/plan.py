@@ -190,11 +190,8 @@ def planned_index(model: ModelState, before: ModelState | None) -> PlannedIndex:
     )
 
 
-_FILTERS = {True: '@{0}>""', False: "@{0}>0||@{0}<=0"}
-"""Filters of strings and of numbers.
-
-RedisJSON 2.8 applies such a filter to a scalar; other versions may not, so it is probed on a scratch index.
-"""
+_STRINGS, _NUMBERS, _BOOLEANS = '@{0}>""', "@{0}>0||@{0}<=0", "@{0}==true||@{0}==false"
+"""RedisJSON 2.8 applies such filters to a scalar; other versions may not, so they are probed on a scratch index."""
 
 
 def accepts_both_formats(index: Index, changing: Collection[str]) -> bool:
@@ -203,10 +200,19 @@ def accepts_both_formats(index: Index, changing: Collection[str]) -> bool:
     return not kinds or (index.storage is Storage.HASH and kinds <= TEXTS)
 
 
-def filtered_index(index: Index, changing: Collection[str]) -> Index:
-    """Return the index with changing attributes that index strings, or numbers if NUMERIC, and skip everything else."""
-    fields = tuple(_filtered(field) if field.attribute in changing else field for field in index.fields)
-    return replace(index, fields=fields, parts=None)
+def filtered_index(index: Index, changing: Collection[str], *, booleans: bool = False) -> Index:
+    """Return the index with changing attributes that index strings, or numbers if NUMERIC, and skip everything else.
+
+    Args:
+        booleans: whether attributes that are text also index true and false, as TAG does.
+    """
+    fields = (
+        replace(field, identifier=filtered_path(field.identifier, field.kind, booleans=booleans))
+        if field.attribute in changing
+        else field
+        for field in index.fields
+    )
+    return replace(index, fields=tuple(fields), parts=None)
 
 
 def bridge_index(index: Index, changing: Collection[str]) -> Index:
@@ -239,8 +245,11 @@ def transitional_index(
     """
     changing = changed_formats(index, target) - set(kept)
     if index.storage is Storage.JSON:
-        complete = filtered_index if supports_path_filters else bridge_index
-        changed = complete(index, changing)
+        changed = (
+            filtered_index(index, changing, booleans=True)
+            if supports_path_filters
+            else bridge_index(index, changing)
+        )
     else:
         fields = (_as_text(one, target) if one.attribute in changing else one for one in index.fields)
         changed = replace(index, fields=tuple(fields), parts=None)
@@ -266,17 +275,19 @@ def _as_text(field: IndexField, target: Index) -> IndexField:
     return replace(other, identifier=field.identifier)
 
 
-def filtered_path(path: str, kind: FieldKind) -> str:
-    """Return a JSON path that leads to numbers only if the field is NUMERIC, else to strings only."""
+def filtered_path(path: str, kind: FieldKind, *, booleans: bool = False) -> str:
+    """Return a JSON path that leads to numbers only if the field is NUMERIC, else to strings only.
+
+    Args:
+        booleans: see `filtered_index`. A TEXT rejects them.
+    """
     if "[?(@" in path:
         return path
-    condition = _FILTERS[kind is not FieldKind.NUMERIC]
+    condition = _NUMBERS if kind is FieldKind.NUMERIC else _STRINGS
+    if booleans and kind is FieldKind.TAG:
+        condition = f"{_STRINGS}||{_BOOLEANS}"
     # `$.lines[*].at` filters the items of the list, `$.at` and `$.shipment.at` the value itself.
     head, star, tail = path.rpartition("[*]")
     if star and tail:
         return f"{head}[?({condition.format(tail)})]{tail}"
     return f"{head if star else path}[?({condition.format('')})]"
-
-
-def _filtered(field: IndexField) -> IndexField:
-    return replace(field, identifier=filtered_path(field.identifier, field.kind))

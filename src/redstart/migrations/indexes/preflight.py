@@ -285,17 +285,20 @@ def require_index_memory(
         )
 
 
-def supports_path_filters(has_json: bool, kind: FieldKind = FieldKind.TAG) -> Op[bool]:
+def supports_path_filters(
+    has_json: bool, kind: FieldKind = FieldKind.TAG, *, booleans: bool = False
+) -> Op[bool]:
     """Return whether the server supports a filter of text, or of numbers, on a scalar path.
 
     Args:
         kind: of the field that has the path: TAG for text, NUMERIC for numbers.
+        booleans: see `filtered_path`.
 
     Effects: one script, on scratch keys.
     """
     if not has_json:
         return False
-    path = filtered_path("$.at", kind)
+    path = filtered_path("$.at", kind, booleans=booleans)
     script = load("drop_index.lua", "probe_filter.lua")
     found = yield from run_script(script, (f"{_PROBE}1", f"{_PROBE}2"), (SCRATCH, _PROBE, path, kind.value))
     return bool(found == 2)
@@ -305,6 +308,6 @@ def supports_all_path_filters() -> Op[bool]:
     """Return whether the server supports filters of text and of numbers on a scalar path. Scripts on scratch keys."""
     facts = yield from server_facts()
     for kind in (FieldKind.TAG, FieldKind.NUMERIC):
-        if not (yield from supports_path_filters(facts.json, kind)):
+        if not (yield from supports_path_filters(facts.json, kind, booleans=True)):
             return False
     return True
