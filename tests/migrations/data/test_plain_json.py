@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 import redis
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from redstart.commands.keyspace import StreamEntry
@@ -146,6 +146,8 @@ def digest_after(content: Any, path: str, made: DocumentEdits) -> bytes:
 
 
 @given(documents, st.sampled_from(list(TemporalKind)), st.sampled_from(list(FailureMode)), st.booleans())
+@example({"created_at": "1970-01-01T00:00:00.000001"}, TemporalKind.DATETIME, FailureMode.SKIP, True)
+@example({"created_at": "1969-12-31T23:59:59.5"}, TemporalKind.DATETIME, FailureMode.SKIP, False)
 def test_the_fast_path_makes_the_same_edits_and_entries_or_none(
     content: Any, kind: TemporalKind, mode: FailureMode, is_whole: bool
 ) -> None:

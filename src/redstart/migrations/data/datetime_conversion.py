@@ -388,7 +388,7 @@ class _Columns:
             return PlainValues([CONVERTED] * count, [None] * count, [None] * count)
         found = numbers_of_uniform_texts(self._texts(values), self.kind, self.zone)
         # Below one second, servers may write an exponent.
-        if found is not None and not (self.is_json and min(found.numbers) < b"1"):
+        if found is not None and not (self.is_json and found.times is None):
             style = DEFAULT_STYLE if found.is_naive else OTHER_STYLE
             return PlainValues([style] * count, found.numbers, found.times or [None] * count)
         each = [self._one(value) for value in values]
