@@ -1,4 +1,4 @@
-"""Sequences in migration files: read once, copied, whatever iterable they are; a text is not taken for its characters."""
+"""Sequences in migration files: read once and copied, whatever iterable they are; a text is not a list of letters."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -84,7 +84,6 @@ def test_each_iterable_is_read_once_and_copied(name: str, iterable: str) -> None
     make, attribute, values = SEQUENCES[name]
     made = make(ITERABLES[iterable](values))
     assert [tuple(getattr(made, attribute)) for _ in range(2)] == [values, values]
-    assert hash(made) == hash(make(values))
     assert made == make(values)
 
 
@@ -114,6 +113,6 @@ def test_each_sequence_is_in_this_sweep() -> None:
         if dataclasses.is_dataclass(kind := getattr(operations, name))
         for field in dataclasses.fields(kind)
         if field.init
-        and ("Sequence[" in str(field.type) or "tuple[" in str(field.type) or "Iterable[" in str(field.type))
+        and any(f"{one}[" in str(field.type) for one in ("Sequence", "Iterable", "tuple", "list"))
     }
     assert found == SEQUENCES.keys()
