@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from tests.cli.test_damaged_files import DOWNGRADE, shop
-from tests.support.cli import run_om
+from tests.support.cli import refused, run_om
 from tests.support.snapshot import Snapshot, every_byte
 
 __all__ = ["shop"]  # a fixture
@@ -58,3 +58,24 @@ def test_a_file_that_is_gone_or_edited_is_named_by_the_status(client: redis.Redi
     assert "has no file" in run_om("migrate", "status").stdout
     file.write_text(text)
     assert run_om("migrate", "status", "--json").json["migration_files"]["differences"] == []
+
+
+def test_a_file_whose_run_or_rollback_is_not_complete_is_not_recorded(
+    client: redis.Redis, shop: Snapshot
+) -> None:
+    """Some of its documents are changed and others are not; as applied, none of them would be changed any more."""
+    last = "20260107_000000_title"
+    client.hset("redstart:migrations:started", last, "0" * 64)
+    for words in ((last,), ("--to", last), ("--remove", last)):
+        before = every_byte(client)
+        found = run_om("migrate", "stamp", *words, "--yes")
+        refused(found, 1, f"A rollback of {last} is not complete", f"om migrate rollback {last}")
+        assert every_byte(client) == before
+    client.hdel("redstart:migrations:started", last)
+    assert run_om("migrate", "rollback", "--yes").code == 0
+    client.hset("redstart:migrations:started", last, "0" * 64)
+    for words in ((last,), ("--to", last)):
+        before = every_byte(client)
+        found = run_om("migrate", "stamp", *words, "--yes")
+        refused(found, 1, f"A run of {last} is not complete", "om upgrade", f"om migrate rollback {last}")
+        assert every_byte(client) == before
