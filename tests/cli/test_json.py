@@ -143,7 +143,8 @@ FROZEN = {
         "indexes indexes[].model indexes[].index indexes[].state indexes[].active_index indexes[].documents "
         f"indexes[].filled_percent indexes[].superseded indexes[].changes pending {FILES} {UNMANAGED} {OVERLAPS} "
         "migration_files migration_files.where migration_files.applied migration_files.pending migration_files.started "
-        "migration_files.cleanup_pending "
+        "migration_files.cleanup_pending migration_files.differences migration_files.differences[].kind "
+        "migration_files.differences[].id migration_files.differences[].text migration_files.differences[].hint "
         "migration_files.state migration_files.rolling_back migration_files.lease_holder "
         f"{UNDECLARED}"
     ),

@@ -10,7 +10,7 @@ from redstart.errors import MigrationError, StateDamagedError, UndoLogCorruptErr
 from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.data.record import read_record
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.files.project_history import HistoryItem
+from redstart.migrations.files.project_history import FileState, HistoryItem
 from redstart.migrations.state_keys import (
     ORIGINALS,
     Damage,
@@ -114,7 +114,8 @@ def _is_readable(fields: dict[bytes, bytes]) -> bool:
 
 def _missing_fields(item: HistoryItem, steps: FileSteps, keys: StateKeys, record: StepRecord) -> list[Damage]:
     """Return the damage of a record without the steps of a file that a run has completed."""
-    is_complete = item.started is None and item.entry is not None and item.entry.duration_ms is not None
+    was_run = item.entry is not None and item.entry.duration_ms is not None
+    is_complete = item.started is None and was_run and item.state is FileState.APPLIED
     if not is_complete or GIVEN_UP in record.fields:
         return []
     missing = sorted(steps.recorded_names - record.fields.keys())

@@ -30,6 +30,15 @@ class FieldKind(StrEnum):
     VECTOR = "VECTOR"
 
 
+def _copy(holder: object, *names: str) -> None:
+    """Copy these values of an immutable object, which may be iterators. Raises TypeError for a text."""
+    for name in names:
+        value = getattr(holder, name)
+        if isinstance(value, str | bytes):
+            raise TypeError(f"{name} of {type(holder).__name__} must be a list or tuple, got {value!r}")
+        object.__setattr__(holder, name, tuple(value))
+
+
 @dataclass(frozen=True, slots=True)
 class VectorSettings:
     """How vectors are indexed.
@@ -41,6 +50,9 @@ class VectorSettings:
 
     algorithm: str
     attributes: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        _copy(self, "attributes")
 
     def words(self) -> tuple[str, ...]:
         """Return the algorithm, the number of words that follow, and these words."""
@@ -82,6 +94,9 @@ class IndexField:
     noindex: bool = False
     vector: VectorSettings | None = None
     options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _copy(self, "options")
 
     def words(self, storage: Storage) -> tuple[str, ...]:
         """Return the field's part of FT.CREATE, in the only order the server takes."""
@@ -163,6 +178,9 @@ class Index:
     fields: tuple[IndexField, ...]
     options: tuple[str, ...] = ()
     parts: tuple[int, ...] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        _copy(self, "prefixes", "fields", "options", *(() if self.parts is None else ("parts",)))
 
     def field_named(self, attribute: str) -> IndexField | None:
         """Return the field that queries call `attribute`."""

@@ -123,9 +123,10 @@ class ServerCheck:
     def _clean_up(self) -> Op[None]:
         context = self._context()
         data = yield from self.migration.contract(context, RunOptions())
+        stored = yield from self.migration.contract_storage(context)
         used = self.migration.after
         removed = yield from self.migration.remove_models(context, _indexes(context), used)
-        for one in (data, *removed):
+        for one in (data, *stored, *removed):
             if one is not None and one.stopped is not None:
                 raise AssertionError(f"The cleanup stopped: {one.stopped}")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import Exit
-from redstart.cli.migrate.history import draw_differences
 from redstart.cli.migrate.project_files import (
     cleanup_pending,
+    difference_report,
     draw_cleanup_pending,
+    draw_differences,
     file_migrations,
     look,
     migrations_root,
@@ -58,15 +59,7 @@ def check(settings: Settings, migrations_dir: Path | None, as_json: bool) -> int
     if as_json:
         print_json(
             {
-                "differences": [
-                    {
-                        "kind": one.kind.value,
-                        "id": one.migration_id,
-                        "text": one.message,
-                        "hint": str(one.hint),
-                    }
-                    for one in found
-                ],
+                "differences": [difference_report(one) for one in found],
                 "cleanup_pending": to_clean_up,
             }
         )

@@ -45,6 +45,7 @@ def cleanup(settings: Settings, dry_run: bool, migrations_dir: Path | None, yes:
         session.require_intact(exempt=LISTS)
         files = look(session, root_of(migrations_dir)) if is_with_files else None
         if files is not None:
+            files.history.require_runnable()
             require_intact_files(session, files)
         to_contract = file_migrations(session, files).to_contract() if files is not None else []
         if files is not None and to_contract:

@@ -7,6 +7,7 @@ import click
 
 from redstart.cli.migrate.project_files import (
     Row,
+    draw_differences,
     look,
     migrations_root,
     problem_report,
@@ -16,14 +17,14 @@ from redstart.cli.migrate.project_files import (
     when,
 )
 from redstart.cli.options import Settings, common
-from redstart.cli.output import Tone, counted, duration, line, print_json
+from redstart.cli.output import counted, duration, line, print_json
 from redstart.cli.session import open_session
 from redstart.cli.tables import pairs, table
 from redstart.cli.value_tables import draw_all_failures, draw_failures
 from redstart.display import printable
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.failure import FailureSummary
-from redstart.migrations.files.project_history import Difference, DifferenceKind, HistoryItem, ProjectFiles
+from redstart.migrations.files.project_history import DifferenceKind, HistoryItem, ProjectFiles
 from redstart.migrations.state_keys import StateKeys
 from redstart.next_steps import Command, Hint
 
@@ -73,13 +74,6 @@ def _cells(row: Row, with_kind: bool) -> list[object]:
     return [printable(row.migration_id), *kind, row.state_text(), at, by, row.description]
 
 
-def draw_differences(found: list[Difference]) -> None:
-    """Print differences, each with the next step."""
-    for one in found:
-        line(one.message, Tone.WARNING)
-        line(one.hint)
-
-
 @click.command()
 @migrations_root()
 @common
@@ -91,6 +85,7 @@ def current(settings: Settings, migrations_dir: Path | None, as_json: bool) -> N
     with open_session(settings, needs_models=False) as session:
         found = look(session, root_of(migrations_dir)).history
     pending = [file.migration_id for file in found.pending]
+    found.require_usable()
     if as_json:
         print_json({"current": list(found.current), "heads": list(found.heads), "pending": pending})
         return

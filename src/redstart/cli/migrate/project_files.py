@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ from redstart.migrations.files.ledger import LedgerEntry
 from redstart.migrations.files.loader import Found, load_directory
 from redstart.migrations.files.migration_file import LoadedFiles, MigrationFile, load_files
 from redstart.migrations.files.project_history import (
+    Difference,
+    DifferenceKind,
     FileState,
     HistoryItem,
     ProjectFiles,
@@ -215,8 +217,13 @@ class ProjectStatus:
 
     @property
     def is_pending(self) -> bool:
-        """Return whether a file is to be applied, or its run or rollback to be resumed."""
-        return bool(self.files.history.pending) or self.progress is not None
+        """Return whether a file is to be applied or corrected, or its run or rollback to be resumed."""
+        return bool(self.files.history.pending or self.differences) or self.progress is not None
+
+    @property
+    def differences(self) -> list[Difference]:
+        """What prevents a run: files that cannot be used, or do not match the record."""
+        return _differences(self.files) if self.files.loaded.are_in_use else []
 
     def report(self) -> dict[str, Any]:
         """Return the status for --json."""
@@ -226,6 +233,7 @@ class ProjectStatus:
             "applied": [item.migration_id for item in history.items if item.entry is not None],
             "pending": [file.migration_id for file in history.pending],
             "cleanup_pending": self.to_clean_up,
+            "differences": [difference_report(one) for one in self.differences],
             "started": None if running is None else running.migration_id,
             "state": RunState.NONE.value if running is None else running.state.value,
             "rolling_back": running is not None and running.is_rollback,
@@ -234,10 +242,17 @@ class ProjectStatus:
 
 
 def require_intact_files(session: Session, files: ProjectFiles) -> None:
-    """Raise StateDamagedError if state of an applied or started file is missing or damaged. Reads only."""
-    history = files.history
-    if files.loaded.are_in_use and not history.problems:
+    """Raise StateDamagedError if state of an applied or started file is missing or damaged. Reads only.
+
+    While the files do not match the record, it is not known which state there should be.
+    """
+    if files.loaded.are_in_use and not _differences(files):
         session.run(file_migrations(session, files).require_intact())
+
+
+def _differences(files: ProjectFiles) -> list[Difference]:
+    """Return what prevents a run."""
+    return [one for one in files.history.differences() if one.kind is not DifferenceKind.PENDING]
 
 
 def project_status(session: Session, files: ProjectFiles) -> ProjectStatus:
@@ -264,8 +279,23 @@ def draw_cleanup_pending(ids: Sequence[str]) -> None:
         next_step("When the old version no longer runs, clean up with", CLEAN_UP)
 
 
+def draw_differences(found: Iterable[Difference]) -> None:
+    """Print differences, each with the next step."""
+    for one in found:
+        line(one.message, Tone.WARNING)
+        line(one.hint)
+
+
+def difference_report(one: Difference) -> dict[str, Any]:
+    """Return a difference for --json."""
+    return {"kind": one.kind.value, "id": one.migration_id, "text": one.message, "hint": str(one.hint)}
+
+
 def draw_project_status(status: ProjectStatus) -> None:
-    """Print how many files are applied and pending, the one in progress, and the next step; nothing without files."""
+    """Print how many files are applied and pending, what prevents a run, the one in progress, and the next step.
+
+    Nothing without files.
+    """
     history, running = status.files.history, status.progress
     if not status.files.loaded.are_in_use:
         return
@@ -280,6 +310,8 @@ def draw_project_status(status: ProjectStatus) -> None:
             line(f"pending: {name}")
     if running is not None:
         draw_progress_of_file(running)
+    elif status.differences:
+        draw_differences(status.differences)
     elif pending:
         next_step("See the changes with", Command("migrate plan"))
         next_step("Apply with", APPLY)

@@ -118,6 +118,7 @@ def _unrecorded(history: ProjectHistory, ids: Collection[str]) -> list[HistoryIt
 
 
 def _usable(item: HistoryItem) -> MigrationFile:
+    _require_complete(item)
     if item.problem is not None:
         raise MigrationFileError(
             f"A migration file cannot be used. {item.problem}", "Correct the file, or restore it."
@@ -133,6 +134,20 @@ def _usable(item: HistoryItem) -> MigrationFile:
     return item.file
 
 
+def _require_complete(item: HistoryItem) -> None:
+    """Raise MigrationFileError while a run or rollback is not complete: some documents are changed, others are not."""
+    if item.started is None:
+        return
+    shown = printable(item.migration_id)
+    back = Command("migrate rollback", shown)
+    if item.entry is not None:
+        raise MigrationFileError(f"A rollback of {shown} is not complete.", Hint("Finish it with: ", back))
+    raise MigrationFileError(
+        f"A run of {shown} is not complete.",
+        Hint("Finish it with: ", Command("upgrade"), "\nOr roll it back with: ", back),
+    )
+
+
 def _removable(files: ProjectFiles, wanted: str) -> str:
     """Return the id of a recorded migration.
 
@@ -143,6 +158,7 @@ def _removable(files: ProjectFiles, wanted: str) -> str:
     if wanted in files.ledger.damaged:
         return wanted
     item = files.history.item(wanted)
+    _require_complete(item)
     if item.entry is None:
         raise MigrationFileError(
             f"{printable(item.migration_id)} is not recorded as applied.",

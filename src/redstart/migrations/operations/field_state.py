@@ -81,11 +81,12 @@ class FieldState:
                 f"file: {error}.",
                 "Use None, a number, text, bytes, a date, a time, a UUID, or a list or dict of these.",
             ) from error
+        fields = tuple(self.fields)
         for name, value in (
             ("type", str(parse_type(self.type))),
             ("default", default),
-            ("fields", tuple(self.fields)),
-            ("members", by_name(self.fields, f"The field {self.name!r}")),
+            ("fields", fields),
+            ("members", by_name(fields, f"The field {self.name!r}")),
             ("_default_key", _key(default)),
         ):
             object.__setattr__(self, name, value)

@@ -339,6 +339,8 @@ class RunPython(Operation):
     steps: Sequence[str] = dataclasses.field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        if isinstance(self.steps, str):
+            raise MigrationStateError(f"The steps of RunPython have to be a list, got {self.steps!r}.")
         steps = tuple(self.steps)
         if len(set(steps)) < len(steps) or not all(isinstance(one, str) and one for one in steps):
             raise MigrationStateError("The steps of RunPython have to be different names.")

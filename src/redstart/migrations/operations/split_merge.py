@@ -109,6 +109,8 @@ class MergeFields(DocumentOperation):
     within: str = dataclasses.field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
+        if isinstance(self.sources, str):
+            raise MigrationStateError(f"The sources of MergeFields have to be a list, got {self.sources!r}.")
         object.__setattr__(self, "sources", tuple(self.sources))
 
     def describe(self) -> str:

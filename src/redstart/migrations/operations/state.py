@@ -48,10 +48,11 @@ class ModelState:
             storage = Storage(self.storage)
         except ValueError as error:
             raise MigrationStateError(f"The storage of {self.name} has to be 'hash' or 'json'.") from error
+        fields = tuple(self.fields)
         for name, value in (
             ("storage", storage),
-            ("fields", tuple(self.fields)),
-            ("members", by_name(self.fields, self.name)),
+            ("fields", fields),
+            ("members", by_name(fields, self.name)),
         ):
             object.__setattr__(self, name, value)
         compound = next((one for one in self.fields if one.value_type.is_compound), None)

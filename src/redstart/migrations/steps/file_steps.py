@@ -192,12 +192,14 @@ class FileSteps:
             return RestoredStorage()
 
         def work(lease: Lease) -> Op[tuple[RestoredOriginals, list[Failure]]]:
-            found = yield from restore_originals(context, lease)
             unrestored: list[Failure] = []
-            if found.stopped is None:
-                unrestored = yield from change_back_changed(context, lease, self.storage, found.changed)
-                if not (yield from call(xlen(context.keys.originals))):
-                    yield from lease.commit([["REMOVE", "stream", context.keys.originals]])
+
+            def change_back(entries: Sequence[str]) -> Op[None]:
+                unrestored.extend((yield from change_back_changed(context, lease, self.storage, entries)))
+
+            found = yield from restore_originals(context, lease, change_back)
+            if found.stopped is None and not (yield from call(xlen(context.keys.originals))):
+                yield from lease.commit([["REMOVE", "stream", context.keys.originals]])
             return found, unrestored
 
         restored, unrestored = yield from context.under_lease(work)

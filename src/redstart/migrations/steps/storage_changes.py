@@ -409,17 +409,20 @@ class RestoredOriginals:
 
     Attributes:
         documents: number of restored documents, interrupted rollbacks included.
-        changed: the ids of the entries of documents that were written since, whose originals stay.
         stopped: why it is not complete; None if it is.
     """
 
     documents: int
-    changed: tuple[str, ...] = ()
     stopped: str | None = None
 
 
-def restore_originals(context: Context, lease: Lease) -> Op[RestoredOriginals]:
+def restore_originals(
+    context: Context, lease: Lease, handle_changed: Callable[[Sequence[str]], Op[None]]
+) -> Op[RestoredOriginals]:
     """Restore every byte of the documents that are unchanged since their storage was changed.
+
+    Args:
+        handle_changed: called with the ids of entries of documents that were written since, page by page.
 
     Raises:
         UndoLogCorruptError: originals are missing; nothing was written.
@@ -436,11 +439,11 @@ def restore_originals(context: Context, lease: Lease) -> Op[RestoredOriginals]:
         )
     script = load("fenced.lua", "document_state.lua", "restore_replaced.lua")
     before, stopped = b"+", None
-    changed: list[bytes] = []
     while before != b"(" and stopped is None:
         arguments = (PAGE_ENTRIES, PAGE_BYTES, RESTORED, ORIGINALS, before)
-        last, *others = yield from lease.run(script, (keys.originals, keys.steps, keys.moved), arguments)
-        changed += others
+        last, *changed = yield from lease.run(script, (keys.originals, keys.steps, keys.moved), arguments)
+        if changed:
+            yield from handle_changed([one.decode() for one in changed])
         before = b"(" + last
         done = (yield from read_steps(keys)).count(RESTORED)
         yield from lease.keep(Activity("restoring documents", done))
@@ -448,7 +451,7 @@ def restore_originals(context: Context, lease: Lease) -> Op[RestoredOriginals]:
         if last and context.monitor.stop_requested():
             stopped = "interrupted"
     restored = (yield from read_steps(keys)).count(RESTORED)
-    return RestoredOriginals(restored, tuple(one.decode() for one in changed), stopped)
+    return RestoredOriginals(restored, stopped)
 
 
 @dataclass(frozen=True, slots=True)
