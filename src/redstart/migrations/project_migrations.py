@@ -45,7 +45,9 @@ def migration_in(
     """Return a file between the models before and after it. Raises as `FileMigrations.migration`."""
     files = history.files
     at = next(number for number, file in enumerate(files) if file.migration_id == migration_id)
-    return FileMigration.of(files[at], state_after(files[:at]), exclude_prefixes=exclude_prefixes)
+    before = state_after(files[:at])
+    _ = state_after([files[at]], before)  # its error names the file and the operation
+    return FileMigration.of(files[at], before, exclude_prefixes=exclude_prefixes)
 
 
 @dataclass(frozen=True, slots=True)

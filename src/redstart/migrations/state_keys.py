@@ -183,7 +183,7 @@ class StateKeys:
 
     @property
     def steps(self) -> str:
-        """Hash: moves of keys, removed models and functions of a migration file that were begun or done."""
+        """Hash: started and completed moves of keys, removed models and functions of a migration file."""
         return self._key("steps")
 
     @property
@@ -193,7 +193,7 @@ class StateKeys:
 
     @property
     def originals(self) -> str:
-        """Stream: the documents whose storage was changed, as they were, for a rollback."""
+        """Stream: the original documents whose storage was changed, for a rollback."""
         return self._key("originals")
 
     @property

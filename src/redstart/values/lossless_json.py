@@ -104,8 +104,7 @@ END_OF_DIGITS: Final = 2**64
 LARGEST_POWER: Final = 308
 POWERS: Final = [float(f"1e{power}") for power in range(LARGEST_POWER + 1)]
 DIGITS_BELOW: Final = (18, 17, 19, 16, 15)
-"""Numbers of digits after the first one to try, the best first. Others make no difference (tested with 100,000 floats).
-"""
+"""Numbers of digits after the first one to try, the best first. Others make no difference."""
 
 EXACT_POWER: Final = 22
 """The largest power of ten that is exact."""

@@ -182,10 +182,9 @@ def _failure_of(key: bytes, change: StorageChange, found: "_Found") -> Failure |
 
 
 def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageCheck]:
-    """Record that a change has begun, unless a document would prevent it.
+    """Record that a change was started, unless a document prevents it.
 
-    Returns:
-        The documents that cannot be stored otherwise. If there are any, nothing was written.
+    Returns: The documents that cannot be converted to the other storage. If there are any, nothing was written.
 
     Raises:
         MigrationError: there are documents of the new type already; nothing was written.
