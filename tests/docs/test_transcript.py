@@ -33,7 +33,7 @@ NORMALISED = [
     (r"^(failed values +).*", r"\1N"),
     (r"(?<=^=> Background reader: )[\d,]+", "N"),
     (r"^  blocking: .*", "BLOCKING"),
-    (r"(?<=without these required fields: ).*", "FIELDS"),
+    (r"(?<=one of these required fields has failed: ).*", "FIELDS"),
     # Which values serve as examples depends on the order in which the server returns its keys.
     (rf"^  (\w\S*) .+ -> .+ {_KEYS}$", r"  \1 SAMPLE"),
     (rf"^ +{_KEYS} .*", "EXAMPLE"),

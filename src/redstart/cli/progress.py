@@ -50,7 +50,7 @@ def progress_display(*, every_step: bool = False) -> Iterator[Callable[[Update],
 
 
 def _title(update: Update) -> str:
-    """Return the name of the stage; of a long one the middle is left out."""
+    """Return the name of the stage, without the middle if it is long."""
     stage = update.stage
     if len(stage) > _MAX_TITLE_CHARACTERS:
         half = _MAX_TITLE_CHARACTERS // 2

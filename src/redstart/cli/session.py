@@ -38,7 +38,7 @@ from redstart.values.types import TemporalKind
 
 T = TypeVar("T")
 
-# A command has messages of its own: without a handler, Python would print warnings of the library to stderr, too.
+# A command prints its own messages: without a handler, Python would also print warnings of the library to stderr.
 logging.getLogger("redstart").addHandler(logging.NullHandler())
 
 

@@ -47,7 +47,7 @@ def draw_failures(found: FailureSummary, *, would: bool = False, with_examples: 
 
 
 def draw_all_failures(found: FailureSummary) -> None:
-    """Print a line for each failure, as far as they are kept."""
+    """Print a line for each recorded failure."""
     for failure in found.first:
         line(f"failed: {failure}")
     if found.count > len(found.first):

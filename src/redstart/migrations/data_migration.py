@@ -147,7 +147,7 @@ class DataMigration:
         return () if self.exclusions_are_settings else self.exclude_prefixes
 
     def _known_exclusions(self) -> Op[Plan]:
-        """Return the plan without the keys that the recorded runs have left out, too. One read."""
+        """Return the plan without the keys that the recorded runs have skipped. One read."""
         return with_recorded_exclusions(self.plan, (yield from read_record(self.keys)).plan)
 
     def _prefixes(self) -> PrefixChecks:

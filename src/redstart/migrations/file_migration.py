@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from redstart.effects import Op
-from redstart.errors import MigrationStateError
 from redstart.migrations.context import Context
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.operation_edits import BoundChange
@@ -23,13 +22,7 @@ from redstart.migrations.data.verify import Verification, verify
 from redstart.migrations.failure import FailureMode, FailureSummary
 from redstart.migrations.file_indexes import FileIndexes, numbers_of
 from redstart.migrations.file_results import FileResult, FileRollbackResult
-from redstart.migrations.files.graph import (
-    FieldPath,
-    misfit,
-    operations_on_reused_paths,
-    removed_and_added_paths,
-    state_after,
-)
+from redstart.migrations.files.graph import FieldPath, operations_on_reused_paths, removed_and_added_paths
 from redstart.migrations.files.migration_file import MigrationFile
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexResult
 from redstart.migrations.indexes.migrator import IndexMigration
@@ -85,19 +78,15 @@ class FileMigration:
         """Return the migration of a file.
 
         Raises:
-            MigrationFileError: an operation does not fit the models before it.
+            MigrationStateError: an operation does not fit the models before it.
         """
-        _ = state_after([file], before)  # its error names the file and the operation
         state, names = before, {name: name for name in before.models}
         stored_otherwise: set[str] = set()
         found: dict[str, list[BoundChange]] = {}
         at_once = operations_on_reused_paths(file.operations, before)
         for number, operation in enumerate(file.operations):
             if isinstance(operation, DocumentOperation):
-                try:
-                    change = operation.bind(state)
-                except MigrationStateError as exc:
-                    raise misfit(file, number + 1, exc.message, exc.next_step) from exc
+                change = operation.bind(state)
                 if number in at_once:
                     change.decided_by_shape = False
                 if isinstance(operation, ChangeStorage):

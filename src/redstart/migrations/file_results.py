@@ -135,7 +135,7 @@ class FilesResult:
 
 @dataclass(frozen=True, slots=True)
 class ContractResult:
-    """What was removed of one file.
+    """The removals of one file.
 
     Attributes:
         data: values that only the version before it needs; None if there are none.

@@ -44,7 +44,7 @@ from redstart.values.types import Storage
 def require_same_types(plan: Plan, transformation: Transformation) -> None:
     """Raise MigrationError if an imported model with the key prefix of a planned one reads its values otherwise.
 
-    A document may be one of either model, and no key tells them apart.
+    A document may belong to either model, and keys do not distinguish them.
     """
     for planned in plan.models:
         for other in _models_with_keys_of(planned):
@@ -116,7 +116,7 @@ def _inner_prefixes(outer: PlannedModel) -> Op[list[tuple[str, str]]]:
     own = model_registry.get(outer.name)
     for model in registered_models():
         for prefix in longer_than(outer.key_prefix, [key_prefix_of(model)]):
-            # Another client may be one of another server: only the keys tell.
+            # Another client may be of another server; only the keys show this.
             is_here = own is None or client_named(model) is client_named(own)
             if model._storage is outer.storage and (is_here or (yield from _has_keys(prefix, outer.storage))):
                 owners.append((f"the model {model_name(model)}", prefix))

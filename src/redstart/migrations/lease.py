@@ -323,7 +323,7 @@ class _Wait:
 
 
 def renewing(lease: Lease, work: Op[T]) -> Op[T]:
-    """Do work that knows nothing of a lease, and renew the lease between its requests.
+    """Do work that does not use a lease itself, and renew the lease between its requests.
 
     Raises:
         LeaseLostError: this run lost the lease; the work was stopped before its next request.

@@ -1,6 +1,6 @@
 """The lease as stored on the server, read and checked, and its holder.
 
-A holder has enough detail to tell, on the same machine, whether its process has ended.
+A holder has enough details to detect, on the same machine, whether its process has ended.
 """
 
 import getpass
@@ -27,7 +27,7 @@ _COMMANDS = ("migrate", "migrate-data", "run", "rollback", "clear-progress", "dr
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process. `start_ticks` tells it from a later process with the same number; empty if unknown."""
+    """A process. `start_ticks` distinguishes it from a later process with the same number; empty if unknown."""
 
     host: str
     boot_id: str
@@ -137,7 +137,7 @@ def _read(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the holder of a lease is doing.
+    """The activity of the holder of a lease.
 
     Attributes:
         stage: what is being done, in one or two words and a name.

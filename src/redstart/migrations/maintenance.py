@@ -203,7 +203,7 @@ def _record_without_log(keys: StateKeys) -> Op[list[list[Argument]]]:
         raise
     except StateDamagedError:  # the record has no facts about the data, either
         return [["REMOVE", "hash", keys.record, "hash", keys.failures], remove_run_number(keys)]
-    if not (yield from call(hlen(keys.record))):  # the other keys mean nothing without it
+    if not (yield from call(hlen(keys.record))):  # the other keys have no meaning without it
         return [["REMOVE", "hash", keys.failures], remove_run_number(keys)]
     commands: list[list[Argument]] = []
     if record.plan is not None:

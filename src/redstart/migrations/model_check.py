@@ -1,4 +1,4 @@
-"""Check that models accept the converted documents, each read as a whole, and tell why a model rejects one."""
+"""Check that models accept the converted documents, each read as a whole, and find why a model rejects one."""
 
 import json
 from collections import Counter

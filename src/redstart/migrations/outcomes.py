@@ -43,7 +43,7 @@ class Outcome(StrEnum):
     Attributes:
         DONE: all work is done.
         NOTHING_TO_DO: there was no work.
-        DRY_RUN: nothing was written; the result tells what would be done.
+        DRY_RUN: nothing was written; the result describes what would be done.
         SKIPPED: nothing was done, because `om` was importing the calling module for its models.
         NOT_STARTED: nothing was written, because documents would drop out of an index.
         STOPPED: stopped before the end, with the progress saved.
@@ -94,7 +94,7 @@ class StatisticsResult:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What a verification found.
+    """The result of a verification.
 
     Attributes:
         data: counts of values, and the problems of all checks.

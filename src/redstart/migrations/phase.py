@@ -28,7 +28,7 @@ _SAMPLED_DOCUMENTS = 1_000
 class MigrationPhase(StrEnum):
     """Phase of the whole migration; `expanded`, `cut over` and `contracted` apply to indexes only.
 
-    `converted` is the state at the end of the run; `om migrate-data verify` finds what was written later.
+    `converted` is the state at the end of the run; `om migrate-data verify` finds values that were written later.
     """
 
     NOTHING_TO_MIGRATE = "nothing to migrate"
@@ -47,7 +47,7 @@ class MigrationStatus:
 
     Attributes:
         is_cutover_pending: whether the data is converted and a dual-format index is still active.
-        data: what the server has of the data.
+        data: the state of the data on the server.
         is_cut_over: whether the new indexes are active, although models may be pending again.
     """
 

@@ -47,7 +47,7 @@ def migration_in(
     files = history.files
     at = next(number for number, file in enumerate(files) if file.migration_id == migration_id)
     before = state_after(files[:at])
-    _ = state_after([files[at]], before)  # an error of this one names the file, too
+    _ = state_after([files[at]], before)  # its error names the file and the operation
     return FileMigration.of(files[at], before, exclude_prefixes=exclude_prefixes)
 
 

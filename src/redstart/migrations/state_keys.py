@@ -212,7 +212,7 @@ class StateKeys:
 
     @property
     def steps(self) -> str:
-        """Hash: moves of keys, removed models and functions of a migration file that were begun or done."""
+        """Hash: started and completed moves of keys, removed models and functions of a migration file."""
         return self._key("steps")
 
     @property
@@ -222,7 +222,7 @@ class StateKeys:
 
     @property
     def originals(self) -> str:
-        """Stream: the documents whose storage was changed, as they were, for a rollback."""
+        """Stream: the original documents whose storage was changed, for a rollback."""
         return self._key("originals")
 
     @property

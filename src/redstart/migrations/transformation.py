@@ -1,7 +1,7 @@
 """The interface of a data migration: the values it reads, how each is classified and converted, and its inverse.
 
-The document engine reads, writes, records and restores; everything that it has to know about values it asks a
-`Transformation`, which is a module of its own.
+The document engine reads, writes, records and restores. A `Transformation`, in its own module, contains everything
+about values.
 """
 
 from abc import ABC, abstractmethod
@@ -154,7 +154,7 @@ class Transformation(ABC):
 
     Attributes:
         migration_id: names the state on the server, and the migration on the command line.
-        title: what it does, in the imperative.
+        title: its effect, in the imperative.
         changes_indexes: whether some values change the type of an index attribute; see `index_attribute`.
     """
 
@@ -265,7 +265,7 @@ class Transformation(ABC):
         return stored in (self.default(Storage.HASH), self.default(Storage.JSON))
 
     def quarantined(self, storage: Storage) -> bytes | None:
-        """Return what a quarantined value leaves in its place; None for no value, which only a hash can have."""
+        """Return the value in place of a quarantined one; None for no value, which is possible only in a hash."""
         return None if storage is Storage.HASH else b"null"
 
     def is_same(self, stored: bytes, sent: bytes) -> bool:

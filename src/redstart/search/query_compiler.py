@@ -79,7 +79,7 @@ AROUND: Final = {
     }.items()
     for side, at_side in zip((-1, 0, 1), of_sides, strict=True)
 }
-"""What to ask of the nearest number, by the operator and the side on which that number is."""
+"""The operator for the nearest number, by the requested operator and the side of that number."""
 PATTERNS: Final = {
     Operator.STARTSWITH: (Where.START, "{0}*"),
     Operator.ENDSWITH: (Where.END, "*{0}"),
@@ -94,22 +94,22 @@ OPERATORS: Final = {
     Operand.VECTOR: (),
 }
 PATTERN_MARK: Final = "\0"
-"""Stands in the text for a pattern. No value can contain it."""
+"""The placeholder of a pattern in the text. No value can contain it."""
 NO_NUMBER: Final = "[1 0]"
-"""A range that holds nothing."""
+"""An empty range."""
 
 
 class ComparisonWriter:
-    """Writes comparisons.
+    """Compiles comparisons.
 
     Args:
-        parameters: gets the values that cannot stand in the text.
+        parameters: collects the values that cannot be part of the text.
         zone: what a datetime without an offset means.
         stop_words: words that the index does not hold.
 
     Attributes:
-        patterns: the parts of tags written so far, each of which is a mark in the text.
-        words: what was written so far of words that are given in part.
+        patterns: the parts of tags compiled so far, each with a placeholder in the text.
+        words: the full-text conditions with parts of words compiled so far.
     """
 
     def __init__(self, parameters: Parameters, zone: NaiveTimezone, stop_words: frozenset[str]) -> None:
@@ -198,14 +198,14 @@ class ComparisonWriter:
         return TagPattern(field.attribute, where, as_indexed(field, part), text, field.term)
 
     def _pattern_word(self, part: str) -> str:
-        # Written into a pattern, a backslash is not found, however often it is doubled.
+        # A backslash in a pattern matches nothing, regardless of how often it is doubled.
         return self._as_parameter(part) if "\\" in part else self._word(part)
 
     def _word(self, tag: str) -> str:
         return self._as_parameter(tag) if needs_parameter(tag) else escaped(tag)
 
     def _as_parameter(self, tag: str) -> str:
-        # Of parameters, too, backslashes are removed once.
+        # Backslashes are removed once from parameters, too.
         return self._parameters.add(f"tag{len(self._parameters.values)}", tag.replace("\\", "\\\\"))
 
 
@@ -232,7 +232,10 @@ def _listed(field: QueryField, value: Any) -> list[Any]:
 
 
 MAX_NESTED: Final = 16
-"""So many operands are nested as redis-om nests them. The server takes few levels, and any number side by side."""
+"""The number of operands that are nested as in redis-om.
+
+The server accepts few levels, but any number of operands in one level.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +243,11 @@ class QueryText:
     """A query, ready to send.
 
     Args:
-        text: in the server's query language.
-        parameters: names and values of what `$name` refers to.
+        text: the query in the language of the server.
+        parameters: names and values of the parameters `$name`.
         patterns: the parts of tags in it, in the order of the text.
-        pieces: the text before, between and behind these.
-        words: what it looks for in full text of which words are given in part.
+        pieces: the text before, between and after these.
+        words: its full-text conditions with parts of words.
     """
 
     text: str
@@ -261,19 +264,19 @@ def query_text(
     knn: KNNExpression | None = None,
     stop_words: frozenset[str] = STOP_WORDS,
 ) -> QueryText:
-    """Write conditions as a query.
+    """Compile conditions to a query.
 
-    No value can leave its field or change what the query means. On tags `==` means: has each of the value's
-    tags. Where the field is not case-sensitive, case does not count.
+    No value can query another field or change the meaning of the query. On tags, `==` means: has all tags of the value.
+    Case is ignored unless the field is case-sensitive.
 
     Args:
-        conditions: all of them have to be met; none means every document.
+        conditions: all have to be met; without any, every document matches.
         zone: what a datetime without an offset means.
         stop_words: words that the index does not hold.
-        knn: the nearest neighbours among these documents only.
+        knn: return only the nearest neighbours among these documents.
 
     Raises:
-        QuerySyntaxError: a condition has no meaning.
+        QuerySyntaxError: a condition is invalid.
         QueryNotSupportedError: the index cannot answer it.
     """
     for condition in conditions:
@@ -298,7 +301,7 @@ def query_text(
 
 
 class _Writer:
-    """Writes one query, collecting the parameters it needs."""
+    """Compiles one query, and collects its parameters."""
 
     def __init__(self, zone: NaiveTimezone, stop_words: frozenset[str]) -> None:
         self.parameters = Parameters()
@@ -320,7 +323,7 @@ class _Writer:
         return reduce(lambda left, right: f"({left}){joint}{right}", written, start)
 
     def query(self, text: str) -> QueryText:
-        """Return the text with what was collected for it."""
+        """Return the text with its parameters and patterns."""
         patterns = tuple(self._comparisons.patterns)
         pieces = tuple(text.split(PATTERN_MARK))
         shown = "".join(chain(*zip_longest(pieces, (one.text for one in patterns), fillvalue="")))

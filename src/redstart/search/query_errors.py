@@ -78,7 +78,7 @@ def wrong_operator(field: QueryField, operator: Operator, value: object, has: st
 
 
 def wrong_operand(field: QueryField, value: object, expected: str) -> QuerySyntaxError:
-    """Return the error for a value of a type that the field is never equal to. redis-om sends it and finds nothing."""
+    """Return the error for a value whose type the field never has. redis-om sends it and finds nothing."""
     return QuerySyntaxError(
         f"Cannot compare {field.label} with {shortened(value)}: the field is a {field.kind}.",
         f"Pass {expected}.",
@@ -122,14 +122,14 @@ def wrong_knn(part: str, value: object, expected: str) -> QuerySyntaxError:
 
 
 def not_knn(value: object) -> QuerySyntaxError:
-    """Return the error for anything but a KNNExpression as the argument `knn`."""
+    """Return the error for an argument `knn` that is not a KNNExpression."""
     return QuerySyntaxError(
         f"knn has to be a KNNExpression, not {shortened(value)}.", f"Use {EXAMPLE_OF_KNN}.", value=value
     )
 
 
 def wrong_vector(field: QueryField, vector: bytes, size: int, form: str) -> QuerySyntaxError:
-    """Return the error for a vector that has not as many bytes as those of the field."""
+    """Return the error for a vector whose number of bytes differs from that of the field."""
     settings = dict(field.vector.attributes) if field.vector is not None else {}
     given = f"{len(vector)} byte{'s' * (len(vector) != 1)}"
     return QuerySyntaxError(

@@ -14,7 +14,7 @@ ESCAPED: Final = r"\\\g<0>"
 
 
 class Operand(StrEnum):
-    """What kind of values a field has in the index. The values are the names in messages."""
+    """The kind of values that a field has in the index. The values are the names in messages."""
 
     TEXT = "string"
     TAG = "tag"
@@ -29,20 +29,20 @@ class Operand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryField:
-    """A field as queries see it.
+    """A field of a query.
 
     Args:
         label: its name in messages, for example `Customer.address.city`.
         attribute: its name in the index.
-        operand: what it is compared with.
+        operand: the kind of its operands.
         storage: hashes or JSON.
-        separator: what splits its values into tags.
-        case_sensitive: whether its tags keep their case.
-        full_text: the name of its words in the index, if it is indexed for full-text search.
-        sortable: whether the index keeps it for sorting.
+        separator: the character that separates tags in its values.
+        case_sensitive: whether comparisons of its tags distinguish case.
+        full_text: the name of its full-text attribute in the index, if it has one.
+        sortable: whether the index stores it for sorting.
         is_date: whether its numbers are dates, which were text before redis-om 1.0.
         is_list: whether it is a list, or is inside one.
-        type_name: its type in messages, if that is more exact than the operand.
+        type_name: its type in messages, if it is more specific than the operand.
         expression: the field as it is written in Python; empty for `label`.
         vector: of a vector.
         takes_distance: whether it can receive the distances of a nearest-neighbour query.
@@ -87,7 +87,7 @@ def term_of(attribute: str) -> str:
 
 
 class Where(StrEnum):
-    """Where in a tag its part stands. The values are those of `lua/search_patterns.lua`."""
+    """The position of a part in a tag. The values are those of `lua/search_patterns.lua`."""
 
     START = "start"
     END = "end"
@@ -100,8 +100,7 @@ class TagPattern:
 
     Args:
         attribute: the field's name in the index.
-        where: where in the tags it stands.
-        part: its bytes as the index has them.
+        where: its position in the tags. part: its bytes as stored in the index.
         text: the condition in the query language of the server.
         term: the field in that language.
     """
@@ -115,14 +114,14 @@ class TagPattern:
 
 @dataclass(frozen=True, slots=True)
 class WordPattern:
-    """Words to search for, of which some are given in part.
+    """A full-text condition with parts of words.
 
     Args:
         term: the tags of the field in the query language of the server.
         label: the field's name in messages.
-        value: the words as they were given.
+        value: the words as given.
         text: the condition in the query language of the server.
-        shortest: how many bytes the shortest part has; 0 if no word is given in part, but one is fuzzy.
+        shortest: the length of the shortest part, in bytes; 0 if there is no part, but a fuzzy word.
     """
 
     term: str

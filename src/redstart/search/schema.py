@@ -9,18 +9,18 @@ from typing import TypeAlias
 from redstart.values.types import Storage
 
 DEFAULT_TAG_SEPARATOR = ","
-"""What the server takes where the definition of a hash's index names no separator. In JSON it then takes none."""
+"""The default separator of the server for hashes. For JSON there is none."""
 
 
 FIELD_OPTIONS = frozenset({"SORTABLE", "NOINDEX", "INDEXMISSING"})
-"""Words that FT.CREATE takes for options of any field before them, so that no field of a hash can have their name."""
+"""Words that FT.CREATE interprets as options of the previous field, so no field of a hash can have such a name."""
 
 PHONETIC = "PHONETIC"
-"""Words that sound alike match (TEXT). Followed by the language, as `dm:en`."""
+"""Words with a similar sound match (TEXT). Followed by the language, such as `dm:en`."""
 
 
 class FieldKind(StrEnum):
-    """What an index does with a field's values."""
+    """How an index treats the values of a field."""
 
     TAG = "TAG"
     TEXT = "TEXT"
@@ -45,7 +45,7 @@ class VectorSettings:
 
     Args:
         algorithm: `FLAT` or `HNSW`.
-        attributes: names and values in the order they are written: TYPE, DIM, DISTANCE_METRIC and so on.
+        attributes: names and values in the order of the definition: TYPE, DIM, DISTANCE_METRIC and so on.
     """
 
     algorithm: str
@@ -55,12 +55,12 @@ class VectorSettings:
         _copy(self, "attributes")
 
     def words(self) -> tuple[str, ...]:
-        """Return the algorithm, the number of words that follow, and these words."""
+        """Return the algorithm, the number of the following words, and these words."""
         flat = [word for pair in self.attributes for word in pair]
         return (self.algorithm, str(len(flat)), *flat)
 
     def reported(self) -> "VectorSettings":
-        """Return the settings in FT.INFO: without those that only tune the search, and with the defaults of a graph."""
+        """Return the settings in FT.INFO: without those that only tune searches, and with the defaults of a graph."""
         known = {name.upper(): value.upper() for name, value in self.attributes}
         defaults = {"M": "16", "EF_CONSTRUCTION": "200"} if self.algorithm == "HNSW" else {}
         names = ("TYPE", "DIM", "DISTANCE_METRIC", *defaults)
@@ -72,16 +72,16 @@ class IndexField:
     """One field of an index.
 
     Args:
-        identifier: where the value lives: a hash field's name, or a JSON path.
+        identifier: the location of the value: the name of a hash field, or a JSON path.
         attribute: the field's name in queries.
-        kind: what is done with the values.
-        separator: between the tags of one value (TAG); None where the definition does not say.
-        case_sensitive: tags keep their case.
+        kind: how its values are indexed.
+        separator: the separator of the tags of one value (TAG); None if the definition has none.
+        case_sensitive: whether tags are case-sensitive.
         sortable: queries may sort by it.
         unnormalized: sortable values keep their case and accents (UNF).
-        noindex: only sorted by, not searched.
-        vector: of a VECTOR.
-        options: further words of the definition that Redstart does not write itself, as `NOSTEM`.
+        noindex: whether it is only for sorting, and not searched.
+        vector: of a VECTOR. options: further words of the definition that Redstart does not write itself, such as
+            `NOSTEM`.
     """
 
     identifier: str
@@ -99,7 +99,7 @@ class IndexField:
         _copy(self, "options")
 
     def words(self, storage: Storage) -> tuple[str, ...]:
-        """Return the field's part of FT.CREATE, in the only order the server takes."""
+        """Return the part of the field in FT.CREATE, in the only order that the server accepts."""
         words = [*self._name_words(storage), self.kind.value]
         if self.vector is not None:
             words += self.vector.words()
@@ -130,7 +130,7 @@ class IndexField:
         return " ".join(words)
 
     def reported(self, storage: Storage) -> "IndexField":
-        """Return the field as FT.INFO shows it once the server has filled in its defaults."""
+        """Return the field as in FT.INFO, with the defaults of the server."""
         separator = self.separator
         if self.kind is FieldKind.TAG and separator is None and storage is Storage.HASH:
             separator = DEFAULT_TAG_SEPARATOR
@@ -163,13 +163,11 @@ class Index:
     """An index.
 
     Args:
-        name: what queries call it.
-        storage: the type of its documents.
-        prefixes: what the keys of its documents begin with.
-        fields: what is indexed, in order.
-        options: further words of the definition between the prefixes and the fields, as `FILTER @a==1`.
-        parts: for each declared field of the model how many index fields it gave; 0 leaves an empty part
-            in the schema text. None: one each. It is spelling, so it does not count in a comparison.
+        name: its name in queries. storage: the storage of its documents. prefixes: the key prefixes of its documents.
+            fields: its fields, in order.
+        options: further words of the definition between the prefixes and the fields, such as `FILTER @a==1`.
+        parts: for each declared field of the model, the number of its fields in the index; 0 is an empty part of the
+            schema text. None: one each. Ignored in comparisons.
     """
 
     name: str
@@ -183,18 +181,19 @@ class Index:
         _copy(self, "prefixes", "fields", "options", *(() if self.parts is None else ("parts",)))
 
     def field_named(self, attribute: str) -> IndexField | None:
-        """Return the field that queries call `attribute`."""
+        """Return the field with this name in queries."""
         return next((one for one in self.fields if one.attribute == attribute), None)
 
     def reported(self) -> "Index":
-        """Return the index as FT.INFO shows it once it exists: with the server's defaults written out."""
+        """Return the index as in FT.INFO, with the defaults of the server."""
         return replace(self, fields=tuple(one.reported(self.storage) for one in self.fields), parts=None)
 
 
 def schema_text(index: Index) -> str:
-    """Return the text redis-om hashes, letter by letter: what its FT.CREATE says after the index's name.
+    """Return exactly the text that redis-om hashes.
 
-    Fields that gave nothing leave their empty part, so there may be double spaces, and one at the end.
+    It is that of its FT.CREATE after the name of the index. Fields that are not indexed have an empty part, so there
+    may be double spaces, and one at the end.
     """
     prefixes = " ".join(index.prefixes)
     parts = " ".join(schema_parts(index))
@@ -207,11 +206,10 @@ def schema_hash(text: str) -> str:
 
 
 def create_arguments(index: Index, *, name: str | None = None) -> tuple[str, ...]:
-    """Return the words of FT.CREATE after the command, from the data: nothing in them is split at a space.
+    """Return the arguments of FT.CREATE, from the data: they are not split at spaces.
 
     Args:
-        index: what to create.
-        name: another name than the index's own.
+        index: the index to create. name: another name than that of the index.
     """
     return (
         name or index.name,
@@ -237,7 +235,7 @@ def schema_parts(index: Index) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class StorageChanged:
-    """Other documents altogether: hashes instead of JSON, or the reverse."""
+    """The storage differs: hashes instead of JSON, or the reverse."""
 
     before: Storage
     after: Storage
@@ -248,7 +246,7 @@ class StorageChanged:
 
 @dataclass(frozen=True, slots=True)
 class PrefixesChanged:
-    """Keys with other beginnings are indexed."""
+    """The key prefixes differ."""
 
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -290,7 +288,7 @@ class FieldRemoved:
 
 @dataclass(frozen=True, slots=True)
 class FieldChanged:
-    """A field that is indexed in another way."""
+    """A field that is indexed differently."""
 
     before: IndexField
     after: IndexField
@@ -298,7 +296,7 @@ class FieldChanged:
 
     @property
     def is_change_of_type(self) -> bool:
-        """Return whether documents that one index accepts may fall out of the other: the kind differs."""
+        """Return whether documents of one index may be missing from the other, because the kind differs."""
         return self.before.kind is not self.after.kind
 
     def __str__(self) -> str:
@@ -316,7 +314,7 @@ Change: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class IndexDifference:
-    """Everything that differs; `str()` gives one sentence a line. False when nothing does."""
+    """All differences; `str()` returns one sentence per line. False if there are none."""
 
     changes: tuple[Change, ...]
 
@@ -328,15 +326,15 @@ class IndexDifference:
 
 
 def difference(before: Index, after: Index) -> IndexDifference:
-    """Compare two indexes by what the server makes of them; names and spelling do not count.
+    """Compare two indexes as the server interprets them; their names and spelling are ignored.
 
-    A field is the same field if queries call it by the same name.
+    Fields with the same name in queries are compared.
     """
     return IndexDifference(tuple(_changes(before.reported(), after.reported())))
 
 
 def same_definition(one: Index, other: Index) -> bool:
-    """Return whether two indexes answer queries alike."""
+    """Return whether two indexes return the same results."""
     return not difference(one, other).changes
 
 

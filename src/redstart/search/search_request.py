@@ -7,7 +7,7 @@ from redstart.search.query_compiler import QueryText
 
 DEFAULT_LIMIT = 1000
 DIALECT = 2
-"""The version of the query language that is written. The first has no parameters, the third answers JSON in lists."""
+"""The version of the query language. Version 1 has no parameters, version 3 returns JSON in lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,11 @@ class SearchQuery:
 
     Args:
         index: the index, or an alias of it.
-        query: what to look for.
-        offset: how many documents to skip.
-        limit: how many to answer at most.
-        sort: in which order.
-        nocontent: answer keys only.
-        return_fields: answer these fields only; in JSON also paths, as `$.a.b`, `AS`, `b`.
-        complete: depend on no setting of the server: never answer a part for want of time, as servers do after 500 ms
-            unless told otherwise, and name the version of the query language.
+        query: the query text. offset: the number of documents to skip. limit: the maximum number of documents to
+            return. sort: the order. nocontent: return only keys. return_fields: return only these fields; in JSON also
+            paths, such as `$.a.b`, `AS`, `b`.
+        complete: do not depend on settings of the server: set no timeout, after which servers return a partial result
+            (by default 500 ms), and name the version of the query language.
     """
 
     index: str
@@ -44,24 +41,24 @@ class SearchQuery:
     complete: bool = False
 
     def arguments(self) -> list[Argument]:
-        """Return FT.SEARCH, in the order redis-om writes it. It takes one field to sort by at most."""
+        """Return FT.SEARCH, in the order of redis-om. It sorts by at most one field."""
         words: list[Argument] = ["FT.SEARCH", self.index, self.query.text, "LIMIT", self.offset, self.limit]
         words += self._order()
         words += self._how_to_read()
         return words + self._what_to_return() + self._how_long()
 
     def rest(self) -> list[Argument]:
-        """Return FT.SEARCH after its query, without parameters, dialect and time."""
+        """Return the arguments of FT.SEARCH after its query, without parameters, dialect and timeout."""
         return ["LIMIT", self.offset, self.limit, *self._order(), *self._what_to_return()]
 
     def keys_arguments(self) -> list[Argument]:
-        """Return FT.AGGREGATE for the keys alone, as `@__key`: it takes any number of fields to sort by."""
+        """Return FT.AGGREGATE for only the keys, as `@__key`. It sorts by any number of fields."""
         words: list[Argument] = ["FT.AGGREGATE", self.index, self.query.text, *self.keys_rest()]
         return [*words, *self._how_to_read(), *self._how_long()]
 
     def keys_rest(self) -> list[Argument]:
-        """Return FT.AGGREGATE after its query, without parameters, dialect and time."""
-        # What it sorts by is not loaded: then text is in the same order as FT.SEARCH has it.
+        """Return the arguments of FT.AGGREGATE after its query, without parameters, dialect and timeout."""
+        # The sort fields are not loaded, so that text has the same order as in FT.SEARCH.
         words: list[Argument] = ["LOAD", "1", "@__key", "SORTBY", str(2 * len(self.sort))]
         for one in self.sort:
             words += [f"@{one.attribute}", "DESC" if one.descending else "ASC"]

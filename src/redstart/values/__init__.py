@@ -1,1 +1,1 @@
-"""Python values and what is stored for them, in hashes and in JSON; shared by mapper and migrations."""
+"""Python values and their stored values, in hashes and in JSON; shared by mapper and migrations."""

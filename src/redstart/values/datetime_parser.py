@@ -1,12 +1,12 @@
 """Text that people and programs write for a date or a datetime, read as an instant.
 
-This is the one list of formats: readers of models and the conversion of stored data both ask `read_temporal_text`, so
-what a model reads before a migration it reads equal after it.
+This is the only list of formats. Models and the conversion of stored data both use `read_temporal_text`, so a model
+reads the same value before and after a migration.
 
-Accepted: numbers of seconds or milliseconds since 1970; ISO 8601 in its extended form with what isoformat(),
-JavaScript and databases make of it (RFC 3339 and a little more), its basic form where a time follows
-(`20240305T101112Z`), and the dates of e-mail and HTTP (RFC 5322, section 3.3). `20240305` is a number. Refused:
-whatever would need a guess, such as week and ordinal dates, zone names other than GMT and UTC, and hour 24.
+Accepted: numbers of seconds or milliseconds since 1970; ISO 8601 in its extended format, with the variants of
+isoformat(), JavaScript and databases (RFC 3339 and some more); its basic format if a time follows (`20240305T101112Z`);
+and the dates of e-mail and HTTP (RFC 5322, section 3.3). `20240305` is a number. Rejected: everything ambiguous, such
+as week and ordinal dates, zone names other than GMT and UTC, and hour 24.
 """
 
 import calendar
@@ -39,7 +39,7 @@ from redstart.values.types import TemporalKind
 WHITE_SPACE = " \t\r\n\v\f"
 
 MAX_CHARACTERS = 1_000
-"""Longer text is not a date, and is not worth the time to find out."""
+"""Longer text is not a date, and is not parsed."""
 
 _ISO = re.compile(
     r"(?P<year>\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)"
@@ -48,7 +48,7 @@ _ISO = re.compile(
     re.ASCII,
 ).fullmatch
 
-# Without a time it would look like a number, so the basic form counts only with one.
+# Without a time the basic format would look like a number, so it requires one.
 _ISO_BASIC = re.compile(
     r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T"
     r"(?P<hour>\d\d)(?P<minute>\d\d)(?:(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
@@ -75,7 +75,7 @@ class TemporalText(NamedTuple):
     """An instant that was read from text."""
 
     microseconds: int
-    """Since 1970 in UTC; of a date: its midnight."""
+    """Microseconds since 1970 in UTC; for a date, those of its midnight."""
     naive: bool
     """The text had no offset."""
     exact: bool
@@ -83,15 +83,15 @@ class TemporalText(NamedTuple):
 
 
 def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimezone) -> TemporalText:
-    """Return the instant that `text` means in a field of this kind.
+    """Return the instant that `text` represents in a field of this kind.
 
-    A number is read as `read_temporal_number` says. A date field takes the calendar date that the text itself shows,
-    whatever its offset, at midnight UTC. In a datetime field a date alone is a naive datetime at 00:00. Digits below
-    the microsecond are dropped.
+    A number is read like in `read_temporal_number`. A date field uses the calendar date in the text, regardless of its
+    offset, at midnight UTC. In a datetime field a date alone is a naive datetime at 00:00. Digits below the microsecond
+    are dropped.
 
     Args:
         text: with or without white space around it.
-        kind: what the field declares.
+        kind: the declared type.
         naive_timezone: the zone of a datetime without an offset.
 
     Raises:
@@ -118,7 +118,7 @@ def read_temporal_text(text: str, kind: TemporalKind, naive_timezone: NaiveTimez
 
 
 def read_temporal_number(text: str, kind: TemporalKind) -> TemporalText:
-    """Return the instant of a number as NUMBER has it, to the nearest microsecond; of a date field its midnight.
+    """Return the instant of a number that matches NUMBER, to the nearest microsecond; for a date field, its midnight.
 
     Raises:
         ValueConversionError: outside the years 1 to 9999.
@@ -135,7 +135,7 @@ def read_temporal_number(text: str, kind: TemporalKind) -> TemporalText:
 
 
 def _read_exactly(match: re.Match[str]) -> tuple[datetime, bool]:
-    """Return any accepted text as a datetime, and whether that holds all its digits."""
+    """Return any accepted text as a datetime, and whether the datetime represents all its digits."""
     parts = match.groupdict()
     if len(parts["year"]) > 4:
         raise ValueConversionError("not a date" if parts["year"][0] == "0" else "year beyond 9999")
@@ -192,8 +192,8 @@ def _check_weekday(written: str | None, moment: datetime) -> None:
 
 _ZERO_FOR_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 
-# `datetime.fromisoformat` alone accepts much more, and not the same in every Python. Looking up what is left of a
-# text without its digits costs a third of matching a pattern. The value: whether an offset ends the text.
+# `datetime.fromisoformat` alone accepts much more, and differs between versions of Python. Looking up the text without
+# its digits takes a third of the time of matching a pattern. The value: whether the text ends with an offset.
 _SHAPES = {b"0000-00-00": False} | {
     f"0000-00-00{separator}00:00:00{fraction}{zone}".encode(): zone[1:] != ""
     for separator in "Tt "
@@ -289,10 +289,10 @@ def number_of_written_text(
 ) -> tuple[bytes, bool] | None:
     """Return the number to store for such text, and whether the text is naive.
 
-    None for every other text, and where a careful look is needed: `read_temporal_text` has the last word.
+    None for all other text, and in special cases, which `read_temporal_text` handles.
     """
     ends_with_offset = _SHAPES.get(raw.translate(_ZERO_FOR_DIGITS))
-    # Python takes an offset of 60 minutes and more, and from 3.14 on hour 24.
+    # Python accepts offsets with 60 minutes and more, and since 3.14 hour 24.
     if ends_with_offset is None or raw[11:13] == b"24" or (ends_with_offset and raw[-2:] > b"59"):
         return None
     try:
@@ -314,8 +314,8 @@ def number_of_written_text(
     if not elapsed.microseconds:
         number = b"%d.0" % seconds
     elif seconds > 0:
-        # A float tells neighbouring microseconds apart here, so the shortest text for it has the same digits; and
-        # no offset has a part of a second.
+        # Here floats distinguish adjacent microseconds, so the shortest text of a float has the same digits; and no
+        # offset has fractions of a second.
         number = b"%d%b" % (seconds, raw[19:26].rstrip(b"0"))
     else:
         number = number_text(elapsed // MICROSECOND).encode()

@@ -1,7 +1,7 @@
-"""JSON exactly as RedisJSON answers it, read and written without changing a byte.
+"""JSON exactly as RedisJSON returns it, read and written without changing a byte.
 
-Numbers stay text: a float would lose digits, and `1e16` or `100.0` would come back spelled otherwise. Writing
-is RedisJSON's compact form (serde_json): no white space, only what must be escaped is, the rest is UTF-8.
+Numbers stay text: a float would lose digits, and `1e16` or `100.0` would be spelled differently. Text is written in the
+compact format of RedisJSON (serde_json): no white space, minimal escapes, UTF-8.
 """
 
 import json
@@ -15,7 +15,7 @@ from redstart.errors import ValueConversionError
 
 
 class JsonNumber(str):
-    """A number as it was spelled. It is not a JSON string: test for this class before `str`."""
+    """A number in its original spelling. It is not a JSON string: test for this class before `str`."""
 
     __slots__ = ()
 
@@ -49,8 +49,8 @@ def parse_json(text: bytes) -> JsonValue:
 
 
 def json_text(value: JsonValue) -> bytes:
-    """Return the text RedisJSON writes for `value`: `json_text(parse_json(t)) == t` for what JSON.GET answers."""
-    if type(value) is str:  # nearly every value of a run; the general way takes three times as long
+    """Return the text that RedisJSON writes for `value`: `json_text(parse_json(t)) == t` for a reply to JSON.GET."""
+    if type(value) is str:  # nearly every value of a run; the general path takes three times as long
         return encode_basestring(value).encode()
     parts: list[str] = []
     _write(value, parts.append)
@@ -83,11 +83,11 @@ def _write(value: JsonValue, write: Callable[[str], None]) -> None:
 
 
 def restores_exactly(number: JsonNumber) -> bool:
-    """Return whether RedisJSON, sent a number it answered, would answer that text again.
+    """Return whether RedisJSON would return the same text for a number that is written back.
 
-    Its parser multiplies or divides the digits by a power of ten, in floats: right as long as both are exact
-    (W. Clinger, "How to read floating point numbers accurately", 1990). Other numbers may change in the last
-    digit when they are sent, so once rewritten they could not be brought back.
+    Its parser multiplies or divides the digits by a power of ten, in floats, which is correct if both are exact (W.
+    Clinger, "How to read floating point numbers accurately", 1990). The last digit of other numbers may change when
+    they are written, and could not be restored.
     """
     if len(number) > 40:  # longer than any number RedisJSON writes
         return False
@@ -98,32 +98,35 @@ def restores_exactly(number: JsonNumber) -> bool:
 
 
 SAFE_LENGTH: Final = 16
-"""No text that is as short, without an exponent, has more than 15 digits; those are read exactly."""
+"""Text of this length without an exponent has at most 15 digits, which are read exactly."""
 
 END_OF_DIGITS: Final = 2**64
 LARGEST_POWER: Final = 308
 POWERS: Final = [float(f"1e{power}") for power in range(LARGEST_POWER + 1)]
 DIGITS_BELOW: Final = (18, 17, 19, 16, 15)
-"""How many digits to write behind the first, the best first; others make no difference (tried on 100,000 floats)."""
+"""Numbers of digits after the first one to try, the best first. Others make no difference."""
 
 EXACT_POWER: Final = 22
-"""Up to here powers of ten are exact."""
+"""The largest power of ten that is exact."""
 
 
 def exact_text(number: float) -> str:
-    """Return the text to send; the shortest one where that is read exactly. It reads as `kept(number)`."""
+    """Return the text to send: the shortest one if it is read exactly. RedisJSON reads it as `kept(number)`."""
     text = repr(number)
     if "e" not in text:
         if len(text) <= SAFE_LENGTH:
             return text
         whole, _, fraction = text.partition(".")
-        if int(whole + fraction) / POWERS[len(fraction)] == number:  # as `parsed`, in a third of the time
+        if int(whole + fraction) / POWERS[len(fraction)] == number:  # like `parsed`, in a third of the time
             return text
     return _exact_text(number, text) or text
 
 
 def kept(number: float) -> float:
-    """Return the float that RedisJSON keeps of `exact_text(number)`: the number, but for 1 in 400 with 17 digits."""
+    """Return the float that RedisJSON stores for `exact_text(number)`.
+
+    It is the number itself, except for 1 in 400 with 17 digits.
+    """
     text = repr(number)
     if _is_short(text) or not math.isfinite(number) or _exact_text(number, text) is not None:
         return number
@@ -155,7 +158,7 @@ def _exact_text(number: float, shortest: str) -> str | None:
 
 
 def _candidates(size: float, power: int) -> tuple[float, ...]:
-    """Return floats that are, times a power of ten, about the number."""
+    """Return floats that are approximately the number, divided by a power of ten."""
     if abs(power) <= EXACT_POWER:
         return (size * 10.0**-power,)
     near = float(Fraction(size) * Fraction(10) ** -power)

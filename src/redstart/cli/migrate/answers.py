@@ -89,7 +89,7 @@ class GivenAnswers:
         renames: of --rename.
         no_rename: nothing else was renamed.
         values: of --value.
-        no_value: documents without a value stay as they are.
+        no_value: documents without a value stay unchanged.
         replaced: of --replace.
         unused: options that answer no question so far.
     """
@@ -138,7 +138,7 @@ class GivenAnswers:
         return None
 
     def require_used(self) -> None:
-        """Raise ConfigurationError if an option answers no question: it may be misspelt."""
+        """Raise ConfigurationError if an option answers no question, because it may be misspelt."""
         for text, option in self.unused.items():
             raise ConfigurationError(
                 f"{option} {printable(text)} fits no change of the models.",

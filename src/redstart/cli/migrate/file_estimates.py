@@ -39,7 +39,7 @@ def estimates_of(
 
 
 def draw_operations(write: Write, title: str, description: str, operations: Sequence[Operation]) -> None:
-    """Print a file and its operations. A description that repeats the only operation is left out."""
+    """Print a file and its operations. A description that repeats the only operation is omitted."""
     texts = [one.describe() for one in operations]
     shown = "" if texts == [description] else description
     write(f"{printable(title)}{': ' * bool(shown)}{shown}")
@@ -91,7 +91,7 @@ def stay_until_cleanup(model: str, documents: int) -> str:
 
 
 def draw_failed_values(one: FileEstimate) -> None:
-    """Print the values that cannot be changed, as far as they were read."""
+    """Print the values that cannot be changed, among those that were read."""
     if one.failures.count:
         draw_failures(one.failures, would=True)
 

@@ -1,4 +1,4 @@
-"""`om migrate history`, `current` and `show`: the migration files, and what the server has recorded of them."""
+"""`om migrate history`, `current` and `show`: the migration files, and their records on the server."""
 
 from pathlib import Path
 from typing import Any

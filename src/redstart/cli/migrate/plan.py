@@ -78,10 +78,7 @@ def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
 def _estimates(
     session: Session, files: ProjectFiles, pending: Sequence[MigrationFile]
 ) -> tuple[list[FileEstimate], str | None]:
-    """Return what a run would do, and why it would be refused.
-
-    Of an operation that this version does not run, nothing is known.
-    """
+    """Return what a run would do, and why it would be refused; nothing if an operation is not supported."""
     migrations = file_migrations(session, files)
     try:
         found = [migrations.migration(file.migration_id) for file in pending]

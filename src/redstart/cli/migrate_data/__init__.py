@@ -1,1 +1,1 @@
-"""`om migrate-data`: one file for each family of commands, one for what they share."""
+"""`om migrate-data`: one module for each family of commands, and one for common parts."""

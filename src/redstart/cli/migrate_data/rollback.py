@@ -346,7 +346,7 @@ def _roll_back(
 ) -> RollbackResult:
     """Roll back, or preview it, with progress on stderr."""
     with progress_display(every_step=verbose) as show:
-        # What a rollback counts as failures are values that stay as they are: the result explains them.
+        # The failures that a rollback counts are values that stay unchanged, which the result explains.
         shown = Monitor(progress=lambda update: show(replace(update, failures=0)), resumed_by=resume_command)
         monitor = log.watching(shown)
         migration = session.migration(monitor)

@@ -113,7 +113,7 @@ def _warn_of_unmatched(result: RunResult) -> None:
 
 
 def _draw_counts(result: RunResult, failures: FailureSummary) -> None:
-    """Print a table in which each value is in one row. Of a stopped run only what it has processed."""
+    """Print a table in which each value is in one row. For a stopped run, only processed values."""
     is_complete = result.stopped is None
     rows = count_rows(
         rounded=result.lossy,

@@ -190,7 +190,7 @@ def _damage_of_generation(keys: StateKeys, record: Record) -> Op[list[Damage]]:
 
 
 def _damage_of_counts(keys: StateKeys, record: Record, counts: Mapping[str, int]) -> list[Damage]:
-    """Return damage of keys that have another number of entries than the record says."""
+    """Return damage of keys whose number of entries differs from the record."""
     recorded = {
         # Format 1 counts only the census, which may have grown since.
         "census": max(counts["census"], record.census_values or 0)

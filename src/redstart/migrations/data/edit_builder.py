@@ -1,6 +1,6 @@
 """Classification of a document as read, and its edits in one of the failure modes.
 
-What a document does not tell by itself, a run has recorded as marks.
+Facts that a document does not show are recorded by the run as marks.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -202,7 +202,7 @@ def _outermost_list(location: Location) -> Location:
 def _guard_of(path: str, edits: list[Edit]) -> str:
     """Return the path that guards values of one path, with an item more at both ends.
 
-    Failed values are replaced by equal defaults: which is which, only the whole list tells.
+    Failed values are replaced by equal defaults, which can be distinguished only with the whole list.
     """
     if not all(edit.converts for edit in edits):
         return path
@@ -271,7 +271,7 @@ def before_mark(key: bytes, number: int, texts: Texts) -> bytes:
 
 
 def left_mark(document: StoredDocument) -> bytes:
-    """Return the mark of a document that a run has left as it is."""
+    """Return the mark of a document that a run has left unchanged."""
     return packed_mark(document.key, "left", 0, [part for value in document.values for part in _text(value)])
 
 
@@ -333,7 +333,7 @@ def mark_left(
 def without_left(
     documents: Sequence[StoredDocument], transformation: Transformation, marks: ProcessedDocuments | None
 ) -> Op[list[StoredDocument]]:
-    """Return the documents that the run has not left as they are. A read where documents do not show a change."""
+    """Return the documents that the run has changed. One read, if documents do not show their changes."""
     if marks is None or transformation.decided_by_shape:
         return list(documents)
     names = [left_mark(document) for document in documents]

@@ -252,7 +252,7 @@ class Restoring:
                     texts[one.location] = one.old
         moved: list[Original] = []
         for (path, written), originals in groups.items():
-            # An original whose text is at its place needs no item; alone it says nothing about the others.
+            # An original whose text is at its location needs no item; it has no effect on the others.
             sought = [one for one in originals if not (one.stands and texts[one.location] == one.old)]
             restored, rest = _matched(
                 sought or originals,

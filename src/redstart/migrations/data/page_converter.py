@@ -77,7 +77,7 @@ def failures_with_fates(
     made: Sequence[DocumentEdits],
     taken: Mapping[tuple[bytes, Location], Location],
 ) -> list[Failure]:
-    """Return the failed values, each with what the failure mode did to it.
+    """Return the failed values, each with its fate.
 
     Args:
         taken: quarantine targets that already hold a value, by key and location of the failed value.

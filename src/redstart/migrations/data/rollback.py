@@ -264,7 +264,7 @@ class _Rollback:
         return stopped
 
     def _require_documents(self) -> Op[None]:
-        """Raise MigrationError if all documents that this rollback has written are gone: their originals stay.
+        """Raise MigrationError if all documents that this rollback has written have disappeared. Their originals stay.
 
         Effects: removes the progress then, so that the next rollback begins at the end of the undo log.
         """

@@ -273,11 +273,11 @@ def newer_values(
 
 
 LeftOut = Callable[[bytes], PlannedModel | None]
-"""Returns the model of a key that the runs converted and the scan leaves out; None for every other key."""
+"""Returns the model of a key that the runs converted and the scan omits; None for every other key."""
 
 
 def left_out_of(swept: Plan | None, plan: Plan | None) -> LeftOut | None:
-    """Return which keys of a plan the scan of a rollback leaves out; None if it has the same exclusions."""
+    """Return which keys of a plan the scan of a rollback omits; None if it has the same exclusions."""
     if swept is None or plan is None or swept == plan:
         return None
     is_swept, route = router(swept), router(plan)
@@ -292,10 +292,10 @@ def values_left_out(
     reformat_preexisting: bool,
     lease: Lease | None = None,
 ) -> Op[dict[bytes, Failure]]:
-    """Return converted values in documents of the undo log that the scan leaves out, by name.
+    """Return converted values in documents of the undo log that the scan omits, by name.
 
     Args:
-        lease: kept meanwhile, if given.
+        lease: renewed during the scan, if given.
 
     Effects: reads the undo log, and these documents.
     """

@@ -17,7 +17,7 @@ from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
 
 @dataclass(frozen=True, slots=True)
 class DataStatus:
-    """What the server has of the data of a migration; see redstart.migrations.phase for the phase.
+    """The state of the data of a migration on the server; see redstart.migrations.phase for the phase.
 
     Attributes:
         migration_id: of the migration.

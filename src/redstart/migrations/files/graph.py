@@ -46,8 +46,7 @@ def in_order(
         done: ids of dependencies that are applied.
         missing: what is wrong with a dependency that is in neither of the two, as a relative clause.
 
-    Returns:
-        All of them, and the problems of those without a place in that order, which are at the end.
+    Returns: All of them, and the problems of those that cannot be ordered, which are at the end.
     """
     awaited = {
         name: {other for other in one.dependencies if other not in done} for name, one in migrations.items()
@@ -162,16 +161,17 @@ def state_after(files: Iterable[MigrationFile], before: ProjectState | None = No
     for file in files:
         for number, operation in enumerate(file.operations, start=1):
             try:
+                if isinstance(operation, DocumentOperation):
+                    _ = operation.bind(state)
                 state = operation.apply(state)
             except MigrationStateError as exc:
-                raise misfit(file, number, exc.message, exc.next_step) from exc
+                raise _misfit(file, number, exc.message, exc.next_step) from exc
             except Exception as exc:  # an argument of a wrong type may raise anything
-                raise misfit(file, number, f"{type(exc).__name__}: {exc}", None) from exc
+                raise _misfit(file, number, f"{type(exc).__name__}: {exc}", None) from exc
     return state
 
 
-def misfit(file: MigrationFile, number: int, reason: str, hint: str | Hint | None) -> MigrationFileError:
-    """Return the error of an operation, by its number from 1, that does not fit the models before it."""
+def _misfit(file: MigrationFile, number: int, reason: str, hint: str | Hint | None) -> MigrationFileError:
     return MigrationFileError(
         f"{printable(file.source)}: operation {number} does not fit the files before it. {printable(reason)}",
         hint or "Correct the operation, or the dependencies of the file.",

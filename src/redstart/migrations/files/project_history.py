@@ -280,7 +280,7 @@ def project_history(loaded: LoadedFiles, ledger: Ledger, others: Collection[str]
         ledger: a damaged entry counts as absent.
         others: ids of other migrations on which files may depend: those of redis-om, and the built-in one.
     """
-    # What depends on an unusable file has no problem of its own.
+    # A file that depends on an unusable file has no separate problem.
     known = {*others, *(problem.migration_id for problem in loaded.problems)}
     ordered, without_place = in_order(loaded.files, known, f"which has no file in {printable(loaded.where)}")
     unordered = {problem.migration_id: problem for problem in without_place}
@@ -330,7 +330,7 @@ class SourceFiles:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFiles:
-    """All migration files, and what the server has recorded of them.
+    """All migration files, and their records on the server.
 
     Attributes:
         redis_om: the state of redis-om's files, by kind.
@@ -348,7 +348,7 @@ class ProjectFiles:
         return project_history(self.loaded, self.ledger, self._others)
 
     def without(self, migration_id: str) -> "ProjectFiles":
-        """Return the files as they are after the rollback of one."""
+        """Return the files after the rollback of one."""
         entries = {name: entry for name, entry in self.ledger.entries.items() if name != migration_id}
         started = {name: checksum for name, checksum in self.ledger.started.items() if name != migration_id}
         return replace(self, ledger=replace(self.ledger, entries=entries, started=started))
@@ -362,7 +362,7 @@ class ProjectFiles:
 
 
 def read_project(source: SourceFiles, *, may_be_damaged: bool = False) -> Op[ProjectFiles]:
-    """Return the files with what the server has recorded of them. Some reads.
+    """Return the files with their records on the server. Some reads.
 
     Args:
         may_be_damaged: whether entries of the ledger may be missing or unreadable.

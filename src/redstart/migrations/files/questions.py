@@ -1,4 +1,4 @@
-"""What the comparison of models cannot know: questions, and their answers."""
+"""Questions that a comparison of models cannot answer, and their answers."""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -33,7 +33,7 @@ class _NoValue(Enum):
 
 
 NO_VALUE: Final = _NoValue.NO_VALUE
-"""The answer that documents without a value stay as they are."""
+"""The answer that documents without a value stay unchanged."""
 
 CHOICES: Final[dict[QuestionKind, tuple[str, ...]]] = {
     QuestionKind.RENAMED_FIELD: (RENAME, NO),

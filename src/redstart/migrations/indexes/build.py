@@ -248,7 +248,7 @@ def build_beside(lease: Lease, served: str, index: Index, *, except_name: str | 
     name, built = yield from find_built(served, index, except_name=except_name)
     if built is None:
         yield from lease.keep(building(served, 0))
-        # Sent again after a lost answer it fails for the index exists, which is what is wanted.
+        # Repeated after a lost reply, it fails because the index exists, as intended.
         create = replace(ft_create(create_arguments(index, name=name)), repeatable=True)
         try:
             yield from call(create)

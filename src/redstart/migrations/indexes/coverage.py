@@ -94,7 +94,7 @@ def _look_again(
     for _ in range(_LOOKS):
         if not absent:
             return
-        # Deleted or expired meanwhile, or rewritten and for a moment in neither place.
+        # Deleted or expired since, or rewritten and temporarily in neither index.
         types = yield from batch(gather([key_type(key) for key in absent]))
         alive = [key for key, found in zip(absent, types, strict=True) if found == kind]
         absent = yield from absent_from(index, alive)

@@ -48,7 +48,7 @@ class ChangedDocument(NamedTuple):
 
     Attributes:
         document: the changed document.
-        failures: the values that the operation skipped, replaced or quarantined, as its failure mode says.
+        failures: the values that the operation skipped, replaced or quarantined, according to its failure mode.
     """
 
     document: Document
@@ -56,10 +56,10 @@ class ChangedDocument(NamedTuple):
 
 
 class DocumentChange(ABC):
-    """What an operation does to the documents of one model. Pure; documents that it is given stay unchanged.
+    """The change that an operation makes in the documents of one model. Pure; the given documents stay unchanged.
 
     Attributes:
-        reads: paths whose values decide about the change.
+        reads: paths whose values determine the change.
         writes: paths whose values change; the last one is that of a new value, if there is any.
         decided_by_shape: whether a document alone shows that the change is pending. If not, `is_pending` returns
             whether the change can be made, and only the record of the run distinguishes a changed document.
@@ -106,7 +106,7 @@ class DocumentChange(ABC):
         """Return the changed document; an equal one if nothing is pending.
 
         Raises:
-            NotConvertibleError: a value cannot be changed. The document has to stay as it is.
+            NotConvertibleError: a value cannot be changed. The document has to stay unchanged.
         """
 
     def change(self, document: Document) -> ChangedDocument:
@@ -147,7 +147,7 @@ class DocumentOperation(Operation):
 
 @dataclass(frozen=True)
 class Unchanged(DocumentChange):
-    """The change of an operation that leaves the documents as they are."""
+    """The change of an operation that does not change documents."""
 
     def is_pending(self, document: Document) -> bool:  # noqa: ARG002 - no document is pending
         """Return False."""

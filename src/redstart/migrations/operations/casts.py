@@ -117,7 +117,7 @@ def _guarded(function: Cast) -> Cast:
         name = getattr(function, "__name__", "the function")
         try:
             result = function(value)
-        except (Exception, SystemExit) as error:  # it is not known what it raises; see `Transform`
+        except (Exception, SystemExit) as error:  # it may raise anything; see `Transform`
             raise ValueConversionError(f"{name}() raised {type(error).__name__}: {error}") from error
         if result is None:
             raise ValueConversionError(f"{name}() returned None")

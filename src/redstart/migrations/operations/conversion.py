@@ -116,12 +116,12 @@ class ConvertedField(DocumentChange):
     Args:
         within: the path of the object that contains it.
         name: the field.
-        shape: tells converted values from others.
+        shape: distinguishes converted values from others.
         converter: converts single values.
         on_failure: what to do with a value that cannot be converted.
         replacement: the stored value for the mode `default`; None in a hash is an absent field.
-        empty_is_none: whether an empty text in a hash means None. It is removed: a hash stores None by leaving the
-            field out, and an index of numbers accepts no empty text.
+        empty_is_none: whether an empty text in a hash means None. It is removed: a hash stores None as an absent field,
+            and a numeric index accepts no empty text.
         absent_is_none: whether both versions read None where the field is absent, and not another default.
     """
 
@@ -145,7 +145,7 @@ class ConvertedField(DocumentChange):
         self.reads = ((*within, name),)
         self.writes = ((*within, self._aside), *self.reads) if self._quarantines else self.reads
         if empty_is_none:
-            self.in_place = self.reads  # an index takes the document only without the empty text
+            self.in_place = self.reads  # an index accepts the document only without the empty text
         self.decided_by_shape = shape.decides
         self.has_backward = converter.is_reversible
         self.keeps_numbers = shape.keeps_numbers
@@ -168,7 +168,7 @@ class ConvertedField(DocumentChange):
             return True
 
     def _converted(self, value: BytesOrJson) -> ConvertedValue:
-        """Return what a value becomes; None in a hash is an absent field. Raises ValueConversionError."""
+        """Return the converted value; None in a hash is an absent field. Raises ValueConversionError."""
         if not self._is_empty(value):
             return self._converter.convert(value)
         if not self._absent_is_none:
@@ -210,7 +210,7 @@ class ConvertedField(DocumentChange):
     def _failed(
         self, failure: NotConvertibleError, holder: JsonObject, storage: Storage
     ) -> NotConvertibleError:
-        """Treat a failed value as the failure mode says, and return its failure with what happened to it."""
+        """Treat a failed value according to the failure mode, and return its failure with its fate."""
         fate = ""
         if self.on_failure is FailureMode.DEFAULT:
             self._replace(holder, self._replacement, storage)
@@ -263,8 +263,7 @@ class ConvertField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before: the field as it was.
-        after: the field as it becomes.
+        before: the field before the change. after: the field after it.
         within: the path of the embedded model that has it; "" for the model itself.
         on_failure: what to do with a value that cannot be converted. `fail` stops the run.
         default: what replaces such a value in the mode `default`; by default the default of the field.
@@ -313,7 +312,7 @@ class ConvertField(DocumentOperation):
         return state.with_model(model)
 
     def inverse(self, before: ProjectState) -> "ConvertField | None":
-        """Return the conversion back; None if only `parse` knows it."""
+        """Return the inverse conversion; None if there is only `parse`."""
         _ = self.apply(before)
         if not self.is_reversible:
             return None

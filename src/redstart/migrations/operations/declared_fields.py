@@ -85,7 +85,7 @@ OF_CLASSES: typing.Final[tuple[tuple[Any, str], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """What an annotation says: its types without None, and the fields of the embedded models among them."""
+    """The contents of an annotation: its types without None, and the fields of embedded models."""
 
     types: tuple[ValueType, ...]
     is_optional: bool = False
@@ -183,7 +183,7 @@ class _Reader:
         try:
             declared = self._read(info.annotation, label)
             _ = frozen_value(default)
-        except (MigrationStateError, ValueError):  # only its serializer knows what is stored
+        except (MigrationStateError, ValueError):  # the stored value depends on its serializer
             declared, default, is_generated = (
                 _Declared((ValueType(ANY),)),
                 NO_DEFAULT,
@@ -216,7 +216,7 @@ class _Reader:
         return _Declared(tuple(types or [ValueType(ANY)]), is_optional, tuple(fields.values()))
 
     def _plain(self, kind: Any, label: str) -> _Declared:
-        """Return what a type says that is not a union."""
+        """Return the contents of a type that is not a union."""
         if isinstance(kind, str | ForwardRef):
             raise MigrationStateError(f"{label}: cannot resolve the annotation {name_of(kind)}.")
         if any(kind is one for one in self._above):
@@ -233,7 +233,7 @@ class _Reader:
         return _Declared((_scalar(kind, label),))
 
     def read(self, annotation: Any, label: str) -> _Declared:
-        """Return what an annotation says."""
+        """Return the contents of an annotation."""
         return self._read(annotation, label)
 
     def _inside(self, kind: Any) -> "_Reader":
@@ -262,7 +262,7 @@ class _Reader:
 
 
 def _with_none(item: _Declared) -> ValueType:
-    """Return the type of an item. None among the items is an alternative of its own."""
+    """Return the type of an item. None among the items is a separate alternative."""
     return ValueType(UNION, (item.type, ValueType("None"))) if item.is_optional else item.type
 
 
@@ -313,7 +313,7 @@ def _default_of(info: FieldInfo) -> tuple[Any, bool]:
 
 
 def _is_serialized(model: type[BaseModel], name: str, info: FieldInfo) -> bool:
-    """Return whether a serializer of the application decides what is stored of a field."""
+    """Return whether the stored value of a field depends on a serializer of the application."""
     decorators = decorators_of(model)
     own = [one.info.fields for one in decorators.field_serializers.values()]
     return (

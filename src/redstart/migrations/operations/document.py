@@ -105,7 +105,7 @@ class Document:
     def holders(self, within: Segments) -> Iterator[tuple[Location, JsonObject]]:
         """Yield the objects at a path of a model, with their locations; () for the document itself.
 
-        Values of another kind at the path are left out.
+        Values of another kind at the path are omitted.
         """
         yield from _holders(self.root, within, ())
 

@@ -145,7 +145,7 @@ class RemoveField(DocumentOperation):
         return state.with_model(model.without_field(self.name, self.within))
 
     def inverse(self, before: ProjectState) -> AddField:
-        """Return the addition of the field as it was."""
+        """Return the operation that adds the removed field."""
         _ = self.apply(before)
         return AddField(self.model, self._removed(before), within=self.within)
 
@@ -220,8 +220,7 @@ class AlterField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before: the field as it was.
-        after: the field as it becomes.
+        before: the field before the change. after: the field after it.
         within: the path of the embedded model that has it; "" for the model itself.
         fill: the value of documents in which it is absent or None.
     """

@@ -100,8 +100,8 @@ class Transform(DocumentOperation):
         model: the name of the model.
         forward: the function.
         backward: its inverse; None if there is none.
-        before: the shape of a document before it, as a class derived from TypedDict.
-        after: its shape after it; by default the same as `before`.
+        before: the shape of a document before the change, as a class derived from TypedDict. after: its shape after the
+            change; by default the same as `before`.
     """
 
     model: str
@@ -278,7 +278,7 @@ def _values_of(document: Document, shape: Shape, model: ModelState) -> Values:
 
 
 def _result_of(function: Function, given: Values, source: Shape) -> Values:
-    """Return what a function makes of its values. Raises NotConvertibleError."""
+    """Return the result of a function for its values. Raises NotConvertibleError."""
     original = copy.deepcopy(given)
     names = ", ".join(source.fields)
     try:
@@ -286,7 +286,7 @@ def _result_of(function: Function, given: Values, source: Shape) -> Values:
     except (
         Exception,
         SystemExit,
-    ) as error:  # it is not known what it raises; sys.exit(0) would look like success
+    ) as error:  # it may raise anything; sys.exit(0) would look like success
         raise NotConvertibleError(
             names, shortened(original), f"{_name(function)}() raised {type(error).__name__}: {error}"
         ) from error

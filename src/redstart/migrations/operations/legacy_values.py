@@ -40,12 +40,12 @@ _DAY: Final = timedelta(days=1)
 class ConvertLocalMidnights(DocumentOperation):
     """Convert dates that redis-om 1.0 stored as midnight in local time to midnight in UTC, as 1.1 and later do.
 
-    Dates at midnight in UTC, and text, stay as they are.
+    Dates at midnight in UTC, and text, stay unchanged.
 
     Args:
         model: the name of the model.
         name: the field, of the type `date` or of a list or map of dates.
-        timezone: the zone in which the application ran: `UTC` or as `Europe/Berlin`.
+        timezone: the zone in which the application ran: `UTC`, or a name such as `Europe/Berlin`.
         within: the path of the embedded model that has it; "" for the model itself.
     """
 

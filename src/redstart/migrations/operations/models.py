@@ -64,7 +64,7 @@ class RemoveModel(Operation):
         return state.without_model(self.model)
 
     def inverse(self, before: ProjectState) -> CreateModel:
-        """Return the creation of the model as it was."""
+        """Return the operation that creates the removed model."""
         return CreateModel(before.model(self.model))
 
 
@@ -73,8 +73,7 @@ class RenameModel(Operation):
     """Rename a model class, or move it to another module. Its keys stay the same; see ChangeKeyPrefix.
 
     Args:
-        old: its name as it was, as `package.module.Class`.
-        new: its name as it becomes.
+        old: its previous name, such as `package.module.Class`. new: its new name.
     """
 
     old: str
@@ -103,10 +102,10 @@ class ChangeKeyPrefix(Operation):
 
     Args:
         model: the name of the model.
-        before: the beginning of its keys, up to the primary key, as it was.
-        after: the same beginning as it becomes.
-        suffix_before: the end of its keys, after the primary key, as it was.
-        suffix_after: the same end as it becomes.
+        before: the previous beginning of its keys, up to the primary key.
+        after: the new beginning.
+        suffix_before: the previous end of its keys, after the primary key.
+        suffix_after: the new end.
     """
 
     model: str
@@ -151,8 +150,8 @@ class ChangeStorage(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before: the storage as it was: hash or JSON.
-        after: the storage as it becomes.
+        before: the previous storage: hash or JSON.
+        after: the new storage.
     """
 
     model: str
@@ -235,12 +234,11 @@ def _stands_for_none(stored: BytesOrJson, declared: FieldState) -> bool:
 
 @dataclass(frozen=True)
 class AlterIndex(Operation):
-    """Change the index of a model. Queries use the former one until the new one is complete.
+    """Change the index of a model. Queries use the previous index until the new one is complete.
 
     Args:
         model: the name of the model.
-        before: the index as it was; None without one.
-        after: the index as it becomes; None without one.
+        before: the previous index; None if there is none. after: the new index; None if there is none.
     """
 
     model: str

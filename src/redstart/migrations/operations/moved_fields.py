@@ -25,10 +25,9 @@ class RenameField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        old: its name as it was.
-        new: its name as it becomes.
+        old: its previous name. new: its new name.
         within: the path of the embedded model that has it; "" for the model itself.
-        keep: which value stays where a document has both, with different values. None: such a document is a failure.
+        keep: which value is kept if a document has both, with different values. None: such a document fails.
     """
 
     model: str
@@ -69,8 +68,8 @@ class MoveField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        source: its path as it was, as `street`.
-        target: its path as it becomes, as `address.street`. Both are in the same item of a list.
+        source: its previous path, such as `street`. target: its new path, such as `address.street`. Both are in the
+            same item of a list.
         keep: as of RenameField.
     """
 
@@ -208,7 +207,7 @@ def _rename(holder: JsonObject, old: str, new: str) -> None:
 
 
 def _made(location: Location, holder: JsonObject, names: Sequence[str]) -> JsonObject:
-    """Return the object at a path, made where there is none."""
+    """Return the object at a path, created if there is none."""
     for position, name in enumerate(names):
         inside = holder.get(name)
         if inside is None:
@@ -220,7 +219,7 @@ def _made(location: Location, holder: JsonObject, names: Sequence[str]) -> JsonO
 
 
 def _remove_empty(holder: JsonObject, names: Sequence[str]) -> None:
-    """Remove the objects on the way to a value that was moved, as far as they are empty."""
+    """Remove the objects on the path of a moved value that are empty now."""
     if names and isinstance(holder.get(names[0]), dict):
         _remove_empty(holder[names[0]], names[1:])
         if not holder[names[0]]:

@@ -32,7 +32,7 @@ _TEXT: Final = ValueType("str")
 class SplitField(DocumentOperation):
     """Split the text of a field into several fields.
 
-    A text with another number of parts is a failure, unless `at` states which separators count.
+    A text with another number of parts fails, unless `at` selects the separators.
 
     Args:
         model: the name of the model.

@@ -83,7 +83,7 @@ class FileSteps:
             pipelines: all changes of the documents of models whose storage changes, by the name before the file.
 
         Raises:
-            MigrationStateError: the keys of a move cannot be told apart, or a function stands between other operations.
+            MigrationStateError: the keys of a move cannot be distinguished, or a function is between other operations.
         """
         removed = [original.get(one.model, one.model) for one in operations if isinstance(one, RemoveModel)]
         models = tuple(before.models[name] for name in removed if name in before.models)
@@ -128,7 +128,7 @@ class FileSteps:
         return [name for name in self.former_indexes if name not in names]
 
     def begin_rollback(self, context: Context) -> Op[None]:
-        """Record that a rollback has begun, unless a function cannot be undone.
+        """Record that a rollback was started, unless a function cannot be undone.
 
         Raises:
             UnsupportedOperationError: see `require_undoable`.

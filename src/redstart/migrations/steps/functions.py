@@ -85,7 +85,7 @@ def call_up(context: Context, calls: Sequence[FunctionCall]) -> Op[FunctionsResu
 
 
 def call_down(context: Context, calls: Sequence[FunctionCall]) -> Op[FunctionsResult]:
-    """Undo each step that was begun, the last one first.
+    """Undo each step that was started, the last one first.
 
     Raises:
         LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.

@@ -95,7 +95,7 @@ def key_moves(
         exclude_prefixes: see `KeyMove`.
 
     Raises:
-        MigrationStateError: the old and the new keys, or those of two models, could not be told apart, or the index
+        MigrationStateError: the old and the new keys, or those of two models, could not be distinguished, or the index
             would not contain the new keys.
     """
     found: list[KeyMove] = []
@@ -143,7 +143,7 @@ def field_of_move(move: KeyMove) -> str:
 
 
 def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -> Op[None]:
-    """Record that a move has begun, unless a key that it would need exists already.
+    """Record that a move was started, unless a key that it needs exists already.
 
     Args:
         other_keys: keys under the new prefix that are not documents, such as those of redis-om for an index.

@@ -1,6 +1,6 @@
 """Passes over the keys of a model, until a whole pass on an unchanged server finds none that is left to handle.
 
-The keys of a model are a pattern: what they begin and end with.
+The keys of a model are a pattern: a prefix and a suffix.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""The record of the steps of a migration file: which of them were begun or done, and whether they are rolled back."""
+"""The record of the steps of a migration file.
+
+It has the started and the completed steps, and whether they are rolled back.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,7 +36,7 @@ class StepRecord:
 
     @property
     def is_rolling_back(self) -> bool:
-        """Whether a rollback was begun and is not complete."""
+        """Whether a rollback was started and is not complete."""
         return ROLLBACK in self.fields
 
     def count(self, field: str) -> int:

@@ -211,10 +211,9 @@ def field_of_storage(change: StorageChange) -> str:
 
 
 def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageCheck]:
-    """Record that a change has begun, unless a document would prevent it.
+    """Record that a change was started, unless a document prevents it.
 
-    Returns:
-        The documents that cannot be stored otherwise. If there are any, nothing was written.
+    Returns: The documents that cannot be converted to the other storage. If there are any, nothing was written.
 
     Raises:
         MigrationError: there are documents of the new type already; nothing was written.
