@@ -409,7 +409,7 @@ class _Columns:
         return is_match and joined.count(b"\n") == len(values)
 
     def _texts(self, values: Sequence[bytes]) -> Sequence[bytes]:
-        """Return the texts of all values; none if some of them are no text."""
+        """Return the texts of all values; none if some of them are not text."""
         if not self.is_json:
             return values
         joined = b"\n%b\n" % b"\n".join(values)
