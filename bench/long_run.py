@@ -2,9 +2,11 @@
 
     python -m bench.long_run [--hashes 1000000] [--documents 200000] [--indexed] [--plot FILE] [--json]
 
-Hashes, then JSON documents, each on a server of its own, with default options. The rate is that of each tenth of the
-documents in each stage. A neighbour, a process of its own, sends a GET every 2 ms, whether or not the last one is
-answered in time: a wait begins when the request was due. It waits for a processor, too, if there are few.
+Hashes, then JSON documents, each on a server of its own, with default options. Rate and CPU time (of client and server
+together) are those of each tenth of the documents in each stage; CPU time depends less on what else the machine does.
+
+A neighbour, a process of its own, sends a GET every 2 ms, whether or not the last one is answered in time: a wait
+begins when the request was due. It waits for a processor, too, if there are few.
 
 With --indexed, an index has the dates and another field of each document.
 """
@@ -22,7 +24,7 @@ import redis
 
 from bench.conversion import free_port
 from bench.documents import HASHES, JSON_DOCUMENTS, PREFIX, WORKLOADS, Workload, load
-from bench.measured import peak_bytes, run_of
+from bench.measured import Cost, peak_bytes, run_of
 from bench.neighbour import SLOW_MICROSECONDS, neighbour
 from bench.plots import lines
 from redstart.cli.session import tune_garbage_collector
@@ -43,8 +45,16 @@ class Sample:
 
     stage: str
     documents: int
-    seconds: float
+    cost: Cost
     client_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A tenth of the documents in a stage: documents per second, and microseconds of CPU time for each."""
+
+    rate: float
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Found:
     """What a run needed.
 
     Attributes:
-        rates: documents per second of each part of each stage.
+        parts: of each stage.
         peak_bytes: memory of the process of the run, after the first part of the documents, and at its end.
         undo_bytes: of the undo log, for each document.
         waits_ms: of the neighbour: median, 99th percentile, longest; `waits_alone_ms`: the same, before the run.
@@ -62,7 +72,7 @@ class Found:
     workload: str
     documents: int
     seconds: float
-    rates: Mapping[str, Sequence[float]]
+    parts: Mapping[str, Sequence[Part]]
     peak_bytes: tuple[int, int]
     undo_bytes: float
     waits_ms: tuple[float, ...]
@@ -108,7 +118,7 @@ def measure(workload: Workload, documents: int, *, indexed: bool) -> Found:
         workload.name,
         documents,
         seconds,
-        _rates(samples, documents),
+        _parts(samples, documents),
         (samples[0].client_bytes, samples[-1].client_bytes),
         undo_bytes / documents,
         _percentiles(waits.all),
@@ -128,28 +138,32 @@ def run_one(url: str, name: str) -> tuple[float, list[Sample]]:
     tune_garbage_collector()  # as `om` does
     workload = next(one for one in WORKLOADS if one.name == name)
     samples: list[Sample] = []
+    with redis.Redis.from_url(url) as client, open_sync(url) as driver:
 
-    def note(progress: Progress) -> None:
-        stage = f"{progress.stage} {progress.number}".removesuffix(" 0")
-        samples.append(Sample(stage, progress.done, time.perf_counter(), peak_bytes()))
+        def note(progress: Progress) -> None:
+            stage = f"{progress.stage} {progress.number}".removesuffix(" 0")
+            samples.append(Sample(stage, progress.done, Cost.so_far(client), peak_bytes()))
 
-    with open_sync(url) as driver:
         began = time.perf_counter()
         driver.run(run_of(workload, Monitor(progress=note)))
         seconds = time.perf_counter() - began
     return seconds, samples
 
 
-def _rates(samples: Sequence[Sample], documents: int) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {}
+def _parts(samples: Sequence[Sample], documents: int) -> dict[str, list[Part]]:
+    parts: dict[str, list[Part]] = {}
     for stage, shown in _MARKS.items():
         of_stage = [one for one in samples if one.stage == stage]
-        done, since = of_stage[0].documents, of_stage[0].seconds
+        before = of_stage[0]
         for one in of_stage:
-            if one.documents - done >= documents // TENTHS or (one is of_stage[-1] and one.documents > done):
-                rates.setdefault(shown, []).append((one.documents - done) / (one.seconds - since))
-                done, since = one.documents, one.seconds
-    return rates
+            done = one.documents - before.documents
+            if done >= documents // TENTHS:
+                cost = one.cost.since(before.cost)
+                parts.setdefault(shown, []).append(
+                    Part(done / cost.wall, (cost.client + cost.server) / done * 1e6)
+                )
+                before = one
+    return parts
 
 
 def _index(workload: Workload) -> tuple[Any, ...]:
@@ -162,8 +176,10 @@ def _index(workload: Workload) -> tuple[Any, ...]:
 
 def _line(found: Found) -> str:
     first, last = (peak / 1e6 for peak in found.peak_bytes)
-    rates = "; ".join(
-        f"{stage} {min(rates):,.0f} to {max(rates):,.0f}/s" for stage, rates in found.rates.items()
+    stages = "; ".join(
+        f"{stage} {min(one.rate for one in parts):,.0f} to {max(one.rate for one in parts):,.0f}/s, "
+        f"{min(one.cpu for one in parts):.1f} to {max(one.cpu for one in parts):.1f} us of CPU each"
+        for stage, parts in found.parts.items()
     )
     waits, alone = (
         "p50 {:.1f}, p99 {:.1f}, longest {:.1f} ms".format(*one)
@@ -171,7 +187,7 @@ def _line(found: Found) -> str:
     )
     return (
         f"{found.workload} x {found.documents:,}: {found.seconds:.1f} s, "
-        f"{found.documents / found.seconds:,.0f}/s ({rates}); "
+        f"{found.documents / found.seconds:,.0f}/s ({stages}); "
         f"client {first:.0f} to {last:.0f} MB; undo log {found.undo_bytes:.0f} bytes a document; "
         f"GET of a neighbour: {waits} (without a run: {alone}); longest command {found.longest_ms:.1f} ms"
     )
@@ -180,14 +196,15 @@ def _line(found: Found) -> str:
 def _plot(found: Sequence[Found]) -> str:
     series = {
         f"{one.workload}, {stage}": [
-            ((number + 1) / len(rates) * 100, rate) for number, rate in enumerate(rates)
+            ((number + 1) * 100 / len(parts), part.cpu) for number, part in enumerate(parts)
         ]
         for one in found
-        for stage, rates in one.rates.items()
+        for stage, parts in one.parts.items()
         if stage != "verification"
     }
     sizes = ", ".join(f"{one.documents:,} {one.workload}" for one in found)
-    return lines(f"Documents per second during a run ({sizes})", "% of the documents", "documents/s", series)
+    title = f"CPU time of client and server for each document ({sizes})"
+    return lines(title, "% of the documents", "microseconds", series)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -199,7 +216,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--documents", type=int, default=200_000, help="number of JSON documents (default 200000)"
     )
     parser.add_argument("--indexed", action="store_true", help="with an index on the documents")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the rates as SVG")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the CPU times as SVG")
     parser.add_argument("--json", action="store_true", help="one JSON list on stdout")
     return parser.parse_args(arguments)
 

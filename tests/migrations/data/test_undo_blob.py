@@ -1,6 +1,7 @@
 """Blobs of the undo log: every byte comes back, whatever was edited; a packed document needs few of them."""
 
 import zlib
+from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ from redstart.migrations.data.plain_documents import PlainDocuments
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.data.reader import reader_of
-from redstart.migrations.data.undo_blob import FORMAT, blob_of, documents_of
+from redstart.migrations.data.undo_blob import BLOB_ERRORS, FORMAT, blob_of, documents_of
 from redstart.migrations.transformation import Edit, EditSet
 from redstart.values.lossless_json import json_text, parse_json
 from redstart.values.timestamps import number_text
@@ -104,6 +105,14 @@ def contents(document: DocumentEdits) -> Any:
 def test_documents_come_back(chunk: list[DocumentEdits]) -> None:
     blob = blob_of(chunk)
     assert list(map(contents, documents_of(blob, FORMAT))) == list(map(contents, chunk))
+
+
+@given(documents, st.integers(0, 8), st.sampled_from([None, [], b"", -5, [b"x"], [[2, 2**62]], [-1, 7]]))
+def test_what_is_not_a_blob_raises_errors_of_blobs(chunk: list[DocumentEdits], part: int, wrong: Any) -> None:
+    content = list(msgpack.unpackb(zlib.decompress(blob_of(chunk)), raw=True))
+    content[part] = wrong
+    with suppress(BLOB_ERRORS):
+        documents_of(zlib.compress(msgpack.packb(content) if part else msgpack.packb(content[1:])), FORMAT)
 
 
 def test_a_blob_of_format_1_is_read() -> None:

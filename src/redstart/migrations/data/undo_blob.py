@@ -94,32 +94,50 @@ def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
         written: its format.
 
     Raises:
-        ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error, msgpack.UnpackException: not a blob.
+        BLOB_ERRORS: it is not a blob.
     """
     data = msgpack.unpackb(zlib.decompress(blob), raw=True, use_list=False)
     if written == b"1":
         return [_document_of(item) for item in data]
     beginning, rest, structures, numbers, styles, styles_of_edits, times, digests, others = data
-    values = (
-        unpacked_pair(form, time, shift)
-        for time, (form, shift) in zip(
-            _unshuffled(times), [styles[number] for number in styles_of_edits], strict=True
-        )
-    )
-    remaining, at = iter(others), 0
+    pairs = zip([styles[number] for number in styles_of_edits], _unshuffled(times), strict=True)
+    values = [unpacked_pair(form, time, shift) for (form, shift), time in pairs]
+    next_value = next_digest = next_other = 0
     found: list[DocumentEdits] = []
     for end, number in zip(rest, numbers, strict=True):
         if number == _OTHER:
-            found.append(_document_of(next(remaining)))
+            found.append(_document_of(others[next_other]))
+            next_other += 1
             continue
         is_json, locations, paths = structures[number]
-        edits = [_packed_edit(place, *next(values), is_json=is_json) for place in locations]
+        of_document = values[next_value : next_value + len(locations)]
+        edits = [
+            _packed_edit(place, *pair, is_json=is_json)
+            for place, pair in zip(locations, of_document, strict=True)
+        ]
+        next_value += len(locations)
         guards: list[tuple[str, bytes | None]] = []
         for path in paths:
-            guards.append((path.decode(), digests[at : at + DIGEST_BYTES].hex().encode()))
-            at += DIGEST_BYTES
+            digest = digests[next_digest : next_digest + DIGEST_BYTES]
+            guards.append((path.decode(), digest.hex().encode()))
+            next_digest += DIGEST_BYTES
         found.append(DocumentEdits(beginning + end, is_json, edits, guards))
+    if (next_value, next_digest, next_other) != (len(values), len(digests), len(others)):
+        raise ValueError("the documents are not those of the edits")
     return found
+
+
+BLOB_ERRORS = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    zlib.error,
+    msgpack.UnpackException,
+)
+"""What may be raised for something that is not a blob."""
 
 
 def _packed(all_pairs: Sequence[Pairs]) -> PackedPairs | None:

@@ -3,7 +3,6 @@
 Each entry is written by the script that makes the change. undo_blob.py has its encoder and decoder.
 """
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +24,8 @@ from redstart.mapping.value_paths import (
 )
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.processed_documents import ProcessedDocuments
+from redstart.migrations.data.undo_blob import BLOB_ERRORS, documents_of
 from redstart.migrations.data.undo_blob import FORMAT as UNDO_FORMAT
-from redstart.migrations.data.undo_blob import documents_of
 from redstart.migrations.lease import Lease
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
@@ -121,15 +120,7 @@ def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | N
         )
     try:
         return entry_of(main, addition)
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        zlib.error,
-        msgpack.UnpackException,
-    ) as exc:
+    except BLOB_ERRORS as exc:
         raise _unreadable(keys, main.id, str(exc) or type(exc).__name__) from exc
 
 
