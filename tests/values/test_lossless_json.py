@@ -1,4 +1,5 @@
 import importlib.util
+import math
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,7 +11,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redstart.errors import ValueConversionError
-from redstart.values.lossless_json import JsonNumber, JsonValue, json_text, parse_json, restores_exactly
+from redstart.values.lossless_json import (
+    JsonNumber,
+    JsonValue,
+    exact_text,
+    json_text,
+    kept,
+    parse_json,
+    parsed,
+    restores_exactly,
+)
 
 number_texts = st.one_of(
     st.integers(-(2**63), 2**64 - 1).map(str),
@@ -179,3 +189,56 @@ def test_a_restorable_number_is_restored(server: redis.Redis, text: str) -> None
     assert isinstance(number, JsonNumber)
     if restores_exactly(number):
         assert _kept(server, kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("digits", "power", "number"),
+    [
+        (15, 1, 150.0),
+        (5, -1, 0.5),
+        (7, 0, 7.0),
+        (17, 307, 1.7e308),
+        (5, -324, 5e-324),
+        (123, -310, 1.23e-308),
+    ],
+)
+def test_a_number_as_redisjson_parses_it(digits: int, power: int, number: float) -> None:
+    assert parsed(digits, power) == number
+
+
+def parts_of(text: str) -> tuple[int, int]:
+    """The digits of a number, and the power of ten."""
+    mantissa, _, exponent = text.removeprefix("-").partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    return int(whole + fraction), int(exponent or 0) - len(fraction)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(0.1)
+@example(-1e16)
+@example(1e-6)
+@example(5e-324)
+@example(-1.7976931348623157e308)
+@example(2.2250738585072014e-308)
+@example(123456789.123456789)
+def test_a_number_is_sent_so_that_it_is_kept(number: float) -> None:
+    text = exact_text(number)
+    digits, power = parts_of(text)
+    assert text.startswith("-") == (math.copysign(1, number) < 0)
+    assert digits < 2**64
+    assert math.copysign(parsed(digits, power), number) == kept(number)
+    assert math.isclose(kept(number), number, rel_tol=1e-15, abs_tol=5e-324)
+    if digits < 10**15 and -22 <= power <= 22:
+        assert text == repr(number)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_with_few_digits_is_kept(number: float) -> None:
+    rounded = float(f"{number:.14e}")
+    if math.isfinite(rounded) and abs(rounded) > 1e-290:
+        assert kept(rounded) == rounded
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf])
+def test_what_is_not_finite_stays_so(number: float) -> None:
+    assert kept(number) == number

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime
 from decimal import localcontext
 
@@ -8,16 +9,19 @@ from hypothesis import strategies as st
 from redstart.errors import ValueConversionError
 from redstart.values.timestamps import (
     ALWAYS_EXACT_MICROSECONDS,
+    ALWAYS_EXACT_SECONDS,
     END_SECOND,
     FIRST_MICROSECOND,
     FIRST_SECOND,
     LAST_MICROSECOND,
     date_from_seconds,
     datetime_from_seconds,
+    is_near,
     microseconds_from_number,
     microseconds_of,
     number_text,
     reads_back,
+    side_of,
 )
 
 numbers = st.floats(FIRST_SECOND, END_SECOND, exclude_max=True)
@@ -73,3 +77,23 @@ def test_the_callers_decimal_context_changes_nothing() -> None:
     with localcontext() as context:
         context.prec = 3
         assert microseconds_from_number("1672531200.123456") == 1672531200123456
+
+
+def test_floats_near_zero_distinguish_all_microseconds() -> None:
+    bound = float(ALWAYS_EXACT_SECONDS)
+    assert [is_near(number) for number in (0.0, math.nextafter(bound, 0), math.nextafter(-bound, 0))] == [
+        *(True, True, True)
+    ]
+    assert not is_near(bound)
+    assert not is_near(-bound)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_side_of_a_float_that_no_microsecond_equals(sign: int) -> None:
+    seconds = sign * 100_000_000_000.0
+    microseconds = sign * 100_000_000_000_000_000
+    assert side_of(seconds, microseconds) == 0
+    assert side_of(seconds, microseconds + 1) == -1
+    assert side_of(seconds, microseconds - 1) == 1
+    assert side_of(sign * 1e300, microseconds) == sign
+    assert side_of(sign * 0.5, microseconds) == 0

@@ -136,7 +136,8 @@ def _serializer_of_all(model: type[RedisModel]) -> SchemaSerializer | None:
         schema["type"] == "definitions" or {one.holder for one in left_out} != {model}
     ):
         raise RedisModelError(
-            f"{model_name(model)}: {left_out[0]} has exclude=True, and pydantic 2.11 and 2.12 cannot store it.",
+            f"{model_name(model)}: {left_out[0]} has exclude=True, and pydantic 2.11 and 2.12 cannot store such "
+            "fields.",
             "Remove exclude=True from the field, or install pydantic 2.13.",
         )
     return new_serializer(schema)
