@@ -193,6 +193,19 @@ def test_the_progress_and_the_lease_of_a_file_can_be_removed(client: redis.Redis
     assert run_om("migrate", "status").code == 0
 
 
+def test_removed_documents_that_were_dropped_refuse_a_rollback(client: redis.Redis, shop: Snapshot) -> None:
+    name = "20260104_000000_remove"
+    question = run_om("migrate-data", "drop-undo-log", name)
+    assert "The undo log has the only copy of 4 originals." in question.stderr
+    assert run_om("migrate-data", "drop-undo-log", name, "--yes").code == 0
+    assert run_om("migrate", "status").code == 0
+    found = run_om(*DOWNGRADE)
+    assert found.code == 1, found.text
+    assert (
+        f"Cannot roll back {name}: its undo log was dropped, which had 4 removed documents." in found.stderr
+    )
+
+
 @pytest.mark.parametrize("command", ["drop-undo-log", "clear-progress"])
 def test_an_unknown_migration_is_refused(client: redis.Redis, shop: Snapshot, command: str) -> None:
     before = every_byte(client)

@@ -417,7 +417,10 @@ def test_a_run_is_complete_beside_an_old_version_that_writes_all_the_time(
         assert result.data.passes <= 4
         stopped = driver.run(contract(one)).stopped
     assert "old version of the application still writes" in stopped
-    client.hset(f"{PREFIX[Storage.HASH]}late", mapping={"name": "elm", "price": "5", "full_name": "Ada L"})
+    late = {"name": "elm", "price": "5", "full_name": "Ada L"}
+    client.hset(f"{PREFIX[Storage.HASH]}late", mapping=late)
+    # A hash stores 5 as text in both versions, and whether the last JSON document was converted depends on the scan.
+    client.execute_command("JSON.SET", f"{PREFIX[Storage.JSON]}late", "$", json.dumps(late))
     assert do(client, one.verify(base())).problems.count > 0
     assert one.needs_cleanup
     done = do(client, contract(one))

@@ -20,7 +20,7 @@ from redstart.migrations.state_keys import (
     require_none,
 )
 from redstart.migrations.steps.file_steps import FileSteps
-from redstart.migrations.steps.record import GIVEN_UP, StepRecord, steps_from, steps_hint
+from redstart.migrations.steps.record import DROPPED, GIVEN_UP, StepRecord, read_steps, steps_from, steps_hint
 from redstart.next_steps import Command, Hint
 
 
@@ -46,11 +46,21 @@ def find_file_damage(item: HistoryItem, migration: FileMigration) -> Op[list[Dam
 def require_undo_log_of_file(item: HistoryItem, migration: FileMigration) -> Op[None]:
     """Raise MigrationError if a file is recorded as applied, and nothing is known of its changes of documents.
 
-    A rollback would leave all documents as they are, and report that it is done. One read.
+    A rollback would leave all documents as they are, and report that it is done. Also if removed documents cannot be
+    restored, because the undo log was dropped. Two reads.
     """
-    if not migration.models or item.entry is None or item.started is not None:
+    if item.entry is None or item.started is not None:
         return
     keys = StateKeys(item.migration_id)
+    dropped = (yield from read_steps(keys)).count(DROPPED)
+    if dropped:
+        documents = "1 removed document" if dropped == 1 else f"{dropped:,} removed documents"
+        raise MigrationError(
+            f"Cannot roll back {printable(item.migration_id)}: its undo log was dropped, which had {documents}.",
+            "To restore the documents, use a backup.",
+        )
+    if not migration.models:
+        return
     if (yield from read_record(keys)).is_new:
         name = printable(item.migration_id)
         raise MigrationError(

@@ -3,7 +3,7 @@
 It has the started and the completed steps, and whether they are rolled back.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from redstart.commands.keyspace import hgetall
@@ -20,6 +20,8 @@ REMOVED = "removed:"
 """Beginning of the fields that count the removed documents of models."""
 RESTORED_DOCUMENTS = "restored"
 """The field that counts those of them that a rollback has restored."""
+DROPPED = "dropped"
+"""The field that counts the removed documents that a rollback cannot restore, because the undo log was dropped."""
 _STATES = (ROLLBACK, GIVEN_UP, "move:", "storage:", "function:")
 """Beginnings of the fields that say whether a step was begun or is done. The others are numbers."""
 
@@ -95,12 +97,20 @@ def unmark(keys: StateKeys, field: str) -> list[Argument]:
     return ["HDEL", keys.steps, field]
 
 
-def forget_documents(keys: StateKeys, fields: Iterable[bytes]) -> list[list[Argument]]:
-    """Return the command that removes the counts of documents that the undo log had.
+def forget_documents(keys: StateKeys, fields: Mapping[bytes, bytes]) -> list[list[Argument]]:
+    """Return the commands that record that the undo log has no documents any more; none if it had none.
 
     Args:
-        fields: those of the record.
+        fields: those of the record, which may be damaged.
     """
     names = (ORIGINALS.encode(), RESTORED_DOCUMENTS.encode())
     counts = [name for name in fields if name in names or name.startswith(REMOVED.encode())]
-    return [["HDEL", keys.steps, *counts]] if counts else []
+    if not counts:
+        return []
+    try:
+        record = steps_from(keys, fields)
+        dropped = record.removed + record.count(DROPPED)
+    except StateDamagedError:
+        dropped = 0
+    kept: list[list[Argument]] = [["HSET", keys.steps, DROPPED, dropped]] if dropped else []
+    return [["HDEL", keys.steps, *counts], *kept]
