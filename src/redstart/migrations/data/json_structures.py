@@ -35,7 +35,7 @@ _scan: Callable[[str, int], tuple[Any, int]] = (
     _decoder.scan_once
 )  # `decode` looks for white space around it, too
 
-_MAX_KNOWN_BYTES = 4_000_000
+_MAX_KNOWN_BYTES = 1_000_000
 """Of the structures of the documents of one model that are kept."""
 
 _PLACEHOLDER = "\x01"

@@ -112,6 +112,8 @@ def require_readable_journal(keys: StateKeys, lease: Lease) -> Op[None]:
 def readable_entry(keys: StateKeys, main: StreamEntry, addition: StreamEntry | None) -> JournalEntry:
     """Like `entry_of`; raises UndoLogCorruptError or StateVersionError."""
     written = _format_of(main)
+    if not written.isdigit():
+        raise _unreadable(keys, main.id, "its format is not a number")
     if written not in (b"1", UNDO_FORMAT):
         raise StateVersionError(
             f"Entry {main.id} of the undo log {keys.journal} has format {shortened(written)}; "
