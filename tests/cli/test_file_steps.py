@@ -67,7 +67,9 @@ def test_the_number_of_documents_and_the_time_are_asked(files: redis.Redis) -> N
     assert f"{size} [y/N]" in asked("upgrade")
     assert f"{size} [y/N]" in asked("migrate", "run")
     assert run_om("upgrade", "--yes").code == 0
-    assert f"{size} No process of that version may be running." in asked("migrate", "cleanup")
+    cleanup = asked("migrate", "cleanup")
+    assert f"{size} This changes the documents that the old version has written" in cleanup
+    assert "No process of the old version may be running. [y/N]" in cleanup
     assert "(0 documents, TIME)? [y/N]" in asked("migrate", "rollback")
     assert f"{size} [y/N]" in asked("downgrade", "20260101_000000_initial")
     assert run_om("migrate", "cleanup", "--yes").code == 0
