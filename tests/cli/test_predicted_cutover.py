@@ -32,9 +32,9 @@ MODEL = """
             index_name = "app:log:index"
 """
 INDEX = "app:log:index"
-DATES = ["2020-01-01T00:00:00", "2021-05-05T05:05:05", "N/A", "", 1577836800.0]
-DAYS = [None, "2020-01-01", "2020-13-45", "", 1577836800.0]
-SIZES = [0, 12, "12", "large", None]
+DATES = ["2020-01-01T00:00:00", "2021-05-05T05:05:05", "N/A", "", 1577836800.0, "-inf", 1e300, "1_0", "nan"]
+DAYS = [None, "2020-01-01", "2020-13-45", "", 1577836800.0, "Infinity"]
+SIZES = [0, 12, "12", "large", None, " 1", "1_0", "1e400"]
 MODES = ["skip", "log_and_skip", "default", "quarantine"]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from redstart.effects import Call, Op, batch, call, gather
 from redstart.errors import CommandError
 from redstart.mapping.value_paths import Location, path_text
 from redstart.migrations.data.edit_builder import classify
-from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.edits import StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of, key_and_location
 from redstart.migrations.data.plan import Plan, path_of, router
 from redstart.migrations.data.reader import read_documents
@@ -69,7 +70,7 @@ def blocking_values(
             failure_of(document, value, reason)
             for value, conversion in classify(document, transformation)
             if transformation.index_attribute(value.path) in changing
-            and (reason := blocking_reason(document, conversion)) is not None
+            and (reason := blocking_reason(value, conversion, document.model.storage)) is not None
         ]
         failures += reasons or (yield from _rejected_or(UNEXPLAINED, document.key, index))
     return failures
@@ -180,7 +181,7 @@ def _accepts_reply(field: IndexField, reply: bytes, storage: Storage) -> bool:
     values = json.loads(reply)
     if not field.identifier.startswith("$"):  # a path of RedisJSON 1 selects one value
         values = [values]
-    return all(_accepts_parsed(field, value) for value in values)
+    return all(_accepts_parsed(field.kind, value) for value in values)
 
 
 def _accepts_everything(field: IndexField, storage: Storage) -> bool:
@@ -243,39 +244,45 @@ def _selected(value: Any, steps: Sequence[Selector], location: Location) -> Iter
 def _accepts(field: IndexField, value: bytes, storage: Storage) -> bool:
     if storage is Storage.HASH:
         return _accepts_everything(field, storage) or _is_number(value)
-    return _accepts_parsed(field, json.loads(value))
+    return _accepts_parsed(field.kind, json.loads(value))
 
 
-def _accepts_parsed(field: IndexField, parsed: Any) -> bool:
-    """Return whether an index of JSON accepts a value at the path of a field."""
+def _accepts_parsed(kind: FieldKind, parsed: Any) -> bool:
+    """Return whether an index of JSON accepts a value at the path of a field of some kind."""
     items = parsed if isinstance(parsed, list) else [parsed]
-    if field.kind is FieldKind.NUMERIC:
+    if kind is FieldKind.NUMERIC:
         return all(
             item is None or (isinstance(item, int | float) and not isinstance(item, bool)) for item in items
         )
-    texts = (str, bool) if field.kind is FieldKind.TAG else (str,)
+    texts = (str, bool) if kind is FieldKind.TAG else (str,)
     return all(item is None or isinstance(item, texts) for item in items)
 
 
+_NUMBER = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
+
+
 def _is_number(value: bytes) -> bool:
-    try:
-        return not math.isnan(float(value))
-    except ValueError:
+    """Return whether the server reads text as a number: C's strtod of all of it, without overflow or underflow to 0."""
+    if not _NUMBER.fullmatch(value):
         return False
+    number = abs(float(value))
+    if math.isinf(number):
+        return b"i" in value.lower()
+    return number > 0 or not re.search(rb"[1-9]", value.lower().partition(b"e")[0])
 
 
-def does_not_fit(document: StoredDocument, conversion: Conversion) -> bool:
-    """Return whether a value keeps its document out of a numeric index."""
-    return blocking_reason(document, conversion) is not None
-
-
-def blocking_reason(document: StoredDocument, conversion: Conversion) -> str | None:
+def blocking_reason(value: StoredValue, conversion: Conversion, storage: Storage) -> str | None:
     """Return why a value keeps its document out of a numeric index; None if it does not."""
     if conversion.outcome is Classification.UNCONVERTIBLE:
-        return conversion.reason
+        is_number = (
+            _is_number(value.raw)
+            if storage is Storage.HASH
+            else _accepts_parsed(FieldKind.NUMERIC, json.loads(value.raw))
+        )
+        return None if is_number else conversion.reason
     if conversion.outcome is Classification.NULL:
         # An index skips JSON's null; a hash has only empty text for it.
-        return EMPTY if document.model.storage is Storage.HASH else None
+        return EMPTY if storage is Storage.HASH else None
     return None if conversion.outcome is Classification.ALREADY else STILL_TEXT
 
 

@@ -298,7 +298,7 @@ def _values_left(
         return any(
             conversion.outcome in (Classification.UNCONVERTIBLE, Classification.NULL)
             and transformation.index_attribute(value.path) in cutover.pending
-            and blocking_reason(document, conversion) is not None
+            and blocking_reason(value, conversion, document.model.storage) is not None
             for value, conversion in values
         )
 
@@ -318,7 +318,7 @@ def _values_left(
             if conversion.outcome in (Classification.UNCONVERTIBLE, Classification.NULL)
             and transformation.index_attribute(value.path) in cutover.pending
             and value.location not in edited
-            and (reason := blocking_reason(document, conversion)) is not None
+            and (reason := blocking_reason(value, conversion, document.model.storage)) is not None
         ]
         if failures:
             left[document.key] = failures

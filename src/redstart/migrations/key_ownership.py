@@ -16,7 +16,7 @@ from redstart.mapping.base_model import client_named, model_name, model_registry
 from redstart.mapping.key_overlaps import key_prefix_of
 from redstart.mapping.model_info import ModelDeclaration
 from redstart.mapping.models import RedisModel
-from redstart.migrations.blocking import does_not_fit
+from redstart.migrations.blocking import blocking_reason
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.plan import Plan, PlannedModel, longer_than, path_of, router
@@ -266,4 +266,4 @@ def _stays_text(
                 and owner is not None
                 and path_of(value.location, owner) is not None
             )
-            yield not is_converted and does_not_fit(document, conversion)
+            yield not is_converted and blocking_reason(value, conversion, document.model.storage) is not None
