@@ -52,7 +52,8 @@ class _Portion:
 
     Attributes:
         waiting: keys of the same step that were not requested.
-        next_scan: the next step, requested with the last keys of this one; None after the last step.
+        next_scan: the next step, requested before the last keys of this one; None after the last step.
+        following: the next portion, if it is requested already.
     """
 
     starts_at: int
@@ -60,6 +61,7 @@ class _Portion:
     next_cursor: int
     waiting: list[Routed]
     next_scan: Pending[tuple[int, list[bytes]]] | None
+    following: "_Portion | None" = None
 
 
 _WIDEST_STEP = 10
@@ -89,16 +91,18 @@ class Scanner:
         if portion is None or portion.starts_at != cursor:
             scanned = yield from send_ahead(scan(cursor, match=self._match, count=self._step))
             portion = yield from self._start(cursor, scanned)
+        following = portion.following
+        if following is None and not portion.waiting and portion.next_scan is not None:
+            # Before this page is received: the server reads the next one while this one is taken apart.
+            following = yield from self._start(portion.next_cursor, portion.next_scan)
         documents, left = yield from documents_read(portion.reads)
         keys = portion.reads.count - len(left)
         waiting = left + portion.waiting
         if waiting:
             next_cursor = portion.starts_at
-            self._ahead = yield from self._ask(next_cursor, waiting, portion.next_cursor, portion.next_scan)
+            self._ahead = yield from self._ask(next_cursor, waiting, portion.next_cursor, following)
         else:
-            next_cursor = portion.next_cursor
-            if portion.next_scan is not None:
-                self._ahead = yield from self._start(next_cursor, portion.next_scan)
+            next_cursor, self._ahead = portion.next_cursor, following
         return Page(next_cursor, documents, keys - len(documents), len(waiting))
 
     def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
@@ -109,19 +113,17 @@ class Scanner:
         return (yield from self._ask(cursor, found, next_cursor, None))
 
     def _ask(
-        self,
-        cursor: int,
-        found: list[Routed],
-        next_cursor: int,
-        next_scan: Pending[tuple[int, list[bytes]]] | None,
+        self, cursor: int, found: list[Routed], next_cursor: int, following: _Portion | None
     ) -> Op[_Portion]:
         # A step is often a few keys larger than requested: those are not worth an additional round trip.
         taken = self._count if len(found) > 2 * self._count else len(found)
-        reads = yield from send_reads(found[:taken], self._page_size)
-        waiting = found[reads.count :]
-        if not waiting and next_scan is None and next_cursor != 0:
+        taken = min(taken, self._page_size.keys)
+        next_scan = None
+        if taken == len(found) and following is None and next_cursor != 0:
+            # Its reply comes before the documents, so that the next ones can be requested before these are received.
             next_scan = yield from send_ahead(scan(next_cursor, match=self._match, count=self._step))
-        return _Portion(cursor, reads, next_cursor, waiting, next_scan)
+        reads = yield from send_reads(found[:taken], self._page_size)
+        return _Portion(cursor, reads, next_cursor, found[taken:], next_scan, following)
 
 
 def scanned_share(cursor: int) -> float:
