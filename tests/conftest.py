@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -33,18 +34,41 @@ LONGEST_FIRST = ("tests/corpus/", "tests/migrations/data/test_crash.py", "tests/
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sort what takes longest to the start: at the end no worker waits for another.
 
     First come the tests that look at the one run of the demo: next to each other, they get to one worker, so that no
     other runs it again. Tests with generated examples belong to the soak, which has more of them.
     """
+    _select_samples(config, items)
     items.sort(
         key=lambda item: ("demo_run" not in _fixtures(item), not item.nodeid.startswith(LONGEST_FIRST))
     )
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("soak")
+
+
+def _select_samples(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out parameter sets of tests that are marked with `sample(cases)`; `make soak` runs all of them.
+
+    The choice is by digest: the same in each process, and spread over the combinations of several parameters.
+    """
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sample") is not None:
+            item.add_marker("soak")
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    if SOAK:
+        return
+    left_out: set[pytest.Item] = set()
+    for members in cases.values():
+        mark = members[0].get_closest_marker("sample")
+        assert mark is not None
+        members.sort(key=lambda item: sha256(item.nodeid.encode()).digest())
+        left_out.update(members[mark.args[0] :])
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:

@@ -223,7 +223,7 @@ def test_other_settings_are_refused_with_the_migration_that_has_them(client: red
         do(client, run(context(other), upper_case_plan(other), options()))
     assert "alphabet = unicode, and are now alphabet = ascii" in refused.value.message
     assert refused.value.hint is not None
-    assert refused.value.hint.endswith("om migrate-data rollback 002_upper_case")
+    assert refused.value.hint.endswith("om migrate rollback 002_upper_case")
     with pytest.raises(PlanChangedError):
         do(client, rollback(context(other)))
 
