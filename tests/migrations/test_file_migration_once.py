@@ -129,11 +129,11 @@ def repeating(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> Iterator[N
     seen: list[tuple[bytes, PlannedModel]] = []
     ask = Scanner._ask
 
-    def again(self: Scanner, cursor: int, found: list[tuple[bytes, PlannedModel]], following: int) -> Op[Any]:
+    def again(self: Scanner, cursor: int, found: list[tuple[bytes, PlannedModel]], *others: Any) -> Op[Any]:
         seen.extend(found)
         repeated = rng.sample(seen, min(len(seen), 5))
         del seen[:-2_000]
-        return ask(self, cursor, found + repeated, following)
+        return ask(self, cursor, found + repeated, *others)
 
     monkeypatch.setattr(Scanner, "_ask", again)
     yield
