@@ -64,6 +64,7 @@ def ran(url: str, here: Path, body: str, *, zone: str, warned: str = "default", 
     return done.stderr
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("what", NAIVE)
 def test_it_is_said_once(url: str, tmp_path: Path, what: str) -> None:
     said = ran(url, tmp_path, NAIVE[what], zone="Asia/Kolkata", warned="always")
@@ -72,6 +73,7 @@ def test_it_is_said_once(url: str, tmp_path: Path, what: str) -> None:
     assert "Set REDSTART_NAIVE_TIMEZONE" in said
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("what", NOT_NAIVE)
 def test_what_has_an_offset_or_needs_none_is_no_occasion(url: str, tmp_path: Path, what: str) -> None:
     assert ran(url, tmp_path, NOT_NAIVE[what], zone="Asia/Kolkata", warned="always") == ""
@@ -86,6 +88,7 @@ def test_a_zone_that_is_utc_in_winter_alone_is_another(url: str, tmp_path: Path)
     assert TOLD in ran(url, tmp_path, NAIVE["a hash"], zone="Europe/London")
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("said", ["local", "UTC", "Asia/Tokyo"])
 def test_no_warning_with_a_configured_zone(url: str, tmp_path: Path, said: str) -> None:
     here = ran(url, tmp_path, NAIVE["twice"], zone="Asia/Kolkata", REDSTART_NAIVE_TIMEZONE=said)
@@ -95,6 +98,7 @@ def test_no_warning_with_a_configured_zone(url: str, tmp_path: Path, said: str) 
     assert here == ran(url, tmp_path, NAIVE["twice"], zone="Asia/Kolkata") == ""
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("what", NAIVE)
 def test_as_an_error_it_is_raised_by_reads_too(url: str, tmp_path: Path, what: str) -> None:
     body = f"""

@@ -61,9 +61,16 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
         yield path.relative_to(SOURCES).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
 
 
-def docstrings(tree: ast.Module) -> set[int]:
-    """Return the ids of string statements."""
-    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+def spelled_commands(tree: ast.Module) -> list[ast.Constant]:
+    """Return the strings with a command, except docstrings."""
+    nodes = list(ast.walk(tree))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return [
+        node
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+        if SPELLED.search(node.value)
+    ]
 
 
 def test_only_the_command_line_spells_its_commands() -> None:
@@ -72,9 +79,7 @@ def test_only_the_command_line_spells_its_commands() -> None:
         f"{name}:{node.lineno}: {node.value}"
         for name, tree in trees()
         if name != "next_steps.py" and not name.startswith("cli/")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings(tree)
-        if SPELLED.search(node.value)
+        for node in spelled_commands(tree)
     ]
     assert spelled == []
 
@@ -85,9 +90,7 @@ def test_the_command_line_spells_commands_in_help_only() -> None:
         f"{name}: {node.value}"
         for name, tree in trees()
         if name.startswith("cli/")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings(tree)
-        if SPELLED.search(node.value)
+        for node in spelled_commands(tree)
     }
     assert spelled == {"cli/options.py: Server, as in om --url."}
 

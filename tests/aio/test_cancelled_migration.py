@@ -74,6 +74,7 @@ async def perform(url: str, call: str) -> Outcome:
         await client.aclose()
 
 
+@pytest.mark.sample(1)
 @pytest.mark.usefixtures("short_lease")
 @pytest.mark.parametrize("call", ["run", "rollback"])
 def test_a_cancelled_task_ends_and_the_next_one_finishes_the_work(

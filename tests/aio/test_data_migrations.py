@@ -73,6 +73,7 @@ def test_there_and_back_under_indexes(built_in: Any, legacy: redis.Redis) -> Non
     assert state_of(legacy) == converted
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("mode", list(FailureMode))
 def test_each_failure_mode_does_what_it_does_to_om(
     built_in: Any, hostile: redis.Redis, mode: FailureMode, caplog: pytest.LogCaptureFixture
@@ -181,6 +182,7 @@ def test_without_resuming_it_starts_again(built_in: Any, legacy: redis.Redis) ->
     assert difference(start, snapshot(legacy)) == [], "what the interrupted run converted is undone too"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_rollback_that_began_is_never_given_up(
     built_in: Any, legacy: redis.Redis, url: str, resume: bool
@@ -194,6 +196,7 @@ def test_a_rollback_that_began_is_never_given_up(
     assert difference(start, snapshot(legacy)) == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("options", "larger"),
     [
@@ -234,6 +237,7 @@ class Dates(DatetimeFieldMigration):
 """
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("package", ["redstart", "redstart.aio", "redis_om", "aredis_om"])
 def test_a_class_of_a_projects_own_in_a_migration_file(
     legacy: redis.Redis, tmp_path: Path, package: str

@@ -288,6 +288,7 @@ def compare(ended: Ended, found: Any, case: Case) -> None:
         found.raise_for_outcome()
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", CASES)
 def test_each_outcome(name: str, flavour: Any, station: redis.Redis) -> None:
     case = CASES[name]

@@ -171,6 +171,7 @@ print("done")
 """
 
 
+@pytest.mark.sample(1)
 def test_a_program_ends_without_a_word(models_url: str, request: pytest.FixtureRequest) -> None:
     """No `Event loop is closed`, and nothing that was left open."""
     database = {

@@ -274,6 +274,7 @@ def test_without_models_nothing_is_written(client: redis.Redis) -> None:
     assert client.dbsize() == 0
 
 
+@pytest.mark.sample(23)
 @pytest.mark.parametrize("package", [redstart, redstart.aio])
 @pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
 @pytest.mark.parametrize("key", [None, str, int, uuid.UUID])

@@ -32,6 +32,7 @@ def interrupted(station: redis.Redis) -> tuple[redis.Redis, Snapshot]:
     return station, snapshot(station, exclude_prefixes=STATE_PREFIXES)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("saved", "said"),
     [

@@ -105,6 +105,7 @@ def test_what_cannot_run_stays_pending_with_what_depends_on_it(station: redis.Re
     assert run_om("migrate-data", "run", "--json").json["pending_files"] == ["a", "b"]
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize(("group", "folder", "record"), GROUPS)
 @pytest.mark.parametrize("is_async", [True, False])
 @pytest.mark.parametrize("error", ["raise KeyError('x')", "raise SystemExit(0)", "raise StopIteration"])

@@ -143,6 +143,7 @@ def test_the_lease_holder(station: redis.Redis, key: str) -> None:
         assert "S3cret" not in found.text
 
 
+@pytest.mark.sample(11)
 @pytest.mark.parametrize("value", [b"\xff", HOSTILE.encode(), json.dumps({"format": HOSTILE}).encode()])
 @pytest.mark.parametrize("key", [KEYS.checkpoint, KEYS.record, RECORDS, KEYS.failures, KEYS.lease.lease])
 def test_state_that_is_damaged(configured: str, client: redis.Redis, key: str, value: bytes) -> None:

@@ -111,6 +111,7 @@ def test_none_is_overlooked(notes: redis.Redis, name: bytes) -> None:
     assert notes.json().get("names:note:1") == before
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_an_index_of_any_name_behind_an_alias_is_replaced(notes: redis.Redis, name: bytes) -> None:
     notes.execute_command("FT.DROPINDEX", "names:note:index")

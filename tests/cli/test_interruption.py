@@ -138,6 +138,7 @@ def holder(station: redis.Redis, configured: str) -> Iterator[int]:
         process.kill()
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "words", [("run",), ("clear-progress",), ("drop-undo-log", ID, "--yes")], ids=lambda words: words[0]
 )
@@ -217,6 +218,7 @@ def piped(line: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("words", "code"),
     [

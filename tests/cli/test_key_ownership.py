@@ -386,6 +386,7 @@ def imported(name: str) -> None:
         _ = importlib.import_module(name)
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_with_the_same_prefix_and_another_type_is_named(

@@ -180,6 +180,7 @@ def test_an_answer_with_no_is_said(station: redis.Redis, file: Path) -> None:
     assert "not confirmed" in lines(file)[-1]["error"]
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("how", "last"), [(signal.SIGKILL, {"progress", "failure", "started"}), (signal.SIGTERM, {"stopped"})]
 )

@@ -112,6 +112,7 @@ def test_a_damaged_undo_log_of_an_interrupted_run_can_be_given_up(
     assert run_om(*RUN).code in (0, 3)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("interrupt", [None, *STARTED])
 def test_state_without_the_marker_of_its_runs_is_read(
     station: redis.Redis, interrupt: Callable[[], str] | None
@@ -139,6 +140,7 @@ def test_state_without_the_marker_of_its_runs_is_read(
     assert difference(original, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     "words",
     [("status",), ("progress",), ("stats",), ("verify",), ("run", "--yes"), ("rollback", ID, "--yes")],

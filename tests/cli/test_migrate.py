@@ -93,6 +93,7 @@ def test_keep_old_keeps_a_copy_that_cleanup_drops(legacy: redis.Redis, configure
     assert run_om("migrate-data", "rollback", ID).code == 0
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("bad", ["N/A", ""])
 @pytest.mark.parametrize("way", ["default", "quarantine", "accept", "correct"])
 def test_a_refused_cutover_names_the_blocking_values_and_the_options(

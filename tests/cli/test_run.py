@@ -230,6 +230,7 @@ def rows(shown: str) -> dict[str, int]:
     return counted
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("mode", ["skip", "log_and_skip", "default", "quarantine"])
 def test_the_rows_of_a_result_count_each_value_once_and_are_those_of_the_dry_run(
     big_station: redis.Redis, mode: str
@@ -259,6 +260,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("preview", [["--dry-run"], []], ids=["dry run", "stopped run"])
 def test_the_next_command_has_the_options_that_were_typed(

@@ -97,6 +97,7 @@ def forget(module: str) -> None:
     sys.modules.pop(module, None)
 
 
+@pytest.mark.sample(5)
 def test_they_write_nothing(starting: str, client: redis.Redis) -> None:
     module, call = starting.split(" ")
     before = snapshot(client)

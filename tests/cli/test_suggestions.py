@@ -41,6 +41,7 @@ def test_a_command_unlike_any_other() -> None:
     refused(run_om("xyz"), 2, "Error: No such command 'xyz'.\n")
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("typed", ["001", "001_datetime_fields_to_timestamp", misspelt(ID), ID.upper()])
 @pytest.mark.parametrize("words", [["rollback", "--yes"], ["drop-undo-log", "--yes"]])
 def test_a_migration(typed: str, words: list[str], url: str, station: redis.Redis) -> None:

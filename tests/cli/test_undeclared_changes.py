@@ -129,6 +129,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.soak
 @pytest.mark.parametrize(("base", "change", "with_files"), CASES)
 def test_every_command_notices_it_and_names_the_operation(

@@ -53,6 +53,7 @@ def in_database(url: str, number: int) -> str:
     return f"{url}?db={number}" if url.startswith("unix") else f"{url}/{number}"
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("wrong", ["nothing", "database", "prefix"])
 @pytest.mark.parametrize("indexed", [False, True], ids=["", "indexes"])
 def test_it_is_said_and_hides_no_document(

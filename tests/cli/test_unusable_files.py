@@ -34,6 +34,7 @@ REFUSED = (
 LOOK = (("migrate", "status"), ("migrate", "status", "--json"), ("migrate", "check"), ("migrate", "history"))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_file_that_cannot_be_used_is_named(client: redis.Redis, shop: Snapshot, kind: str) -> None:
     Path(f"migrations/{ID}.py").write_text(BROKEN[kind])

@@ -109,6 +109,7 @@ def location(path: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
+@pytest.mark.sample(0)
 def test_a_second_run_writes_nothing_and_a_second_round_is_as_exact(
     corpus: redis.Redis, url: str, om: Om
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_second_run_writes_nothing_and_a_second_round_is_as_exact(
     assert difference(before, snapshot(corpus)) == []
 
 
+@pytest.mark.sample(0)
 def test_default_after_log_and_skip_is_undone_as_exactly(corpus: redis.Redis, url: str, om: Om) -> None:
     before = user_data(corpus)
     om("run", exit_code=REFUSED)
@@ -143,6 +145,7 @@ def test_default_after_log_and_skip_is_undone_as_exactly(corpus: redis.Redis, ur
     assert difference(before, snapshot(corpus)) == []
 
 
+@pytest.mark.sample(0)
 def test_quarantine_moves_failed_values_and_a_rollback_restores_them(
     corpus: redis.Redis, url: str, om: Om
 ) -> None:
@@ -178,6 +181,7 @@ def beside(client: redis.Redis, key: str, path: str) -> str:
     return value.decode()
 
 
+@pytest.mark.sample(0)
 def test_fail_stops_at_the_first_bad_value_and_max_errors_at_the_tenth(
     corpus: redis.Redis, url: str, om: Om
 ) -> None:
@@ -248,6 +252,7 @@ def test_newer_values_are_readable_by_0_3_5_after_a_rollback(
     assert answer_of_0_3_5(old_python, url, READ_WITH_0_3_5) == unreadable_before
 
 
+@pytest.mark.sample(0)
 @pytest.mark.redis_om
 def test_after_the_guides_order_0_3_5_reads_and_finds_everything_again(
     corpus: redis.Redis, url: str, om: Om, old_python: str

@@ -24,6 +24,7 @@ def search(client: redis.Redis, index: str, *words: object) -> list[str]:
     return [key.decode() for key in keys]
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", ["default", "quarantine"])
 def test_ranges_and_sorting_give_exactly_the_expected_documents(
     corpus: redis.Redis, om: Om, mode: str
@@ -92,6 +93,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.sample(0)
 @pytest.mark.redis_om
 def test_after_the_undo_0_3_5_finds_what_it_found(
     corpus: redis.Redis, url: str, om: Om, old_python: str

@@ -148,6 +148,7 @@ def test_a_byte_that_differs_fails_the_comparison(
     ]
 
 
+@pytest.mark.sample(0)
 def test_a_query_with_a_wrong_answer_fails_the_walk(
     in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +157,7 @@ def test_a_query_with_a_wrong_answer_fails_the_walk(
     assert listener.problems == ["The sample's own dates give other answers."]
 
 
+@pytest.mark.sample(0)
 def test_a_document_that_a_query_misses_fails_the_walk(
     in_this_process: None, url: str, driver: SyncDriver, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +175,7 @@ def test_a_document_that_a_query_misses_fails_the_walk(
     assert listener.problems != []
 
 
+@pytest.mark.sample(0)
 @pytest.mark.parametrize(
     ("step", "problem"),
     [

@@ -73,6 +73,7 @@ def found_by_indexes(client: redis.Redis) -> list[int]:
     return [total(client, model._meta.index_name) for model in MODELS]
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("append_only", [False, True], ids=["appendonly no", "appendonly yes"])
 def test_the_steps_bring_back_every_key_and_every_index(
     operator: Operator, own_server: Callable[..., EmbeddedServer], append_only: bool

@@ -171,6 +171,7 @@ def pipelines(own: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*ANYTHING[1:], redis.ConnectionPool(), redis.Redis, redis.client.Pipeline, *own)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("model", NOTES, ids=lambda model: model.__name__)
 def test_an_error_names_the_argument_and_the_value(client: redis.Redis, models_url: str, model: Any) -> None:
     create_indexes(client, model)

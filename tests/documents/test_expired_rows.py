@@ -77,6 +77,7 @@ def in_order(documents: list[Any], order: tuple[str, ...]) -> list[Any]:
     return documents
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("order", ORDERS, ids=" ".join)
 def test_every_living_document_is_found(
     client_of_it: redis.Redis, model: Any, order: tuple[str, ...]

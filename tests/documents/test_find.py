@@ -410,6 +410,7 @@ def test_an_alias_is_a_name_like_any_other(indexes: redis.Redis) -> None:
     assert [one.name for one in Renamed.find(Renamed.age == 1)] == ["ann"]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("count", [2, 16, 17, 99, 1_000, 5_000])
 def test_any_number_of_conditions_can_be_joined(indexes: redis.Redis, count: int) -> None:
     Member.add([Member(name=str(n), age=n, member=True, born=date(2020, 1, 1)) for n in range(3)])

@@ -60,6 +60,7 @@ def create(client: redis.Redis, model: Any, stop_words: Sequence[str] | None) ->
     model.add([model(pk=text, text=text) for text in TEXTS])
 
 
+@pytest.mark.sample(13)
 @pytest.mark.parametrize("stop_words", STOP_WORDS, ids=str)
 @pytest.mark.parametrize(
     "form", ["{0} {1}", "{0}-{1}", '"{0} {1}"', "{0} -{1}", "{0}|{1}", "'{0}' {1}", "({0}) {1}", "{0}"]

@@ -101,6 +101,7 @@ def queries(model: Any) -> list[tuple[str, Any]]:
     ]
 
 
+@pytest.mark.sample(2)
 def test_fields_missing_from_an_older_index_are_never_queried(client: redis.Redis, model: Any) -> None:
     client.hset("served:thing:other", "name", "a")
     for field, query in queries(model):

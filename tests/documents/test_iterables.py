@@ -99,6 +99,7 @@ def test_documents_on_a_pipeline(client: redis.Redis, model: Any, kind: Kind) ->
     assert client.dbsize() == 0
 
 
+@pytest.mark.sample(54)
 @of_each_kind_of_hashables
 @pytest.mark.parametrize("batch_size", [2, 1000])
 def test_primary_keys(model: Any, kind: Kind, batch_size: int) -> None:
@@ -119,6 +120,7 @@ CONDITIONS: Final[list[tuple[list[Any], Any, Any]]] = [
 """Operands; the condition that a model and these make; which documents meet it."""
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("model", [HashNote, AsyncJsonNote], indirect=True)
 @of_each_kind_of_hashables
 def test_one_query_in_every_way(client: redis.Redis, model: Any, kind: Kind) -> None:

@@ -72,6 +72,7 @@ def check_field(model: Any, name: str, documents: list[Any], read: Any = getattr
         assert {read(one, f"{name}_n") for one in model.find(condition)} == expected, condition
 
 
+@pytest.mark.sample(18)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("base", [HashModel, JsonModel])
 def test_a_field_of_any_name(client: redis.Redis, base: Any, name: str) -> None:
@@ -101,6 +102,7 @@ def test_a_field_of_any_name(client: redis.Redis, base: Any, name: str) -> None:
     assert model.find(col(getattr(model, name)) == "two").delete() == 1
 
 
+@pytest.mark.sample(20)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_field_of_any_name_in_other_documents(client: redis.Redis, name: str) -> None:
     part = create_model(

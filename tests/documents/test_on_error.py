@@ -83,6 +83,7 @@ def ways(model: Any, on_error: OnError) -> dict[str, Callable[[], list[Any]]]:
     }
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_all_others_are_read(client: redis.Redis, model: Any, broken: list[int]) -> None:
     notes, keys = saved(client, model, broken)
@@ -103,6 +104,7 @@ def test_all_others_are_read(client: redis.Redis, model: Any, broken: list[int])
             assert way() == notes, name
 
 
+@pytest.mark.sample(27)
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 @pytest.mark.parametrize("order", [["rank"], ["kind", "rank"]], ids=str)
 def test_the_first_that_can_be_read(

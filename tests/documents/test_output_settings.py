@@ -149,6 +149,7 @@ def declared(base: Any, config: dict[str, Any], kinds: Kinds) -> Any:
     return type(base)("Model", (base,), body, index=True)
 
 
+@pytest.mark.sample(15)
 @pytest.mark.skipif(
     PYDANTIC_VERSION < (2, 11), reason="before pydantic 2.11, fields with aliases are refused"
 )

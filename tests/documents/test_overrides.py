@@ -71,6 +71,7 @@ MADE_KEYS: dict[str, tuple[dict[str, Any], Callable[[str], str]]] = {
 }
 
 
+@pytest.mark.sample(14)
 @pytest.mark.parametrize("base", FLAVOURS)
 @pytest.mark.parametrize("kind", MADE_KEYS)
 def test_all_operations_make_keys_as_the_class_does(

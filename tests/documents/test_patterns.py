@@ -106,6 +106,7 @@ def check(model: Any, stored: list[Any], part: str) -> None:
         assert query.count() == len(expected), condition
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("count", [0, 199, 200, 450])
 def test_all_values_are_found_however_many(model: Any, count: int) -> None:
     stored = documents(model, count)
@@ -130,6 +131,7 @@ def test_values_without_documents_hide_no_others(model: Any) -> None:
     check(model, stored[250:], "ab")
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     "settings",
     [
@@ -151,6 +153,7 @@ def test_settings_of_the_server_change_no_answer(
         check(model, stored, part)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("denied", ["-ft.config", "-ft.profile"])
 def test_without_rights_to_look_at_limits_the_answer_is_whole(
     model: Any,

@@ -149,6 +149,7 @@ def model_has_tag(value: Any) -> bool:
     return isinstance(value, str)
 
 
+@pytest.mark.sample(30)
 @pytest.mark.parametrize("base", BASES, ids=lambda base: f"{base.__module__}.{base.__name__}")
 @pytest.mark.parametrize("row", KEYS, ids=lambda row: f"{row[0]}")
 def test_one_document_has_one_key(client: redis.Redis, base: Any, row: Any) -> None:

@@ -106,6 +106,7 @@ DECLARED: list[Callable[[Any, Any], Any]] = [
 ]
 
 
+@pytest.mark.sample(60)
 @pytest.mark.parametrize("base", STORED)
 @pytest.mark.parametrize("declared", DECLARED)
 @pytest.mark.parametrize("empty", EMPTY, ids=repr)
@@ -180,6 +181,7 @@ def saves(model: Any, document: Any) -> Iterator[Callable[[], Any]]:
         yield lambda: document.expire_field("age", 5)
 
 
+@pytest.mark.sample(27)
 @pytest.mark.parametrize("base", STORED)
 @pytest.mark.parametrize("declared", [custom, custom_in_a_mixin])
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ READS = {
 }
 
 
+@pytest.mark.sample(37)
 @pytest.mark.parametrize(("package", "storage"), FLAVOURS)
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize("state", STORED)
@@ -177,6 +178,7 @@ CREATING = ("save of a new object", "add")
 """Writes that need no document."""
 
 
+@pytest.mark.sample(25)
 @pytest.mark.parametrize(("package", "storage"), FLAVOURS)
 @pytest.mark.parametrize("value", ["new", None])
 @pytest.mark.parametrize(

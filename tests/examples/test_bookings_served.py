@@ -91,6 +91,7 @@ def test_uvicorn_with_many_requests_at_once(url: str, client: redis.Redis) -> No
         assert len(client.client_list()) <= before + MANY
 
 
+@pytest.mark.sample(0)
 def test_gunicorn_that_forks_after_connections_were_used(database: EmbeddedServer) -> None:
     """Workers of one preloaded application: answers never cross, keys never repeat, no socket is shared."""
     words = ("tests.examples.preloaded:app", "--worker-class", "asgi", "--workers", "2", "--preload")

@@ -401,6 +401,7 @@ def assigned(name):
     setattr(Model._meta, name, "x")
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("give", [in_the_body, inherited, in_a_mixin, assigned])
 def test_a_misspelt_setting_is_refused(give):
     """It would be ignored, and documents would get other keys."""

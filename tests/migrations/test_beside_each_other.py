@@ -91,6 +91,7 @@ def test_what_an_application_read_before_the_rollback_began_does_not_count(
     assert went_on
 
 
+@pytest.mark.sample(0)
 def test_indexes_that_are_rolled_back_at_every_moment_of_a_run(legacy: redis.Redis, url: str) -> None:
     expected, swapped = found(legacy), 0
 

@@ -130,6 +130,7 @@ def test_writers_deletes_and_edits(station: redis.Redis, url: str) -> None:
     assert indexed(station, "station:sighting:index") == keys_of(station, "station:sighting:", "ReJSON-RL")
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("model", [Visit, Sighting])
 def test_all_finds_every_document_each_time(station: redis.Redis, url: str, model: Any) -> None:
     """By `all()` of the mapper, in every phase, there and back; and by queries on fields that do not change."""

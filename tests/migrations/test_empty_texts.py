@@ -118,6 +118,7 @@ def indexed(client: redis.Redis) -> int:
     return reply[b"total_results"] if isinstance(reply, dict) else reply[0]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("is_optional", [True, False])
 @pytest.mark.parametrize("beside", WITH)
 @pytest.mark.parametrize("storage", Storage)
@@ -195,6 +196,7 @@ def test_a_value_that_is_written_since_in_place_of_an_empty_one_is_kept_by_a_rol
     assert client.hgetall(f"{PREFIX}a") == {b"pk": b"a", b"pair": b"9|1970-01-01T00:00:07"}
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("is_contracted", [True, False])
 @pytest.mark.parametrize("pair", ["7|", "|7", "|"])
 @pytest.mark.parametrize("name", ["first", "last"])

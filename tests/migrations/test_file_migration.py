@@ -308,6 +308,7 @@ def test_documents_and_indexes_change_together(client: redis.Redis) -> None:
         assert found(client, storage, "@name:{oak} @price:{12}") == 8
 
 
+@pytest.mark.sample(1)
 def test_a_stop_at_any_request_is_resumed(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ OPERATIONS: dict[str, list[Operation]] = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_dirty_documents_come_back_byte_for_byte(client: redis.Redis, name: str) -> None:
     load_dirty(client)
@@ -183,6 +184,7 @@ def contains(found: Any, wanted: Any) -> bool:
     return bool(found == wanted) or wanted is None
 
 
+@pytest.mark.sample(0)
 def test_a_large_document_comes_back(client: redis.Redis) -> None:
     client.execute_command("FLUSHALL", "SYNC")
     lines = [{"sku": f"{number:020}", "n": number} for number in range(60_000)]
@@ -202,6 +204,7 @@ def test_a_large_document_comes_back(client: redis.Redis) -> None:
     assert difference(before, documents(client)) == []
 
 
+@pytest.mark.sample(0)
 def test_600_fields_of_one_document_are_added_at_once(client: redis.Redis) -> None:
     before = load(client, copies=1)
     one = migration(

@@ -116,6 +116,7 @@ def has(client: redis.Redis, storage: Storage, pk: str, values: Values) -> bool:
     return as_stored(values, storage).items() <= document(client, storage, pk).items()
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("written", ["before contraction", "after contraction", "not contracted"])
 @pytest.mark.parametrize("storage", Storage)
 @pytest.mark.parametrize("kind", WRITTEN)
@@ -145,6 +146,7 @@ def test_what_the_new_version_writes_stays(
     assert [key for key in client.scan_iter(match="redstart:2026*") if b":fence" not in key] == []
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("storage", Storage)
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_what_the_old_version_writes_reaches_the_new_one(
@@ -346,6 +348,7 @@ class Writers:
             self._client.execute_command("JSON.SET", key, "$", json.dumps({name: text}))
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("storage", Storage)
 def test_writers_between_requests_lose_nothing(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, storage: Storage
@@ -395,6 +398,7 @@ STEADY: dict[str, tuple[Operation, Operation]] = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("kind", STEADY)
 def test_a_run_is_complete_beside_an_old_version_that_writes_all_the_time(
     client: redis.Redis, url: str, kind: str

@@ -21,6 +21,7 @@ from tests.support.snapshot import every_byte
 __all__ = ["legacy", "models_of_before"]  # fixtures
 
 
+@pytest.mark.sample(0)
 def test_nothing_is_taken_for_damage_at_any_moment_of_a_run_and_its_rollback(
     legacy: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

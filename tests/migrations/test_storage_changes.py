@@ -181,6 +181,7 @@ def test_documents_change_their_storage_and_get_every_byte_back(
     assert [key for key in client.scan_iter(match="redstart:20261130*") if b":fence" not in key] == []
 
 
+@pytest.mark.sample(1)
 @both
 def test_a_stop_at_any_request_is_resumed(client: redis.Redis, url: str, storage: Storage) -> None:
     one = change(storage)
@@ -217,6 +218,7 @@ def program(url: str, name: str, operation: str) -> None:
         driver.run(forward(one) if operation == "run" else back(one))
 
 
+@pytest.mark.sample(1)
 @both
 def test_a_killed_process_is_resumed_by_another_one(client: redis.Redis, url: str, storage: Storage) -> None:
     before = load(client, storage, 5)

@@ -69,6 +69,7 @@ def found(client: redis.Redis) -> list[int]:
     return [total(client, name) for name in NAMES]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("start", "first", "second"),
     [

@@ -119,6 +119,7 @@ def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
                 count(client, f"{NEW[storage]}index", "*")
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("supports_filters", [False, True])
 @pytest.mark.parametrize("moves", [False, True])
 @pytest.mark.parametrize("back_to_text", [False, True])
@@ -228,6 +229,7 @@ SHAPES: dict[str, Callable[[bool], FileMigration]] = {
 }
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("back_to_text", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_queries_find_each_document_whatever_the_shape_of_the_value(
@@ -271,6 +273,7 @@ def test_queries_find_each_document_whatever_the_shape_of_the_value(
     assert difference(before, documents(client)) == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("before", "after", "values", "query"),
     [
@@ -336,6 +339,7 @@ def test_a_document_that_the_index_lacked_before_does_not_refuse_a_rollback(
     assert count(client, name, "@name:{oak}") == 2
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("back_to_text", "moves"), [(False, True), (True, False), *[(False, False), (True, True)][: SOAK * 2]]
 )

@@ -139,6 +139,7 @@ def roll_back(logs: Logs, *options: str) -> Ended:
     return ended
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("written", WRITTEN)
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=str)
@@ -162,6 +163,7 @@ def test_a_rollback_loses_nothing_that_the_index_contained_before(
     assert not logs.client.exists(StateKeys(ID).record)
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("moment", ["created after the run", "changed after the run", "not recorded"])
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=str)
 def test_a_rollback_is_refused_if_nothing_is_known_of_the_index(

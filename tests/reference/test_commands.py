@@ -102,6 +102,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.sample(27)
 @pytest.mark.parametrize(("name", "option"), CASES)
 def test_each_option_is_accepted(project: Path, name: str, option: str) -> None:
     """Run with the option: it is neither unknown nor without a value that redis-om accepts."""

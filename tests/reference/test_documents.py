@@ -36,6 +36,7 @@ def run(python: str, library: str, action: str, url: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("writer", ["redstart", "redis_om"])
 def test_what_one_saves_the_other_reads(
     client: redis.Redis, url: str, python_with_1x: str, writer: str, time_zone: str
@@ -67,6 +68,7 @@ def test_both_store_the_same_bytes(client: redis.Redis, url: str, python_with_1x
     assert stored[0] == stored[1]
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("first", ["redstart", "redis_om"])
 def test_both_find_the_same_with_either_ones_index(
     client: redis.Redis, url: str, python_with_1x: str, first: str

@@ -28,6 +28,7 @@ CUSTOMER = {
 }
 
 
+@pytest.mark.sample(0)
 def test_their_schema_texts_are_kept(beside_1x: Any) -> None:
     done = beside_1x(HERE / "translated_models.py")
     assert done.returncode == 0, done.stderr

@@ -110,6 +110,7 @@ def test_a_fake_of_the_other_kind_is_refused(client: redis.Redis, package: Any) 
     assert client.dbsize() == 0
 
 
+@pytest.mark.sample(53)
 @pytest.mark.parametrize(
     "client",
     [
@@ -176,6 +177,7 @@ def test_a_model_is_a_spec(package: Any) -> None:
             _ = made.txet
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
 def test_all_primary_keys_of_a_fake_server_are_listed(package: Any, base: str) -> None:

@@ -98,6 +98,7 @@ def all_end_well(children: list[int]) -> bool:
     return [os.waitpid(child, 0)[1] for child in children] == [0] * len(children)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("traffic", [work, work_in_a_loop])
 def test_a_fork_after_both_colours_were_used(client_kind: str, traffic: Callable[[int], None]) -> None:
     """As a server that looks something up before it forks its workers."""

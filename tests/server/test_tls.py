@@ -104,6 +104,7 @@ def test_a_certificate_of_an_unknown_authority(opened: Opened, proxy: TlsProxy) 
     assert NO_TLS not in told.value.hint
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_a_port_with_tls_that_is_asked_without(opened: Opened, proxy: TlsProxy, protocol: int) -> None:
     with pytest.raises(ServerConnectionError) as told:

@@ -193,6 +193,7 @@ def sample() -> list[tuple[str, Storage, bool]]:
     return chosen
 
 
+@pytest.mark.sample(3)
 @pytest.mark.soak
 @pytest.mark.usefixtures("client")
 @pytest.mark.parametrize(("name", "storage", "is_indexed"), CASES if SOAK else sample())

@@ -74,6 +74,7 @@ def outcome(ran: subprocess.CompletedProcess[str]) -> str:
     return ran.stdout.splitlines()[-1] if ran.stdout else ran.stderr
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("options", [["-n", "2"], ["-W", "error"]])
 def test_three_tests_pass_without_configuration(project: Path, options: list[str]) -> None:
     ran = run_pytest(project, *options)
@@ -96,6 +97,7 @@ def test_each_worker_has_a_server(project: Path) -> None:
     assert len(set.union(*urls.values())) == 2
 
 
+@pytest.mark.sample(0)
 def test_a_given_server_is_used_and_emptied(project: Path) -> None:
     with EmbeddedServer() as server, redis.Redis.from_url(server.url) as client:
         (project / "pytest.ini").write_text(f"[pytest]\nredstart_url = {server.url}\n")
@@ -115,6 +117,7 @@ def test_a_server_that_is_not_empty_is_refused(project: Path) -> None:
         assert "cmdstat_flushall" not in client.info("commandstats")
 
 
+@pytest.mark.sample(0)
 def test_a_given_server_is_refused_for_several_workers(project: Path) -> None:
     with EmbeddedServer() as server:
         ran = run_pytest(project, "--redstart-url", server.url, "-n", "2")

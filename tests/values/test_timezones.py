@@ -161,6 +161,7 @@ def test_local_follows_the_process(set_process_zone: Callable[[str], None]) -> N
     assert local.microseconds(noon) - kolkata == 10.5 * HOUR
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", ["Europe/Berlin", "America/Juneau", "Pacific/Apia", "Africa/Casablanca"])
 def test_local_and_named_agree_around_every_change(
     name: str, set_process_zone: Callable[[str], None]

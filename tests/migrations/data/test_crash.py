@@ -132,6 +132,7 @@ def check(before: Snapshot, client: redis.Redis, point: Point, name: str) -> Non
     assert not lines, f"{name}, request {point[0]}, {point[1]}: {lines[:5]}"
 
 
+@pytest.mark.sample(1)
 @pytest.mark.soak
 @pytest.mark.parametrize("mode", MODES)
 def test_a_run_that_crashes_anywhere_ends_as_if_it_had_not(

@@ -22,6 +22,7 @@ from tests.support.replies import send
 from tests.support.snapshot import difference
 
 
+@pytest.mark.sample(18)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "bad", [b"\xff\xfe", b"null", b"", b"nan", b"-inf", b"\x00", b"9" * 5_000, b"12023-01-01"]

@@ -66,6 +66,7 @@ def test_json_text_outside_the_changed_values_stays(client: redis.Redis, url: st
     assert json_text(client) == before
 
 
+@pytest.mark.sample(18)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "bad",

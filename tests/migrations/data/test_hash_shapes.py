@@ -78,6 +78,7 @@ def read_again(document: DocumentEdits) -> Any:
     return read.key, read.json, read.edits, read.guards, read.is_atomic
 
 
+@pytest.mark.sample(8)
 @migrations
 @pytest.mark.parametrize("removes", [False, True])
 @given(st.lists(values, min_size=8, max_size=8))
@@ -107,6 +108,7 @@ def wire_of(document: DocumentEdits) -> bytes:
     return packed
 
 
+@pytest.mark.sample(7)
 @migrations
 @given(st.lists(values, min_size=8, max_size=8))
 def test_the_fast_path_counts_as_the_general_path(name: str, stored: list[bytes | None]) -> None:

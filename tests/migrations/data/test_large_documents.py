@@ -93,6 +93,7 @@ FEW = (
 )
 
 
+@pytest.mark.sample(0)
 def test_no_command_asks_for_more_than_a_page(own_server: Callable[..., EmbeddedServer]) -> None:
     server = own_server()
     with redis.Redis.from_url(server.url) as client:
@@ -115,6 +116,7 @@ def test_no_command_asks_for_more_than_a_page(own_server: Callable[..., Embedded
     assert {key: after[key] for key in before} == before
 
 
+@pytest.mark.sample(0)
 def test_the_measurement_of_neighbours_measures() -> None:
     kind = Kind("json", 6, 400_000, 300)
     wanted = [words for words in MEASURED if {"run", "rollback"} & set(words[1:])]

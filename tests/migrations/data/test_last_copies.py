@@ -91,6 +91,7 @@ def standing(client: redis.Redis) -> str:
     return str([line for state in documents_of(client).values() for line in [state]])
 
 
+@pytest.mark.sample(14)
 @pytest.mark.parametrize("mode", [FailureMode.DEFAULT, FailureMode.QUARANTINE])
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_every_original_stands_again_or_is_kept_and_reported(

@@ -56,6 +56,7 @@ def test_a_server_that_came_back_without_the_census_is_not_written_to(
         assert difference(start, documents_of(client)) == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "dies_before", ["XREVRANGE", "EVALSHA commit SET+HSET", "INFO", "SCAN", "EVALSHA apply undo"]
 )
@@ -152,6 +153,7 @@ BETWEEN_RUNS: dict[str, tuple[Command, Command]] = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "case",
     [

@@ -44,6 +44,7 @@ def client(url: str) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.mark.sample(0)
 def test_five_times_the_documents_need_no_more_memory(client: redis.Redis, url: str) -> None:
     peaks_of_few = peaks(client, url, FEW)
     peaks_of_many = peaks(client, url, MANY)
@@ -52,6 +53,7 @@ def test_five_times_the_documents_need_no_more_memory(client: redis.Redis, url: 
         assert of_many < 1.5 * of_few
 
 
+@pytest.mark.sample(0)
 def test_the_measure_sees_a_larger_batch(client: redis.Redis, url: str) -> None:
     """Or else the test above could not fail."""
     assert peaks(client, url, FEW, batch_documents=FEW)[0] > 2 * peaks(client, url, FEW)[0]

@@ -59,6 +59,7 @@ def converted_share(found: Survey) -> float:
     return converted / (converted + convertible)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("seed", range(5))
 def test_it_sees_both_halves(half_converted: redis.Redis, seed: int) -> None:
     """Only one walk of 40 can meet the border, so that the share is wrong by 1/40 at most, and by chance."""

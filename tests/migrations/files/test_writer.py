@@ -165,6 +165,7 @@ def has_a_known_width(operation: Operation) -> bool:
 
 
 # The same examples in each run: few of all texts differ in where a line is divided. `make soak` searches for them.
+@pytest.mark.sample(1)
 @settings(max_examples=8, deadline=None, phases=[Phase.generate], derandomize=not SOAK)
 @given(data=st.data())
 @pytest.mark.parametrize("width", [88, 110])
@@ -176,6 +177,7 @@ def test_a_formatter_leaves_the_source_as_it_is(width: int, data: st.DataObject)
     _ = ruff("check", "--select=I,F,UP,E,W", "--ignore=E501", source=source)
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("length", range(8, 16))
 def test_wide_characters_and_accents_are_counted_as_a_formatter_counts(length: int) -> None:
     for text in ("\u4e2d" * length, "e\u0301" * 2 * length, "x" * 2 * length):

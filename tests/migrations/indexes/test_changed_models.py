@@ -283,6 +283,7 @@ def altered(client: redis.Redis, model: Any) -> str:
     return led
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("state", ["before", *FIRST_STEPS])
 @pytest.mark.parametrize("how", ["om migrate run", "om migrate-data run", "Migrator().run()"])
 @pytest.mark.parametrize("model", [FirstRing, FirstNest])

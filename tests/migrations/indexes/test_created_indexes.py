@@ -82,6 +82,7 @@ def indexes(client: redis.Redis) -> Any:
     return active, sorted(client.execute_command("FT._LIST")), kept
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("dates", TEXTS)
 def test_they_are_as_before_the_run(without_indexes: redis.Redis, url: str, dates: str) -> None:
     store(without_indexes, TEXTS[dates])
@@ -101,6 +102,7 @@ def test_they_are_as_before_the_run(without_indexes: redis.Redis, url: str, date
     assert without_indexes.execute_command("FT._LIST") == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("dates", TEXTS)
 def test_one_that_was_made_after_the_run_keeps_every_document(
     without_indexes: redis.Redis, url: str, dates: str

@@ -121,6 +121,7 @@ DEFINITIONS = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_the_other_index_stays_as_it_is(logs: Logs, definition: str) -> None:
     client = logs.client

@@ -62,6 +62,7 @@ def test_the_table_is_this() -> None:
     assert {state for state in STATES.values() if state is not None} == set(IndexState)
 
 
+@pytest.mark.sample(11)
 @pytest.mark.parametrize(
     "pair",
     [pair for pair in product([None, *IndexState], IndexEvent) if pair not in TRANSITIONS],

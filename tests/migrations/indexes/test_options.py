@@ -180,6 +180,7 @@ def options(client: redis.Redis, name: str) -> dict[str, Any]:
     return shown | {"attributes": attributes, "vector": []}  # the model has no vector
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("of_index", "of_text", "attribute"), [*cases()])
 def test_an_option_is_kept_and_restored(
     documents: redis.Redis,

@@ -193,6 +193,7 @@ def by_name() -> dict[str, PlannedIndex]:
     return {one.name: one for one in planned()}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("moment", ["before", "expanded", "converted", "cut over"])
 @pytest.mark.parametrize("version", ["0x", "1x"])
 @pytest.mark.parametrize("start", ["0x", "1x", "none", "alias"])
@@ -229,6 +230,7 @@ def test_drift_is_detected_reported_and_repaired(
     check_end(documents)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("start", "version"), [("0x", "1x"), ("1x", "0x"), ("none", "0x"), ("alias", "1x")])
 def test_drift_may_be_repaired_after_the_data(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str, start: str, version: str
@@ -257,6 +259,7 @@ def test_a_run_over_the_data_repairs_drift_first(
     check_end(documents)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("version", ["0x", "1x"])
 def test_both_versions_beside_each_other_all_the_way(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str, version: str
@@ -274,6 +277,7 @@ def test_both_versions_beside_each_other_all_the_way(
     check_end(documents)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("version", ["0x", "1x"])
 @pytest.mark.parametrize("moment", ["expanded", "cut over"])
 def test_a_rollback_is_as_exact_after_drift(

@@ -40,6 +40,7 @@ def take(client: redis.Redis, name: str, *definition: str) -> None:
     client.execute_command("FT.CREATE", name, *definition, "SCHEMA", "title", "TAG")
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("name", "definition"),
     [

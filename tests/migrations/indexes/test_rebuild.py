@@ -66,6 +66,7 @@ def test_each_rebuild_makes_a_new_index_and_readers_miss_nothing(active: redis.R
     assert {one.outcome for one in perform(url, forward(rebuild=False))} == {IndexOutcome.UP_TO_DATE}
 
 
+@pytest.mark.sample(0)
 @pytest.mark.soak
 def test_a_rebuild_that_crashes_anywhere_is_completed_by_a_repetition(active: redis.Redis, url: str) -> None:
     expected = {name: total(active, name) for name in NAMES}

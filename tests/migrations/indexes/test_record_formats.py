@@ -52,6 +52,7 @@ def as_format(data: bytes, number: int, flags: dict[str, object]) -> str:
     return json.dumps(fields | flags)
 
 
+@pytest.mark.sample(13)
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("letters", [one for some in STATE_OF_FLAGS.values() for one in some])
 def test_records_with_flags_are_read(record: IndexRecord, number: int, letters: str) -> None:
@@ -69,6 +70,7 @@ def test_all_combinations_of_flags_are_named() -> None:
     assert len(named) == len(set(named)) == 2 ** len(FLAGS)
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("name", FLAGS)
 @pytest.mark.parametrize("value", [1, "yes", None])
 def test_a_flag_that_is_none_is_damage(record: IndexRecord, name: str, value: object) -> None:
@@ -85,6 +87,7 @@ def test_an_unknown_state_is_damage(record: IndexRecord, state: object) -> None:
         records_from({NAME.encode(): json.dumps(fields).encode()})
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("number", [1, 3])
 @pytest.mark.parametrize(
     ("reach", "flags", "operation"),

@@ -109,6 +109,7 @@ def is_active(client: redis.Redis, model: Any) -> bool:
     return same_definition(active(client), planned_indexes([declare(model)])[0].index)
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("base", VERSIONS)
 @pytest.mark.parametrize("made_by", ["an application that starts", "another tool"])
 @pytest.mark.parametrize(

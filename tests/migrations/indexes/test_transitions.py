@@ -43,6 +43,7 @@ def _start(client: redis.Redis, url: str, case: Case) -> None:
     case.reach(client, url)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.soak
 @pytest.mark.parametrize("pair", CASES, ids=named)
 def test_a_transition(station: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, pair: Pair) -> None:

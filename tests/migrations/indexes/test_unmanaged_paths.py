@@ -77,6 +77,7 @@ def found(client: redis.Redis) -> int:
     return int(reply[b"total_results"] if isinstance(reply, dict) else reply[0])
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("is_filter", [False, True], ids=["indexed", "in a FILTER"])
 @pytest.mark.parametrize("path", SPELLINGS)
 def test_a_run_is_refused(client: redis.Redis, models: str, path: str, is_filter: bool) -> None:
@@ -101,6 +102,7 @@ def test_a_run_is_not_refused_for_another_path(client: redis.Redis, models: str,
     drop_all(client)
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("preview", [False, True])
 @pytest.mark.parametrize("path", SPELLINGS)
 def test_a_rollback_is_refused(client: redis.Redis, models: str, path: str, preview: bool) -> None:

@@ -68,6 +68,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.sample(44)
 @pytest.mark.parametrize(("storage", "before", "after"), PAIRS, ids=str)
 @settings(max_examples=12)
 @given(data=st.data())
