@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLD := .venv-redis-om-0.3.5
 ONE := .venv-redis-om-1.2.0
 # Each worker of the tests starts its own server; a given server can be used by one worker only.
-WORKERS := $(if $(REDSTART_TEST_URL),,-n 3 --dist worksteal)
+WORKERS := $(if $(REDSTART_TEST_URL),,-n 4 --dist worksteal)
 
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE

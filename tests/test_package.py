@@ -135,7 +135,6 @@ def test_models_need_no_client_of_a_server() -> None:
     assert set(loaded_by("from redstart import HashModel")) <= {"pydantic", "asyncio"}
 
 
-@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     "module",
     [
@@ -167,7 +166,6 @@ def loaded_by(statement: str) -> list[str]:
     return loaded
 
 
-@pytest.mark.sample(188)
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_every_module_says_what_it_is_and_is_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -8,6 +8,8 @@ import click
 import pytest
 
 from redstart.cli.exit_codes import Exit
+from redstart.cli.output import broken, unbroken, wrapped
+from redstart.migrations.lease_state import this_process
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,6 +30,38 @@ COMMANDS: dict[str, click.Command] = dict(generate_cli.commands(generate_cli.om)
 def test_the_page_is_not_stale() -> None:
     stale = "run: python docs/generate_cli.py"
     assert (DOCS / "cli.md").read_text(encoding="utf-8") == generate_cli.page(), stale
+
+
+READ_ONLY = {
+    *(
+        "migrate status",
+        "migrate plan",
+        "migrate check",
+        "migrate history",
+        "migrate current",
+        "migrate show",
+    ),
+    *("migrate merge", "migrate-data stats", "migrate-data status", "migrate-data check-schema"),
+    *("migrate-data progress", "migrate-data verify", "migrate-data errors", "migrate-data force-unlock"),
+    *("server", "demo", "completion"),
+}
+"""Commands that take no lease."""
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if " " in path])
+def test_a_lease_names_the_command_without_its_arguments(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, *words = path.split()
+    monkeypatch.setattr("sys.argv", ["om", *words, "--url", "redis://:secret@localhost:1"])
+    command = this_process().command
+    assert "secret" not in command
+    if " ".join(words) not in READ_ONLY:
+        assert command == path
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if " " in path])
+def test_a_command_in_a_sentence_is_not_broken(path: str) -> None:
+    for width in range(20, 60):
+        assert path in broken(wrapped(unbroken(f"The next command is {path} and nothing else."), width))
 
 
 @pytest.mark.parametrize("path", COMMANDS)

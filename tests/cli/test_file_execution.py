@@ -220,6 +220,7 @@ def test_an_asynchronous_method_beside_a_plain_one_is_executed(station: redis.Re
     assert run_om("migrate-data", "run", "--json").json["applied_files"] == ["a"]
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("group", "folder", "record"), GROUPS)
 def test_only_one_run_at_a_time(
     station: redis.Redis, lay: Lay, url: str, group: str, folder: str, record: str

@@ -142,7 +142,6 @@ def check(text: str, about: object) -> None:
     assert [part for part in PARTS if part in text] == [], (about, text)
 
 
-@pytest.mark.sample(4)
 @pytest.mark.parametrize("spelling", range(len(GOOD)))
 def test_no_command_shows_or_stores_it(
     guarded: dict[str, str], spelling: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: Any
@@ -199,7 +198,6 @@ def everything_while_a_run_holds_the_lease(guarded: dict[str, str], url: str) ->
     return repr(seen)
 
 
-@pytest.mark.sample(25)
 @pytest.mark.parametrize("number", range(len(BAD)))
 def test_a_bad_url_ends_without_a_traceback_and_is_not_shown(
     server_with_password: dict[str, str], number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -104,7 +104,6 @@ def test_the_errors_of_own_scripts(code: ScriptErrorCode, error_of: Callable[[Wo
     assert script_error_code(error_of(("HGETALL", "text"))) is None
 
 
-@pytest.mark.sample(157)
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_only_one_module_compares_codes_and_texts_of_the_server(path: Path) -> None:
     """The tests of `code` and of words in `message` that Python's syntax tree shows."""

@@ -49,7 +49,6 @@ def commands_named() -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.sample(450)
 @pytest.mark.parametrize(("page", "line"), commands_named())
 def test_every_command_and_option_named_exists(page: str, line: str) -> None:
     words = shlex.split(line)[1:]

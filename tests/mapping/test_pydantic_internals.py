@@ -31,7 +31,6 @@ def private_imports(module: ast.Module) -> list[str]:
     return [name for name in imported if name.startswith("pydantic") and "._" in name]
 
 
-@pytest.mark.sample(157)
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_no_other_module_uses_them(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

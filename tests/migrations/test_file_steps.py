@@ -399,6 +399,7 @@ def test_a_removed_model_keeps_its_documents_until_it_is_contracted(client: redi
     assert [key for key in client.scan_iter(match="redstart:20261130*") if b":fence" not in key] == []
 
 
+@pytest.mark.sample(0)
 def test_a_removal_that_stops_at_any_request_is_resumed(client: redis.Redis, url: str) -> None:
     one = removed()
     before = load(client, 1)

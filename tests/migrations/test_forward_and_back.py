@@ -150,6 +150,7 @@ def fast(legacy: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis
     yield legacy
 
 
+@pytest.mark.sample(0)
 @pytest.mark.soak
 def test_a_way_that_crashes_anywhere_ends_as_if_it_had_not(fast: redis.Redis, url: str) -> None:
     """There, with a crash; then back, with another: to the byte, and no query ever finds less."""

@@ -102,7 +102,6 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.sample(27)
 @pytest.mark.parametrize(("name", "option"), CASES)
 def test_each_option_is_accepted(project: Path, name: str, option: str) -> None:
     """Run with the option: it is neither unknown nor without a value that redis-om accepts."""
@@ -224,6 +223,7 @@ def _found(client: redis.Redis, name: str, query: str) -> int:
         return 0
 
 
+@pytest.mark.sample(3)
 @pytest.mark.redis_om
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_three_tests_pass_without_configuration(project: Path, options: list[str
     assert (ran.returncode, "3 passed" in outcome(ran)) == (0, True), ran.stdout + ran.stderr
 
 
+@pytest.mark.sample(0)
 def test_each_worker_has_a_server(project: Path) -> None:
     (project / "test_app.py").write_text(
         "import pathlib, pytest\n"

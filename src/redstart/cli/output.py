@@ -26,7 +26,8 @@ from redstart.next_steps import Command, Hint
 _DEFAULT_WIDTH = 80
 _OPTION = r" --?[a-z][\w-]*(?:[= ](?:'[^']*'|(?!om |redstart )[^\s'-]\S*))?"
 _COMMAND = re.compile(
-    rf"(?<![\w-])(?:om|redstart)(?:{_OPTION})*? (?:migrate-data|migrate|upgrade|downgrade|server|demo)(?![\w-])"
+    rf"(?<![\w-])(?:om|redstart)(?:{_OPTION})*? "
+    r"(?:migrate-data|migrate|index|upgrade|downgrade|server|demo|completion)(?![\w-])"
     rf"(?: [a-z][a-z-]*(?![\w/-]|[.:]\w))?(?:{_OPTION}| \d\w*| [A-Z]+(?!\w))*"
 )
 """A command in a sentence, with its arguments."""

@@ -21,8 +21,14 @@ from redstart.errors import StateDamagedError
 from redstart.migrations.state_keys import Damage, LeaseKeys, foreign_type, of_other_types, require_none
 from redstart.next_steps import Command, Hint
 
-_COMMANDS = ("migrate", "migrate-data", "run", "rollback", "clear-progress", "drop-undo-log", "cleanup")
-"""Of `om`: those that take a lease."""
+_COMMANDS = frozenset(
+    (
+        *("migrate", "migrate-data", "index", "upgrade", "downgrade"),
+        *("run", "rollback", "reset", "stamp", "sync", "cleanup", "clear-progress", "drop-undo-log"),
+        *("create", "rebuild", "drop"),
+    )
+)
+"""Words of the commands that take a lease."""
 
 
 @dataclass(frozen=True, slots=True)
