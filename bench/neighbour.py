@@ -18,11 +18,13 @@ of them is set.
 import argparse
 import json
 import multiprocessing
+import select
 import shlex
 import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -250,22 +252,26 @@ def neighbour(port: int) -> Iterator[Waits]:
 
 
 def ask(port: int, pipe: Any) -> None:
-    """Send a GET every 2 ms until told to end; then send the waits."""
+    """Send a GET every 2 ms until told to end, also while others are not answered; then send the waits."""
     waits: list[float] = []
+    unanswered: deque[float] = deque()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pipe.send(None)
         due = time.perf_counter()
-        while not pipe.poll():
-            connection.sendall(_REQUEST)
-            answer = b""
-            while answer != _ANSWER:
-                answer += connection.recv(len(_ANSWER))
+        received = 0
+        while unanswered or not pipe.poll():
             now = time.perf_counter()
-            waits.append((now - due) * 1_000)
-            due += PERIOD_SECONDS
-            if due > now:
-                time.sleep(due - now)
+            while due <= now and not pipe.poll():
+                connection.sendall(_REQUEST)
+                unanswered.append(due)
+                due += PERIOD_SECONDS
+            if select.select([connection], [], [], max(0.0, due - now))[0]:
+                received += len(connection.recv(65_536))
+                now = time.perf_counter()
+                while received >= len(_ANSWER):
+                    received -= len(_ANSWER)
+                    waits.append((now - unanswered.popleft()) * 1_000)
     pipe.send(waits)
 
 
