@@ -712,3 +712,26 @@ def test_a_rollback_of_documents_written_since_is_resumed_at_any_request(
     resumes_at_every_request(
         client, url, written_since, lambda: back(one), expected, writes=writes, every=EVERY
     )
+
+
+@both
+def test_originals_stay_while_a_document_changes_all_the_time(
+    client: redis.Redis, url: str, storage: Storage
+) -> None:
+    before = load(client, storage)
+    one = change(storage, LOSSY["a field is removed"])
+    assert do(client, forward(one)).is_complete
+    key, prices = f"{PREFIX}00", iter(range(10, 10_000))
+
+    def write(_: str) -> None:
+        if client.type(key) == other(storage).key_type:
+            set_price(client, other(storage), key, next(prices))
+
+    write("")
+    with CrashDriver(url, before=write) as driver, pytest.raises(MigrationError, match="change all the time"):
+        driver.run(back(one))
+    assert client.exists(one.context(base()).keys.originals)
+    assert do(client, back(one)).outcome is Outcome.DONE
+    number = json.loads(JSON[0])["price"] if storage is Storage.JSON else HASH[0]["price"]
+    set_price(client, storage, key, number)
+    assert difference(before, documents(client)) == []

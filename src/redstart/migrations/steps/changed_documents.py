@@ -13,7 +13,7 @@ import msgpack
 
 from redstart.commands.scripts import load
 from redstart.effects import Argument, Op
-from redstart.errors import NotConvertibleError
+from redstart.errors import MigrationError, NotConvertibleError
 from redstart.mapping.value_paths import Location, display
 from redstart.migrations.context import Context
 from redstart.migrations.data.record import counted
@@ -30,6 +30,7 @@ from redstart.migrations.steps.storage_changes import (
     read_document,
     stored_content,
 )
+from redstart.next_steps import Hint
 from redstart.values.types import Storage
 
 OVERWRITTEN = "its value was written since"
@@ -62,6 +63,9 @@ def change_back_changed(
     Returns:
         The originals that are not restored and stay on the server.
 
+    Raises:
+        MigrationError: documents changed at each try; their originals stay for the next one.
+
     Effects: for each page of documents two scripts and two commits. Safe to repeat.
     """
     return (yield from _ChangingBack(context, lease, changes).run(entries))
@@ -77,8 +81,11 @@ class _ChangingBack:
         for _ in range(MAX_TRIES):
             waiting = yield from self._all(waiting)
             if not waiting:
-                break
-        return self._unrestored
+                return self._unrestored
+        raise MigrationError(
+            f"The rollback stopped: {len(waiting):,} of the documents that were written since change all the time.",
+            Hint("Stop what writes them, then continue with: ", self._keys.rollback_command()),
+        )
 
     def _all(self, waiting: list[str]) -> Op[list[str]]:
         """Change documents back. Return the entries of those that changed since they were read."""
