@@ -86,6 +86,29 @@ def indexed_by_type(client: redis.Redis, one: FileMigration, *, as_numbers: bool
     return documents(client)
 
 
+def require_found_at_each_request(
+    client: redis.Redis, url: str, one: FileMigration, *, documents_found: int, least_counts: int
+) -> None:
+    """Run and roll back; before each request, require that each index of a model finds the same documents."""
+    names = {f"{prefix}index" for prefix in (*PREFIX.values(), *NEW.values())}
+    seen: list[tuple[str, str, int]] = []
+
+    def look(request: str) -> None:
+        for name in names:
+            try:
+                seen.append((request, name, count(client, name, "@name:{oak}")))
+            except redis.ResponseError:
+                continue
+
+    for operation in (forward(one), back(one)):
+        seen.clear()
+        with CrashDriver(url, before=look) as driver:
+            result = driver.run(operation)
+        assert result.outcome is Outcome.DONE
+        assert [entry for entry in seen if entry[2] != documents_found] == []
+        assert len(seen) > least_counts
+
+
 @pytest.mark.parametrize("moves", [False, True])
 @pytest.mark.parametrize("back_to_text", [False, True])
 def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
@@ -141,23 +164,7 @@ def test_queries_find_each_document_while_the_type_of_another_field_changes(
         monkeypatch.setattr(file_indexes, "supports_all_path_filters", without_filters)
     one = number_types(back_to_text=back_to_text, moves=moves)
     indexed_by_type(client, one, as_numbers=back_to_text)
-    names = {f"{prefix}index" for prefix in (*PREFIX.values(), *NEW.values())}
-    seen: list[tuple[str, str, int]] = []
-
-    def look(request: str) -> None:
-        for name in names:
-            try:
-                seen.append((request, name, count(client, name, "@name:{oak}")))
-            except redis.ResponseError:
-                continue
-
-    for operation in (forward(one), back(one)):
-        seen.clear()
-        with CrashDriver(url, before=look) as driver:
-            result = driver.run(operation)
-        assert result.outcome is Outcome.DONE
-        assert len(seen) > 100
-        assert [entry for entry in seen if entry[2] != 2] == []
+    require_found_at_each_request(client, url, one, documents_found=2, least_counts=100)
 
 
 _NAME = Field("name", "str")
@@ -253,23 +260,7 @@ def test_queries_find_each_document_whatever_the_shape_of_the_value(
     bare = ProjectState.of([state_.replaced(index=None) for state_ in one.before.models.values()])
     do(client, forward(migration(*create, before=bare)))
     before = documents(client)
-    names = {f"{prefix}index" for prefix in (*PREFIX.values(), *NEW.values())}
-    seen: list[tuple[str, str, int]] = []
-
-    def look(request: str) -> None:
-        for name in names:
-            try:
-                seen.append((request, name, count(client, name, "@name:{oak}")))
-            except redis.ResponseError:
-                continue
-
-    for operation in (forward(one), back(one)):
-        seen.clear()
-        with CrashDriver(url, before=look) as driver:
-            result = driver.run(operation)
-        assert result.outcome is Outcome.DONE
-        assert [entry for entry in seen if entry[2] != 12] == []
-        assert len(seen) > 40
+    require_found_at_each_request(client, url, one, documents_found=12, least_counts=40)
     assert difference(before, documents(client)) == []
 
 
