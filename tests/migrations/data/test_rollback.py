@@ -67,7 +67,7 @@ def test_a_stopped_rollback_reports_its_progress_and_resumes_there(
         saved = driver.run(load_checkpoint(KEYS))
         assert saved is not None
         assert (saved.stage, saved.total) == (RunStage.SWEEP, documents)
-        assert 0 < saved.done < documents
+        assert 0 < saved.met < documents
         assert driver.run(rollback(new_context())).stopped is None
     assert difference(before, documents_of(client)) == []
 

@@ -18,13 +18,13 @@ from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
 
-SCRIPT_TARGET_MICROSECONDS = 2_000
+SCRIPT_TARGET_MICROSECONDS = 1_500
 """How long a script may block other clients."""
 
 FIRST_DOCUMENTS = 20
 """Size of a chunk until a script has been measured."""
 
-MAX_DOCUMENTS = 200
+MAX_DOCUMENTS = 400
 
 MAX_CHUNK_BYTES = 256_000
 
@@ -87,6 +87,7 @@ class Applier:
     """Applies edits under a lease. The size of its chunks follows the measured time of its scripts.
 
     Attributes:
+        chunk_documents: how many of them a script takes.
         is_cutting: whether the chunk that `cut_chunks` has made last is a part of a document.
 
     Args:
@@ -120,7 +121,7 @@ class Applier:
         self._under = under
         self._processed = processed
         self._skips_processed = skips_processed
-        self._chunk_documents = FIRST_DOCUMENTS
+        self.chunk_documents = FIRST_DOCUMENTS
         self._part_edits = FIRST_EDITS
         self.is_cutting = False
         self._script = _script()
@@ -132,7 +133,7 @@ class Applier:
         size = 0
         for document in documents:
             document_bytes = _byte_size(document)
-            full = len(chunk) >= self._chunk_documents or (chunk and size + document_bytes > MAX_CHUNK_BYTES)
+            full = len(chunk) >= self.chunk_documents or (chunk and size + document_bytes > MAX_CHUNK_BYTES)
             if full or document.key in keys:
                 yield chunk
                 chunk, keys, size = [], set(), 0
@@ -260,7 +261,7 @@ class Applier:
             return
         wanted = (len(sent.documents) - left) * SCRIPT_TARGET_MICROSECONDS // max(microseconds, 1)
         # Half-way each time: one slow script (a busy machine) must not make a hundred tiny ones.
-        self._chunk_documents = max(1, min(MAX_DOCUMENTS, (self._chunk_documents + wanted) // 2))
+        self.chunk_documents = max(1, min(MAX_DOCUMENTS, (self.chunk_documents + wanted) // 2))
 
 
 def split_large(document: DocumentEdits) -> list[DocumentEdits]:

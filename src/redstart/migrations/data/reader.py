@@ -41,7 +41,7 @@ SMALL_BYTES = 4_000
 LARGE_BYTES = 1_000_000
 """Size in memory. A larger document is never fetched as a whole."""
 
-_KEYS_PER_SCRIPT = 200
+KEYS_PER_SCRIPT = 200
 """Other clients wait for a script: 200 JSON documents of 1 KB take a server about 1 ms."""
 
 
@@ -75,8 +75,8 @@ class Reader:
         """Return the requests that read the documents of some keys."""
         if not self.anchors:
             return [HashPart(self, keys, self._hash_command)] if keys else []
-        starts = range(0, len(keys), _KEYS_PER_SCRIPT)
-        return [JsonPart(self, keys[start : start + _KEYS_PER_SCRIPT]) for start in starts]
+        starts = range(0, len(keys), KEYS_PER_SCRIPT)
+        return [JsonPart(self, keys[start : start + KEYS_PER_SCRIPT]) for start in starts]
 
     def script_arguments(self, keys: Sequence[bytes], limit: int, *, is_first: bool) -> list[str | bytes]:
         """Return the arguments of read_values.lua.

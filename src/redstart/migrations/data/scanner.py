@@ -6,6 +6,7 @@ The last pass is one that finds nothing to convert, as a whole, on an unchanged 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Protocol
 
 from redstart.commands.keyspace import scan
@@ -18,10 +19,11 @@ from redstart.migrations.data.conflicts import ConflictRetrier
 from redstart.migrations.data.edits import StoredDocument
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan, router, scan_pattern
-from redstart.migrations.data.reader import ReadsUnderWay, Routed, documents_read, send_reads
+from redstart.migrations.data.reader import KEYS_PER_SCRIPT, ReadsUnderWay, Routed, documents_read, send_reads
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.lease_state import Activity
+from redstart.values.types import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,25 @@ class _Portion:
     following: "_Portion | None" = None
 
 
+PAGE_DOCUMENTS = 1_000
+"""Of hashes, in one page: a server reads as many in less than a millisecond, while other clients wait."""
+
 _WIDEST_STEP = 10
 """By so many times a step may be wider than a batch, where few keys belong to the plan. To scan 10,000 keys takes a
 server 1 to 2 ms."""
 
 
 class Scanner:
-    """Scans the keys of a plan, and requests one page ahead. Keys of no model are ignored."""
+    """Scans the keys of a plan, and requests one page ahead. Keys of no model are ignored.
+
+    Attributes:
+        page_documents: the most documents in a page that is requested from now on; None for as many as a read may have.
+    """
 
     def __init__(self, plan: Plan, batch_documents: int) -> None:
+        self.page_documents: int | None = None
+        has_json = any(model.storage is Storage.JSON for model in plan.models)
+        self._most = min(KEYS_PER_SCRIPT if has_json else PAGE_DOCUMENTS, batch_documents)
         self._route = router(plan)
         self._match = scan_pattern(plan)
         self._count = self._step = batch_documents
@@ -115,9 +127,10 @@ class Scanner:
     def _ask(
         self, cursor: int, found: list[Routed], next_cursor: int, following: _Portion | None
     ) -> Op[_Portion]:
-        # A step is often a few keys larger than requested: those are not worth an additional round trip.
-        taken = self._count if len(found) > 2 * self._count else len(found)
-        taken = min(taken, self._page_size.keys)
+        most = self._most if self.page_documents is None else min(self._most, self.page_documents)
+        pages = max(1, ceil(len(found) / most))
+        # All of similar size: the last few keys alone would need as many round trips as a page.
+        taken = min(ceil(len(found) / pages), self._page_size.keys)
         next_scan = None
         if taken == len(found) and following is None and next_cursor != 0:
             # Its reply comes before the documents, so that the next ones can be requested before these are received.
@@ -178,6 +191,11 @@ class PageHandler(Protocol):
 
     title: str
 
+    @property
+    def page_documents(self) -> int | None:
+        """The most documents that the next page should have; None for no limit."""
+        ...
+
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["InFlightPage"]:
         """Send the edits of a page; `label` ("generation.pass") is for the undo log."""
         ...
@@ -195,8 +213,12 @@ class InFlightPage:
     retrier: ConflictRetrier
 
 
+_SAVE_SECONDS = 0.1
+"""How often a checkpoint is saved within a step of SCAN. Its cursor stays the same until the end of the step."""
+
+
 class Passes:
-    """Runs passes and saves checkpoints: each page after its work, so that a stop repeats two pages at most.
+    """Runs passes and saves checkpoints: each step after its work, so that a stop repeats two steps at most.
 
     While the server writes one page, the next is classified; no more than two are in progress.
 
@@ -226,6 +248,8 @@ class Passes:
         self._failures = 0
         self._saving: SentScript | None = None
         self._server_ahead_ms = 0.0
+        self._saved_at = 0.0
+        self._is_unsaved = False
 
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
         """Run from the checkpoint to the end. Return the reason for an early stop, or None.
@@ -286,6 +310,7 @@ class Passes:
         stopped: str | None = None
         ended = False
         while not ended:
+            self._scanner.page_documents = self._handler.page_documents
             page = yield from self._scanner.page(cursor)
             in_flight = yield from self._handler.begin(page.documents, label)
             if under_way is not None:
@@ -297,6 +322,8 @@ class Passes:
                 stopped, ended = "interrupted", True
         if under_way is not None:
             stopped = (yield from self._finish(checkpoint, *under_way)) or stopped
+        if self._is_unsaved:
+            yield from self._save(checkpoint)
         yield from self._await_save()
         return stopped
 
@@ -312,18 +339,21 @@ class Passes:
             checkpoint.stopped_by = outcome.stopped_by.name.hex()
         if outcome.stopped is None:
             checkpoint.cursor = str(page.cursor)
-            checkpoint.done += len(page.documents)
-            if checkpoint.total:  # documents are created while others are converted
-                checkpoint.total = max(checkpoint.total, checkpoint.done)
+            checkpoint.beyond += len(page.documents)
+            if not page.rest:
+                checkpoint.done, checkpoint.beyond = checkpoint.met, 0
             self.documents.update(document.model.key_prefix for document in page.documents)
         else:
             checkpoint.beyond += outcome.met
-            if checkpoint.total:
-                checkpoint.total = max(checkpoint.total, checkpoint.met)
+        if checkpoint.total:  # documents are created while others are converted
+            checkpoint.total = max(checkpoint.total, checkpoint.met)
         yield from self._await_save()
-        if page.documents or page.ends_pass or outcome.stopped is not None:
-            checkpoint.saved_ms = round(self._context.clock() * 1_000 + self._server_ahead_ms)
-            self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
+        is_due = not page.rest or self._context.clock() - self._saved_at >= _SAVE_SECONDS
+        self._is_unsaved = (
+            self._is_unsaved or bool(page.documents) or page.ends_pass or outcome.stopped is not None
+        )
+        if self._is_unsaved and (is_due or outcome.stopped is not None):
+            yield from self._save(checkpoint)
         else:  # no planned documents among these keys: reading a page again costs less than a save for each
             yield from self._lease.keep()
         self._failures += outcome.failures
@@ -338,6 +368,13 @@ class Passes:
             )
         )
         return outcome.stopped
+
+    def _save(self, checkpoint: Checkpoint) -> Op[None]:
+        """Send the checkpoint, without waiting for the reply to it."""
+        yield from self._await_save()
+        self._saved_at, self._is_unsaved = self._context.clock(), False
+        checkpoint.saved_ms = round(self._saved_at * 1_000 + self._server_ahead_ms)
+        self._saving = yield from self._lease.send_commit([checkpoint.command(self._context.keys)])
 
     def _await_save(self) -> Op[None]:
         """Wait for the last save of the checkpoint; its reply has arrived in most cases."""

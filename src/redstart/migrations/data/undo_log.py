@@ -32,7 +32,7 @@ from redstart.migrations.transformation import Edit
 from redstart.values.lossless_json import json_text
 
 ENTRIES_PER_PAGE = 5
-"""Each entry has up to 200 documents: a rollback holds no more of them in memory than a run with its default batch."""
+"""Each entry has up to 400 documents."""
 
 
 @dataclass(frozen=True, slots=True)
