@@ -1,12 +1,14 @@
 """Statistics before a migration: documents, values by outcome and field, and an estimate of its duration."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
 from redstart.commands.keyspace import scan
-from redstart.effects import Op, call
-from redstart.errors import CommandError
+from redstart.commands.search import ft_info, ft_list
+from redstart.effects import Op, batch, call, gather
+from redstart.errors import AuthenticationError, CommandError
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.context import Context, Monitor, Progress
 from redstart.migrations.data.edit_builder import classify
@@ -21,8 +23,9 @@ from redstart.migrations.data.survey import (
     survey,
 )
 from redstart.migrations.failure import Fate
-from redstart.migrations.server_checks import ServerFacts, server_facts
+from redstart.migrations.server_checks import ServerFacts, has_search, server_facts
 from redstart.migrations.transformation import Classification, Transformation
+from redstart.search.index_info import read_info
 from redstart.values.types import Storage
 
 WALKS = 40
@@ -112,12 +115,13 @@ PACE_DOCUMENTS = 3_000
 PACE_PAGES = 200
 _BATCH_DOCUMENTS = 500
 
-# A run reads everything three times (initial scan, conversion, verification) and writes once. The ratio of the times
-# for writing and reading, and the spread of real runs, were measured by bench/estimate.py on hashes and JSON. An
-# index on the documents was within that spread, so none is considered. The bounds are a ratio of 3.
+# A run reads everything three times (initial scan, conversion, verification) and writes once. The time for writing, in
+# units of that for reading, was measured by bench/estimate.py: without an index, and for each indexed field of a
+# document, because the server indexes all of them again after each write.
 READS_PER_RUN = 3.0
-WRITE_TO_READ = {Storage.HASH: 0.2, Storage.JSON: 0.8}
-LOW, HIGH = 0.57, 1.7
+WRITE_TO_READ = {Storage.HASH: 1.5, Storage.JSON: 1.7}
+INDEXING_TO_READ = {Storage.HASH: 0.6, Storage.JSON: 0.06}
+LOW, HIGH = 1 / 1.5, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +225,18 @@ def statistics(
             batch_documents=batch_documents,
         )
     read_seconds = pace.seconds * _scale(paced)
-    return _statistics(plan, found or paced, facts, read_seconds, spread=found is not None)
+    indexed_fields = yield from _indexed_fields(plan)
+    return _statistics(plan, found or paced, facts, read_seconds, indexed_fields, spread=found is not None)
 
 
 def _statistics(
-    plan: Plan, found: Survey, facts: ServerFacts, read_seconds: float, *, spread: bool
+    plan: Plan,
+    found: Survey,
+    facts: ServerFacts,
+    read_seconds: float,
+    indexed_fields: Mapping[str, int],
+    *,
+    spread: bool,
 ) -> Statistics:
     scale = _scale(found)
     models = [_model_statistics(model, found, scale) for model in plan.models]
@@ -237,7 +248,7 @@ def _statistics(
         foreign=round(found.tally.foreign * scale),
         models=models,
         read_seconds=read_seconds,
-        estimate=_estimate(found, plan, read_seconds),
+        estimate=_estimate(found, plan, read_seconds, indexed_fields),
         facts=facts,
         survey=found,
     )
@@ -285,13 +296,41 @@ class _Pace:
         return (end - first_end) * done / (done - first_done)
 
 
-def _estimate(found: Survey, plan: Plan, read_seconds: float) -> Estimate:
+def _estimate(found: Survey, plan: Plan, read_seconds: float, indexed_fields: Mapping[str, int]) -> Estimate:
     tally = found.tally
     changing = tally.total(Classification.CONVERTIBLE) + tally.total(Classification.LOSSY)
     documents = max(1, tally.total_documents)
     write_to_read = (
-        sum(tally.documents[model.key_prefix] * WRITE_TO_READ[model.storage] for model in plan.models)
+        sum(
+            tally.documents[model.key_prefix]
+            * (
+                WRITE_TO_READ[model.storage]
+                + indexed_fields[model.key_prefix] * INDEXING_TO_READ[model.storage]
+            )
+            for model in plan.models
+        )
         / documents
     )
     expected = read_seconds * (READS_PER_RUN + write_to_read * min(1.0, changing / documents))
     return Estimate(expected * LOW, expected, expected * HIGH)
+
+
+def _indexed_fields(plan: Plan) -> Op[Mapping[str, int]]:
+    """Return how many fields all indexes together have of the documents of each model, by key prefix.
+
+    Effects: a read for each index, and some. Indexes that the user may not inspect do not count.
+    """
+    found = Counter({model.key_prefix: 0 for model in plan.models})
+    if not (yield from has_search()):
+        return found
+    try:
+        names = yield from call(ft_list())
+        replies = yield from batch(gather([ft_info(name) for name in names]))
+    except (CommandError, AuthenticationError):
+        return found
+    indexes = [read_info(reply).index for reply in replies if not isinstance(reply, CommandError)]
+    for index in indexes:
+        for model in plan.models:
+            if index.storage is model.storage and model.key_prefix.startswith(index.prefixes):
+                found[model.key_prefix] += len(index.fields)
+    return found
