@@ -348,15 +348,18 @@ class Passes:
         if checkpoint.total:  # documents are created while others are converted
             checkpoint.total = max(checkpoint.total, checkpoint.met)
         yield from self._await_save()
-        is_due = not page.rest or self._context.clock() - self._saved_at >= _SAVE_SECONDS
+        self._failures += outcome.failures
         self._is_unsaved = (
             self._is_unsaved or bool(page.documents) or page.ends_pass or outcome.stopped is not None
         )
-        if self._is_unsaved and (is_due or outcome.stopped is not None):
-            yield from self._save(checkpoint)
-        else:  # no planned documents among these keys: reading a page again costs less than a save for each
+        seconds = self._context.clock() - self._saved_at
+        if page.rest and outcome.stopped is None and seconds < _SAVE_SECONDS:
             yield from self._lease.keep()
-        self._failures += outcome.failures
+            return None
+        if self._is_unsaved:
+            yield from self._save(checkpoint)
+        else:  # no planned documents among these keys: reading them again costs less than a save for each page
+            yield from self._lease.keep()
         self._context.monitor.progress(
             Progress(
                 self._handler.title,
