@@ -314,10 +314,10 @@ class FileMigration:
         moves: list[MoveResult] = []
         for move in self.steps.moves:
             moves.append((yield from move_keys(context, move)))
-            result.failures.add(moves[-1].failures)
             if moves[-1].stopped is not None:
                 break
-        return replace(result, moves=tuple(moves))
+        failures = FailureSummary((yield from FailureLog(context.keys).all()))
+        return replace(result, moves=tuple(moves), failures=failures)
 
     def _prepare(
         self,

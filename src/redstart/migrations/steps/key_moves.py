@@ -11,7 +11,7 @@ from redstart.display import printable
 from redstart.effects import Op, call
 from redstart.errors import MigrationError, MigrationStateError
 from redstart.migrations.context import Context
-from redstart.migrations.data.failures import failure_at
+from redstart.migrations.data.failures import FailureLog, failure_at, place_name
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -198,7 +198,8 @@ def move_keys(context: Context, move: KeyMove) -> Op[MoveResult]:
     Raises:
         LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
 
-    Effects: a script for each 500 documents. Expiries of keys and fields stay. Safe to repeat.
+    Effects: a script for each 500 documents. Expiries of keys and fields stay. Documents that cannot move are recorded
+        as failures. Safe to repeat.
     """
     keys = context.keys
     field = f"moved:{move.before.key_prefix}*{move.before.key_suffix}"
@@ -226,7 +227,25 @@ def move_keys(context: Context, move: KeyMove) -> Op[MoveResult]:
             what = "1 document cannot" if number == 1 else f"{number:,} documents cannot"
             stopped = f"{what} move from {move.source} to {move.target}"
         failures = tuple(failure_at(key, "", b"", reason) for key, reason in sorted(result.left.items()))
+        yield from _record(context, lease, move, failures, is_whole=result.stopped is None)
         moved = (yield from read_steps(keys)).count(field)
         return MoveResult(move.before.name, moved, stopped, failures)
 
     return (yield from context.under_lease(work))
+
+
+def _record(
+    context: Context, lease: Lease, move: KeyMove, failures: Sequence[Failure], *, is_whole: bool
+) -> Op[None]:
+    """Record documents that cannot move.
+
+    Args:
+        is_whole: whether these are all; then the records of others are removed.
+    """
+    log = FailureLog(context.keys)
+    if is_whole:
+        # Only those of whole documents: the others are values that the file could not change.
+        recorded = yield from log.names_by_key(move.is_old)
+        former = {place_name(key, ()) for key in recorded} & set().union(*recorded.values())
+        yield from log.remove(lease, list(former - {one.name for one in failures}))
+    _ = yield from log.record(lease, list(failures))

@@ -22,7 +22,7 @@ from redstart.errors import (
     ValueConversionError,
 )
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.failures import FailureLog, failure_at, key_and_location
+from redstart.migrations.data.failures import FailureLog, failure_at
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
@@ -236,7 +236,7 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
             )
         found = yield from check_documents(context, change, keep=lease.keep)
         log = FailureLog(context.keys)
-        recorded = yield from _recorded_of(log, change.is_wanted)
+        recorded = yield from log.names_by_key(change.is_wanted)
         yield from log.remove(lease, [name for names in recorded.values() for name in names])
         _ = yield from log.record(lease, list(found.failures))
         if not found.failures:
@@ -255,17 +255,6 @@ def _existing(lease: Lease, change: StorageChange) -> Op[Collection[bytes]]:
         cursor, keys = yield from call(_scan(target, cursor))
         found.update(key for key in keys if target.matches(key) and not target.leaves_out(key, excluded))
         yield from lease.keep()
-    return found
-
-
-def _recorded_of(log: FailureLog, is_wanted: Callable[[bytes], bool]) -> Op[dict[bytes, set[bytes]]]:
-    """Return the names of recorded failures by the key of the document. A read per 500."""
-    found: dict[bytes, set[bytes]] = {}
-    if (yield from log.count()):
-        for failure in (yield from log.all()):
-            key, _ = key_and_location(failure)
-            if is_wanted(key):
-                found.setdefault(key, set()).add(failure.name)
     return found
 
 
@@ -305,7 +294,7 @@ class _Replacement:
         change, keys = self._change, self._context.keys
         before = (yield from read_steps(keys)).count(self._field)
         if not change.is_back:
-            self._recorded = yield from _recorded_of(self._log, change.is_wanted)
+            self._recorded = yield from self._log.names_by_key(change.is_wanted)
         stage = f"storing {change.source} as {change.target.storage.name}"
         result = yield from handle_keys(
             self._context, self._lease, change.source, stage, self._handle, change.is_wanted
