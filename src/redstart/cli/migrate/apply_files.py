@@ -24,6 +24,7 @@ from redstart.cli.migrate.file_estimates import (
 )
 from redstart.cli.migrate.project_files import file_migrations, look
 from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
@@ -84,7 +85,7 @@ def apply_files(
         See `FileMigrations.run`.
     """
     files.history.require_runnable()
-    last = None if to is None else files.history.item(to).migration_id
+    last = None if to is None else item_of(files, to).migration_id
     migrations = file_migrations(session, files)
     pending = migrations.pending(last)[:limit]
     if dry_run:
