@@ -75,7 +75,9 @@ class FileEstimate:
         indexes: those that would be built.
         seconds: expected duration.
         refusal: why a run would be refused; None if it would start.
-        blocked: by index, the documents because of which its cutover would be refused; of a prediction only.
+        blocked: by index, the documents because of which its cutover would be refused, or without which it would be
+            created; of a prediction only.
+        created: the names of the indexes that would be created; of a prediction only.
     """
 
     migration: FileMigration
@@ -91,6 +93,12 @@ class FileEstimate:
     seconds: float = 0.0
     refusal: MigrationError | None = None
     blocked: Mapping[str, BlockedDocuments] = field(default_factory=dict)
+    created: frozenset[str] = frozenset()
+
+    @property
+    def refused_cutovers(self) -> list[str]:
+        """The indexes whose cutover would be refused; of a prediction only."""
+        return [name for name in self.blocked if name not in self.created]
 
     @property
     def changes_documents(self) -> bool:
@@ -228,6 +236,7 @@ def _estimate_file(
     )
     cutovers = (yield from cutovers_of_file(migration)) if rng is None else []
     blocked = yield from blocked_without_changes(cutovers, migration.plan())
+    estimate = replace(estimate, created=frozenset(one.name for one in cutovers if one.active is None))
     if not migration.models:
         return replace(estimate, blocked=blocked)
     found = yield from statistics(
