@@ -3,14 +3,18 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise, product
+from operator import ne
 
 import pytest
 import redis
 
 from redstart.effects import Op
 from redstart.migrations import file_indexes
+from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
+from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.operations import (
@@ -28,8 +32,10 @@ from tests.migrations.test_file_migration import (
     NAMES,
     PREFIX,
     attribute,
+    base,
     do,
     documents,
+    indexes,
     load,
     migration,
     model,
@@ -354,3 +360,54 @@ def test_a_change_of_type_that_stops_at_any_request_is_resumed(
     resumes_at_every_request(client, url, applied, lambda: back(one), before, writes=("swap",), every=some)
     for storage in Storage:
         assert count(client, f"{PREFIX[storage]}index", "@name:{oak}") == 2
+
+
+DEFINITIONS: dict[str, tuple[FieldKind, ...]] = {
+    "text": (FieldKind.TAG,),
+    "number": (FieldKind.NUMERIC,),
+    "none": (),
+}
+
+
+@pytest.mark.sample(6)
+@pytest.mark.parametrize("cleans_up", [False, True])
+@pytest.mark.parametrize("storage", Storage)
+@pytest.mark.parametrize(
+    "chain", [chain for chain in product(DEFINITIONS, repeat=4) if all(map(ne, chain, chain[1:]))]
+)
+def test_a_rollback_of_several_files_accepts_what_each_index_lacked_before(
+    client: redis.Redis, storage: Storage, chain: tuple[str, ...], cleans_up: bool
+) -> None:
+    """A document with a number, one with text and one with an object: some indexes contain all, others not."""
+    client.execute_command("FLUSHALL", "SYNC")
+    prefix = PREFIX[storage]
+    for key, price in {"a": 1, "b": "free", "c": {"x": 1}}.items():
+        if storage is Storage.JSON:
+            text = json.dumps({"name": "oak", "price": price})
+            client.execute_command("JSON.SET", prefix + key, "$", text)
+        else:
+            client.hset(prefix + key, mapping={"name": "oak", "price": str(price)})
+    before = documents(client)
+    name = attribute(storage, "name")
+    states = [
+        replace(
+            index(storage, prefix),
+            fields=(name, *(attribute(storage, "price", kind) for kind in DEFINITIONS[one])),
+        )
+        for one in chain
+    ]
+    files: list[FileMigration] = []
+    found: list[int] = []
+    for old, new in pairwise([None, *states]):
+        state_before = ProjectState().with_model(model(storage).replaced(index=old))
+        files.append(migration(AlterIndex(NAMES[storage], before=old, after=new), before=state_before))
+        accepting = files[-1].run(base(), RunOptions(), indexes(), ExpansionOptions(accept_unindexed=True))
+        assert do(client, accepting).is_complete
+        found.append(count(client, f"{prefix}index", "@name:{oak}"))
+        if cleans_up:
+            do(client, indexes().cleanup())
+    for one, expected in zip(files[:0:-1], found[-2::-1], strict=True):
+        result = do(client, back(one))
+        assert result.outcome is Outcome.DONE, (result, found)
+        assert count(client, f"{prefix}index", "@name:{oak}") == expected
+    assert difference(before, documents(client)) == []

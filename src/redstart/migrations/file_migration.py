@@ -427,6 +427,7 @@ class FileMigration:
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
         """
         data: DataRollbackResult | None = None
+        index_options = replace(index_options, is_rollback=True)
         context = self.context(base)
         if self.steps:
             yield from self.steps.begin_rollback(context)
