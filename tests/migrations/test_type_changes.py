@@ -1,6 +1,7 @@
 """An indexed field changes between text and number: queries by other fields find each document all the time."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise, product
@@ -12,9 +13,12 @@ import redis
 from redstart.effects import Op
 from redstart.migrations import file_indexes
 from redstart.migrations.data.results import RunOptions
+from redstart.migrations.file_estimate import estimate_files
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
+from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.preflight import UNCOUNTED_MEMORY_FACTOR
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.operations import (
@@ -411,3 +415,39 @@ def test_a_rollback_of_several_files_accepts_what_each_index_lacked_before(
         assert result.outcome is Outcome.DONE, (result, found)
         assert count(client, f"{prefix}index", "@name:{oak}") == expected
     assert difference(before, documents(client)) == []
+
+
+@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("back_to_text", [False, True])
+def test_an_estimate_contains_each_index_that_a_run_builds(
+    client: redis.Redis, url: str, back_to_text: bool, moves: bool
+) -> None:
+    """Also the dual-format indexes, and those of a move."""
+    one = number_types(back_to_text=back_to_text, moves=moves)
+    indexed_by_type(client, one, as_numbers=back_to_text)
+    (estimate,) = do(client, estimate_files([one], base(), None, one.after))
+    expected = {found.model: found.to_build for found in estimate.indexes}
+    assert expected[NAMES[Storage.JSON]] > 1
+    for found in estimate.indexes:
+        assert found.megabytes == pytest.approx(found.to_build * size_of(client, found.model))
+    names: set[bytes] = set()
+
+    def look(request: str) -> None:
+        names.update(client.execute_command("FT._LIST"))
+
+    before = {*client.execute_command("FT._LIST")}
+    with CrashDriver(url, before=look) as driver:
+        assert driver.run(forward(one)).is_complete
+    look("the last")
+    built: Counter[str] = Counter()
+    for name in names - before:
+        (storage,) = (one for one in Storage if name.decode().startswith((PREFIX[one], NEW[one])))
+        built[NAMES[storage]] += 1
+    assert expected == built
+
+
+def size_of(client: redis.Redis, model_name: str) -> float:
+    """Return the megabytes that one more index of a model needs."""
+    storage = next(one for one in Storage if NAMES[one] == model_name)
+    active = do(client, find_index(f"{PREFIX[storage]}index"))
+    return active.memory_megabytes * UNCOUNTED_MEMORY_FACTOR

@@ -21,10 +21,11 @@ from redstart.migrations.cutover_prediction import (
 )
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.failure import BlockedDocuments, FailureSummary
+from redstart.migrations.file_indexes import name_in
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes.build import find_built
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.preflight import estimate_builds
+from redstart.migrations.indexes.preflight import estimate_all
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.operations.base import model_title
 from redstart.migrations.operations.field_state import FieldState
@@ -48,7 +49,8 @@ class IndexBuild:
         command: the words of the command that creates the index itself.
         changes: what differs from the active index; empty if there is none.
         documents: in the active index.
-        megabytes, seconds: of the builds, estimated from the active index.
+        to_build: number of indexes to build: this one, and those that are active while documents change or move.
+        megabytes, seconds: of these builds, estimated from the active index.
     """
 
     name: str
@@ -56,6 +58,7 @@ class IndexBuild:
     command: tuple[str, ...]
     changes: tuple[Change, ...]
     documents: int
+    to_build: int
     megabytes: float
     seconds: float
 
@@ -181,7 +184,7 @@ def estimate_files(
         rng: source of the random sample; None to read all documents, and to predict which cutovers are refused.
         used: the models after all files.
 
-    Effects: reads only; see `statistics`, `estimate_builds` and `count_keys`.
+    Effects: reads only; see `statistics`, `estimate_all` and `count_keys`.
     """
     found: list[FileEstimate] = []
     moves: list[KeyMove] = []
@@ -222,7 +225,6 @@ def _estimate_file(
     # A run reads and converts all documents once before the first write, and then again.
     replaced = sum(found.documents for _, found in storage)
     seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * replaced
-    seconds += sum(one.seconds for one in (yield from estimate_builds(migration.file_indexes.of_moves())))
     estimate = FileEstimate(
         migration,
         failed=failures.count,
@@ -381,25 +383,37 @@ def model_after(migration: FileMigration, model: ModelState) -> ModelState | Non
     return next((one for one in models.values() if one.key_prefix == model.key_prefix), None)
 
 
+def _model_before(migration: FileMigration, model: ModelState) -> ModelState | None:
+    moves = (*migration.steps.moves, *(change.move for change in migration.steps.storage))
+    former = next((move.before for move in moves if move.after.name == model.name), None)
+    return former or migration.before.models.get(name_in(migration.before, model))
+
+
 def _indexes(migration: FileMigration) -> Op[tuple[IndexBuild, ...]]:
-    planned = migration.file_indexes.changed()
+    indexes = migration.file_indexes
+    planned = indexes.changed()
     if not planned:
         return ()
-    builds = {one.name: one for one in (yield from estimate_builds(planned))}
+    meanwhile = [*(yield from indexes.transitions(filters=True)), *indexes.of_moves()]
     found: list[IndexBuild] = []
     for status in (yield from index_statuses(planned)):
         if status.active is ActiveIndex.UP_TO_DATE:
             continue
-        index = status.planned.index
+        index, model = status.planned.index, migration.after.models[status.planned.model]
+        former = _model_before(migration, model)
+        names = {model.name, *(() if former is None else (former.name,))}
+        builds = [one for one in meanwhile if one.model in names]
+        existing = index.name if former is None or former.index is None else former.index.name
+        build = yield from estimate_all([*builds, status.planned], existing)
         name, _ = yield from find_built(index.name, index)
-        build = builds.get(index.name)
         found.append(
             IndexBuild(
                 index.name,
                 status.planned.model,
                 ("FT.CREATE", *create_arguments(index, name=name)),
                 status.pending.changes if status.pending is not None else (),
-                status.documents,
+                build.documents if build else 0,
+                build.to_build if build else 1,
                 build.megabytes if build else 0.0,
                 build.seconds if build else 0.0,
             )

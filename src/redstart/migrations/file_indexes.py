@@ -80,13 +80,16 @@ class FileIndexes:
         moving = {one.model for one in of_moves}
         return [one for one in self.changed() if one.model not in moving] + of_moves
 
-    def transitions(self, *, back: bool = False) -> Op[list[PlannedIndex]]:
+    def transitions(self, *, back: bool = False, filters: bool | None = None) -> Op[list[PlannedIndex]]:
         """Return the indexes that replace active ones while documents change: those would lose changed documents.
+
+        Args:
+            filters: whether the server supports a filter on a path; None to probe it.
 
         Raises:
             UnsupportedServerError: the server has no search module.
 
-        Effects: a read for each index with a field that changes between text and number, and a probe of the server.
+        Effects: a read for each index with a field that changes between text and number, and the probe.
         """
         found: list[PlannedIndex] = []
         for model, declared, target in self._pairs(back=back):
@@ -96,7 +99,8 @@ class FileIndexes:
             active = yield from find_index(declared.name)
             if active is None:
                 continue
-            filters = yield from supports_all_path_filters()
+            if filters is None:
+                filters = yield from supports_all_path_filters()
             current = replace(active.index, name=declared.name)
             index = self._while_changing(model, current, target, filters=filters)
             if index != current:

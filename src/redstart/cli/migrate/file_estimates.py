@@ -97,10 +97,10 @@ def draw_failed_values(one: FileEstimate) -> None:
 
 
 def _draw_index(write: Write, index: IndexBuild) -> None:
-    what = "to create"
-    if index.changes:
-        documents = counted(index.documents, "document")
-        what = f"to build next to the active one: {documents}, about {index.megabytes:.1f} MB"
+    what = "to build next to the active one" if index.changes else "to create"
+    if index.changes or index.documents:
+        what += f": {counted(index.documents, 'document')}, about {index.megabytes:.1f} MB"
+        what += f" for {index.to_build:,} indexes" * (index.to_build > 1)
     write(f"  Index {escaped(index.name)}, {what}")
     write(f"    {escaped(shlex.join(index.command))}")
 
