@@ -227,7 +227,7 @@ def _estimate_file(
     seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * replaced
     estimate = FileEstimate(
         migration,
-        failed=failures.count,
+        failed=sum(found.failed for _, found in storage),
         failures=failures,
         moves=tuple(moves),
         storage=tuple(storage),

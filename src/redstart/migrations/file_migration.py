@@ -291,7 +291,7 @@ class FileMigration:
             found = yield from begin_storage_change(context, change)
             if found.refusal is not None:
                 stopped = f"{found.refusal}; nothing was changed"
-                number = len(found.failures)
+                number = found.failed
                 failed = StorageResult(change.move.before.name, 0, 0, number, stopped, found.failures)
                 result.failures.add(found.failures)
                 return replace(result, storage=(failed,))

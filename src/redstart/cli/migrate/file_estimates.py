@@ -68,7 +68,7 @@ def draw_estimate(write: Write, one: FileEstimate) -> None:
         write(f"  Move: {escaped(f'{documents} from the keys {move.source} to {move.target}')}")
     for change, found in one.storage:
         documents = f"{counted(found.documents, 'document')} of {model_title(change.move.before)}"
-        failed = f"; {counted(len(found.failures), 'document')} cannot be stored so" * bool(found.failures)
+        failed = f"; {counted(found.failed, 'document')} cannot be stored so" * bool(found.failed)
         target = f"{change.target.storage.name}, with the keys {change.target}"
         write(f"  Storage: {escaped(f'{documents} with the keys {change.source} as {target}')}{failed}")
     for index in one.indexes:
@@ -251,7 +251,7 @@ def estimate_report(one: FileEstimate) -> dict[str, Any]:
                 "before": change.source.storage.value,
                 "after": change.target.storage.value,
                 "documents": found.documents,
-                "failed": len(found.failures),
+                "failed": found.failed,
             }
             for change, found in one.storage
         ],

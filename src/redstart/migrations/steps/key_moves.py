@@ -12,7 +12,7 @@ from redstart.effects import Op, call
 from redstart.errors import MigrationError, MigrationStateError
 from redstart.migrations.context import Context
 from redstart.migrations.data.failures import FailureLog, failure_at, place_name
-from redstart.migrations.failure import Failure
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.steps.key_passes import SCANNED_KEYS, KeyPattern, Left, handle_keys
@@ -159,11 +159,11 @@ def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -
     def work(lease: Lease) -> Op[None]:
         if field in (yield from read_steps(context.keys)).fields:
             return
-        taken = yield from _existing(lease, move, other_keys)
+        count, taken = yield from _existing(lease, move, other_keys)
         if taken:
             shown = ", ".join(printable(key) for key in taken[:3])
             raise MigrationError(
-                f"{len(taken):,} keys {move.target} exist already, such as {shown}. Documents of {move.before.name} "
+                f"{count:,} keys {move.target} exist already, such as {shown}. Documents of {move.before.name} "
                 "would move to these keys. Nothing was changed.",
                 "Remove or rename these keys, or choose another key prefix.",
             )
@@ -172,24 +172,26 @@ def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -
     yield from context.under_lease(work)
 
 
-def _existing(lease: Lease, move: KeyMove, other_keys: Collection[bytes]) -> Op[list[bytes]]:
-    """Return the keys with the new prefix that are not old ones at the same time."""
+def _existing(lease: Lease, move: KeyMove, other_keys: Collection[bytes]) -> Op[tuple[int, list[bytes]]]:
+    """Return the number of keys with the new prefix that are not old ones at the same time, and the first of them."""
     target = move.target
-    found: dict[bytes, None] = {}
-    cursor = -1
+    found: list[bytes] = []
+    count, cursor = 0, -1
     while cursor:
         scanning = scan_all(max(cursor, 0), prefix=target.prefix, suffix=target.suffix, count=SCANNED_KEYS)
         cursor, keys = yield from call(scanning)
-        found |= dict.fromkeys(
+        existing = [
             key
-            for key in keys
+            for key in dict.fromkeys(keys)
             if target.matches(key)
             and not target.leaves_out(key, move.exclude_prefixes)
             and not move.is_old(key)
             and key not in other_keys
-        )
+        ]
+        count += len(existing)
+        found += existing[: MAX_EXAMPLES - len(found)]
         yield from lease.keep()
-    return list(found)
+    return count, found
 
 
 def move_keys(context: Context, move: KeyMove) -> Op[MoveResult]:
