@@ -378,3 +378,24 @@ def test_a_dry_run_predicts_the_refused_cutover_of_a_file(
             f"{name}: {RESULTS[IndexOutcome.CUT_OVER]}\n  {without(number)}" in accepted.stdout
             for name, number in refused.items()
         )
+
+
+@pytest.mark.parametrize("storage", ["hash", "json"])
+def test_a_plan_and_a_dry_run_tell_which_queries_fail_from_the_start(
+    url: str, client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.delenv("REDSTART_MODELS", raising=False)
+    write_files(storage, is_to_text=True, mode="skip", changes=True, renames=False, new_index=INDEX_OF_ORDERS)
+    path = Path("migrations", "20260102_000000_types.py")
+    path.write_text(path.read_text().replace('on_failure="skip"', "parse=lambda number: f'n{number}'"))
+    assert run_om("upgrade", "--to", "20260101_000000_initial").code == 0
+    save_order(client, storage, 1, {"price": 12, "size": 1, "code": "a"})
+    for words in (("migrate", "plan"), ("upgrade", "--dry-run")):
+        lines = run_om(*words).stdout.splitlines()
+        warning = "  Queries of the old version by Order.price fail from the start of the run."
+        assert (warning in lines) == (storage == "hash"), lines
+        (estimate,) = [one["estimate"] for one in run_om(*words, "--json").json["migrations"]]
+        assert estimate["lost_at_start"] == ["Order.price"] * (storage == "hash")
+        assert estimate["lost_attributes"] == ["Order.price"]

@@ -19,6 +19,7 @@ from redstart.migrations.indexes import migrator
 from redstart.migrations.indexes.build import find_index
 from redstart.migrations.indexes.expand import ExpansionOptions
 from redstart.migrations.indexes.preflight import UNCOUNTED_MEMORY_FACTOR
+from redstart.migrations.operations.base import model_title
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.operations import (
@@ -451,3 +452,50 @@ def size_of(client: redis.Redis, model_name: str) -> float:
     storage = next(one for one in Storage if NAMES[one] == model_name)
     active = do(client, find_index(f"{PREFIX[storage]}index"))
     return active.memory_megabytes * UNCOUNTED_MEMORY_FACTOR
+
+
+def renumbered(number: int) -> str:
+    return f"n{number}"
+
+
+@pytest.mark.parametrize(
+    "kind", ["text to number", "number to its text", "number to other text", "only the index"]
+)
+def test_an_estimate_names_the_attributes_whose_queries_fail_from_the_start(
+    client: redis.Redis, url: str, kind: str
+) -> None:
+    """Queries by the field until the first document changes: a run has then replaced the active index."""
+    back_to_text = kind != "text to number"
+    found = number_types(back_to_text=back_to_text, moves=False)
+    operations: list[Operation] = []
+    for operation in found.file.operations:
+        if not isinstance(operation, ConvertField):
+            operations.append(operation)
+        elif kind != "only the index":
+            parse = renumbered if "other" in kind else None
+            operations.append(replace(operation, parse=parse))
+    one = migration(*operations, before=found.before)
+    indexed_by_type(client, one, as_numbers=back_to_text)
+    (estimate,) = do(client, estimate_files([one], base(), None, one.after))
+    query = "@price:[-inf +inf]" if back_to_text else "@price:{12}"
+    before = {storage: count(client, f"{prefix}index", query) for storage, prefix in PREFIX.items()}
+    assert all(before.values())
+    failing: set[str] = set()
+    is_changing = kind == "only the index"
+
+    def look(request: str) -> None:
+        nonlocal is_changing
+        is_changing = is_changing or "apply" in request
+        for storage, prefix in () if is_changing else PREFIX.items():
+            try:
+                number = count(client, f"{prefix}index", query)
+            except redis.ResponseError:
+                number = 0
+            if number < before[storage]:
+                failing.add(f"{model_title(one.before.models[NAMES[storage]])}.price")
+
+    options = ExpansionOptions(accept_unindexed=True)
+    with CrashDriver(url, before=look) as driver:
+        assert driver.run(one.run(base(), RunOptions(), indexes(), options)).is_complete
+    assert is_changing
+    assert estimate.lost_at_start == sorted(failing) == ["Order.price"] * (kind == "number to other text")

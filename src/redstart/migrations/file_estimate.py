@@ -169,6 +169,16 @@ class FileEstimate:
         return found
 
     @property
+    def lost_at_start(self) -> list[str]:
+        """The attributes of these on which the queries fail from the start of the run."""
+        changed = {one.model.name for one in self.migration.models}
+        return [
+            f"{model_title(model)}.{attribute}"
+            for model, attribute in self.migration.file_indexes.lost_while_changing()
+            if model.name in changed
+        ]
+
+    @property
     def not_reversible(self) -> list[str]:
         """The operations that a rollback does not make backward in documents that are written since."""
         return [one.describe() for one in self.migration.file.operations if not one.is_reversible]

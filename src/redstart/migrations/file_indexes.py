@@ -107,6 +107,18 @@ class FileIndexes:
                 found.append(replace(planned_index(model, None), index=index, old=index))
         return found
 
+    def lost_while_changing(self) -> list[tuple[ModelState, str]]:
+        """Return the attributes that have another type already while documents change, each with its model.
+
+        Those of hashes that change from numbers to text.
+        """
+        return [
+            (model, one.attribute)
+            for model, declared, target in self._pairs(back=False)
+            for one in self._while_changing(model, declared, target).fields
+            if (before := declared.field_named(one.attribute)) is not None and before.kind is not one.kind
+        ]
+
     def _pairs(self, *, back: bool) -> Iterator[tuple[ModelState, Index, Index]]:
         """Yield each model of one side with its index, and the index of the same model on the other side."""
         of_moves = {move.before.name: move.after for move in self.moves}

@@ -74,6 +74,9 @@ def draw_estimate(write: Write, one: FileEstimate) -> None:
     for index in one.indexes:
         _draw_index(write, index)
     write(f"  Time: {_expected(one.seconds)}")
+    if one.lost_at_start:
+        names = ", ".join(one.lost_at_start)
+        write(f"  Queries of the old version by {names} fail from the start of the run.")
     if one.removed_by_cleanup:
         write(Hint(f"  Kept until cleanup: {', '.join(one.removed_by_cleanup)}"))
     for model, number in one.removed.items():
@@ -270,6 +273,7 @@ def estimate_report(one: FileEstimate) -> dict[str, Any]:
         "kept_until_cleanup": one.removed_by_cleanup,
         "changed_in_place": one.changed_in_place,
         "lost_attributes": one.lost_attributes,
+        "lost_at_start": one.lost_at_start,
     }
 
 
