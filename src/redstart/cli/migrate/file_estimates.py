@@ -9,9 +9,10 @@ from redstart.cli.output import counted, duration, error_text, rounded
 from redstart.cli.session import Session
 from redstart.cli.value_tables import draw_failures
 from redstart.display import escaped, printable
-from redstart.migrations.file_estimate import FileEstimate, IndexBuild, WorkEstimate, estimate_run
+from redstart.migrations.file_estimate import FileEstimate, WorkEstimate, estimate_run
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.index_builds import IndexBuild
 from redstart.migrations.operations.base import Operation, model_title
 from redstart.migrations.project_migrations import FileMigrations
 from redstart.next_steps import Command, Hint
