@@ -552,6 +552,7 @@ def test_a_new_key_that_exists_is_not_overwritten(client: redis.Redis, storage: 
     one = many_changes(storage)
     result = do(client, forward(one))
     assert result.stopped == f"1 document cannot be stored as {other(storage).name}"
+    assert recorded(client, one) == [(f"{PREFIX}00", "")]
     assert client.get("store:purchase:00") == b"of another program"
     assert client.type(f"{PREFIX}00") == storage.key_type
     client.delete("store:purchase:00")

@@ -131,6 +131,16 @@ def draw_results(
         draw_options(blocking, plan, refused=refused, failure_mode=failure_mode)
 
 
+def draw_lacking_results(results: Sequence[IndexResult]) -> None:
+    """Print the indexes that were cut over or created without some documents, and how many."""
+    draw_results(
+        [one for one in results if not one.is_refused and one.coverage is not None and one.coverage.missing],
+        {},
+        Plan(()),
+        verbose=False,
+    )
+
+
 def _draw_result(result: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:
     coverage = result.coverage
     text = f"{result.name}: {RESULTS[result.outcome]}"

@@ -291,7 +291,7 @@ class FileMigration:
             found = yield from begin_storage_change(context, change)
             if found.refusal is not None:
                 stopped = f"{found.refusal}; nothing was changed"
-                number = len(found.failures)
+                number = found.failed
                 failed = StorageResult(change.move.before.name, 0, 0, number, stopped, found.failures)
                 result.failures.add(found.failures)
                 return replace(result, storage=(failed,))
@@ -314,10 +314,10 @@ class FileMigration:
         moves: list[MoveResult] = []
         for move in self.steps.moves:
             moves.append((yield from move_keys(context, move)))
-            result.failures.add(moves[-1].failures)
             if moves[-1].stopped is not None:
                 break
-        return replace(result, moves=tuple(moves))
+        failures = FailureSummary((yield from FailureLog(context.keys).all()))
+        return replace(result, moves=tuple(moves), failures=failures)
 
     def _prepare(
         self,
@@ -427,6 +427,7 @@ class FileMigration:
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
         """
         data: DataRollbackResult | None = None
+        index_options = replace(index_options, is_rollback=True)
         context = self.context(base)
         if self.steps:
             yield from self.steps.begin_rollback(context)

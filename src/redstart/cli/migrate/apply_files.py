@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.index_report import counted_indexes, draw_results, result_report
+from redstart.cli.index_report import counted_indexes, draw_lacking_results, draw_results, result_report
 from redstart.cli.migrate.file_estimates import (
     APPLY,
     CLEAN_UP,
@@ -24,6 +24,7 @@ from redstart.cli.migrate.file_estimates import (
 )
 from redstart.cli.migrate.project_files import file_migrations, look
 from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
@@ -84,7 +85,7 @@ def apply_files(
         See `FileMigrations.run`.
     """
     files.history.require_runnable()
-    last = None if to is None else files.history.item(to).migration_id
+    last = None if to is None else item_of(files, to).migration_id
     migrations = file_migrations(session, files)
     pending = migrations.pending(last)[:limit]
     if dry_run:
@@ -155,11 +156,13 @@ def _dry_run(
         line("Dry run: no pending migration files.", Tone.DONE)
         draw_changes(changes)
         return Exit.DONE
-    refused = None if options.accept_unindexed else next((one for one in estimates if one.blocked), None)
+    refused = (
+        None if options.accept_unindexed else next((one for one in estimates if one.refused_cutovers), None)
+    )
     if (refusal := first_refusal(estimates)) is not None:
         line(f"A run would be refused. {refusal}", Tone.WARNING)
     elif refused is not None:
-        number = counted_indexes(len(refused.blocked))
+        number = counted_indexes(len(refused.refused_cutovers))
         line(
             f"Dry run: a run would stop at {printable(refused.migration.file.migration_id)}, because the cutover would "
             f"be refused for {number}; nothing was written.",
@@ -178,8 +181,10 @@ def _dry_run(
 
 def _draw_blocked(found: FileEstimate, options: ExpansionOptions) -> None:
     """Print which documents would drop out of query results, and what prevents that."""
-    draw_blocked(found.blocked, accept_unindexed=options.accept_unindexed)
-    if found.blocked and not options.accept_unindexed:
+    draw_blocked(found.blocked, absent=found.created, accept_unindexed=options.accept_unindexed)
+    if found.blocked and not found.refused_cutovers:
+        line("Correct these documents before the run, or queries do not find them.")
+    if found.refused_cutovers and not options.accept_unindexed:
         accept = typed_again("dry_run").adding("--accept-unindexed")
         line(
             Hint(
@@ -217,6 +222,8 @@ def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) ->
                 f"  {counted(written, 'document')} changed in the last pass: an old version of the application writes. "
                 "The cleanup changes what it has written since."
             )
+        if one.result.is_complete:
+            draw_lacking_results(one.result.indexes)
         if one.result.failures.count:
             draw_failures(one.result.failures)
     if result.stopped is not None:

@@ -17,6 +17,7 @@ from redstart.cli.migrate.project_files import (
     schema_directory,
 )
 from redstart.cli.migrate.undo_files import roll_back_files
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, verbose, will_ask, yes
 from redstart.cli.output import Tone, counted, expected_duration, line, print_json
 from redstart.cli.progress import progress_display
@@ -81,7 +82,7 @@ def rollback(
             return _roll_back_redis_om_file(
                 settings,
                 migration_id,
-                directory,
+                root_of(migrations_dir),
                 dry_run=dry_run,
                 assume_yes=yes,
                 verbose=verbose,
@@ -126,7 +127,7 @@ def _rollback_report(results: Mapping[str, CutoverResult], refused: Sequence[str
 def _roll_back_redis_om_file(
     settings: Settings,
     migration_id: str,
-    directory: Path,
+    root: Path,
     *,
     dry_run: bool,
     assume_yes: bool,
@@ -139,7 +140,8 @@ def _roll_back_redis_om_file(
             settings,
             SCHEMA,
             migration_id,
-            directory,
+            schema_directory(root),
+            project=lambda: look(session, root, may_be_damaged=True),
             dry_run=dry_run,
             assume_yes=assume_yes,
             verbose=verbose,
@@ -170,10 +172,10 @@ def _files_to_roll_back(
     if migration_id is not None and to is not None:
         raise click.UsageError("ID and --to cannot be combined.")
     if migration_id is not None:
-        return [files.history.item(migration_id).migration_id]
+        return [item_of(files, migration_id).migration_id]
     migrations = file_migrations(session, files)
     if to is not None:
-        return migrations.after(files.history.item(to).migration_id)
+        return migrations.after(item_of(files, to).migration_id)
     return migrations.after(None)[:1]
 
 

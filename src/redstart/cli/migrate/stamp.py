@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import Settings, common, confirm, yes
 from redstart.cli.output import Tone, line, print_json, warn
 from redstart.cli.redis_om_execution import files_lease
@@ -89,7 +90,7 @@ def _to_record(files: ProjectFiles, wanted: str) -> list[MigrationFile]:
         MigrationFileError: it cannot be used, or depends on a file that is not recorded.
     """
     history = files.history
-    item = history.item(wanted)
+    item = item_of(files, wanted)
     file = _usable(item)
     missing = [other.migration_id for other in _unrecorded(history, file.dependencies)]
     if missing:
@@ -107,7 +108,7 @@ def _all_to_record(files: ProjectFiles, wanted: str) -> list[MigrationFile]:
         MigrationFileError: one of them cannot be used.
     """
     history, known = files.history, files.loaded.files
-    ids = with_dependencies(_usable(history.item(wanted)).migration_id, known)
+    ids = with_dependencies(_usable(item_of(files, wanted)).migration_id, known)
     # Also those that cannot be used, which are not among the known ones.
     ids |= {other for name in ids for other in known[name].dependencies}
     return [_usable(item) for item in _unrecorded(history, ids)]
@@ -157,7 +158,7 @@ def _removable(files: ProjectFiles, wanted: str) -> str:
     """
     if wanted in files.ledger.damaged:
         return wanted
-    item = files.history.item(wanted)
+    item = item_of(files, wanted)
     _require_complete(item)
     if item.entry is None:
         raise MigrationFileError(

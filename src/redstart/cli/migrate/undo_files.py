@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.index_report import draw_results, result_report
+from redstart.cli.index_report import draw_lacking_results, draw_results, result_report
 from redstart.cli.migrate.apply_files import typed_again
 from redstart.cli.migrate.file_estimates import size_of
 from redstart.cli.migrate.project_files import file_migrations
@@ -125,6 +125,8 @@ def _draw_one(one: FileRollbackResult) -> None:
     )
     if any(index.is_refused for index in one.indexes):
         draw_results(one.indexes, {}, Plan(()), verbose=False)
+    else:
+        draw_lacking_results(one.indexes)
 
 
 def _unrestored(one: FileRollbackResult) -> tuple[int, list[Failure]]:
