@@ -123,7 +123,7 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
         )
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
-        line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
+        line(f"{model.name} ({model.key_prefix}) is in the record of a run and not in --models: {state}")
     if found.rewritten and not _is_rewritten(found):
         prefixes = ", ".join(model.key_prefix for model in found.rewritten)
         line(f"Documents in text format were written after the run, under: {prefixes}")

@@ -132,7 +132,10 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
         rows.append(("undo log: documents deleted since the run", journal.deleted.total()))
     pairs([("documents", found.tally.total_documents), *(row for row in rows if row[1])])
     for model in found.unnamed:
-        line(f"{model.name} ({model.key_prefix}) is recorded and not given: its values are read as recorded")
+        line(
+            f"{model.name} ({model.key_prefix}) was converted and is not in --models: its values are read as the run "
+            "recorded them"
+        )
     for check in result.indexes:
         if check.serves:
             line(f"{check.name}: {looked_up(check)}")
