@@ -204,7 +204,11 @@ class PageConverter:
         self._plain_documents = PlainDocuments(context.transformation)
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
-        """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log."""
+        """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log.
+
+        Effects: reads of recorded failures and of occupied quarantine targets, scripts that record failures, and a
+            script for each chunk of edits, sent ahead.
+        """
         outcome = PageOutcome()
         if self._processed is not None:
             known = yield from self._processed.contained([document.key for document in documents])
@@ -237,7 +241,10 @@ class PageConverter:
         return InFlightPage(outcome, retrier)
 
     def finish(self, in_flight: InFlightPage) -> Op[PageOutcome]:
-        """Wait until the page is written, and record the values that the server did not write."""
+        """Wait until the page is written, and record the values that the server did not write.
+
+        Effects: see `ConflictRetrier.finish`; a script that records failures, if the server rejected values.
+        """
         written = yield from in_flight.retrier.finish()
         outcome = in_flight.outcome
         refused = [failure for applied in written.applied for failure in refused_by_server(applied)]

@@ -217,7 +217,10 @@ def record_plan(
 
 
 def record_expansion(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that a dual-format index is active and the final one is built. Safe to repeat."""
+    """Record that a dual-format index is active and the final one is built. Safe to repeat.
+
+    Effects: one script, or none if the record has it.
+    """
     _ = yield from write_record(lease, record, IndexEvent.EXPAND, stored=record)
 
 
@@ -226,19 +229,27 @@ def record_cutover(lease: Lease, record: IndexRecord, *, accepted_unindexed: int
 
     Args:
         accepted_unindexed: number of documents that are missing from it.
+
+    Effects: three reads, and one script, or none if the record has it.
     """
     changed = replace(record, accepted_unindexed=accepted_unindexed)
     yield from _record_final(lease, changed, IndexEvent.CUT_OVER, stored=record)
 
 
 def record_active_final(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that the final index is active, unless the record and the keys of redis-om have it. Safe to repeat."""
+    """Record that the final index is active, unless the record and the keys of redis-om have it. Safe to repeat.
+
+    Effects: three reads, and one script, or none if the record has it.
+    """
     events = () if record.is_cut_over else (IndexEvent.CUT_OVER,)
     yield from _record_final(lease, record, *events, stored=record)
 
 
 def record_kept(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that an index that did not exist before Redstart is kept after a rollback. Safe to repeat."""
+    """Record that an index that did not exist before Redstart is kept after a rollback. Safe to repeat.
+
+    Effects: three reads, and one script, or none if the record has it.
+    """
     yield from _record_final(lease, record, IndexEvent.KEEP_CREATED, stored=record)
 
 
