@@ -148,7 +148,8 @@ _WORDS = {
     CONVERSION.event: (
         "text but belongs to none of the given models",
         Hint(
-            "If another model declares this index, prepare both: add --models with the module of that model to: ",
+            "If another model declares this index, prepare both indexes: add --models with the module of that model "
+            "to: ",
             Command("migrate run"),
             "\nOtherwise drop the index and create it again with NUMERIC",
         ),
