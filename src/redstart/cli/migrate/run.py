@@ -14,8 +14,8 @@ from redstart.cli.index_report import (
     counted_indexes,
     draw_results,
     draw_unnamed_aliases,
-    forecast_line,
-    forecast_report,
+    index_estimate_line,
+    index_estimate_report,
     note_superseded,
     pending_indexes,
     result_report,
@@ -33,8 +33,8 @@ from redstart.cli.migrate.project_files import load, root_of
 from redstart.cli.migrate.project_files import look as look_at_files
 from redstart.cli.migrate.undeclared_changes import models_to_check
 from redstart.cli.model_warnings import (
-    find_unclaimed,
-    unclaimed_report,
+    find_unmanaged,
+    unmanaged_report,
 )
 from redstart.cli.options import (
     Settings,
@@ -110,7 +110,7 @@ class _Inspection:
         """Return the keys of --json that runs and dry runs share. `applied_files`: ids of files that a run applied."""
         return {
             "pending_files": [name for name in self.files.ids() if name not in applied_files],
-            "unmanaged": unclaimed_report(self.unmanaged),
+            "unmanaged": unmanaged_report(self.unmanaged),
             "overlapping_prefixes": self.overlaps,
         }
 
@@ -233,7 +233,7 @@ def _inspect(session: Session, files: RedisOmFiles, options: ExpansionOptions) -
     estimates = session.run(estimate_builds(planned, keep_old_index=options.keep_old_index))
     statuses = session.run(index_statuses(planned))
     note_superseded(statuses)
-    unmanaged = find_unclaimed(session)
+    unmanaged = find_unmanaged(session)
     return _Inspection(planned, estimates, statuses, files, unmanaged, overlaps)
 
 
@@ -251,7 +251,7 @@ def _dry_run(
     cutovers, blocked = _predict(session, inspection.planned)
     if as_json:
         indexes = {
-            "index_estimates": [forecast_report(estimate) for estimate in estimates],
+            "index_estimates": [index_estimate_report(estimate) for estimate in estimates],
             "refusal": refusal,
             **blocked_report(blocked),
         }
@@ -269,7 +269,7 @@ def _dry_run(
     to_cut_over = {one.name for one in cutovers}
     for estimate in estimates:
         later = "" if estimate.name in to_cut_over else "; the cutover follows the conversion"
-        line(f"{forecast_line(estimate)}{later}")
+        line(f"{index_estimate_line(estimate)}{later}")
     absent = [index.planned.name for index in pending if index.active is ActiveIndex.ABSENT]
     for name in absent:
         if name not in blocked:
@@ -317,7 +317,7 @@ def _draw_dry_outcome(
 def _ask(inspection: _Inspection, files: int, where: str, *, assume_yes: bool) -> None:
     """Print the estimates, and ask on a terminal if files of redis-om are to run, or indexes to be changed."""
     for estimate in inspection.estimates:
-        note(forecast_line(estimate))
+        note(index_estimate_line(estimate))
     if files:
         confirm(f"Run {counted(files, 'migration file')} of redis-om on {where}?", assume_yes=assume_yes)
     if inspection.pending:
