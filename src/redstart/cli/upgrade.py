@@ -57,7 +57,8 @@ def upgrade(
     options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old_index=keep_old_index)
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
         for kind in (SCHEMA, DATA):
-            run_first(session, settings, kind, root_of(migrations_dir), dry_run=dry_run, assume_yes=yes)
+            directory = kind.directory(str(root_of(migrations_dir)))
+            run_first(session, settings, kind, directory, dry_run=dry_run, assume_yes=yes)
         files = look(session, root_of(migrations_dir))
         return apply_files(
             session,

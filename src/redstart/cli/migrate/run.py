@@ -151,7 +151,16 @@ def run(
         accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
     )
     if load(root_of(None)).are_in_use:
-        return _apply_files(settings, options, limit, dry_run=dry_run, assume_yes=yes, as_json=as_json)
+        return _apply_files(
+            settings,
+            options,
+            limit,
+            directory=migrations_dir,
+            dry_run=dry_run,
+            verbose=verbose,
+            assume_yes=yes,
+            as_json=as_json,
+        )
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         redis_om = open_files(session, settings, SCHEMA, migrations_dir, verbose=verbose)
         inspection = _inspect(session, redis_om, options)
@@ -192,13 +201,20 @@ def _apply_files(
     options: ExpansionOptions,
     limit: int | None,
     *,
+    directory: Path | None,
     dry_run: bool,
+    verbose: bool,
     assume_yes: bool,
     as_json: bool,
 ) -> int:
-    """Apply the migration files of the project, those of redis-om first."""
+    """Apply the migration files of the project, those of redis-om first.
+
+    Args:
+        directory: that of the files of redis-om; by default a subdirectory of that of the project.
+    """
+    theirs = directory or SCHEMA.directory(str(root_of(None)))
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
-        run_first(session, settings, SCHEMA, root_of(None), dry_run=dry_run, assume_yes=assume_yes)
+        run_first(session, settings, SCHEMA, theirs, dry_run=dry_run, assume_yes=assume_yes, verbose=verbose)
         files = look_at_files(session, root_of(None))
         return apply_files(
             session,
