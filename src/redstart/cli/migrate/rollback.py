@@ -91,6 +91,8 @@ def rollback(
     if dry_run:
         raise click.UsageError("--dry-run is for a migration file of redis-om. Give its ID.")
     if are_in_use:
+        if drop_created:
+            raise click.UsageError("--drop-created is for a project without migration files.")
         options = ExpansionOptions(accept_unindexed=accept_unindexed)
         with open_session(settings, writes=True, needs_models=False) as session:
             files = look(session, root_of(migrations_dir))

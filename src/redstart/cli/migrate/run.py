@@ -151,6 +151,8 @@ def run(
         accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
     )
     if load(root_of(None)).are_in_use:
+        if accept_unreadable:
+            raise click.UsageError("--accept-unreadable is for a project without migration files.")
         return _apply_files(
             settings,
             options,
