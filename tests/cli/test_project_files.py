@@ -192,7 +192,7 @@ def test_stamp_takes_one_id(root: Path, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("words", ["run --accept-unreadable", "rollback --drop-created"])
 @pytest.mark.usefixtures("root")
 def test_options_for_projects_without_files_are_refused(client: redis.Redis, words: str) -> None:
-    option = words.split()[-1]
+    option = words.rsplit(maxsplit=1)[-1]
     refused(run_om("migrate", *words.split()), 2, f"{option} is for a project without migration files.")
     assert not client.dbsize()
 
