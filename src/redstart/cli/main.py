@@ -1,5 +1,6 @@
 """`om`: the command line. Subcommands are imported when they are called, so that `om` starts quickly."""
 
+import errno
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,11 @@ from redstart.cli.output import (
 )
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError
-from redstart.next_steps import Hint
+from redstart.next_steps import Command, Hint
+
+
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of a stream to a disk that is full or broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,9 @@ def _exit_code() -> int:
         return report("Not confirmed. Nothing was changed.", None, Exit.FAILED)
     except OSError as exc:  # a full disk under stdout, or a file without read permission
         discard_unwritable(sys.stdout)
+        if exc.filename is None and exc.errno in _UNWRITABLE:
+            hint = Hint("The command may have done its work. Check with: ", Command("migrate status"))
+            return report(f"The output could not be written: {exc.strerror}.", hint, Exit.FAILED)
         return report(str(exc), None, Exit.FAILED)
     return code if isinstance(code, int) else Exit.DONE
 
