@@ -448,7 +448,7 @@ def test_failures_of_values_in_stored_documents_stay_recorded_until_the_rollback
 
 
 def fail(client: redis.Redis, storage: Storage, name: str) -> None:
-    """Write a document that cannot be stored otherwise."""
+    """Write a document that cannot be stored in the other storage."""
     if storage is Storage.HASH:
         client.hset(f"{PREFIX}{name}", "price", "many")
     else:

@@ -198,18 +198,26 @@ def exit_with_files(code: Exit, executed: Executed, kind: Kind) -> Exit:
 
 
 def run_first(
-    session: Session, settings: Settings, kind: Kind, root: Path, *, dry_run: bool, assume_yes: bool
+    session: Session,
+    settings: Settings,
+    kind: Kind,
+    directory: Path,
+    *,
+    dry_run: bool,
+    assume_yes: bool,
+    verbose: bool = False,
 ) -> None:
     """Apply all pending files of redis-om of one kind before those of Redstart, which may depend on them.
 
     Args:
-        root: the directory of the files of Redstart.
+        directory: that of these files.
         dry_run: list them only.
+        verbose: print the time of each.
 
     Raises:
         DataMigrationError, SchemaMigrationError: a file cannot be used, or failed.
     """
-    files = open_files(session, settings, kind, kind.directory(str(root)))
+    files = open_files(session, settings, kind, directory, verbose=verbose)
     chosen = files.announce(None)
     if dry_run or not chosen:
         return

@@ -60,7 +60,8 @@ def upgrade(
         if to is not None:  # before anything runs
             _ = item_of(look(session, root_of(migrations_dir)), to)
         for kind in (SCHEMA, DATA):
-            run_first(session, settings, kind, root_of(migrations_dir), dry_run=dry_run, assume_yes=yes)
+            directory = kind.directory(str(root_of(migrations_dir)))
+            run_first(session, settings, kind, directory, dry_run=dry_run, assume_yes=yes)
         files = look(session, root_of(migrations_dir))
         return apply_files(
             session,

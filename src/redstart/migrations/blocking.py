@@ -28,7 +28,7 @@ from redstart.values.types import Storage
 _ACCEPTED = {FieldKind.NUMERIC: "numbers", FieldKind.TAG: "text", FieldKind.TEXT: "text"}
 EMPTY = "empty string, not a number"
 STILL_TEXT = "still text"
-NO_MODEL = "indexed today, but its key belongs to no given model"
+NO_MODEL = "in the active index, but its key belongs to no model in --models"
 DOES_NOT_FIT = "rejected by the index: a field has the wrong type"
 UNEXPLAINED = "rejected by the index: its converted values are numeric, but another field has the wrong type"
 
@@ -138,6 +138,8 @@ def rejected_by_previous(
         refused: the coverage checks because of which these indexes were not rolled back.
         is_converted: whether the data is not rolled back. Then all changing attributes have new values, which are not
             the reason.
+
+    Effects: one read, and for each index a read of up to 100 documents.
     """
     records = yield from read_records()
     rejected = {}

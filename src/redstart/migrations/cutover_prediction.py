@@ -123,7 +123,8 @@ def cutovers_of_run(
 def cutovers_of_file(migration: FileMigration) -> Op[list[ExpectedCutover]]:
     """Return the indexes that a run of a file would cut over to another definition, or create. A few reads for each.
 
-    Documents that are stored otherwise are in no active index, so none of them can drop out of one.
+    Indexes of models whose storage changes are left out: their documents leave the active index one by one, and the new
+    index contains those of the new storage.
     """
     planned = migration.file_indexes.changed()
     if not planned or not (yield from has_search()):

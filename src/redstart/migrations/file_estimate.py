@@ -153,7 +153,7 @@ class FileEstimate:
 
     @property
     def not_reversible(self) -> list[str]:
-        """The operations that a rollback does not make backward in documents that are written since."""
+        """The operations without an inverse. A rollback leaves documents that are written since the run as they are."""
         return [one.describe() for one in self.migration.file.operations if not one.is_reversible]
 
 

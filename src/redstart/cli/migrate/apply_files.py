@@ -219,8 +219,11 @@ def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) ->
         written = 0 if one.result.data is None else one.result.data.changed_by_last_pass
         if written:
             line(
-                f"  {counted(written, 'document')} changed in the last pass: an old version of the application writes. "
-                "The cleanup changes what it has written since."
+                Hint(
+                    f"  {counted(written, 'document')} changed in the last pass: an old version of the application is "
+                    "still writing. Documents that it writes from now on are changed by: ",
+                    CLEAN_UP,
+                )
             )
         if one.result.is_complete:
             draw_lacking_results(one.result.indexes)
@@ -245,7 +248,10 @@ def _draw_stopped(stopped: AppliedFile, resume: Command) -> None:
     draw_results(result.indexes, {}, Plan(()), verbose=False)
     if result.outcome is Outcome.STOPPED:
         if any(move.failures for move in result.moves):
-            line("First stop the old version. Of two documents with the old and the new key, remove one.")
+            line(
+                "First stop the old version. If a document exists under both its old and its new key, remove one of "
+                "the two."
+            )
         line(Hint("Resume with: ", resume))
         return
     undo = Command("migrate rollback", stopped.migration_id)
@@ -255,11 +261,11 @@ def _draw_stopped(stopped: AppliedFile, resume: Command) -> None:
         line(Hint("If they were deleted on purpose, roll back with: ", undo, ", and run again"))
         return
     if result.moves:
-        old_keys = (
-            "If an old version of the application still writes to the old keys, stop it and run again: "
+        line(
+            "If an old version of the application still writes to the old keys, stop it; otherwise correct the "
+            "documents listed above."
         )
-        line(Hint(old_keys, resume))
-        line("Otherwise correct the documents listed above before.")
+        line(Hint("Then run again: ", resume))
     else:
         line(Hint("Correct the documents listed above, then run again: ", resume))
         if result.data is not None:
@@ -286,7 +292,7 @@ def _summary(one: AppliedFile) -> str:
         parts.append(
             f"{counted(data.documents, 'document')} read, {counted(data.converted, 'value')} changed"
         )
-    parts += [f"{counted(change.replaced, 'document')} stored otherwise" for change in one.result.storage]
+    parts += [f"storage of {counted(change.replaced, 'document')} changed" for change in one.result.storage]
     parts += [f"{counted(move.moved, 'document')} moved to other keys" for move in one.result.moves]
     cut_over = [index for index in indexes if not index.is_refused]
     if cut_over and one.result.is_prepared:

@@ -69,8 +69,9 @@ def draw_estimate(write: Write, one: FileEstimate) -> None:
         write(f"  Move: {escaped(f'{documents} from the keys {move.source} to {move.target}')}")
     for change, found in one.storage:
         documents = f"{counted(found.documents, 'document')} of {model_title(change.move.before)}"
-        failed = f"; {counted(found.failed, 'document')} cannot be stored so" * bool(found.failed)
-        target = f"{change.target.storage.name}, with the keys {change.target}"
+        storage = change.target.storage.name
+        failed = f"; {counted(found.failed, 'document')} cannot be stored as {storage}" * bool(found.failed)
+        target = f"{storage}, with the keys {change.target}"
         write(f"  Storage: {escaped(f'{documents} with the keys {change.source} as {target}')}{failed}")
     for index in one.indexes:
         _draw_index(write, index)

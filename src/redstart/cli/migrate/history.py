@@ -81,7 +81,7 @@ def _cells(row: Row, with_kind: bool) -> list[object]:
 def current(settings: Settings, migrations_dir: Path | None, as_json: bool) -> None:
     """Show the last applied migration file, and how many are pending. Writes nothing.
 
-    While branches are not joined, there are several.
+    If there are branches that no file joins, each has a last applied file.
     """
     with open_session(settings, needs_models=False) as session:
         found = look(session, root_of(migrations_dir)).history

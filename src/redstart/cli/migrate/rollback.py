@@ -1,4 +1,4 @@
-"""`om migrate rollback`: switch back to previous indexes."""
+"""`om migrate rollback`: roll back migration files or, in a project without files, the indexes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,7 +71,8 @@ def rollback(
 
     In a project without migration files: switch back to the dual-format indexes or, after a data rollback, to the
     original ones. `om migrate-data rollback` includes this step. Each index is checked first; one that would drop
-    documents from query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
+    documents from query results is refused, with exit code 3. An index that did not exist before Redstart
+    created it is kept.
 
     A schema migration file of redis-om is rolled back by its own down().
     """
@@ -91,6 +92,8 @@ def rollback(
     if dry_run:
         raise click.UsageError("--dry-run is for a migration file of redis-om. Give its ID.")
     if are_in_use:
+        if drop_created:
+            raise click.UsageError("--drop-created is for a project without migration files.")
         options = ExpansionOptions(accept_unindexed=accept_unindexed)
         with open_session(settings, writes=True, needs_models=False) as session:
             files = look(session, root_of(migrations_dir))

@@ -136,15 +136,19 @@ def _usable(item: HistoryItem) -> MigrationFile:
 
 
 def _require_complete(item: HistoryItem) -> None:
-    """Raise MigrationFileError while a run or rollback is not complete: some documents are changed, others are not."""
+    """Raise MigrationFileError while a run or rollback of the file is not complete."""
     if item.started is None:
         return
     shown = printable(item.migration_id)
     back = Command("migrate rollback", shown)
     if item.entry is not None:
-        raise MigrationFileError(f"A rollback of {shown} is not complete.", Hint("Finish it with: ", back))
+        raise MigrationFileError(
+            f"A rollback of {shown} is not complete: some documents are changed, others are not. The record was not "
+            "changed.",
+            Hint("Finish it with: ", back),
+        )
     raise MigrationFileError(
-        f"A run of {shown} is not complete.",
+        f"A run of {shown} is not complete: some documents are changed, others are not. The record was not changed.",
         Hint("Finish it with: ", Command("upgrade"), "\nOr roll it back with: ", back),
     )
 

@@ -1,4 +1,4 @@
-"""Roll back applied migration files of the project, for `om downgrade` and `om migrate rollback`; and contract them."""
+"""Roll back applied migration files of the project, for `om downgrade` and `om migrate rollback`, and clean up."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -202,7 +202,7 @@ def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
         for change in result.storage:
             documents = counted(change.replaced_now, "document")
             line(
-                f"{printable(name)}: {documents} of {change.model} stored otherwise, written since the run",
+                f"{printable(name)}: storage changed of {documents} of {change.model}, written since the run",
                 Tone.DONE,
             )
         for one in result.removed:

@@ -29,22 +29,22 @@ MAX_DOCUMENTS = 400
 MAX_CHUNK_BYTES = 256_000
 
 _GUARDED_BYTES_PER_BYTE = 4
-"""To read and hash a list takes the server a quarter of the time for a change of as many bytes."""
+"""The server needs a quarter of the time to read and hash a list as to change as many bytes."""
 
 MOVED_FROM = 50
-"""From so many values in lists on, a document is renamed while they are set, without a measurement of the first."""
+"""Values in lists of a document from which it is renamed while they are set, even before a script was measured."""
 
 MAX_EDITS = 500
-"""Of one document in one script; Lua's unpack() ends at 8,000 values."""
+"""Limit of edits of one document in one script: Lua's unpack() accepts at most 8,000 values."""
 
 FIRST_EDITS = 50
-"""In lists, of a document with more, until a script has been measured: each of them is indexed by itself."""
+"""Edits in lists in the first script for a document with more of them: the server indexes it again for each edit."""
 
 PART_TARGET_MICROSECONDS = 5_000
 """How long the script for a part of a document may take, besides what indexes take for any change of it."""
 
 MAX_MICROSECONDS = 10_000
-"""After this time a script begins no other document, whatever the measurement of earlier ones has promised."""
+"""After this time a script begins no other document, whatever earlier scripts took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,10 @@ class Applier:
         return (yield from self.collect(sent))
 
     def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
-        """Like `apply`, sent ahead: the next documents can be classified while the server works on these."""
+        """Like `apply`, sent ahead: the next documents can be classified while the server works on these.
+
+        Effects: one script, sent ahead.
+        """
         return (yield from self._send(documents, label, is_part=self.is_cutting))
 
     def _send(self, documents: Sequence[DocumentEdits], label: str | None, *, is_part: bool) -> Op[SentChunk]:

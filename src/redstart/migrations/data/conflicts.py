@@ -47,12 +47,18 @@ class ConflictRetrier:
         self._answered: list[Applied] = []
 
     def begin(self, documents: Sequence[StoredDocument]) -> Op[None]:
-        """Send the edits that `make_edits` returns."""
+        """Send the edits that `make_edits` returns.
+
+        Effects: those of `make_edits`, and a script for each chunk, sent ahead.
+        """
         self._models = {document.key: document.model for document in documents}
         yield from self._send(documents)
 
     def finish(self) -> Op[WriteOutcome]:
-        """Read, classify and send documents with conflicts again, until they are written."""
+        """Read, classify and send documents with conflicts again, until they are written.
+
+        Effects: the replies; for documents with conflicts a read and a script each, up to 20 times.
+        """
         written = WriteOutcome()
         for _ in range(MAX_TRIES):
             conflicts = yield from self._collect(written)

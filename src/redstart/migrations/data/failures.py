@@ -87,7 +87,10 @@ class FailureLog:
         self._most_records = most_records
 
     def count(self) -> Op[int]:
-        """Return the number of recorded failures."""
+        """Return the number of recorded failures.
+
+        Effects: one read.
+        """
         return (yield from call(hlen(self._keys.failures)))
 
     def recorded(self, failures: list[Failure]) -> Op[list[Failure | None]]:

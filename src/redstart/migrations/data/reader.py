@@ -259,7 +259,10 @@ def _script() -> Script:
 
 
 def read_documents(found: Sequence[Routed]) -> Op[list[StoredDocument]]:
-    """Return the documents of some keys, a page at a time."""
+    """Return the documents of some keys, a page at a time.
+
+    Effects: see `send_reads` and `documents_read`, once for each page.
+    """
     documents: list[StoredDocument] = []
     page_size = PageSize()
     while found:

@@ -254,18 +254,17 @@ class Passes:
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
         """Run from the checkpoint to the end. Return the reason for an early stop, or None.
 
-        The end is a whole pass that changes nothing. Beside writers it is also a whole pass directly after another one,
-        on the same server process, if it changes more than half as many documents: all documents of the beginning are
-        converted since the first of the two, and the number does not fall, because it is what an old version writes.
-        So it is after 10 passes.
+        The end is a whole pass that changes nothing. With `ends_beside_writers`, the second of two consecutive whole
+        passes on one server process is the end, too, if it changes more than half as many documents as the first one,
+        or is the tenth pass. The first of the two has converted all documents that existed at the beginning; a number
+        that does not fall is that of the documents which an old version keeps writing.
         """
         if resumed:
             checkpoint.whole = False  # what was changed after the last save is not in its counts
         self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
         self._failures = yield from FailureLog(self._context.keys).count()
-        last = (
-            checkpoint.number + MAX_PASSES - 1
-        )  # starts again when resumed: the old version may be stopped since
+        # Counted again after each resumption: the old version may have been stopped since.
+        last = checkpoint.number + MAX_PASSES - 1
         previous: tuple[str, int] | None = None
         while True:
             stopped = yield from self._pass(checkpoint)

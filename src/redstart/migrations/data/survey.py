@@ -382,6 +382,7 @@ def require_memory(facts: ServerFacts, tally: Tally) -> None:
     )
     if facts.limit_bytes and needed > facts.free_bytes:
         raise UnsafeServerError(
-            f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB.",
+            f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB. No "
+            "document was changed.",
             "Raise the limit with: redis-cli CONFIG SET maxmemory BYTES",
         )

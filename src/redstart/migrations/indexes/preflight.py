@@ -204,7 +204,10 @@ def require_safe_drop(planned: Iterable[PlannedIndex]) -> Op[None]:
 
 
 def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raise MigrationError if a given alias does not point to the index of one of the models."""
+    """Raise MigrationError if a given alias does not point to the index of one of the models.
+
+    Effects: a read for each index and each alias.
+    """
     indexes = set()
     for one in planned:
         found = yield from find_index(one.name)
@@ -215,7 +218,7 @@ def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> 
             what = (
                 "does not exist"
                 if found is None
-                else f"points to the index {shown(found.name)}, which belongs to no given model"
+                else f"points to the index {shown(found.name)}, which belongs to none of these models"
             )
             raise MigrationError(
                 f"The alias {shown(alias)} {what}.",

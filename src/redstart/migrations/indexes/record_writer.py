@@ -217,7 +217,10 @@ def record_plan(
 
 
 def record_expansion(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that a dual-format index is active and the final one is built. Safe to repeat."""
+    """Record that a dual-format index is active and the final one is built. Safe to repeat.
+
+    Effects: one script, or none if the record has it.
+    """
     _ = yield from write_record(lease, record, IndexEvent.EXPAND, stored=record)
 
 
@@ -229,6 +232,8 @@ def record_cutover(
     Args:
         accepted_unindexed: number of documents that are missing from it, but not from the index before it.
         missing: number of all that are missing from it; None if it is not known.
+
+    Effects: three reads, and one script, or none if the record has it.
     """
     changed = replace(_with_lacking(record, missing), accepted_unindexed=accepted_unindexed)
     yield from _record_final(lease, changed, IndexEvent.CUT_OVER, stored=record)
@@ -239,6 +244,8 @@ def record_active_final(lease: Lease, record: IndexRecord, *, missing: int | Non
 
     Args:
         missing: number of documents that are missing from it; None if it is not known.
+
+    Effects: three reads, and one script, or none if the record has it.
     """
     events = () if record.is_cut_over else (IndexEvent.CUT_OVER,)
     yield from _record_final(lease, _with_lacking(record, missing), *events, stored=record)
@@ -259,7 +266,10 @@ def lacked_before(record: IndexRecord, index: Index) -> int:
 
 
 def record_kept(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that an index that did not exist before Redstart is kept after a rollback. Safe to repeat."""
+    """Record that an index that did not exist before Redstart is kept after a rollback. Safe to repeat.
+
+    Effects: three reads, and one script, or none if the record has it.
+    """
     yield from _record_final(lease, record, IndexEvent.KEEP_CREATED, stored=record)
 
 

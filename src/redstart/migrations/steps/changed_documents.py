@@ -87,8 +87,9 @@ class _ChangingBack:
             if not waiting:
                 return self._unrestored
         raise MigrationError(
-            f"The rollback stopped: {len(waiting):,} of the documents that were written since change all the time.",
-            Hint("Stop what writes them, then continue with: ", self._keys.rollback_command()),
+            f"The rollback stopped: {len(waiting):,} of the documents that were written since the run are written "
+            "again at each attempt. They and their originals are unchanged.",
+            Hint("Stop the process that writes them, then resume with: ", self._keys.rollback_command()),
         )
 
     def _all(self, waiting: list[str]) -> Op[list[str]]:

@@ -143,7 +143,10 @@ class FileSteps:
         yield from context.under_lease(work)
 
     def end_rollback(self, context: Context) -> Op[None]:
-        """Remove the record of the steps, and of their failures. Safe to repeat."""
+        """Remove the record of the steps, and of their failures. Safe to repeat.
+
+        Effects: acquires and releases the lease; one script.
+        """
         keys = context.keys
 
         def work(lease: Lease) -> Op[None]:
@@ -157,7 +160,10 @@ class FileSteps:
         yield from context.under_lease(work)
 
     def undo(self, context: Context, calls: Sequence[FunctionCall]) -> Op[None]:
-        """Undo functions. Raises MigrationError if one fails."""
+        """Undo functions. Raises MigrationError if one fails.
+
+        Effects: see `call_down`.
+        """
         if calls:
             _require_done(context, (yield from call_down(context, calls)).stopped)
 
@@ -169,6 +175,8 @@ class FileSteps:
 
         Raises:
             MigrationError: not all documents could be moved or restored.
+
+        Effects: see `move_keys` and `restore_documents`. Safe to repeat.
         """
         moves: list[MoveResult] = []
         for move in reversed(self.moves):
@@ -188,6 +196,8 @@ class FileSteps:
 
         Raises:
             MigrationError: the rollback was interrupted, or documents still appear.
+
+        Effects: see `restore_originals`, `change_back_changed` and `change_storage`. Safe to repeat.
         """
         if not self.storage:
             return RestoredStorage()

@@ -55,7 +55,7 @@ class StorageResult:
         model: the name of the model.
         replaced: number of documents replaced in this direction, interrupted runs included.
         replaced_now: of these, those replaced by this process.
-        left: number of documents that cannot be stored otherwise. Only a rollback is complete with them.
+        left: number of documents that cannot be stored in the other storage. Only a rollback is complete with them.
         stopped: why it is not complete; None if it is.
         failures: these documents, and values that an operation has skipped or replaced.
     """
@@ -104,7 +104,7 @@ class StorageChange:
         """Return the new content of a document, and the failures that did not prevent it.
 
         Raises:
-            NotConvertibleError: the document cannot be stored otherwise.
+            NotConvertibleError: the document cannot be stored in the other storage.
         """
         document = read_document(self.source.storage, content)
         back = ChangedDocument(self.pipeline.backward(document)) if self.is_back else None
@@ -146,7 +146,7 @@ class StorageCheck:
     Attributes:
         change: the change.
         documents: number of documents; a document in two pages of a scan is counted twice.
-        failures: the first of those that cannot be stored otherwise, as many as are recorded.
+        failures: the first of those that cannot be stored in the other storage, as many as are recorded.
         failed: number of those.
     """
 
@@ -167,7 +167,7 @@ class StorageCheck:
 def check_documents(
     context: Context, change: StorageChange, *, keep: Callable[[Activity], Op[None]] | None = None
 ) -> Op[StorageCheck]:
-    """Return which documents cannot be stored otherwise.
+    """Return which documents cannot be stored in the other storage.
 
     Args:
         keep: renews a lease.
@@ -219,7 +219,8 @@ def field_of_storage(change: StorageChange) -> str:
 def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageCheck]:
     """Record that a change was started, unless a document prevents it.
 
-    Returns: The documents that cannot be converted to the other storage. If there are any, nothing was written.
+    Returns:
+        The documents that cannot be converted to the other storage. If there are any, nothing was written.
 
     Raises:
         MigrationError: there are documents of the new type already; nothing was written.
@@ -333,7 +334,7 @@ class _Replacement:
         return changed
 
     def _converted(self, key: bytes, found: "_Found") -> Any:
-        """Return the new content of a document; None if it cannot be stored otherwise."""
+        """Return the new content of a document; None if it cannot be stored in the other storage."""
         try:
             content, skipped = _require_converted(self._change, found)
         except NotConvertibleError as exc:
