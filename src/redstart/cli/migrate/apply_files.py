@@ -69,6 +69,7 @@ def apply_files(
     resume: Command = APPLY,
     models: Sequence[ModelDeclaration] = (),
     dry_run: bool = False,
+    verbose: bool = False,
     assume_yes: bool,
     as_json: bool,
 ) -> Exit:
@@ -80,6 +81,7 @@ def apply_files(
         resume: the command that was typed.
         models: of the application; afterwards they are compared with the documents.
         dry_run: whether to show only what would be applied.
+        verbose: whether to print a line for each step.
 
     Raises:
         See `FileMigrations.run`.
@@ -95,7 +97,7 @@ def apply_files(
         return _dry_run(session, files, pending, changes, options, as_json=as_json)
     if pending:
         _ask(session, migrations, pending, assume_yes=assume_yes)
-    with progress_display() as show:
+    with progress_display(every_step=verbose) as show:
         monitor = Monitor(progress=show, resumed_by=resume)
         with stop_on_signal(monitor), resume_hint(resume):
             migrations = file_migrations(session, files, monitor)

@@ -98,7 +98,9 @@ def rollback(
         with open_session(settings, writes=True, needs_models=False) as session:
             files = look(session, root_of(migrations_dir))
             ids = _files_to_roll_back(session, files, migration_id, to)
-            return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)
+            return roll_back_files(
+                session, files, ids, options, verbose=verbose, assume_yes=yes, as_json=as_json
+            )
     if to is not None:
         raise click.UsageError(
             f"Cannot roll back to {to!r}: the project has no migration files. For a file of redis-om, give its ID."

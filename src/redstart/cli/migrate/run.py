@@ -226,6 +226,7 @@ def _apply_files(
             resume=typed_again(),
             models=models_to_check(settings),
             dry_run=dry_run,
+            verbose=verbose,
             assume_yes=assume_yes,
             as_json=as_json,
         )

@@ -34,6 +34,7 @@ def roll_back_files(
     ids: Sequence[str],
     options: ExpansionOptions,
     *,
+    verbose: bool = False,
     assume_yes: bool,
     as_json: bool,
 ) -> Exit:
@@ -41,6 +42,7 @@ def roll_back_files(
 
     Args:
         ids: the last applied file first.
+        verbose: whether to print a line for each step.
 
     Raises:
         See `FileMigrations.roll_back`. Nothing is asked if the first rollback would be refused.
@@ -57,7 +59,7 @@ def roll_back_files(
                 assume_yes=assume_yes,
             )
     resume = typed_again()
-    with progress_display() as show:
+    with progress_display(every_step=verbose) as show:
         monitor = Monitor(progress=show, resumed_by=resume)
         with stop_on_signal(monitor), resume_hint(resume):
             migrations = file_migrations(session, files, monitor)
