@@ -132,10 +132,11 @@ test-server-%: .venv-server-%/.installed
 coverage: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	rm -rf build/coverage
 	mkdir -p build/coverage
-	$(BIN)/coverage run -m pytest $(WORKERS) $(TESTS)
+	$(BIN)/coverage run -m pytest $(WORKERS) $(TESTS) || touch build/coverage/failed
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report
+	test ! -e build/coverage/failed # some tests failed
 
 # Every page, with the API reference; a link without a target or an undocumented public name is an error.
 docs: $(VENV)/.installed-dev

@@ -213,7 +213,7 @@ class InFlightPage:
     retrier: ConflictRetrier
 
 
-_SAVE_SECONDS = 0.1
+SAVE_SECONDS = 0.1
 """How often a checkpoint is saved within a step of SCAN. Its cursor stays the same until the end of the step."""
 
 
@@ -352,7 +352,7 @@ class Passes:
             self._is_unsaved or bool(page.documents) or page.ends_pass or outcome.stopped is not None
         )
         seconds = self._context.clock() - self._saved_at
-        if page.rest and outcome.stopped is None and seconds < _SAVE_SECONDS:
+        if page.rest and outcome.stopped is None and seconds < SAVE_SECONDS:
             yield from self._lease.keep()
             return None
         if self._is_unsaved:
