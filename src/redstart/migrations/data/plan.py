@@ -183,6 +183,15 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
     return route
 
 
+def router_of_many(plan: Plan) -> Callable[[Iterable[bytes]], list[tuple[bytes, PlannedModel]]]:
+    """Return a function from keys to those of a model, each with its model, in the same order."""
+    if len(plan.models) == 1 and not plan.models[0].excluded and not plan.models[0].key_suffix:
+        only, prefix = plan.models[0], plan.models[0].key_prefix.encode()
+        return lambda keys: [(key, only) for key in keys if key.startswith(prefix) and key != prefix]
+    route = router(plan)
+    return lambda keys: [(key, model) for key in keys if (model := route(key)) is not None]
+
+
 def with_recorded_exclusions(plan: Plan, stored: Plan | None) -> Plan:
     """Return a plan that leaves out the keys that the stored plan leaves out, too."""
     known = {} if stored is None else {model.key_prefix: model.excluded for model in stored.models}
