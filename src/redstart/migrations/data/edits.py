@@ -4,8 +4,9 @@ A data migration that renames or splits fields decides so; others decide for sin
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from redstart.mapping.value_paths import Location, ValuePath
@@ -121,6 +122,13 @@ class StoredDocument:
             found = zip(self.model.paths, self.fields or (), strict=True)
             self._values = [_of_field(path, raw) for path, raw in found if raw is not None]
         return self._values
+
+
+def of_each_model(
+    documents: Iterable[StoredDocument],
+) -> Iterable[tuple[PlannedModel, list[StoredDocument]]]:
+    """Yield a model with its documents for each run of documents of the same model."""
+    return ((model, list(alike)) for model, alike in groupby(documents, attrgetter("model")))
 
 
 _new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values

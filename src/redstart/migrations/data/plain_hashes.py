@@ -32,7 +32,10 @@ class PlainHashes:
             _spread(column, converter.classify, ABSENT)
             for column, converter in zip(_fields(documents), self._converters, strict=True)
         ]
-        return [None if None in row else row for row in zip(*columns, strict=True)]
+        rows = zip(*columns, strict=True)
+        if not any(None in column for column in columns):
+            return list(rows)
+        return [None if None in row else row for row in rows]
 
     def edits(self, documents: Sequence[StoredDocument]) -> list[DocumentEdits | None]:
         """Return the edits of each hash; None if it has to take the general path."""

@@ -16,7 +16,7 @@ from redstart.effects import Op, Pending, call, receive, send_ahead
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.conflicts import ConflictRetrier
-from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.edits import StoredDocument, of_each_model
 from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.plan import Plan, router_of_many, scan_pattern
 from redstart.migrations.data.reader import KEYS_PER_SCRIPT, ReadsUnderWay, Routed, documents_read, send_reads
@@ -342,7 +342,8 @@ class Passes:
             checkpoint.beyond += len(page.documents)
             if not page.rest:
                 checkpoint.done, checkpoint.beyond = checkpoint.met, 0
-            self.documents.update(document.model.key_prefix for document in page.documents)
+            for model, alike in of_each_model(page.documents):
+                self.documents[model.key_prefix] += len(alike)
         else:
             checkpoint.beyond += outcome.met
         if checkpoint.total:  # documents are created while others are converted
