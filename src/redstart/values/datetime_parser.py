@@ -209,7 +209,6 @@ _WITH_TIME = _NAIVE - {b"0000-00-00"}
 """Only these may have an offset."""
 
 _UTC_OFFSETS = (b"Z", b"+00:00")
-_HOUR_24 = re.compile(rb"[Tt ]24:").search
 _FIRST_EXACT, _END_EXACT = b"1698", b"2242"
 """Years in which all moments are within ALWAYS_EXACT_SECONDS. Such texts are in the order of their moments."""
 
@@ -271,10 +270,11 @@ def _uniform_moments(
         return None
     joined = b"\n".join(texts)
     shapes = joined.translate(_ZERO_FOR_DIGITS).split(b"\n")
+    different = set(shapes)
     are_plain = (
         len(shapes) == len(texts)
-        and (_WITH_TIME if offset else _NAIVE).issuperset(shapes)
-        and _HOUR_24(joined) is None
+        and different <= (_WITH_TIME if offset else _NAIVE)
+        and not any(shape[10:11] + b"24:" in joined for shape in different if shape[10:])
     )
     if not are_plain or min(texts) < _FIRST_EXACT or max(texts) >= _END_EXACT:
         return None
