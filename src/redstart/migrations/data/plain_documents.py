@@ -7,6 +7,7 @@ makes the same edits and the same counts in several times the time.
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from redstart.mapping.value_paths import ValuePath
@@ -70,6 +71,7 @@ class PlainDocuments:
             made = path.edits(alike)
             plain += [edits for edits in made if edits is not None]
             others += [document for document, edits in zip(alike, made, strict=True) if edits is None]
+        plain.sort(key=attrgetter("locations"))  # a script takes hashes with the same fields together
         return plain, others
 
     def groups(

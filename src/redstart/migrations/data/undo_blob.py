@@ -26,7 +26,7 @@ import msgpack
 
 from redstart.mapping.value_paths import Location
 from redstart.migrations.data.compact_edits import DIGEST_BYTES, Pairs
-from redstart.migrations.data.edits import DocumentEdits, edits_of_flat
+from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.transformation import Edit
 from redstart.values.instant_pairs import PackedPairs, packed_pairs, unpacked_pair
 
@@ -56,7 +56,7 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
     for document, pairs in zip(documents, all_pairs, strict=True):
         if pairs is None:
             numbers.append(_OTHER)
-            others.append(document.flat or _nested_form(document))
+            others.append(_other_form(document))
             continue
         paths: tuple[str, ...] = ()
         if pairs.guards:
@@ -174,9 +174,18 @@ def _unshuffled(data: bytes) -> "array[int]":
     return numbers
 
 
-def _nested_form(document: DocumentEdits) -> list[object]:
+def _other_form(document: DocumentEdits) -> list[object]:
+    """Return a document of `others`.
+
+    A plain one is a flat list: its key, "plain", the number n of fields, n names, n old values, n times name and new
+    value.
+    """
     if document.compact is not None:
         return document.compact.entry()
+    if document.locations:
+        names = [place[0] for place in document.locations]
+        pairs = chain.from_iterable(zip(names, document.new, strict=True))
+        return [document.key, b"plain", len(names), *names, *document.old, *pairs]
     storage, guards = "json" if document.json else "hash", [path for path, _ in document.guards]
     if not document.is_atomic:
         edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in document.edits]
@@ -189,7 +198,10 @@ def _nested_form(document: DocumentEdits) -> list[object]:
 
 def _document_of(item: Any) -> DocumentEdits:
     if item[1] == b"plain":
-        return DocumentEdits(item[0], False, edits_of_flat(item))
+        number = item[2]
+        names, old, new = item[3 : 3 + number], item[3 + number : 3 + 2 * number], item[4 + 2 * number :: 2]
+        places = tuple([(name.decode(),) for name in names])
+        return DocumentEdits(item[0], False, DocumentEdits.plain(item[0], places, old, new).edits)
     return _from_nested_form(*item)
 
 
