@@ -163,10 +163,13 @@ def test_a_key_is_of_the_model_whose_prefix_it_has_and_the_pattern_lets_it_throu
 )
 def test_many_keys_are_routed_as_one_key_is(suffix: str, excluded: tuple[str, ...], number: int) -> None:
     plan = Plan((replace(VISIT, key_suffix=suffix, excluded=excluded),), UTC.settings)
-    keys = [b"station:visit:" + rest for rest in (b"", b"1", b":v2", b"1:v2", b"2:v2", b"2\n", b"2")]
-    found = router_of_many(plan)(keys)
-    assert found == [(key, plan.models[0]) for key in keys if router(plan)(key) is not None]
-    assert len(found) == number
+    under = [b"station:visit:" + rest for rest in (b"1", b":v2", b"1:v2", b"2:v2", b"2\n", b"2")]
+    for others in ([], [b"station:visit:"], [b"a"], [b"station:visits"], [b"z"]):
+        keys = [*others, *under]
+        found = router_of_many(plan)(keys)
+        assert found == [(key, plan.models[0]) for key in keys if router(plan)(key) is not None]
+        assert len(found) == number
+    assert router_of_many(plan)([]) == []
 
 
 def test_a_suffix_belongs_to_the_key() -> None:
