@@ -150,9 +150,9 @@ class HashPart:
     def documents(self, replies: list[Any]) -> "Op[PartRead]":
         """Return the documents of the replies."""
         yield from ()
-        model, of_hash = self.reader.model, StoredDocument.of_hash
+        model = self.reader.model
         found = [
-            of_hash(key, model, reply)
+            StoredDocument(key, model, reply)
             for key, reply in zip(self.keys, replies, strict=True)
             if type(reply) is list
         ]
