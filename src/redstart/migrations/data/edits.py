@@ -149,8 +149,8 @@ class DocumentEdits:
         is_atomic: whether the edits must be applied by one script, however many there are.
         marks: what the script records with the edits.
         count: how many values are edited.
-        locations, old, new: of a plain document, see `plain`, the places of the edits with their values; else empty.
-        times: of a plain document, the calendar times of its old values, see `Pairs`.
+        locations: of a plain document, see `plain`, the places of the edits; empty for others, which lack these three:
+        old, new, times: of a plain document, the values at these places, and the times of the old ones, see `Pairs`.
         compact: the edits in the form of another fast path, or None.
     """
 
