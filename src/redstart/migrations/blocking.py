@@ -14,7 +14,7 @@ from redstart.mapping.value_paths import Location, path_text
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of, key_and_location
-from redstart.migrations.data.plan import Plan, path_of, router
+from redstart.migrations.data.plan import Plan, path_of, router, router_of_many
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import Coverage
@@ -54,8 +54,7 @@ def blocking_values(
 
     Effects: a read of all of them.
     """
-    route = router(plan)
-    routed = [(key, model) for key in keys if (model := route(key)) is not None]
+    routed = router_of_many(plan)(keys)
     known = {key for key, _ in routed}
     # A plan has only models with values to convert: a key of another model is not routed, either.
     own = key_prefix.encode()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from redstart.effects import Op
 from redstart.migrations.data.applier import Applied, Applier, SentChunk
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
-from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.reader import read_documents
 
 logger = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class ConflictRetrier:
         self._applier = applier
         self._make_edits = make_edits
         self._label = label
-        self._models: dict[bytes, PlannedModel] = {}
+        self._documents: Sequence[StoredDocument] = ()
         self._sent: list[SentChunk] = []
         self._answered: list[Applied] = []
 
@@ -51,7 +50,7 @@ class ConflictRetrier:
 
         Effects: those of `make_edits`, and a script for each chunk, sent ahead.
         """
-        self._models = {document.key: document.model for document in documents}
+        self._documents = documents
         yield from self._send(documents)
 
     def finish(self) -> Op[WriteOutcome]:
@@ -65,7 +64,8 @@ class ConflictRetrier:
             if not conflicts:
                 return written
             written.retried += len(conflicts)
-            documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
+            models = {document.key: document.model for document in self._documents}
+            documents = yield from read_documents([(key, models[key]) for key in conflicts])
             yield from self._send(documents)
         conflicts = yield from self._collect(written)
         if conflicts:

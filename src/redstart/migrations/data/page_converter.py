@@ -36,7 +36,7 @@ def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, 
     moves = [
         (document, edit.location, edit.aside)
         for document in documents
-        if document.flat is None
+        if not document.locations
         for edit in document.edits
         if edit.aside
     ]

@@ -16,9 +16,9 @@ from redstart.effects import Op, Pending, call, receive, send_ahead
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.conflicts import ConflictRetrier
-from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.edits import StoredDocument, of_each_model
 from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.plan import Plan, router, scan_pattern
+from redstart.migrations.data.plan import Plan, router_of_many, scan_pattern
 from redstart.migrations.data.reader import KEYS_PER_SCRIPT, ReadsUnderWay, Routed, documents_read, send_reads
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease, SentScript
@@ -85,7 +85,7 @@ class Scanner:
         self.page_documents: int | None = None
         has_json = any(model.storage is Storage.JSON for model in plan.models)
         self._most = min(KEYS_PER_SCRIPT if has_json else PAGE_DOCUMENTS, batch_documents)
-        self._route = router(plan)
+        self._routed = router_of_many(plan)
         self._match = scan_pattern(plan)
         self._count = self._step = batch_documents
         self._page_size = PageSize()
@@ -119,7 +119,7 @@ class Scanner:
 
     def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
         next_cursor, keys = yield from receive(scanned)
-        found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
+        found = self._routed(dict.fromkeys(keys))
         is_sparse = 4 * len(found) < self._count
         self._step = min(2 * self._step, _WIDEST_STEP * self._count) if is_sparse else self._count
         return (yield from self._ask(cursor, found, next_cursor, None))
@@ -341,7 +341,8 @@ class Passes:
             checkpoint.beyond += len(page.documents)
             if not page.rest:
                 checkpoint.done, checkpoint.beyond = checkpoint.met, 0
-            self.documents.update(document.model.key_prefix for document in page.documents)
+            for model, alike in of_each_model(page.documents):
+                self.documents[model.key_prefix] += len(alike)
         else:
             checkpoint.beyond += outcome.met
         if checkpoint.total:  # documents are created while others are converted

@@ -135,7 +135,7 @@ class Undoing:
         return {
             field
             for document in entry.documents
-            if document.flat is None
+            if not document.locations
             for edit in document.edits
             if edit.old is not None and edit.new is not None and self.transformation.is_default(edit.new)
             if self._is_failed(document.key, edit.location, edit.old, json=document.json)
@@ -147,7 +147,7 @@ class Undoing:
         places = (
             self.field_of(document.key, edit.location)
             for document in entry.documents
-            if document.flat is None
+            if not document.locations
             for edit in document.edits
             if edit.aside is not None
         )
@@ -223,7 +223,7 @@ class Undoing:
     def count_seen_as_newer(self, restored: Iterable[DocumentEdits], *, pre_existing_too: bool) -> Op[int]:
         """Return how many values, before they are restored, look like converted values that are newer than the run."""
         values = [
-            (StoredDocument(undo.key, model, []), StoredValue(edit.location, path, edit.old))
+            (StoredDocument.of_values(undo.key, model, []), StoredValue(edit.location, path, edit.old))
             for undo in restored
             if (model := self._route(undo.key)) is not None
             for edit in undo.edits
@@ -367,7 +367,7 @@ def _set(container: Any, steps: Location, value: JsonValue) -> None:
 def _under(restored: Mapping[Location, bytes | None], document: StoredDocument) -> StoredDocument:
     """Return a document with some values as if they were restored."""
     values = [value._replace(raw=restored.get(value.location) or value.raw) for value in document.values]
-    return StoredDocument(document.key, document.model, values, large=document.large)
+    return StoredDocument.of_values(document.key, document.model, values, large=document.large)
 
 
 def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[list[UnrestoredDocument]]:
