@@ -49,14 +49,14 @@ def as_read(document: Document, model: PlannedModel, key: str) -> StoredDocument
     """Return a document as a run reads it: its planned fields."""
     if model.storage is Storage.HASH:
         fields = [document.root.get(str(path.segments[0])) for path in model.paths]
-        return StoredDocument(key.encode(), model, fields)
+        return StoredDocument.of_hash(key.encode(), model, fields)
     values = []
     for path in model.paths:
         name = str(path.segments[0])
         if name in document.root:
             value = document.root[name]
             values.append(StoredValue((name,), path, stored_text(value), value))
-    return StoredDocument.of_values(key.encode(), model, values)
+    return StoredDocument(key.encode(), model, values)
 
 
 def with_planned(document: Document, model: PlannedModel, planned: Document) -> Document:

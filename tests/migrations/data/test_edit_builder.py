@@ -47,7 +47,7 @@ paths = st.builds(
 def hash_of(fields: list[tuple[ValuePath, bytes | None]]) -> StoredDocument:
     named = [ValuePath((f"f{n}",), path.kind, path.optional) for n, (path, _) in enumerate(fields)]
     model = PlannedModel("shop.Order", "shop:order:", "", Storage.HASH, tuple(named))
-    return StoredDocument(KEY, model, [raw for _, raw in fields])
+    return StoredDocument.of_hash(KEY, model, [raw for _, raw in fields])
 
 
 def one_by_one(document: StoredDocument, mode: FailureMode, clearing: set[tuple[str, str]]) -> DocumentEdits:
@@ -109,7 +109,10 @@ def test_a_page_of_hashes_is_converted_as_each_of_them(
 ) -> None:
     named = [ValuePath((f"f{n}",), path.kind, path.optional) for n, (path, _) in enumerate(fields)]
     model = PlannedModel("shop.Order", "shop:order:", "", Storage.HASH, tuple(named))
-    page = [StoredDocument(b"%d" % row, model, [values[row] for _, values in fields]) for row in range(rows)]
+    page = [
+        StoredDocument.of_hash(b"%d" % row, model, [values[row] for _, values in fields])
+        for row in range(rows)
+    ]
     plain, others = PlainDocuments(UTC).edits(page)
     assert len(plain) + len(others) == rows
     changed = {one.key: one for one in plain if one.count}

@@ -68,7 +68,7 @@ def migration_of(operations: list[DocumentOperation], *, removes: bool) -> Opera
 def hash_for(migration: OperationTransformation, stored: list[bytes | None]) -> StoredDocument:
     (model,) = migration.plan().models
     fields = (stored * len(model.paths))[: len(model.paths)]
-    return StoredDocument(KEY, model, fields)
+    return StoredDocument.of_hash(KEY, model, fields)
 
 
 def read_again(document: DocumentEdits) -> Any:

@@ -36,10 +36,10 @@ class StoredValue(NamedTuple):
 
 
 class StoredDocument:
-    """An existing hash with the value of each path of its model, None for a missing field; other documents below.
+    """An existing document with its planned values.
 
     Attributes:
-        fields: these values; None for JSON.
+        fields: of a hash, the value of each path of the model, None for a missing field; None for JSON.
         large: whether the document must not be fetched as a whole.
         size: bytes of a JSON document that were read; 0 for a hash.
         marks: marks that the server was asked for, and whether it has them; see `document_marks`. None: none was.
@@ -48,22 +48,40 @@ class StoredDocument:
         wanted: marks on which the classification depends, and that the server was not asked for.
     """
 
-    __slots__ = ("_values", "fields", "key", "marks", "model", "wanted")
+    __slots__ = (
+        "_parse",
+        "_values",
+        "fields",
+        "is_whole",
+        "key",
+        "large",
+        "marks",
+        "model",
+        "size",
+        "text",
+        "wanted",
+    )
 
     marks: dict[bytes, bool] | None
     wanted: tuple[bytes, ...]
+
+    fields: Sequence[bytes | None] | None
+    text: bytes | None
     _values: list[StoredValue] | None
+    _parse: Callable[[bytes], list[StoredValue]]
 
-    # The same for all hashes: there are millions.
-    large: bool = False
-    size: int = 0
-    text: bytes | None = None
-    is_whole: bool = False
-
-    def __init__(self, key: bytes, model: PlannedModel, fields: Sequence[bytes | None] | None) -> None:
-        self.key, self.model, self.fields = key, model, fields
-        self._values = self.marks = None
-        self.wanted = ()
+    def __init__(
+        self,
+        key: bytes,
+        model: PlannedModel,
+        values: list[StoredValue],
+        *,
+        size: int = 0,
+        large: bool = False,
+    ) -> None:
+        self.key, self.model, self.large, self.fields, self._values = key, model, large, None, values
+        self.size = size
+        self.marks, self.wanted, self.text, self.is_whole = None, (), None, False
 
     @classmethod
     def of_json(
@@ -81,46 +99,29 @@ class StoredDocument:
             text: the reply with its planned values.
             parse: returns these values.
         """
-        document = _OtherDocument(key, model, None)
-        document.size, document.large = len(text), False
-        document.text, document.parse, document.is_whole = text, parse, is_whole
+        document = cls(key, model, [], size=len(text))
+        document._values, document._parse, document.text = None, parse, text
+        document.is_whole = is_whole
         return document
 
     @classmethod
-    def of_values(
-        cls,
-        key: bytes,
-        model: PlannedModel,
-        values: list[StoredValue],
-        *,
-        size: int = 0,
-        large: bool = False,
-    ) -> "StoredDocument":
-        """Return a document with these planned values."""
-        document = _OtherDocument(key, model, None)
-        document.size, document.large = size, large
-        document.text, document.is_whole, document._values = None, False, values
+    def of_hash(cls, key: bytes, model: PlannedModel, fields: Sequence[bytes | None]) -> "StoredDocument":
+        """Return a hash with the value of each path of the model."""
+        document = cls.__new__(cls)
+        document.key, document.model, document.large, document.size = key, model, False, 0
+        document.fields, document._values = fields, None
+        document.marks, document.wanted, document.text, document.is_whole = None, (), None, False
         return document
 
     @property
     def values(self) -> list[StoredValue]:
         """The planned values. They are made on first access, because most documents do not need them."""
-        if self._values is None:
-            self._values = self._made_values()
+        if self._values is None and self.text is not None:
+            self._values = self._parse(self.text)
+        elif self._values is None:
+            found = zip(self.model.paths, self.fields or (), strict=True)
+            self._values = [_of_field(path, raw) for path, raw in found if raw is not None]
         return self._values
-
-    def _made_values(self) -> list[StoredValue]:
-        found = zip(self.model.paths, self.fields or (), strict=True)
-        return [_of_field(path, raw) for path, raw in found if raw is not None]
-
-
-class _OtherDocument(StoredDocument):
-    __slots__ = ("is_whole", "large", "parse", "size", "text")
-
-    parse: Callable[[bytes], list[StoredValue]]
-
-    def _made_values(self) -> list[StoredValue]:
-        return self.parse(self.text or b"")
 
 
 def of_each_model(

@@ -65,7 +65,7 @@ class HashShapes:
         stand_ins = [
             None if at == 0 else of_constants.get(at, b"\xff\x00placeholder %d\x00\xff" % at) for at in equal
         ]
-        document = StoredDocument(_PLACEHOLDER_KEY, self._model, stand_ins[1:first_constant])
+        document = StoredDocument.of_hash(_PLACEHOLDER_KEY, self._model, stand_ins[1:first_constant])
         classified = self._transformation.classify_document(document)
         is_certain = all(conversion.outcome in _CERTAIN for _, conversion in classified)
         return Shape(classified, stand_ins) if is_certain and not document.wanted else None

@@ -39,9 +39,7 @@ def _walk(key: bytes, model: PlannedModel) -> Op[StoredDocument]:
         locations = yield from _locations(key, path)
         for start in range(0, len(locations), _PATHS_PER_BATCH):
             values.extend((yield from _values(key, path, locations[start : start + _PATHS_PER_BATCH])))
-    return StoredDocument.of_values(
-        key, model, values, size=sum(len(value.raw) for value in values), large=True
-    )
+    return StoredDocument(key, model, values, size=sum(len(value.raw) for value in values), large=True)
 
 
 def _locations(key: bytes, path: ValuePath) -> Op[list[Location]]:

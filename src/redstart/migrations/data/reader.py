@@ -150,9 +150,9 @@ class HashPart:
     def documents(self, replies: list[Any]) -> "Op[PartRead]":
         """Return the documents of the replies."""
         yield from ()
-        model = self.reader.model
+        model, of_hash = self.reader.model, StoredDocument.of_hash
         found = [
-            StoredDocument(key, model, reply)
+            of_hash(key, model, reply)
             for key, reply in zip(self.keys, replies, strict=True)
             if type(reply) is list
         ]

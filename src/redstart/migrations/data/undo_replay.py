@@ -223,7 +223,7 @@ class Undoing:
     def count_seen_as_newer(self, restored: Iterable[DocumentEdits], *, pre_existing_too: bool) -> Op[int]:
         """Return how many values, before they are restored, look like converted values that are newer than the run."""
         values = [
-            (StoredDocument.of_values(undo.key, model, []), StoredValue(edit.location, path, edit.old))
+            (StoredDocument(undo.key, model, []), StoredValue(edit.location, path, edit.old))
             for undo in restored
             if (model := self._route(undo.key)) is not None
             for edit in undo.edits
@@ -367,7 +367,7 @@ def _set(container: Any, steps: Location, value: JsonValue) -> None:
 def _under(restored: Mapping[Location, bytes | None], document: StoredDocument) -> StoredDocument:
     """Return a document with some values as if they were restored."""
     values = [value._replace(raw=restored.get(value.location) or value.raw) for value in document.values]
-    return StoredDocument.of_values(document.key, document.model, values, large=document.large)
+    return StoredDocument(document.key, document.model, values, large=document.large)
 
 
 def undo_entry(applier: Applier, entry: JournalEntry, undoing: Undoing) -> Op[list[UnrestoredDocument]]:
