@@ -64,7 +64,7 @@ test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 REDIS_PY := 5.3 6 7 8
 PYDANTIC := 2.10 2.11 2.12 2.13 2.14
 PYTHONS := 3.12 3.13 3.14
-SERVERS := valkey-8 redis-8
+SERVERS := redis-8
 TESTS_OF_CLIENT := tests/commands tests/server tests/migrations/data/test_both_drivers.py \
 	$(addprefix tests/sync/test_,checks.py find.py models.py programs.py) \
 	$(addprefix tests/aio/test_,checks.py event_loops.py find.py models.py tasks.py) \

