@@ -1,5 +1,6 @@
 """Servers for tests, and an environment without the settings of whoever runs them."""
 
+import gc
 import os
 import signal
 import tomllib
@@ -29,6 +30,20 @@ SWITCHES_OF_THE_TESTS = {
 settings.register_profile("test", deadline=None, max_examples=50)
 settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("soak" if SOAK else "test")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without the garbage collector, which would look through modules and tests for half of the time.
+
+    They stay until the end, so that it need not look at them later either.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
 
 LONGEST_FIRST = ("tests/corpus/", "tests/migrations/data/test_crash.py", "tests/migrations/data/test_kill.py")
 
