@@ -31,6 +31,7 @@ settings.register_profile("test", deadline=None, max_examples=50)
 settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("soak" if SOAK else "test")
 
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Collect without the garbage collector, which would look through modules and tests for half of the time.

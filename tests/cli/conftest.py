@@ -59,8 +59,8 @@ def station(configured: str, client: redis.Redis) -> redis.Redis:
 
 @pytest.fixture
 def big_station(configured: str, client: redis.Redis) -> redis.Redis:
-    """As `station`, with 3,000 documents: enough to be met in the middle of a run."""
-    load_sample(client, 3_000)
+    """As `station`, with 1,500 documents: enough to be met in the middle of a run."""
+    load_sample(client, 1_500)
     return client
 
 

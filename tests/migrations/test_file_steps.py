@@ -46,6 +46,7 @@ from tests.migrations.test_file_migration import (
 )
 from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.snapshot import Snapshot, difference
+from tests.support.soak import SOAK
 
 NEW = {Storage.HASH: "store:purchase:", Storage.JSON: "store:cart:"}
 
@@ -252,15 +253,15 @@ def resumes_at_every_request(
 def test_a_move_that_stops_at_any_request_is_resumed(client: redis.Redis, url: str) -> None:
     one = only_moved(NEW)
     before = load(client, 1)
-    resumes_at_every_request(
-        client, url, lambda: load(client, 1), lambda: forward(one), with_new_keys(before, NEW)
-    )
+    some = 1 if SOAK else 7
+    end = with_new_keys(before, NEW)
+    resumes_at_every_request(client, url, lambda: load(client, 1), lambda: forward(one), end, every=some)
 
     def applied() -> None:
         load(client, 1)
         do(client, forward(one))
 
-    resumes_at_every_request(client, url, applied, lambda: back(one), before)
+    resumes_at_every_request(client, url, applied, lambda: back(one), before, every=some)
 
 
 def test_nothing_moves_while_a_new_key_exists(client: redis.Redis) -> None:
