@@ -47,6 +47,7 @@ def convert(url: str) -> None:
     assert not perform(url, operation).refused
 
 
+@pytest.mark.soak
 def test_applications_that_start_at_every_moment_of_a_rollback(legacy: redis.Redis, url: str) -> None:
     """Each moment in the soak, otherwise some."""
     start, expected, started, moments = snapshot(legacy), found(legacy), 0, count()

@@ -250,6 +250,7 @@ def resumes_at_every_request(
         assert difference(end, documents(client)) == [], (names[at], kind)
 
 
+@pytest.mark.soak
 def test_a_move_that_stops_at_any_request_is_resumed(client: redis.Redis, url: str) -> None:
     one = only_moved(NEW)
     before = load(client, 1)

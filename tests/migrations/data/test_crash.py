@@ -250,6 +250,7 @@ def live_on(client: redis.Redis) -> tuple[str, ...]:
     return (ringer, visit, VISIT_PREFIX + "hard-numbers", *(sighting + name for name in touched))
 
 
+@pytest.mark.soak
 def test_nothing_but_the_rollback_goes_on_once_it_has_begun(client: redis.Redis, trial: Trial) -> None:
     load_hostile(client)
     trial.whole(migrate(FailureMode.LOG_AND_SKIP))
