@@ -343,6 +343,7 @@ def test_numbers_before_a_run(flavour: Any, station: redis.Redis) -> None:
     assert own_keys(station) == []
 
 
+@pytest.mark.sample(1)
 def test_progress_failures_and_rollback(flavour: Any, station: redis.Redis) -> None:
     break_a_visit(station, 3)
     start = snapshot(station)
@@ -365,6 +366,7 @@ def test_progress_failures_and_rollback(flavour: Any, station: redis.Redis) -> N
     assert difference(start, snapshot(station)) == []
 
 
+@pytest.mark.sample(1)
 def test_the_command_resumes_a_run_of_a_program(flavour: Any, station: redis.Redis) -> None:
     assert result(flavour.DateMigration().run(limit_documents=3)).outcome is Outcome.STOPPED
     resumed = om("run")
@@ -427,6 +429,7 @@ def test_a_given_alias_has_to_lead_to_an_index_of_the_models(flavour: Any, stati
     assert every_byte(station) == before
 
 
+@pytest.mark.sample(1)
 def test_the_schema_is_checked(flavour: Any, station: redis.Redis) -> None:
     dates = flavour.DateMigration()
     found, expected = result(dates.check_schema()), om("check-schema")
@@ -444,6 +447,7 @@ def test_the_schema_is_checked(flavour: Any, station: redis.Redis) -> None:
     found.raise_for_outcome()
 
 
+@pytest.mark.sample(1)
 def test_state_is_removed(flavour: Any, station: redis.Redis) -> None:
     """The progress of an interrupted run, then the undo log, then a lease that nobody releases."""
     dates = flavour.DateMigration()

@@ -372,7 +372,7 @@ def test_a_lease_that_cannot_be_read_is_named_and_can_be_removed(
     assert run_om("migrate-data", "run").code == 0
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("key", [KEYS.record, KEYS.journal, KEYS.census, RECORDS])
 def test_after_the_undo_log_is_dropped_a_run_is_possible(migrated: Prepared, key: str) -> None:
     migrated.client.delete(key)
@@ -455,7 +455,7 @@ LOSSES: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("state", ["migrated", "interrupted", "first run"])
 def test_all_keys_that_are_lost_together_are_named(

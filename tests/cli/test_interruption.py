@@ -213,7 +213,7 @@ def piped(line: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -244,6 +244,7 @@ def test_a_full_disk_is_an_error(station: redis.Redis) -> None:
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_knows_no_utf_8(
     configured: str, client: redis.Redis, encoding: str, monkeypatch: pytest.MonkeyPatch

@@ -75,7 +75,7 @@ def predicted(found: dict[str, Any]) -> dict[str, int]:
     return {one["index"]: one["documents"] for one in found["blocked_documents"]}
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
 def test_a_dry_run_predicts_the_refused_cutover_of_a_run(
@@ -266,7 +266,7 @@ def write_files(storage: str, *, is_to_text: bool, mode: str, changes: bool, ren
         Path("migrations", f"2026010{number}_000000_{name}.py").write_text(textwrap.dedent(content))
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("mode", ["log_and_skip", "default", "quarantine"])
 @pytest.mark.parametrize("is_to_text", [False, True])
 @pytest.mark.parametrize("storage", ["hash", "json"])

@@ -63,7 +63,7 @@ def server(own_server: Callable[..., EmbeddedServer], monkeypatch: pytest.Monkey
     return server
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_run_that_is_refused_is_resumed(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, code: str

@@ -135,7 +135,7 @@ POINTS = [
 """The command, the request before which the primary fails, which of them, and how many requests the replica lags."""
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("words", "name", "which", "lag"), POINTS)
 def test_a_failover_is_survived_or_named(
     pair: Pair, words: tuple[str, ...], name: str, which: int, lag: int

@@ -195,7 +195,7 @@ def kill(server: EmbeddedServer) -> None:
     server.start()
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.soak
 @pytest.mark.parametrize("end", [restart, kill])
 @pytest.mark.parametrize("operation", ["run", "rollback"])

@@ -230,7 +230,7 @@ def test_drift_is_detected_reported_and_repaired(
     check_end(documents)
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("start", "version"), [("0x", "1x"), ("1x", "0x"), ("none", "0x"), ("alias", "1x")])
 def test_drift_may_be_repaired_after_the_data(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str, start: str, version: str
@@ -277,7 +277,7 @@ def test_both_versions_beside_each_other_all_the_way(
     check_end(documents)
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("version", ["0x", "1x"])
 @pytest.mark.parametrize("moment", ["expanded", "cut over"])
 def test_a_rollback_is_as_exact_after_drift(
