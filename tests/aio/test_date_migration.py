@@ -22,9 +22,8 @@ from redstart.cli.migrate_data.reports import (
     verify_report,
 )
 from redstart.cli.model_loading import load_declarations
-from redstart.demo.load import load_batches
 from redstart.demo.models import Visit
-from redstart.demo.sample import SIGHTING_PREFIX, generate
+from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.errors import ConfigurationError, DataMigrationError, MigrationError, UnsafeServerError
 from redstart.migrations.context import Progress
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
@@ -43,7 +42,7 @@ from tests.migrations.indexes.conftest import DOCUMENTS, drop_all, make_legacy_i
 from tests.support.cli import Ended, run_om
 from tests.support.migration import new_context, own_keys
 from tests.support.models import registry_of_its_own
-from tests.support.replies import send
+from tests.support.sample import load_sample
 from tests.support.snapshot import difference, every_byte, snapshot
 
 __all__ = ["parcels"]  # a fixture
@@ -260,8 +259,7 @@ def make_station(client: redis.Redis) -> None:
     """Documents and indexes as the old version left them, in place of all there is."""
     drop_all(client)
     client.flushall()
-    for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
-        send(client, commands)
+    load_sample(client, DOCUMENTS, dirty_share=0, field_expiries=False)
     make_legacy_indexes(client)
 
 

@@ -11,9 +11,9 @@ import redis
 from redstart.demo.models import Ringer, Sighting
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from tests.cli.conftest import load_sample
 from tests.migrations.indexes.conftest import make_legacy_indexes
 from tests.support.cli import run_om
+from tests.support.sample import load_sample
 from tests.support.snapshot import difference, snapshot
 from tests.support.soak import SOAK
 

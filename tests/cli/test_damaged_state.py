@@ -22,9 +22,9 @@ from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS
 from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
-from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om
 from tests.support.registry import models_of_before
+from tests.support.sample import load_sample
 from tests.support.snapshot import every_byte
 from tests.support.soak import SOAK
 

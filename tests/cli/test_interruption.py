@@ -10,10 +10,10 @@ import redis
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from tests.cli.conftest import load_sample
 from tests.support.cli import Ended, ended, om_command, run_om, started_om
 from tests.support.migration import has_begun_to_write
 from tests.support.processes import wait_until
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 RUN = ("migrate-data", "run", "--batch-size", "2")

@@ -7,10 +7,10 @@ import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.state_keys import StateKeys
-from tests.cli.conftest import load_sample
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.cli import Ended, run_om
 from tests.support.during import om_during
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 KEYS = StateKeys(ID)

@@ -14,13 +14,14 @@ import redis
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.server import protocol
-from tests.cli.conftest import MODELS, load_sample
+from tests.cli.conftest import MODELS
 from tests.migrations.indexes.conftest import make_legacy_indexes
 from tests.support.cli import run_om
 from tests.support.during import om_during
 from tests.support.migration import small_pieces
 from tests.support.processes import wait_until
 from tests.support.proxy import CHUNK_BYTES, Proxy
+from tests.support.sample import load_sample
 from tests.support.servers import free_port
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 

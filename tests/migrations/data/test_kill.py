@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo.load import load_batches
-from redstart.demo.sample import generate
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
 from redstart.migrations.data.edit_builder import FailureMode
@@ -35,6 +33,7 @@ from tests.support.migration import (
     station_plan,
 )
 from tests.support.replies import replies, send
+from tests.support.sample import load_sample
 from tests.support.servers import Server
 from tests.support.snapshot import Entry, Snapshot, difference
 from tests.support.soak import SOAK
@@ -82,8 +81,7 @@ class Ends:
 
 def load(client: redis.Redis, documents: int) -> None:
     client.execute_command("FLUSHALL", "SYNC")
-    for commands in load_batches(generate(documents, dirty_share=0.2), field_expiries=True):
-        send(client, commands)
+    load_sample(client, documents, dirty_share=0.2)
     send(client, hard_documents())
 
 
