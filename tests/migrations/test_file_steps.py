@@ -230,7 +230,7 @@ def resumes_at_every_request(
     """Let an operation go wrong at each request, in a way that changes from one to the next, then do it again.
 
     Args:
-        writes: names of scripts that go wrong in every way.
+        writes: names of scripts that go wrong in every way, or in two if not each request goes wrong.
         every: which share of the requests go wrong: each, every second one ...
     """
     reset()
@@ -242,7 +242,7 @@ def resumes_at_every_request(
     scripts = [at for at, name in enumerate(names) if any(one in name for one in writes)]
     points = [(at, kinds[at // every % len(kinds)]) for at in range(0, len(names), every)]
     some = scripts[:: max(1, len(scripts) // 4)] if every == 1 else scripts[len(scripts) // 2 :][:1]
-    points += [(at, kind) for at in some for kind in kinds]
+    points += [(at, kind) for at in some for kind in (kinds if every == 1 else kinds[len(names) % 2 :: 2])]
     for at, kind in points:
         reset()
         crash(url, make(), at, kind)
