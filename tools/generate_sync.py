@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-RUFF = Path(sys.executable).with_name(
-    "ruff"
-)  # `python -m ruff` starts it as well, and takes several times as long
+RUFF = str(Path(sys.executable).with_name("ruff"))
+"""`python -m ruff` starts it as well, and takes several times as long."""
 PACKAGES = REPOSITORY / "src" / "redstart"
 
 TESTS = ("test_checks.py", "test_redis_om_migrators.py", "test_find.py", "test_models.py")
