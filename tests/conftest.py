@@ -27,7 +27,7 @@ SWITCHES_OF_THE_TESTS = {
 
 # How long an example takes says how busy the machine is, not whether the code is right. A test that needs more than
 # these few examples sets its own number.
-settings.register_profile("test", deadline=None, max_examples=50)
+settings.register_profile("test", deadline=None, max_examples=30)
 settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("soak" if SOAK else "test")
 
