@@ -57,7 +57,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Sort what takes longest to the start: at the end no worker waits for another.
 
     First come the tests that look at the one run of the demo: next to each other, they get to one worker, so that no
-    other runs it again. So do those that look at the built site. Tests with generated examples belong to the soak, which has more of them.
+    other runs it again. So do those that look at the built site. Tests with generated examples belong to the soak,
+    which has more of them.
     """
     _select_samples(config, items)
     items.sort(
