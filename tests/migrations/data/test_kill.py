@@ -137,7 +137,8 @@ def test_programs_killed_at_random_moments_are_resumed_by_others(
 ) -> None:
     ends = ends_of(url, PROGRAM_DOCUMENTS)
     killed = landed = 0
-    while landed < KILLS:
+    # A kill may come too early or too late; of a few kills, chance alone may let half of them.
+    while landed < KILLS or landed <= killed / 2 < KILLS * 2:
         for operation, of, to in (
             ("run", ends.start, ends.converted),
             ("rollback", ends.converted, ends.start),
