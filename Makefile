@@ -10,7 +10,7 @@ WORKERS := $(if $(REDSTART_TEST_URL),,-n 4 --dist worksteal)
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test compiled test-matrix test-minimum test-redis-py test-pydantic test-python coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
+.PHONY: demo test compiled test-matrix test-minimum test-redis-py test-pydantic test-python test-servers coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -68,6 +68,7 @@ test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 REDIS_PY := 5.3 6 7 8
 PYDANTIC := 2.10 2.11 2.12 2.13 2.14
 PYTHONS := 3.12 3.13 3.14
+SERVERS := valkey-8 redis-8
 TESTS_OF_CLIENT := tests/commands tests/server tests/migrations/data/test_both_drivers.py \
 	$(addprefix tests/sync/test_,checks.py find.py models.py programs.py) \
 	$(addprefix tests/aio/test_,checks.py event_loops.py find.py models.py tasks.py) \
@@ -78,6 +79,7 @@ TESTS_OF_MODELS := tests/mapping tests/migrations/operations \
 	numbers.py output_settings.py overrides.py own_serializers.py projection.py taken_as_bytes.py types.py value_decoder.py)
 TESTS_OF_ALL := tests/mapping tests/values tests/search tests/documents tests/server tests/testing \
 	tests/cli/test_start.py tests/cli/test_upgrade.py
+TESTS_OF_SERVERS := tests/commands tests/corpus tests/documents tests/migrations tests/search tests/server
 
 # $(1): the interpreter; $(2): what pip installs besides the tests
 define environment
@@ -119,16 +121,26 @@ test-python: $(PYTHONS:%=test-python-%)
 test-python-%: .venv-python-%/.installed
 	$(<D)/bin/python -m pytest $(WORKERS) $(TESTS_OF_ALL)
 
-.PRECIOUS: .venv-redis-py-%/.installed .venv-pydantic-%/.installed .venv-python-%/.installed
+# Other servers than the embedded one, with its modules for JSON and search.
+test-servers: $(SERVERS:%=test-server-%)
+
+test-server-%: .venv-server-%/.installed
+	REDSTART_TEST_SERVER=$* $(<D)/bin/python -m pytest $(WORKERS) $(TESTS_OF_SERVERS)
+
+.venv-server-%/.installed: pyproject.toml
+	$(call environment,$(PYTHON),--group server-$*)
+
+.PRECIOUS: .venv-redis-py-%/.installed .venv-pydantic-%/.installed .venv-python-%/.installed .venv-server-%/.installed
 
 # The branches that no test takes: a table, and build/coverage/html with each line. TESTS=tests/search measures a part.
 coverage: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
 	rm -rf build/coverage
 	mkdir -p build/coverage
-	$(BIN)/coverage run -m pytest $(WORKERS) $(TESTS)
+	$(BIN)/coverage run -m pytest $(WORKERS) $(TESTS) || touch build/coverage/failed
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report
+	test ! -e build/coverage/failed # some tests failed
 
 # Every page, with the API reference; a link without a target or an undocumented public name is an error.
 docs: $(VENV)/.installed-dev

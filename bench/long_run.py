@@ -36,7 +36,6 @@ from redstart.server.clients import open_sync
 
 TENTHS = 10
 _ALONE_SECONDS = 3
-_SAMPLE_DOCUMENTS = 1_000
 _MARKS = {"initial scan": "initial scan", "converting 1": "conversion", "converting 2": "verification"}
 
 
@@ -143,9 +142,7 @@ def run_one(url: str, name: str) -> tuple[float, list[Sample]]:
 
         def note(progress: Progress) -> None:
             stage = f"{progress.stage} {progress.number}".removesuffix(" 0")
-            done = progress.done - samples[-1].documents if samples and samples[-1].stage == stage else None
-            if done is None or done >= _SAMPLE_DOCUMENTS:  # each sample is a request of its own
-                samples.append(Sample(stage, progress.done, Cost.so_far(client), peak_bytes()))
+            samples.append(Sample(stage, progress.done, Cost.so_far(client), peak_bytes()))
 
         began = time.perf_counter()
         driver.run(run_of(workload, Monitor(progress=note)))

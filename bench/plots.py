@@ -6,6 +6,8 @@ from html import escape
 WIDTH, BAR, LEFT, RIGHT = 760, 26, 330, 70
 COLORS = ("#3566a8", "#c4622d", "#3f8f5b", "#8a4fa3", "#777777")
 _FONT = 'font-family="sans-serif" font-size="13"'
+_NUMBER = 34
+"""Width of a number with two decimals."""
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], *, mark: float | None = None) -> str:
@@ -21,7 +23,10 @@ def bars(title: str, rows: Sequence[tuple[str, float]], *, mark: float | None = 
         parts.append(
             f'<rect x="{LEFT}" y="{top}" width="{value * scale:.1f}" height="{BAR - 7}" fill="{color}"/>'
         )
-        parts.append(_text(LEFT + value * scale + 6, top + 15, f"{value:.2f}"))
+        end = LEFT + value * scale + 6
+        if mark is not None and end <= LEFT + mark * scale < end + _NUMBER:
+            end = LEFT + mark * scale + 6
+        parts.append(_text(end, top + 15, f"{value:.2f}"))
     if mark is not None:
         at = LEFT + mark * scale
         parts.append(
@@ -32,7 +37,7 @@ def bars(title: str, rows: Sequence[tuple[str, float]], *, mark: float | None = 
 
 def lines(title: str, across: str, up: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """Return a line for each series of points, with axes that begin at 0."""
-    height, left, bottom, top = 340, 90, 290, 50
+    height, left, bottom, top = 364, 90, 290, 50
     farthest = max(x for points in series.values() for x, _ in points)
     highest = max(y for points in series.values() for _, y in points) * 1.1
     parts = [_text(16, 26, title, weight="bold")]
@@ -52,7 +57,7 @@ def lines(title: str, across: str, up: str, series: Mapping[str, Sequence[tuple[
             for x, y in points
         )
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
-        parts.append(_text(left + 10 + 170 * number, bottom + 38, name, color=color))
+        parts.append(_text(left + 10 + 170 * number, bottom + 62, name, color=color))
     return _svg(height, parts)
 
 

@@ -33,7 +33,8 @@ COLUMNS = 100
 WIDE = 2_000
 """Columns of the terminal: no command wraps a line, and the picture breaks all of them in the same way."""
 
-OM = [sys.executable, "-m", "redstart.cli.main"]
+OM = [sys.executable, "-c", "import sys; sys.argv[0] = 'om'; from redstart.cli.main import main; main()"]
+"""The command, with the name that a user types: `status` shows it of a run."""
 POLL_SECONDS = 0.01
 
 VISITS = 500

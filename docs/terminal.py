@@ -32,6 +32,9 @@ THEME = TerminalTheme(
     ],
 )
 _EXTERNAL_FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+_HEIGHT_OF_LINES = re.compile(r'(clip-terminal">\s*<rect x="0" y="0" width="[\d.]+" height=")([\d.]+)"')
+_DESCENT = 5
+"""Rich cuts the last line below its letters, so that underscores disappear: they need this number of units more."""
 _FONTS = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
@@ -95,7 +98,12 @@ def picture(lines: list[str], *, title: str, name: str, columns: int) -> str:
     for text in AnsiDecoder().decode("\n".join(lines).rstrip()):
         console.print(text, overflow="fold")
     drawn = console.export_svg(title=title, theme=THEME, unique_id=name)
+    drawn = _HEIGHT_OF_LINES.sub(_with_descent, drawn)
     return _EXTERNAL_FONTS.sub("", drawn).replace("Fira Code, monospace", _FONTS)
+
+
+def _with_descent(height: re.Match[str]) -> str:
+    return f'{height[1]}{float(height[2]) + _DESCENT:.1f}"'
 
 
 def text_of_picture(path: Path) -> str:

@@ -17,11 +17,18 @@ from hypothesis import settings
 from redstart.devserver.process import EmbeddedServer
 from redstart.next_steps import Command, Hint
 from tests.support.demo_run import DemoRun, run_demo_once
-from tests.support.servers import Server, given_server, require_binaries
+from tests.support.servers import Server, given_server, require_binaries, use_other_server
 from tests.support.soak import SOAK
 
 SWITCHES_OF_THE_TESTS = {
-    *("REDSTART_TEST_URL", "REDSTART_CORPUS", "REDSTART_SOAK", "REDSTART_SEED", "REDSTART_OLD_PYTHON"),
+    *(
+        "REDSTART_TEST_URL",
+        "REDSTART_TEST_SERVER",
+        "REDSTART_CORPUS",
+        "REDSTART_SOAK",
+        "REDSTART_SEED",
+        "REDSTART_OLD_PYTHON",
+    ),
 }
 
 
@@ -30,6 +37,8 @@ SWITCHES_OF_THE_TESTS = {
 settings.register_profile("test", deadline=None, max_examples=30)
 settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("soak" if SOAK else "test")
+
+use_other_server()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -30,7 +30,7 @@
           ├── SchemaMigrationError          a schema migration file is invalid
           ├── MigrationStateError           an operation does not fit the models before it
           ├── MigrationFileError            a migration file is invalid, or does not fit the others
-          ├── UnsupportedOperationError    this version does not run an operation of a migration file
+          ├── UnsupportedOperationError     this version does not run an operation of a migration file
           ├── PlanChangedError              the models differ from those of the unfinished run
           ├── UnsafeServerError             the server could lose the undo log
           ├── StateDamagedError             a state key on the server is missing, damaged or foreign

@@ -43,7 +43,7 @@ def test_verify_reads_the_values_of_all_that_were_converted(modules: redis.Redis
         assert run_om("migrate-data", "drop-undo-log", ID, "--yes").code == 0
     found = run_om("migrate-data", "verify", "--models", "fewer_a")
     assert found.code == 0
-    assert "fewer_b.fewer_b (app:fewer_b:) is recorded and not given" in found.stdout
+    assert "fewer_b.fewer_b (app:fewer_b:) was converted and is not in --models" in found.stdout
     modules.execute_command("JSON.SET", "app:fewer_b:2", "$", json.dumps({"at": "2024-01-01T00:00:00Z"}))
     found = run_om("migrate-data", "verify", "--models", "fewer_a", "--json")
     assert found.code == 6
@@ -69,7 +69,7 @@ def test_status_has_all_that_a_run_has_worked_on(modules: redis.Redis) -> None:
         ("fewer_b.fewer_b", True, False),
     ]
     assert (
-        "fewer_b.fewer_b (app:fewer_b:) is recorded and not given: applied"
+        "fewer_b.fewer_b (app:fewer_b:) is in the record of a run and not in --models: applied"
         in run_om("migrate-data", "status", "--models", "fewer_a").stdout
     )
 

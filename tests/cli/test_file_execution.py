@@ -295,6 +295,17 @@ def test_files_of_redis_om_run_before_those_of_redstart(
     assert run_om("migrate", "history", "--json").json["migrations"][-1]["state"] == "applied"
 
 
+def test_a_directory_of_redis_om_is_used_before_files_of_redstart(station: redis.Redis, lay: Lay) -> None:
+    directory = lay("schema-migrations", root="other", a=file("a", "migrate"))
+    own = Path("migrations") / "20261101_090000_initial.py"
+    own.parent.mkdir()
+    own.write_text("from redstart.operations import Migration\n\nmigration = Migration()\n", encoding="utf-8")
+    found = run_om("migrate", "run", "--verbose", "--migrations-dir", str(directory))
+    assert (found.code, "a: done in" in found.stderr) == (0, True), found.text
+    assert station.lrange("done", 0, -1) == [b"a"]
+    assert "1 migration file applied." in found.stdout
+
+
 def test_a_directory_of_redis_om_is_named_for_a_rollback(station: redis.Redis, lay: Lay) -> None:
     directory = lay("schema-migrations", root="other", a=file("a", "migrate"))
     words = ("--migrations-dir", str(directory))

@@ -95,3 +95,23 @@ def test_an_existing_key_refuses_the_move(files: redis.Redis) -> None:
     assert found.code != 0
     assert "1 keys shop:purchase:* exist already, such as shop:purchase:x." in found.text
     assert files.exists("shop:order:7")
+
+
+def test_documents_that_cannot_move_back_are_listed(files: redis.Redis) -> None:
+    name = "20260102_000000_move"
+    assert run_om("upgrade", "--to", name, "--yes").code == 0
+    for number in range(4, 8):
+        files.hset(f"shop:order:{number}", "name", "of the old version")
+    stopped = run_om("migrate", "rollback", name, "--yes")
+    assert (stopped.code, "... 1 more" in stopped.text) == (1, True)
+    assert f"List all documents with: om migrate show {name} --verbose\nContinue it with: " in stopped.text
+    reason = "there is a document with its new key shop:order:7 already"
+    assert reason in " ".join(run_om("migrate", "show", name, "--verbose").text.split())
+    shown = run_om("migrate", "show", name).text
+    assert all(text in shown for text in ("there is a document with its new key", "shop:purchase:4"))
+    found = run_om("migrate", "show", name, "--json").json["failures"]
+    assert [one["key"] for one in found] == [f"shop:purchase:{number}" for number in range(4, 8)]
+    assert found[3] == {"key": "shop:purchase:7", "path": "", "value": "", "reason": reason}
+    files.delete(*(f"shop:order:{number}" for number in range(4, 8)))
+    assert run_om("migrate", "rollback", name, "--yes").code == 0
+    assert run_om("migrate", "show", name, "--json").json["failures"] == []

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import redis
 
+from redstart.cli.index_report import RESULTS
+from redstart.migrations.indexes.expand import IndexOutcome
 from tests.support.cli import run_om
 from tests.support.snapshot import difference, snapshot
 
@@ -197,6 +199,7 @@ def test_the_columns_of_a_dry_run_add_up(
 
 
 ORDERS = "shop:order:"
+INDEX_OF_ORDERS = "shop:order:index"
 FIELD = 'IndexField("{at}{name}", "{name}", FieldKind.{kind}, separator={separator})'
 FILES = {
     "initial": """
@@ -237,27 +240,37 @@ VALUES_OF_FILES: dict[str, list[Any]] = {
 }
 
 
-def index_of_orders(storage: str, **kinds: str) -> str:
+def index_of_orders(storage: str, name: str = INDEX_OF_ORDERS, **kinds: str) -> str:
     fields = (
         FIELD.format(
             at="" if storage == "hash" else "$.",
-            name=name,
+            name=field,
             kind=kind,
             separator="'|'" if kind == "TAG" else None,
         )
-        for name, kind in kinds.items()
+        for field, kind in kinds.items()
     )
-    return f'Index("shop:order:index", Storage.{storage.upper()}, ("shop:order:",), ({", ".join(fields)},))'
+    return f'Index("{name}", Storage.{storage.upper()}, ("shop:order:",), ({", ".join(fields)},))'
 
 
-def write_files(storage: str, *, is_to_text: bool, mode: str, changes: bool, renames: bool) -> None:
+def save_order(client: redis.Redis, storage: str, number: int, values: dict[str, Any]) -> None:
+    if storage == "json":
+        client.execute_command("JSON.SET", f"{ORDERS}{number}", "$", json.dumps(values))
+    else:
+        texts = {name: str(value) for name, value in values.items() if value is not None}
+        client.hset(f"{ORDERS}{number}", mapping={"pk": number, **texts})
+
+
+def write_files(
+    storage: str, *, is_to_text: bool, mode: str, changes: bool, renames: bool, new_index: str
+) -> None:
     """Write files in which a type changes, in documents too or only in the index, and perhaps a name."""
     before, after, kinds = "str", "int", ("TAG", "NUMERIC")
     if is_to_text:
         before, after, kinds = after, before, kinds[::-1]
     old = index_of_orders(storage, price=kinds[0], size=kinds[0], code="TAG")
     label = "label" if renames else "code"
-    new = index_of_orders(storage, price=kinds[1], size=kinds[not changes], **{label: "TAG"})
+    new = index_of_orders(storage, new_index, price=kinds[1], size=kinds[not changes], **{label: "TAG"})
     convert = CONVERT.format(before=before, after=after, mode=mode, default='"x"' if is_to_text else 0)
     operations = (convert if changes else "") + (RENAME if renames else "")
     Path("migrations").mkdir()
@@ -266,10 +279,52 @@ def write_files(storage: str, *, is_to_text: bool, mode: str, changes: bool, ren
         Path("migrations", f"2026010{number}_000000_{name}.py").write_text(textwrap.dedent(content))
 
 
+def without(documents: int) -> str:
+    number = "1 document" if documents == 1 else f"{documents:,} documents"
+    return f"missing from the new index: {number}; stored, but not returned by queries\n"
+
+
+@pytest.mark.parametrize("storage", ["hash", "json"])
+@pytest.mark.parametrize(
+    ("new_index", "state"),
+    [(INDEX_OF_ORDERS, IndexOutcome.CUT_OVER), ("shop:order:new", IndexOutcome.CREATED)],
+)
+def test_a_run_and_a_rollback_report_the_documents_that_an_index_lacks(
+    client: redis.Redis,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    storage: str,
+    new_index: str,
+    state: IndexOutcome,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.delenv("REDSTART_MODELS", raising=False)
+    write_files(
+        storage, is_to_text=False, mode="log_and_skip", changes=True, renames=False, new_index=new_index
+    )
+    assert run_om("upgrade", "--to", "20260101_000000_initial").code == 0
+    for number, price in enumerate(["free", "many", "3"]):
+        save_order(client, storage, number, {"price": price, "size": "1", "code": "a"})
+    run = run_om("upgrade", "--accept-unindexed")
+    assert run.code == 0
+    assert run.stdout.startswith("1 migration file applied.\n")
+    assert f"{new_index}: {RESULTS[state]}\n  {without(2)}" in run.stdout
+    save_order(
+        client, storage, 3, {"price": {"a": 1} if storage == "json" else "7", "size": "1", "code": "a"}
+    )
+    back = run_om("migrate", "rollback", "--yes", "--accept-unindexed")
+    assert back.stdout.startswith("1 migration file rolled back.\n"), back.text
+    assert (without(1) in back.stdout) == (storage == "json"), back.text
+    assert back.stdout.count("missing") == back.stdout.count(without(1))
+
+
 @pytest.mark.sample(2)
 @pytest.mark.parametrize("mode", ["log_and_skip", "default", "quarantine"])
 @pytest.mark.parametrize("is_to_text", [False, True])
 @pytest.mark.parametrize("storage", ["hash", "json"])
+@pytest.mark.parametrize("new_index", [INDEX_OF_ORDERS, "shop:order:new"])
 def test_a_dry_run_predicts_the_refused_cutover_of_a_file(
     client: redis.Redis,
     url: str,
@@ -278,37 +333,69 @@ def test_a_dry_run_predicts_the_refused_cutover_of_a_file(
     storage: str,
     is_to_text: bool,
     mode: str,
+    new_index: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_OM_URL", url)
     monkeypatch.delenv("REDSTART_MODELS", raising=False)
     rng = random.Random(SEED)
     changes, renames = rng.random() < 0.7, rng.random() < 0.5
-    write_files(storage, is_to_text=is_to_text, mode=mode, changes=changes, renames=renames)
+    write_files(
+        storage, is_to_text=is_to_text, mode=mode, changes=changes, renames=renames, new_index=new_index
+    )
     assert run_om("upgrade", "--to", "20260101_000000_initial").code == 0
     values = VALUES_OF_FILES["int" if is_to_text else "str"]
     for number in range(60):
         found = {name: rng.choice(values) if rng.random() < 0.3 else values[0] for name in ("price", "size")}
         found["code"] = rng.choice(["a", None, 3]) if rng.random() < 0.2 else "a"
-        if storage == "json":
-            client.execute_command("JSON.SET", f"{ORDERS}{number}", "$", json.dumps(found))
-        else:
-            texts = {name: str(value) for name, value in found.items() if value is not None}
-            client.hset(f"{ORDERS}{number}", mapping={"pk": number, **texts})
+        save_order(client, storage, number, found)
     before = snapshot(client)
     dry = run_om("upgrade", "--dry-run", "--json")
     shown = run_om("upgrade", "--dry-run").stdout
     assert difference(before, snapshot(client)) == []
     run = run_om("upgrade", "--json")
     (file,) = run.json["migrations"]
-    refused = {one["index"]: one["missing"] for one in file["indexes"] if one["state"] == "refused"}
+    is_new = new_index != INDEX_OF_ORDERS
+    state = "created" if is_new else "refused"
+    missing = {one["index"]: one["missing"] for one in file["indexes"] if one["state"] == state}
+    missing = {name: number for name, number in missing.items() if number}
+    refused = {} if is_new else missing
     context = (SEED, changes, renames, file, dry.json["blocking"])
     assert (dry.code, run.code) == (0, 3 if refused else 0), context
-    assert predicted(dry.json) == refused, context
+    assert predicted(dry.json) == missing, context
     named = {one["key"] for one in dry.json["blocking"]}
-    assert len(named) == sum(refused.values()), context
+    assert len(named) == sum(missing.values()), context
     assert ("the cutover would be refused" in " ".join(shown.split())) == bool(refused), context
+    for name, number in missing.items() if is_new else ():
+        assert f"{name}: would be created without {number} documents\n" in shown, context
+        assert "Correct these documents before the run, or queries do not find them.\n" in shown, context
     if refused:
         accepting = run_om("upgrade", "--dry-run", "--accept-unindexed").stdout
         assert "would be refused" not in accepting
-        assert run_om("upgrade", "--accept-unindexed").code == 0
+        accepted = run_om("upgrade", "--accept-unindexed")
+        assert accepted.code == 0
+        assert all(
+            f"{name}: {RESULTS[IndexOutcome.CUT_OVER]}\n  {without(number)}" in accepted.stdout
+            for name, number in refused.items()
+        )
+
+
+@pytest.mark.parametrize("storage", ["hash", "json"])
+def test_a_plan_and_a_dry_run_tell_which_queries_fail_from_the_start(
+    url: str, client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_OM_URL", url)
+    monkeypatch.delenv("REDSTART_MODELS", raising=False)
+    write_files(storage, is_to_text=True, mode="skip", changes=True, renames=False, new_index=INDEX_OF_ORDERS)
+    path = Path("migrations", "20260102_000000_types.py")
+    path.write_text(path.read_text().replace('on_failure="skip"', "parse=lambda number: f'n{number}'"))
+    assert run_om("upgrade", "--to", "20260101_000000_initial").code == 0
+    save_order(client, storage, 1, {"price": 12, "size": 1, "code": "a"})
+    for words in (("migrate", "plan"), ("upgrade", "--dry-run")):
+        lines = run_om(*words).stdout.splitlines()
+        warning = "  Queries of the old version by Order.price fail from the start of the run."
+        assert (warning in lines) == (storage == "hash"), lines
+        (estimate,) = [one["estimate"] for one in run_om(*words, "--json").json["migrations"]]
+        assert estimate["lost_at_start"] == ["Order.price"] * (storage == "hash")
+        assert estimate["lost_attributes"] == ["Order.price"]

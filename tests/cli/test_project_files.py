@@ -189,6 +189,14 @@ def test_stamp_takes_one_id(root: Path, words: tuple[str, ...]) -> None:
     refused(run_om("migrate", "stamp", *words), 2, "one ID")
 
 
+@pytest.mark.parametrize("words", ["run --accept-unreadable", "rollback --drop-created"])
+@pytest.mark.usefixtures("root")
+def test_options_for_projects_without_files_are_refused(client: redis.Redis, words: str) -> None:
+    option = words.rsplit(maxsplit=1)[-1]
+    refused(run_om("migrate", *words.split()), 2, f"{option} is for a project without migration files.")
+    assert not client.dbsize()
+
+
 def test_stamp_asks_on_a_terminal(root: Path, client: redis.Redis) -> None:
     found = om_on_terminal("migrate", "stamp", A, answer="n")
     assert found.code == 1

@@ -143,7 +143,7 @@ class TestMetaDatabase:
         name = write_module(f'{LOG}\n            database = "redis://localhost"')
         found = run_om(*STATS, "--models", name)
         assert found.code == 2
-        assert "Meta.database is a str" in found.stderr
+        assert "Meta.database is of the class str" in found.stderr
         assert "--url" in found.stderr
 
 

@@ -70,7 +70,7 @@ def test_a_model_changes_from_hashes_to_json_and_back(shop: redis.Redis) -> None
         assert json.loads(om(*words, "--json"))["refusal"].startswith(refusal.partition(". ")[2])
     plan = om("migrate", "plan")
     assert "Storage: 21 documents of Order with the keys shop:order:* as JSON" in plan
-    assert "1 document cannot be stored so" in plan
+    assert "1 document cannot be stored as JSON" in plan
     assert (
         "1. Stop the old version: it can neither read nor write documents of Order in the new storage."
         in " ".join(plan.split())
@@ -85,11 +85,11 @@ def test_a_model_changes_from_hashes_to_json_and_back(shop: redis.Redis) -> None
     latest = max(path.stem for path in Path("migrations").glob("*.py"))
     assert "shop:order:bad price" in om("migrate", "show", latest)
     shop.delete("shop:order:bad")
-    assert "20 documents stored otherwise" in om("upgrade", "--yes")
+    assert "storage of 20 documents changed" in om("upgrade", "--yes")
     assert json.loads(shop.execute_command("JSON.GET", "shop:order:7"))["sold"] is True
     shop.hset("shop:order:late", mapping={"name": "late", "price": "1"})
     cleaned = om("migrate", "cleanup", "--yes")
-    assert "1 document of stored_shop.Order stored otherwise, written since the run" in " ".join(
+    assert "storage changed of 1 document of stored_shop.Order, written since the run" in " ".join(
         cleaned.split()
     )
     om("migrate", "check")

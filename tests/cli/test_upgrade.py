@@ -233,6 +233,13 @@ def test_up_to_a_file_and_back_to_a_file(shop: redis.Redis, url: str) -> None:
     refused(run_om("upgrade", "--to", "gone"), 1, "The migration 'gone' does not exist")
 
 
+def test_verbose_prints_a_line_for_each_step(shop: redis.Redis) -> None:
+    assert om("migrate", "run", "--yes", "--verbose").stderr.count("converting") > 1
+    assert om("migrate", "rollback", CENTS, "--yes", "--verbose").stderr.count("replaying the undo log") >= 1
+    assert "converting" not in om("migrate", "run", "--yes").stderr
+    assert "replaying" not in om("migrate", "rollback", CENTS, "--yes").stderr
+
+
 def test_a_dry_run_writes_nothing(shop: redis.Redis) -> None:
     om("upgrade", "--to", INITIAL)
     before = every_byte(shop)

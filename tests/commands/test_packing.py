@@ -9,6 +9,9 @@ from redstart.commands.documents import hmget_command, json_get_command
 from redstart.commands.resp import KeyedCommand, packed_batch
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
+KEYS = st.lists(st.binary(max_size=20), max_size=20) | st.lists(
+    st.binary(min_size=9, max_size=9), max_size=20
+)
 
 
 @given(name=WORDS, key=st.binary(max_size=200), tail=st.lists(WORDS, max_size=8))
@@ -22,10 +25,10 @@ def test_lengths_of_every_number_of_digits(length: int) -> None:
     assert KeyedCommand("GET", ()).pack(key) == hiredis.pack_command(("GET", key))
 
 
-@given(keys=st.lists(st.binary(max_size=20), max_size=20), fields=st.lists(WORDS, min_size=1, max_size=3))
+@given(keys=KEYS, fields=st.lists(WORDS, min_size=1, max_size=3))
 def test_a_batch_is_its_commands_one_after_the_other(keys: list[bytes], fields: list[str]) -> None:
     command = hmget_command(fields)
-    request = packed_batch(map(command.pack, keys), len(keys))
+    request = packed_batch([command.pack_all(keys)], len(keys))
     assert request.packed == b"".join(hiredis.pack_command(("HMGET", key, *fields)) for key in keys)
     assert request.replies == len(keys)
 

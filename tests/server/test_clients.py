@@ -139,7 +139,7 @@ class TestTheServerOfAClient:
             driver.run(call(get("x")))
 
     def test_something_else(self) -> None:
-        with pytest.raises(ConfigurationError, match="is a str, not a redis-py client"):
+        with pytest.raises(ConfigurationError, match="of the class str, not a redis-py client"):
             open_like("redis://localhost")
 
 

@@ -146,7 +146,9 @@ def test_a_mock_as_a_client_is_refused_with_what_to_do(client: Any, package: Any
             }[method]()
             await awaited(result)
 
-    with pytest.raises(ConfigurationError, match=r"is a \w*Mock, without a connection(.|\n)*FakeAsyncRedis"):
+    with pytest.raises(
+        ConfigurationError, match=r"of the class \w*Mock, which has no connection(.|\n)*FakeAsyncRedis"
+    ):
         asyncio.run(call())
     assert document.key() == ":note:1"
 

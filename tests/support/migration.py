@@ -21,7 +21,7 @@ from redstart.demo.models import Ringer, Sighting, Visit
 from redstart.demo.sample import RINGER_PREFIX, SIGHTING_PREFIX, VISIT_PREFIX, SampleDocument, generate
 from redstart.mapping.model_info import declare
 from redstart.migrations.context import Context
-from redstart.migrations.data import applier, reader
+from redstart.migrations.data import applier, reader, scanner
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
 from redstart.migrations.data.edit_builder import FailureMode
 from redstart.migrations.data.plan import Plan, make_plan
@@ -71,7 +71,8 @@ def options(mode: FailureMode = FailureMode.LOG_AND_SKIP, **more: Any) -> RunOpt
 
 
 def small_pieces(patch: pytest.MonkeyPatch) -> None:
-    """Make pieces small and their number the same on every machine: chunks are cut by bytes, not by time.
+    """Make pieces small and their number the same on every machine: chunks are cut by bytes, not by time, and each page
+    is followed by a save.
 
     A document of some kilobytes counts as large, one with more than four edits is applied in parts, and a
     request whose answer was lost is sent again at once.
@@ -83,6 +84,7 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(applier, "MAX_EDITS", 4)
     patch.setattr(applier, "FIRST_EDITS", 4)
     patch.setattr(reader, "LARGE_BYTES", 8_000)
+    patch.setattr(scanner, "SAVE_SECONDS", 0.0)
     patch.setattr(protocol, "REPEAT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 

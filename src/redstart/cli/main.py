@@ -1,5 +1,6 @@
 """`om`: the command line. Subcommands are imported when they are called, so that `om` starts quickly."""
 
+import errno
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,10 @@ from redstart.cli.output import (
 )
 from redstart.display import did_you_mean
 from redstart.errors import RedstartError
-from redstart.next_steps import Hint
+from redstart.next_steps import Command, Hint
+
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of a stream to a disk that is full or broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +222,15 @@ def _exit_code() -> int:
         return report("Not confirmed. Nothing was changed.", None, Exit.FAILED)
     except OSError as exc:  # a full disk under stdout, or a file without read permission
         discard_unwritable(sys.stdout)
-        return report(str(exc), None, Exit.FAILED)
+        return _report_os_error(exc)
     return code if isinstance(code, int) else Exit.DONE
+
+
+def _report_os_error(exc: OSError) -> Exit:
+    if exc.filename is not None or exc.errno not in _UNWRITABLE:
+        return report(str(exc), None, Exit.FAILED)
+    hint = Hint("The command may have done its work. Check with: ", Command("migrate status"))
+    return report(f"The output could not be written: {exc.strerror}.", hint, Exit.FAILED)
 
 
 if __name__ == "__main__":

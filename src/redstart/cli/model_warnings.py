@@ -13,13 +13,13 @@ from redstart.migrations.model_fit import Unmanaged, unknown_fields, unmanaged, 
 from redstart.values.types import Storage
 
 
-def find_unclaimed(session: Session) -> list[Unmanaged]:
+def find_unmanaged(session: Session) -> list[Unmanaged]:
     """Return the indexes and documents on the server that do not belong to a model of this session."""
     names = [one.name for one in planned_indexes(session.declarations)]
     return session.run(unmanaged(session.declarations, names, session.keys))
 
 
-def note_unclaimed(found: Sequence[Unmanaged]) -> None:
+def note_unmanaged(found: Sequence[Unmanaged]) -> None:
     """Warn of documents that are not converted or checked, by prefix. An index without documents loses nothing."""
     for one in found:
         if not one.documents:
@@ -33,14 +33,14 @@ def note_unclaimed(found: Sequence[Unmanaged]) -> None:
         )
 
 
-def draw_unclaimed(found: Sequence[Unmanaged]) -> None:
+def draw_unmanaged(found: Sequence[Unmanaged]) -> None:
     """Print a table of them, if there are any."""
     if found:
         rows = [[one.key_prefix, one.index or "-", one.documents] for one in found]
         table("Not in --models", ["key prefix", "index", "documents"], rows)
 
 
-def unclaimed_report(found: Sequence[Unmanaged]) -> list[dict[str, Any]]:
+def unmanaged_report(found: Sequence[Unmanaged]) -> list[dict[str, Any]]:
     """Return them for --json."""
     return [{"key_prefix": one.key_prefix, "index": one.index, "documents": one.documents} for one in found]
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from redstart.effects import Op
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import Declared, Kind
 from redstart.migrations.files.loader import Found
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.files.redis_om_execution import (
     Executed,
     Execution,
@@ -197,18 +198,26 @@ def exit_with_files(code: Exit, executed: Executed, kind: Kind) -> Exit:
 
 
 def run_first(
-    session: Session, settings: Settings, kind: Kind, root: Path, *, dry_run: bool, assume_yes: bool
+    session: Session,
+    settings: Settings,
+    kind: Kind,
+    directory: Path,
+    *,
+    dry_run: bool,
+    assume_yes: bool,
+    verbose: bool = False,
 ) -> None:
     """Apply all pending files of redis-om of one kind before those of Redstart, which may depend on them.
 
     Args:
-        root: the directory of the files of Redstart.
+        directory: that of these files.
         dry_run: list them only.
+        verbose: print the time of each.
 
     Raises:
         DataMigrationError, SchemaMigrationError: a file cannot be used, or failed.
     """
-    files = open_files(session, settings, kind, kind.directory(str(root)))
+    files = open_files(session, settings, kind, directory, verbose=verbose)
     chosen = files.announce(None)
     if dry_run or not chosen:
         return
@@ -229,6 +238,7 @@ def roll_back_file(
     directory: Path | None,
     module: str | None = None,
     *,
+    project: Callable[[], ProjectFiles],
     dry_run: bool,
     assume_yes: bool,
     verbose: bool,
@@ -236,13 +246,16 @@ def roll_back_file(
 ) -> Exit:
     """Roll back one file of redis-om with its `down`. Return the exit code.
 
+    Args:
+        project: loads all migration files.
+
     Raises:
         UnknownMigrationError: there is no such migration.
         DataMigrationError, SchemaMigrationError: its file is missing or cannot be used; it has no `down`, or it failed.
     """
     files = RedisOmFiles(session, settings, kind, find(kind, directory, module), [], verbose)
     status = session.run(files.execution().status())
-    _ = require_known(status, kind, migration_id)
+    _ = require_known(status, kind, migration_id, project)
     if migration_id not in status.recorded:
         return _report(
             Outcome.NOTHING_TO_DO, migration_id, f"{kind.name} migration is not applied", as_json=as_json

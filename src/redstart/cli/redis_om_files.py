@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from redstart.cli.options import F, chosen_options
-from redstart.cli.output import command_of, line
+from redstart.cli.migration_kinds import MigrationKind, ids_by_kind, refuse_other_kind, typed_with
+from redstart.cli.options import F
+from redstart.cli.output import line
 from redstart.cli.session import Session
 from redstart.cli.tables import table
 from redstart.display import nearest, printable
@@ -17,8 +18,9 @@ from redstart.errors import DataMigrationError, UnknownMigrationError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION
 from redstart.migrations.files.declarations import DATA, Kind, Problem
 from redstart.migrations.files.loader import Found, load_directory, load_module
+from redstart.migrations.files.project_history import ProjectFiles
 from redstart.migrations.files.redis_om_history import FilesStatus, applied_ids, files_status
-from redstart.next_steps import Command, Hint
+from redstart.next_steps import Hint
 from redstart.settings import get_root_migrations_dir
 
 
@@ -59,17 +61,17 @@ def look(session: Session, kind: Kind, directory: Path | None, module: str | Non
     return files_status(found, session.run(applied_ids(kind)), [DATETIME_MIGRATION])
 
 
-def require_undo_log(session: Session, migration_id: str) -> None:
+def require_undo_log(session: Session, migration_id: str, project: ProjectFiles) -> None:
     """Refuse a migration in a file of the project, which has no undo log.
 
     Raises:
         DataMigrationError: a file declares the migration, or it is recorded as applied.
-        UnknownMigrationError: there is no such migration.
+        UnknownMigrationError, MigrationError: see `require_known`.
     """
     if migration_id == DATETIME_MIGRATION:
         return
     found = look(session, DATA, None)
-    source = require_known(found, DATA, migration_id)
+    source = require_known(found, DATA, migration_id, lambda: project)
     where = "no file declares it" if source is None else f"it is declared in {printable(source)}"
     raise DataMigrationError(
         f"The data migration {printable(migration_id)} has no undo log: {where}, and migration files of redis-om have "
@@ -78,39 +80,45 @@ def require_undo_log(session: Session, migration_id: str) -> None:
     )
 
 
-def require_known(found: FilesStatus, kind: Kind, migration_id: str) -> str | None:
+def require_known(
+    found: FilesStatus, kind: Kind, migration_id: str, project: Callable[[], ProjectFiles]
+) -> str | None:
     """Return the file or module of a migration; None if it is recorded as applied and has none.
+
+    Args:
+        project: loads all migration files.
 
     Raises:
         UnknownMigrationError: there is no such migration.
+        MigrationError: another command handles this migration, and the error names it.
     """
     in_files = {one.migration_id: one.source for one in (*found.applied, *found.pending)}
     unreadable = {one.migration_id: one.source for one in (*found.problems, *found.applied_unreadable)}
     source = in_files.get(migration_id) or unreadable.get(migration_id)
     if source is None and migration_id not in found.recorded:
         built_in = (DATETIME_MIGRATION,) if kind is DATA else ()
-        ids = (*built_in, *in_files, *unreadable, *found.recorded)
+        ids = {*built_in, *in_files, *unreadable, *found.recorded}
+        longer = [one for one in ids if one.startswith(migration_id)]
+        if len(longer) != 1:
+            _refuse_others(project(), kind, migration_id)
+        meant = longer[0] if len(longer) == 1 else nearest(migration_id, ids)
         raise UnknownMigrationError(
             migration_id,
-            _command_with(_meant(migration_id, ids)),
+            None if meant is None else typed_with(meant),
             noun=f"{kind.name} migration",
             listed_by=kind.status_command,
         )
     return source
 
 
-def _meant(typed: str, ids: Collection[str]) -> str | None:
-    """Return the only id that begins with what was typed, or else the nearest one; None if there is none."""
-    longer = {one for one in ids if one.startswith(typed)}
-    return longer.pop() if len(longer) == 1 else nearest(typed, ids)
-
-
-def _command_with(migration_id: str | None) -> Command | None:
-    """Return the present command with another id."""
-    if migration_id is None:
-        return None
-    ctx = click.get_current_context()
-    return command_of(ctx, migration_id, *chosen_options(ctx, omit=("migration_id",)))
+def _refuse_others(project: ProjectFiles, kind: Kind, migration_id: str) -> None:
+    """Raise the errors of `refuse_other_kind`, for all migrations but those of a kind of redis-om's."""
+    others = ids_by_kind(project)
+    if kind is DATA:
+        del others[MigrationKind.DATES], others[MigrationKind.DATA]
+    else:
+        del others[MigrationKind.SCHEMA]
+    refuse_other_kind(migration_id, others, noun=f"{kind.name} migration", listed_by=kind.status_command)
 
 
 def files_report(found: FilesStatus) -> dict[str, Any]:

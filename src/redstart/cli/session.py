@@ -192,9 +192,9 @@ def resume_hint(command: Command) -> Iterator[None]:
             Hint("Progress is saved. When the server is available again, resume with: ", command),
         ) from exc
     except AuthenticationError as exc:
-        raise AuthenticationError(
-            exc.message, Hint(exc.next_step or "", "\nThen resume with: ", command)
-        ) from exc
+        before = () if exc.next_step is None else (exc.next_step, "\nThen resume with: ")
+        hint = Hint(*(before or ("Progress is saved. Resume with: ",)), command)
+        raise AuthenticationError(exc.message, hint) from exc
     except CommandError as exc:
         if not is_refusal(exc):
             raise

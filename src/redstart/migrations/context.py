@@ -20,7 +20,8 @@ class Progress:
     """The progress of one stage.
 
     Attributes:
-        stage: the name of the stage, such as `converting`. number: the number of the pass, 0 if there is only one.
+        stage: the name of the stage, such as `converting`.
+        number: the number of the pass, 0 if there is only one.
         done, total: in units; total is 0 while unknown.
         failures: failed values so far.
         unit: what `done` counts, in the plural; `%` where it is a percentage.

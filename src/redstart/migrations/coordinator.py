@@ -76,7 +76,7 @@ def migrate_forward(
         yield from _require_expanded(concerned, context.transformation.texts.values)
     yield from record_unmanaged_indexes(context, plan, resume=options.resume)
     if concerned:
-        # First: who swaps indexes back beside this then sees that the data is about to change.
+        # First, so that a concurrent rollback of indexes sees that the data is about to change.
         yield from begin_run(context, plan, resume=options.resume)
         ready = yield from _prepare_indexes(concerned, indexes, index_options)
         if any(result.outcome is IndexOutcome.REFUSED for result in ready):
@@ -109,6 +109,8 @@ def require_possible_run(
     Raises:
         MigrationError, UnsafeServerError: see `require_own_documents`, `require_indexes_unaffected`,
             `require_excluded_documents_fit` and `require_migratable`. Nothing was written.
+
+    Effects: those of the checks, of which only `require_migratable` sends scripts, which leave nothing behind.
     """
     yield from require_own_documents(with_prefixes(plan, included=include_prefixes), context.transformation)
     if not (yield from has_search()):
@@ -219,7 +221,8 @@ def _prepare_indexes_again(
     ready = (yield from _prepare_indexes(concerned, indexes, options)) if concerned else []
     if any(result.outcome is IndexOutcome.REFUSED for result in ready):
         raise MigrationError(
-            "Another client changed the indexes during this run.", "Run the same command again."
+            "Another client changed the indexes during this run. No document was changed.",
+            "Run the same command again.",
         )
 
 
@@ -382,6 +385,8 @@ def rollback_indexes(
 
     Returns:
         Whether the data is rolled back, and the result for each index.
+
+    Effects: see `IndexMigration.rollback`. Safe to repeat.
     """
 
     def is_undone() -> Op[bool]:

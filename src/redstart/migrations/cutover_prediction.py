@@ -121,24 +121,27 @@ def cutovers_of_run(
 
 
 def cutovers_of_file(migration: FileMigration) -> Op[list[ExpectedCutover]]:
-    """Return the active indexes that a run of a file would cut over to another definition. A few reads for each.
+    """Return the indexes that a run of a file would cut over to another definition, or create. A few reads for each.
 
-    Documents that are stored otherwise are in no active index, so none of them can drop out of one.
+    Indexes of models whose storage changes are left out: their documents leave the active index one by one, and the new
+    index contains those of the new storage.
     """
     planned = migration.file_indexes.changed()
     if not planned or not (yield from has_search()):
         return []
     stored_otherwise = {change.move.after.name for change in migration.steps.storage}
     prefixes = {move.after.name: move.before.key_prefix for move in migration.steps.moves}
+    # An earlier pending file may create these, or they are absent.
+    known = {model.index.name for model in migration.before.models.values() if model.index is not None}
     cutovers = []
     for one in planned:
         if one.model in stored_otherwise:
             continue
         active = yield from find_index(one.name)
-        if active is None or same_definition(active.index, one.index):
+        if one.name in known if active is None else same_definition(active.index, one.index):
             continue
         before = replace(one, key_prefix=prefixes.get(one.model, one.key_prefix))
-        pending = frozenset(changed_formats(active.index, one.index))
+        pending = frozenset() if active is None else frozenset(changed_formats(active.index, one.index))
         fields = tuple(_changed_fields(one.index, active, ()))
         cutovers.append(ExpectedCutover(before, active, pending, fields, 0))
     return cutovers

@@ -489,12 +489,8 @@ class DataMigration:
         return (yield from has_search()) and bool((yield from indexes_to_roll_back(self.context)))
 
     def force_unlock(self) -> Op[list[LeaseState | StateDamagedError]]:
-        """Remove the leases of data and indexes; their holders stop before the next write.
+        """Remove the leases of data, indexes and migration files; their holders stop before the next write.
 
-        Returns:
-            The leases that were removed; for an unreadable lease, the error.
-
-        Raises:
-            StateDamagedError: another program has written a fence or a lease; nothing was removed.
+        Returns, Raises, Effects: see `redstart.migrations.maintenance.force_unlock`.
         """
         return (yield from force_unlock(self.context))

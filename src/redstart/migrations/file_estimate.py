@@ -22,10 +22,8 @@ from redstart.migrations.cutover_prediction import (
 from redstart.migrations.data.statistics import statistics
 from redstart.migrations.failure import BlockedDocuments, FailureSummary
 from redstart.migrations.file_migration import FileMigration
-from redstart.migrations.indexes.build import find_built
+from redstart.migrations.index_builds import IndexBuild, index_builds
 from redstart.migrations.indexes.expand import ExpansionOptions
-from redstart.migrations.indexes.preflight import estimate_builds
-from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.operations.base import model_title
 from redstart.migrations.operations.field_state import FieldState
 from redstart.migrations.operations.state import ModelState, ProjectState
@@ -36,28 +34,6 @@ from redstart.migrations.steps.record import read_steps
 from redstart.migrations.steps.removed_models import owner_of_documents
 from redstart.migrations.steps.storage_changes import StorageChange, StorageCheck, check_documents
 from redstart.migrations.transformation import Classification
-from redstart.search.schema import Change, create_arguments
-
-
-@dataclass(frozen=True, slots=True)
-class IndexBuild:
-    """One index that a run builds.
-
-    Attributes:
-        name: the name that queries use.
-        command: the words of the command that creates the index itself.
-        changes: what differs from the active index; empty if there is none.
-        documents: in the active index.
-        megabytes, seconds: of the builds, estimated from the active index.
-    """
-
-    name: str
-    model: str
-    command: tuple[str, ...]
-    changes: tuple[Change, ...]
-    documents: int
-    megabytes: float
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +51,9 @@ class FileEstimate:
         indexes: those that would be built.
         seconds: expected duration.
         refusal: why a run would be refused; None if it would start.
-        blocked: by index, the documents because of which its cutover would be refused; of a prediction only.
+        blocked: by index, the documents because of which its cutover would be refused, or without which it would be
+            created; of a prediction only.
+        created: the names of the indexes that would be created; of a prediction only.
     """
 
     migration: FileMigration
@@ -91,6 +69,12 @@ class FileEstimate:
     seconds: float = 0.0
     refusal: MigrationError | None = None
     blocked: Mapping[str, BlockedDocuments] = field(default_factory=dict)
+    created: frozenset[str] = frozenset()
+
+    @property
+    def refused_cutovers(self) -> list[str]:
+        """The indexes whose cutover would be refused; of a prediction only."""
+        return [name for name in self.blocked if name not in self.created]
 
     @property
     def changes_documents(self) -> bool:
@@ -158,8 +142,18 @@ class FileEstimate:
         return found
 
     @property
+    def lost_at_start(self) -> list[str]:
+        """The attributes of these on which the queries fail from the start of the run."""
+        changed = {one.model.name for one in self.migration.models}
+        return [
+            f"{model_title(model)}.{attribute}"
+            for model, attribute in self.migration.file_indexes.lost_while_changing()
+            if model.name in changed
+        ]
+
+    @property
     def not_reversible(self) -> list[str]:
-        """The operations that a rollback does not make backward in documents that are written since."""
+        """The operations without an inverse. A rollback leaves documents that are written since the run as they are."""
         return [one.describe() for one in self.migration.file.operations if not one.is_reversible]
 
 
@@ -173,7 +167,7 @@ def estimate_files(
         rng: source of the random sample; None to read all documents, and to predict which cutovers are refused.
         used: the models after all files.
 
-    Effects: reads only; see `statistics`, `estimate_builds` and `count_keys`.
+    Effects: reads only; see `statistics`, `estimate_all` and `count_keys`.
     """
     found: list[FileEstimate] = []
     moves: list[KeyMove] = []
@@ -190,7 +184,7 @@ def _estimate_file(
     used: ProjectState,
     earlier_moves: Sequence[KeyMove],
 ) -> Op[FileEstimate]:
-    indexes = yield from _indexes(migration)
+    indexes = yield from index_builds(migration)
     refusal: MigrationError | None = None
     try:
         yield from migration.require_possible(ExpansionOptions())
@@ -214,10 +208,9 @@ def _estimate_file(
     # A run reads and converts all documents once before the first write, and then again.
     replaced = sum(found.documents for _, found in storage)
     seconds += 2 * (context.clock() - began) + SECONDS_PER_DOCUMENT * replaced
-    seconds += sum(one.seconds for one in (yield from estimate_builds(migration.file_indexes.of_moves())))
     estimate = FileEstimate(
         migration,
-        failed=failures.count,
+        failed=sum(found.failed for _, found in storage),
         failures=failures,
         moves=tuple(moves),
         storage=tuple(storage),
@@ -228,6 +221,7 @@ def _estimate_file(
     )
     cutovers = (yield from cutovers_of_file(migration)) if rng is None else []
     blocked = yield from blocked_without_changes(cutovers, migration.plan())
+    estimate = replace(estimate, created=frozenset(one.name for one in cutovers if one.active is None))
     if not migration.models:
         return replace(estimate, blocked=blocked)
     found = yield from statistics(
@@ -370,32 +364,6 @@ def model_after(migration: FileMigration, model: ModelState) -> ModelState | Non
     if model.name in models:
         return models[model.name]
     return next((one for one in models.values() if one.key_prefix == model.key_prefix), None)
-
-
-def _indexes(migration: FileMigration) -> Op[tuple[IndexBuild, ...]]:
-    planned = migration.file_indexes.changed()
-    if not planned:
-        return ()
-    builds = {one.name: one for one in (yield from estimate_builds(planned))}
-    found: list[IndexBuild] = []
-    for status in (yield from index_statuses(planned)):
-        if status.active is ActiveIndex.UP_TO_DATE:
-            continue
-        index = status.planned.index
-        name, _ = yield from find_built(index.name, index)
-        build = builds.get(index.name)
-        found.append(
-            IndexBuild(
-                index.name,
-                status.planned.model,
-                ("FT.CREATE", *create_arguments(index, name=name)),
-                status.pending.changes if status.pending is not None else (),
-                status.documents,
-                build.megabytes if build else 0.0,
-                build.seconds if build else 0.0,
-            )
-        )
-    return tuple(found)
 
 
 def _changed_models(migration: FileMigration) -> Iterator[tuple[str, ModelState, ModelState]]:

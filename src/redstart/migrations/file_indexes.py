@@ -80,13 +80,16 @@ class FileIndexes:
         moving = {one.model for one in of_moves}
         return [one for one in self.changed() if one.model not in moving] + of_moves
 
-    def transitions(self, *, back: bool = False) -> Op[list[PlannedIndex]]:
+    def transitions(self, *, back: bool = False, filters: bool | None = None) -> Op[list[PlannedIndex]]:
         """Return the indexes that replace active ones while documents change: those would lose changed documents.
+
+        Args:
+            filters: whether the server supports a filter on a path; None to probe it.
 
         Raises:
             UnsupportedServerError: the server has no search module.
 
-        Effects: a read for each index with a field that changes between text and number, and a probe of the server.
+        Effects: a read for each index with a field that changes between text and number, and the probe.
         """
         found: list[PlannedIndex] = []
         for model, declared, target in self._pairs(back=back):
@@ -96,12 +99,25 @@ class FileIndexes:
             active = yield from find_index(declared.name)
             if active is None:
                 continue
-            filters = yield from supports_all_path_filters()
+            if filters is None:
+                filters = yield from supports_all_path_filters()
             current = replace(active.index, name=declared.name)
             index = self._while_changing(model, current, target, filters=filters)
             if index != current:
                 found.append(replace(planned_index(model, None), index=index, old=index))
         return found
+
+    def lost_while_changing(self) -> list[tuple[ModelState, str]]:
+        """Return the attributes that have another type already while documents change, each with its model.
+
+        Those of hashes that change from numbers to text.
+        """
+        return [
+            (model, one.attribute)
+            for model, declared, target in self._pairs(back=False)
+            for one in self._while_changing(model, declared, target).fields
+            if (before := declared.field_named(one.attribute)) is not None and before.kind is not one.kind
+        ]
 
     def _pairs(self, *, back: bool) -> Iterator[tuple[ModelState, Index, Index]]:
         """Yield each model of one side with its index, and the index of the same model on the other side."""

@@ -44,10 +44,13 @@ def find_file_damage(item: HistoryItem, migration: FileMigration) -> Op[list[Dam
 
 
 def require_undo_log_of_file(item: HistoryItem, migration: FileMigration) -> Op[None]:
-    """Raise MigrationError if a file is recorded as applied, and nothing is known of its changes of documents.
+    """Raise MigrationError if a rollback of an applied file could restore nothing, and would report that it is done.
 
-    A rollback would leave all documents as they are, and report that it is done. Also if removed documents cannot be
-    restored, because the undo log was dropped. Two reads.
+    Raises:
+        MigrationError: the file was recorded without a run, its undo log is lost, or its undo log was dropped with the
+            copies of removed documents.
+
+    Effects: two reads.
     """
     if item.entry is None or item.started is not None:
         return

@@ -120,7 +120,7 @@ class FileMigration:
 
     @property
     def moves_documents(self) -> bool:
-        """Return whether documents that it changes move to other keys. Then all values are removed before the move."""
+        """Return whether documents that it changes move to other keys. Then old values are removed before the move."""
         moved = {move.before.name for move in self.steps.moves}
         return any(model.model.name in moved for model in self.models)
 
@@ -133,7 +133,7 @@ class FileMigration:
 
     @property
     def changes_at_cleanup(self) -> bool:
-        """Return whether a cleanup changes documents: those that the old version wrote since, and removes fields."""
+        """Return whether a cleanup changes documents that the old version has written since, or removes fields."""
         if self.changes_at_once or not self.models:
             return False
         if self.removes_fields:
@@ -156,7 +156,7 @@ class FileMigration:
         return self.moves_documents or not self.transformation().decided_by_shape
 
     def is_followed_by(self, later: "FileMigration") -> bool:
-        """Return whether a later file changes the same documents so that they can seem to be unchanged by this one."""
+        """Return whether documents that a later file has changed can look as if this file had not changed them."""
         written = {model.model.key_prefix: model.written_names for model in self.models}
         return any(
             later.changes_at_once or not model.written_names.isdisjoint(written[model.model.key_prefix])
@@ -291,14 +291,14 @@ class FileMigration:
             found = yield from begin_storage_change(context, change)
             if found.refusal is not None:
                 stopped = f"{found.refusal}; nothing was changed"
-                number = len(found.failures)
+                number = found.failed
                 failed = StorageResult(change.move.before.name, 0, 0, number, stopped, found.failures)
                 result.failures.add(found.failures)
                 return replace(result, storage=(failed,))
         return result
 
     def _change_storage(self, context: Context, result: FileResult) -> Op[FileResult]:
-        """Store documents otherwise, and return the result with that of the changes."""
+        """Change the storage of documents, and return the result with that of the changes."""
         found: list[StorageResult] = []
         for change in self.steps.storage:
             found.append((yield from change_storage(context, change)))
@@ -314,10 +314,10 @@ class FileMigration:
         moves: list[MoveResult] = []
         for move in self.steps.moves:
             moves.append((yield from move_keys(context, move)))
-            result.failures.add(moves[-1].failures)
             if moves[-1].stopped is not None:
                 break
-        return replace(result, moves=tuple(moves))
+        failures = FailureSummary((yield from FailureLog(context.keys).all()))
+        return replace(result, moves=tuple(moves), failures=failures)
 
     def _prepare(
         self,
@@ -427,6 +427,7 @@ class FileMigration:
         Effects: those of `rollback` and `IndexMigration.run`. Safe to repeat.
         """
         data: DataRollbackResult | None = None
+        index_options = replace(index_options, is_rollback=True)
         context = self.context(base)
         if self.steps:
             yield from self.steps.begin_rollback(context)

@@ -111,12 +111,17 @@ class Lease:
 
         Raises:
             LeaseLostError: this run lost its lease; nothing was written.
+
+        Effects: one script, under the fence.
         """
         sent = yield from self.send(script, keys, args)
         return (yield from self.receive(sent))
 
     def send(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Op[SentScript]:
-        """Send a script ahead; see `redstart.effects.send_ahead`. `receive` returns its reply."""
+        """Send a script ahead; see `redstart.effects.send_ahead`. `receive` returns its reply.
+
+        Effects: one script, sent ahead.
+        """
         all_keys = (self._keys.fence, self._keys.lease, *keys)
         all_args = (self._token, self._holder, LEASE_MS, *args)
         sent_at = self._clock()
@@ -130,6 +135,8 @@ class Lease:
             LeaseLostError: this run lost its lease; nothing was written.
             UnsafeServerError: recent writes are missing on the server.
             ServerRestartedError: the server restarted, and recent writes are missing.
+
+        Effects: none, or the script again, with its source, if the server has not cached it.
         """
         try:
             reply = yield from _receive(sent)
@@ -167,12 +174,17 @@ class Lease:
             StateDamagedError: another program has written a value of another type to one of the keys; nothing was
                 written.
             ServerRestartedError: the server has another run id; nothing was written.
+
+        Effects: one script.
         """
         sent = yield from self.send_commit(commands, under=under)
         return list((yield from self.receive(sent)))
 
     def send_commit(self, commands: Sequence[Sequence[Argument]], *, under: str = "") -> Op[SentScript]:
-        """Send a commit ahead; see `commit` and `receive`."""
+        """Send a commit ahead; see `commit` and `receive`.
+
+        Effects: one script, sent ahead.
+        """
         payload = msgpack.packb(commands, use_bin_type=False)
         return (yield from self.send(load(*_COMMIT), (), (payload, under)))
 
@@ -182,6 +194,8 @@ class Lease:
         Args:
             activity: shown by the progress display, `om migrate-data progress` and commands that wait for the
                 lease. A new stage is written at once.
+
+        Effects: one script, or none if the lease was renewed less than 3 seconds ago and the stage is the same.
         """
         if activity is not None:
             self._on_activity(activity)
@@ -199,6 +213,8 @@ class Lease:
         """Renew the lease once for a longer time: for work that does not renew it, such as code of the project.
 
         The next write ends that time: the lease is then valid for the usual time.
+
+        Effects: one script.
         """
         self._on_activity(activity)
         self._stage = activity.stage
@@ -208,7 +224,10 @@ class Lease:
         )
 
     def release(self) -> Op[None]:
-        """Release the lease."""
+        """Release the lease.
+
+        Effects: one script, which removes the fence and the lease unless another run has acquired them. Safe to repeat.
+        """
         yield from run_script(load("release.lua"), (self._keys.fence, self._keys.lease), (self._token,))
         logger.debug("The lease %s was released.", self._keys.lease)
 
@@ -248,6 +267,9 @@ def acquire(
     Raises:
         LeaseHeldError: its holder renews it; or it is not renewed and does not expire within 10 seconds.
         UnsupportedServerError, MigrationError: the server is a node of a cluster, or a replica.
+
+    Effects: one or two reads, and a script for each poll, four a second while another process holds the lease. Writes
+        the fence and the lease. Safe to repeat.
     """
     yield from require_server(writes=True)
     if only_here:
@@ -327,6 +349,8 @@ def renewing(lease: Lease, work: Op[T]) -> Op[T]:
 
     Raises:
         LeaseLostError: this run lost the lease; the work was stopped before its next request.
+
+    Effects: those of the work, and a script at least every 3 seconds.
     """
     try:
         request = next(work)
@@ -350,6 +374,8 @@ def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
 
     Raises:
         LeaseHeldError: another run is in progress; `work` was not started.
+
+    Effects: those of `acquiring`, the work and `Lease.release`.
     """
     lease = yield from acquiring
     try:
@@ -366,7 +392,10 @@ def under_lease(acquiring: Op[Lease], work: Callable[[Lease], Op[T]]) -> Op[T]:
 
 
 def retry_while_locked(work: Callable[[], Op[T]]) -> Op[T]:
-    """Do work that acquires a lease; while another process holds it, wait and start again."""
+    """Do work that acquires a lease; while another process holds it, wait and start again.
+
+    Effects: those of the work, repeated until it has acquired its lease.
+    """
     while True:
         try:
             return (yield from work())
@@ -379,6 +408,8 @@ def break_lease(keys: LeaseKeys) -> Op[None]:
 
     Raises:
         StateDamagedError: another program has written the fence or the lease; nothing was removed.
+
+    Effects: one script, which removes the fence and the lease. Safe to repeat.
     """
     reply = yield from run_script(load("release.lua"), (keys.fence, keys.lease), ("",))
     require_none(foreign_in_reply(keys, reply))

@@ -72,7 +72,9 @@ def this_process() -> Holder:
     pid = os.getpid()
     # Never the arguments: they may contain a password, and the lease is kept by the server, its files and replicas.
     words = (word for word in sys.argv[1:] if word in _COMMANDS)
-    command = " ".join([Path(sys.argv[0]).name, *words])
+    program = Path(sys.argv[0])
+    name = f"python -m {program.parent.name}" if program.name == "__main__.py" else program.name
+    command = " ".join([name, *words])
     return Holder(socket.gethostname(), _boot_id(), _pid_namespace(), pid, _start_ticks(pid), command)
 
 

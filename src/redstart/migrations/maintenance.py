@@ -280,13 +280,15 @@ def _leases(context: Context) -> Op[list[LeaseKeys]]:
 
 
 def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
-    """Break the leases of data and indexes; their holders stop before the next write.
+    """Remove the leases of data, indexes and migration files; their holders stop before the next write.
 
     Returns:
         The leases that were broken; for an unreadable lease, the error.
 
     Raises:
         StateDamagedError: another program has written a fence or a lease; nothing was removed.
+
+    Effects: the reads of `held_leases`, and a script for each lease. Safe to repeat.
     """
     held = yield from held_leases(context)
     for keys in (yield from _leases(context)):

@@ -133,7 +133,7 @@ class ModelCheck:
         read: documents that their models accept.
         unreadable: documents that their models reject.
         undeclared: number of documents with a field that their model does not declare, by model and field.
-        without_model: documents that were not read, by models that are recorded as converted and not given now.
+        without_model: documents that were not read, by models that are recorded as converted and were not given.
     """
 
     def __init__(

@@ -258,8 +258,8 @@ class RollbackResult:
             raise DataMigrationError(
                 f"Rollback complete, except for some values.{kept}",
                 Hint(
-                    "Write these values in the old format for the old version. Originals that were not restored ",
-                    "stay on the server; list them with: ",
+                    "Write these values in the previous format, which the old version reads. Originals that were not "
+                    "restored stay on the server; list them with: ",
                     Command("migrate-data errors"),
                 ),
             )

@@ -145,7 +145,10 @@ def explained(error: CommandError) -> Op[RedstartError]:
 
 
 def require_search() -> Op[None]:
-    """Raise UnsupportedServerError if the server cannot have indexes: no search module, or a database other than 0."""
+    """Raise UnsupportedServerError if the server cannot have indexes: no search module, or a database other than 0.
+
+    Effects: two reads.
+    """
     if not (yield from call(command_known("FT.CREATE"))):
         raise UnsupportedServerError(
             "This server has no FT.CREATE command: the search module is not loaded.",
@@ -175,6 +178,8 @@ def on_suitable_server(work: Op[T], *, writes: bool, warn: Callable[[str], None]
 
     Raises:
         See `require_server`.
+
+    Effects: one read, and those of the work.
     """
     warning = yield from require_server(writes=writes)
     if warning is None:

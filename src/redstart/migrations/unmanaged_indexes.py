@@ -148,13 +148,14 @@ _WORDS = {
     CONVERSION.event: (
         "text but belongs to none of the given models",
         Hint(
-            "If another model declares it, prepare both indexes: add --models with the module of that model to: ",
+            "If another model declares this index, prepare both indexes: add --models with the module of that model "
+            "to: ",
             Command("migrate run"),
-            "\nOtherwise drop it and recreate it with NUMERIC",
+            "\nOtherwise drop the index and create it again with NUMERIC",
         ),
         "a run converts",
     ),
-    ROLLBACK.event: ("a number but belongs to no model", Hint("Drop it"), "a rollback changes"),
+    ROLLBACK.event: ("a number but belongs to no model", Hint("Drop the index"), "a rollback changes"),
 }
 """By change: how a message describes the index, what the hint recommends, and what happens to a value in a FILTER."""
 
@@ -225,7 +226,7 @@ def require_unmanaged_indexes_unaffected_by_rollback(
         if before.documents and newer:
             raise MigrationError(
                 f"{error.message} Before the first run it contained {before.documents:,} documents, and the rollback "
-                f"rewrites {newer:,} newer values in the old format.",
+                f"rewrites {newer:,} newer values in the previous format.",
                 error.hint,
             )
 

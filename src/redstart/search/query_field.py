@@ -100,7 +100,8 @@ class TagPattern:
 
     Args:
         attribute: the field's name in the index.
-        where: its position in the tags. part: its bytes as stored in the index.
+        where: its position in the tags.
+        part: its bytes as stored in the index.
         text: the condition in the query language of the server.
         term: the field in that language.
     """

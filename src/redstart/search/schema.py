@@ -80,8 +80,8 @@ class IndexField:
         sortable: queries may sort by it.
         unnormalized: sortable values keep their case and accents (UNF).
         noindex: whether it is only for sorting, and not searched.
-        vector: of a VECTOR. options: further words of the definition that Redstart does not write itself, such as
-            `NOSTEM`.
+        vector: the settings of a VECTOR; None for other kinds.
+        options: further words of the definition that Redstart does not write itself, such as `NOSTEM`.
     """
 
     identifier: str
@@ -163,8 +163,10 @@ class Index:
     """An index.
 
     Args:
-        name: its name in queries. storage: the storage of its documents. prefixes: the key prefixes of its documents.
-            fields: its fields, in order.
+        name: its name in queries.
+        storage: the storage of its documents.
+        prefixes: the key prefixes of its documents.
+        fields: its fields, in order.
         options: further words of the definition between the prefixes and the fields, such as `FILTER @a==1`.
         parts: for each declared field of the model, the number of its fields in the index; 0 is an empty part of the
             schema text. None: one each. Ignored in comparisons.
@@ -209,7 +211,8 @@ def create_arguments(index: Index, *, name: str | None = None) -> tuple[str, ...
     """Return the arguments of FT.CREATE, from the data: they are not split at spaces.
 
     Args:
-        index: the index to create. name: another name than that of the index.
+        index: the index to create.
+        name: another name than that of the index.
     """
     return (
         name or index.name,

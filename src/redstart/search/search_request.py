@@ -24,9 +24,12 @@ class SearchQuery:
 
     Args:
         index: the index, or an alias of it.
-        query: the query text. offset: the number of documents to skip. limit: the maximum number of documents to
-            return. sort: the order. nocontent: return only keys. return_fields: return only these fields; in JSON also
-            paths, such as `$.a.b`, `AS`, `b`.
+        query: the query text.
+        offset: the number of documents to skip.
+        limit: the maximum number of documents to return.
+        sort: the order.
+        nocontent: return only keys.
+        return_fields: return only these fields; in JSON also paths, such as `$.a.b`, `AS`, `b`.
         complete: do not depend on settings of the server: set no timeout, after which servers return a partial result
             (by default 500 ms), and name the version of the query language.
     """

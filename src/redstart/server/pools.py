@@ -84,13 +84,13 @@ def pool_of(client: object) -> "redis.ConnectionPool | redis.asyncio.ConnectionP
         return pool
     if type(client).__module__ == "unittest.mock":
         raise ConfigurationError(
-            f"Meta.database is a {type(client).__name__}, without a connection to a server. "
+            f"Meta.database is of the class {type(client).__name__}, which has no connection to a server. "
             "Redstart uses the connections of a client and does not call its methods.",
             'Mock methods of the model instead, for example with mock.patch.object(Model, "get"), or set '
             "Meta.database to fakeredis.FakeRedis() or fakeredis.FakeAsyncRedis().",
         )
     raise ConfigurationError(
-        f"Meta.database is a {type(client).__name__}, not a redis-py client.",
+        f"Meta.database is of the class {type(client).__name__}, not a redis-py client.",
         "Use redis.Redis(...) or redis.asyncio.Redis(...); for om, set the server with --url.",
     )
 

@@ -129,7 +129,7 @@ def failed_stand_in(error: AssertionError) -> CommandError:
 
 def may_be_sent_again(request: Call[Any] | Batch[Any], replies: Sequence[Any]) -> bool:
     """Return whether a request was answered with a refusal that passes, and may be sent again: none of it was done."""
-    refused = any(isinstance(one, CommandError) and is_temporary(one) for one in replies)
+    refused = any(is_temporary(one) for one in replies if isinstance(one, CommandError))
     return refused and (isinstance(request, Call) or request.repeatable)
 
 

@@ -205,11 +205,11 @@ _moment_of = datetime.fromisoformat
 
 _NAIVE = frozenset(shape for shape in _SHAPES if shape[19:] in (b"", b".000000"))
 _PER_SECOND = MICROSECONDS_PER_SECOND
+_SECONDS_PER_DAY = 86_400
 _WITH_TIME = _NAIVE - {b"0000-00-00"}
 """Only these may have an offset."""
 
 _UTC_OFFSETS = (b"Z", b"+00:00")
-_HOUR_24 = re.compile(rb"[Tt ]24:").search
 _FIRST_EXACT, _END_EXACT = b"1698", b"2242"
 """Years in which all moments are within ALWAYS_EXACT_SECONDS. Such texts are in the order of their moments."""
 
@@ -238,14 +238,13 @@ def numbers_of_uniform_texts(
     if found is None:
         return None
     moments, is_naive = found
-    times = [(moment - NAIVE_EPOCH) // MICROSECOND for moment in moments]
+    elapsed = [moment - NAIVE_EPOCH for moment in moments]
+    parts = [(one.days * _SECONDS_PER_DAY + one.seconds, one.microseconds) for one in elapsed]
+    times = [seconds * _PER_SECOND + below for seconds, below in parts]
     if min(times) < _PER_SECOND:
         return UniformNumbers([number_text(time).encode() for time in times], None, is_naive)
     numbers = [
-        (b"%d.%06d" % divmod(time, _PER_SECOND)).rstrip(b"0")
-        if time % _PER_SECOND
-        else b"%d.0" % (time // _PER_SECOND)
-        for time in times
+        (b"%d.%06d" % part).rstrip(b"0") if part[1] else b"%d.0" % part[0] for part in parts
     ]  # `written_number` of each: calls would take as long again
     return UniformNumbers(numbers, times, is_naive)
 
@@ -271,10 +270,11 @@ def _uniform_moments(
         return None
     joined = b"\n".join(texts)
     shapes = joined.translate(_ZERO_FOR_DIGITS).split(b"\n")
+    different = set(shapes)
     are_plain = (
         len(shapes) == len(texts)
-        and (_WITH_TIME if offset else _NAIVE).issuperset(shapes)
-        and _HOUR_24(joined) is None
+        and different <= (_WITH_TIME if offset else _NAIVE)
+        and not any(shape[10:11] + b"24:" in joined for shape in different if shape[10:])
     )
     if not are_plain or min(texts) < _FIRST_EXACT or max(texts) >= _END_EXACT:
         return None
@@ -299,7 +299,7 @@ def number_of_written_text(
         moment = _moment_of(raw.decode())
         naive = moment.tzinfo is None
         if kind is _DATE:
-            return b"%d.0" % ((moment.toordinal() - EPOCH_ORDINAL) * 86_400), naive
+            return b"%d.0" % ((moment.toordinal() - EPOCH_ORDINAL) * _SECONDS_PER_DAY), naive
         if not naive:
             elapsed = moment - EPOCH
         elif naive_timezone.is_utc:
@@ -308,7 +308,7 @@ def number_of_written_text(
             elapsed = naive_timezone.microseconds(moment) * MICROSECOND
     except (ValueError, ValueConversionError):
         return None
-    seconds = elapsed.days * 86_400 + elapsed.seconds
+    seconds = elapsed.days * _SECONDS_PER_DAY + elapsed.seconds
     if not -ALWAYS_EXACT_SECONDS <= seconds < ALWAYS_EXACT_SECONDS:
         return None
     if not elapsed.microseconds:

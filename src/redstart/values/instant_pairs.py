@@ -25,7 +25,8 @@ _FORMS = [
 ]
 """What is left of the texts without their digits. The order is part of the format: new ones are appended."""
 
-_FORM_NUMBERS = {form: number for number, form in enumerate(_FORMS)}
+_UNSHIFTED = {form: (number, 0) for number, form in enumerate(_FORMS)}
+"""The styles of texts whose numbers are those of their calendar times: see `PackedPairs`."""
 _LENGTHS = [10 if form == _DATE_ALONE else 26 if b"." in form else 19 for form in _FORMS]
 """Of the texts without their zone."""
 
@@ -38,14 +39,12 @@ class PackedPairs(NamedTuple):
     """Some texts and their numbers.
 
     Attributes:
-        forms: numbers of the forms of the texts.
+        styles: the number of the form of each text, and how many microseconds later the instant of its number is.
         times: their calendar times, in microseconds since 1970.
-        shifts: how many microseconds later the instants of the numbers are.
     """
 
-    forms: Sequence[int]
+    styles: Sequence[tuple[int, int]]
     times: Sequence[int]
-    shifts: Sequence[int]
 
 
 def packed_pairs(texts: bytes, numbers: Sequence[bytes], times: Sequence[int | None]) -> PackedPairs | None:
@@ -55,14 +54,14 @@ def packed_pairs(texts: bytes, numbers: Sequence[bytes], times: Sequence[int | N
         texts: one in each line.
         times: the calendar times, if `written_number` makes all numbers from them; others are not used, and calculated.
     """
-    found = list(map(_FORM_NUMBERS.get, texts.translate(_ZERO_FOR_DIGITS).split(b"\n"))) if numbers else []
+    found = list(map(_UNSHIFTED.get, texts.translate(_ZERO_FOR_DIGITS).split(b"\n"))) if numbers else []
     if len(found) != len(numbers) or None in found:
         return None
-    forms: list[Any] = found
+    unshifted: list[Any] = found
     known: Sequence[Any] = times
     if len(known) == len(numbers) and None not in known:
-        return PackedPairs(forms, known, [0] * len(known))
-    return _calculated(texts.decode().split("\n"), forms, numbers)
+        return PackedPairs(unshifted, known)
+    return _calculated(texts.decode().split("\n"), [form for form, _ in unshifted], numbers)
 
 
 def unpacked_pair(form: int, time: int, shift: int) -> tuple[bytes, bytes]:
@@ -91,7 +90,7 @@ def _calculated(texts: Sequence[str], forms: Sequence[int], numbers: Sequence[by
     times = [(moment - NAIVE_EPOCH) // MICROSECOND for moment in moments]
     shifts = [_shift(time, number) for time, number in zip(times, numbers, strict=True)]
     known = [shift for shift in shifts if shift is not None]
-    return PackedPairs(forms, times, known) if len(known) == len(shifts) else None
+    return PackedPairs(list(zip(forms, known, strict=True)), times) if len(known) == len(shifts) else None
 
 
 def _shift(time: int, number: bytes) -> int | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import pytest
 import redis
@@ -83,6 +84,29 @@ def test_only_changed_documents_are_read_and_classified_again(client: redis.Redi
     found, judged = settle(client, url, [1, 2, 3], writer)
     assert (found.documents, found.values, found.retried, judged) == (3, 3, 1, [3, 1])
     assert client.hget(key(2), "arrived_at") == b"1577836800.0"
+
+
+def test_each_hash_of_a_script_is_compared_and_written_by_itself(client: redis.Redis, url: str) -> None:
+    def texts(number: int) -> dict[str, str]:
+        arrived, left = f"2021-05-04T01:00:{number:02}", f"2021-05-04T02:00:{number:02}"
+        shapes = [{"arrived_at": arrived}, {"arrived_at": arrived, "left_at": left}, {"left_at": left}]
+        return shapes[number // 6]  # next to each other, so that they are in one group
+
+    for number in range(18):
+        client.hset(key(number), mapping=texts(number))  # type: ignore[arg-type]  # str is a part of its union
+    found, judged = settle(
+        client, url, range(18), lambda script: [] if script else [("HSET", key(8), "left_at", TEXT)]
+    )
+    assert (found.documents, found.values, found.retried, judged) == (18, 24, 1, [18, 1])
+    assert client.hget(KEYS.record, "converted") == b"24"
+    for number in range(18):
+        expected = {
+            name.encode(): b"%d.0" % datetime.fromisoformat(f"{text}Z").timestamp()
+            for name, text in texts(number).items()
+        }
+        if number == 8:
+            expected[b"left_at"] = NUMBER
+        assert client.hgetall(key(number)) == expected
 
 
 def test_a_deleted_document_is_not_created_again(client: redis.Redis, url: str) -> None:

@@ -107,12 +107,18 @@ ALIKE = [
     (b"v:1", ("y" * 300 + "2",)),
     (b"v:1", ("a", 0)),
     (b"v:1", ("a", "0")),
+    # Only the shown text is known; empty for the whole document.
+    (b"v:1", "a.b"),
+    (b"v:1", "a[0]"),
+    (b"v:1", ""),
+    (b"v:1", ("",)),
 ]
 
 
 def test_values_that_look_alike_are_recorded_and_removed_one_by_one(client: redis.Redis, url: str) -> None:
     failures = [failure_at(key, place, b"N/A", "not a date") for key, place in ALIKE]
     assert recorded(url, failures) == failures
+    assert sorted(on_record(url), key=str) == sorted(failures, key=str)
     assert {one.name for one in on_record(url)} == {one.name for one in failures}
     with open_sync(url) as driver:
         log = FailureLog(KEYS)

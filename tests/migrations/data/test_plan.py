@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from redstart.errors import PlanChangedError, StateDamagedError
 from redstart.mapping.value_paths import Each, ValuePath
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION, DatetimeConversion
-from redstart.migrations.data.plan import Plan, PlannedModel, merged, router, scan_pattern
+from redstart.migrations.data.plan import Plan, PlannedModel, merged, router, router_of_many, scan_pattern
 from redstart.migrations.transformation import RecordedSettings
 from redstart.values.types import Storage, TemporalKind
 
@@ -153,6 +153,23 @@ def test_a_key_is_of_the_model_whose_prefix_it_has_and_the_pattern_lets_it_throu
         literal = re.sub(rb"\\(.)", rb"\1", scan_pattern(plan)[:-1])
         assert key.startswith(literal)
     assert route(b"other" + rest) is None
+    keys = [start + rest for start in (b"other", b"", *(model.key_prefix.encode() for model in plan.models))]
+    expected = [(key, route(key)) for key in keys]
+    assert router_of_many(plan)(keys) == [pair for pair in expected if pair[1] is not None]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "excluded", "number"), [("", (), 6), (":v2", (), 2), ("", ("station:visit:1",), 4)]
+)
+def test_many_keys_are_routed_as_one_key_is(suffix: str, excluded: tuple[str, ...], number: int) -> None:
+    plan = Plan((replace(VISIT, key_suffix=suffix, excluded=excluded),), UTC.settings)
+    under = [b"station:visit:" + rest for rest in (b"1", b":v2", b"1:v2", b"2:v2", b"2\n", b"2")]
+    for others in ([], [b"station:visit:"], [b"a"], [b"station:visits"], [b"z"]):
+        keys = [*others, *under]
+        found = router_of_many(plan)(keys)
+        assert found == [(key, plan.models[0]) for key in keys if router(plan)(key) is not None]
+        assert len(found) == number
+    assert router_of_many(plan)([]) == []
 
 
 def test_a_suffix_belongs_to_the_key() -> None:

@@ -67,8 +67,8 @@ class Plain(CompactEdits):
 
 
 def of_hash(key: bytes, values: list[tuple[bytes, bytes]]) -> DocumentEdits:
-    names = [f"f{number}" for number in range(len(values))]
-    return DocumentEdits.plain(key, names, [old for old, _ in values], [number for _, number in values])
+    places = tuple((f"f{number}",) for number in range(len(values)))
+    return DocumentEdits.plain(key, places, [old for old, _ in values], [number for _, number in values])
 
 
 def of_json(key: bytes, values: list[tuple[bytes, bytes]], lists: int) -> DocumentEdits:

@@ -93,7 +93,7 @@ def test_pending_files_do_not_prevent_a_run() -> None:
         (
             history(file("a"), file("b", "a"), file("c", "a")),
             "heads",
-            "The migration files in m have 2 heads: b, c. No file says which of them comes first.",
+            "The migration files in m have 2 heads: b, c. Their order is not defined.",
             "om migrate merge",
         ),
         (history(*CHAIN, a="2"), "edited", "a was edited after it was applied", "om migrate stamp a"),

@@ -221,7 +221,7 @@ def test_keys_of_other_prefixes_are_not_lost_with_a_wider_index(documents: redis
     assert outcomes(result.indexes) == {IndexOutcome.REFUSED}
     assert total(documents, RINGS) == DOCUMENTS + 1
     (one,) = result.blocking[RINGS]
-    assert (one.key, one.reason.startswith("indexed today, but its key belongs")) == (
+    assert (one.key, one.reason.startswith("in the active index, but its key belongs")) == (
         "station:feather:1",
         True,
     )

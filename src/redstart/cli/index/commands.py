@@ -8,7 +8,7 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import (
     counted_indexes,
     draw_results,
-    forecast_line,
+    index_estimate_line,
     index_migration,
     pending_indexes,
     result_report,
@@ -161,7 +161,7 @@ def rebuild(
         statuses = session.run(index_statuses(chosen))
         estimates = session.run(estimate_builds(chosen, rebuild=True))
         for estimate in estimates:
-            note(forecast_line(estimate))
+            note(index_estimate_line(estimate))
         confirm(question_about(statuses, estimates, session.where), assume_yes=yes)
         return _change(session, chosen, options, as_json=as_json)
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.index_report import counted_indexes, draw_results, result_report
+from redstart.cli.index_report import counted_indexes, draw_lacking_results, draw_results, result_report
 from redstart.cli.migrate.file_estimates import (
     APPLY,
     CLEAN_UP,
@@ -24,6 +24,7 @@ from redstart.cli.migrate.file_estimates import (
 )
 from redstart.cli.migrate.project_files import file_migrations, look
 from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import chosen_options, confirm, will_ask
 from redstart.cli.output import Tone, command_of, counted, duration, line, note, print_json
 from redstart.cli.progress import progress_display
@@ -68,6 +69,7 @@ def apply_files(
     resume: Command = APPLY,
     models: Sequence[ModelDeclaration] = (),
     dry_run: bool = False,
+    verbose: bool = False,
     assume_yes: bool,
     as_json: bool,
 ) -> Exit:
@@ -79,12 +81,13 @@ def apply_files(
         resume: the command that was typed.
         models: of the application; afterwards they are compared with the documents.
         dry_run: whether to show only what would be applied.
+        verbose: whether to print a line for each step.
 
     Raises:
         See `FileMigrations.run`.
     """
     files.history.require_runnable()
-    last = None if to is None else files.history.item(to).migration_id
+    last = None if to is None else item_of(files, to).migration_id
     migrations = file_migrations(session, files)
     pending = migrations.pending(last)[:limit]
     if dry_run:
@@ -94,7 +97,7 @@ def apply_files(
         return _dry_run(session, files, pending, changes, options, as_json=as_json)
     if pending:
         _ask(session, migrations, pending, assume_yes=assume_yes)
-    with progress_display() as show:
+    with progress_display(every_step=verbose) as show:
         monitor = Monitor(progress=show, resumed_by=resume)
         with stop_on_signal(monitor), resume_hint(resume):
             migrations = file_migrations(session, files, monitor)
@@ -155,11 +158,13 @@ def _dry_run(
         line("Dry run: no pending migration files.", Tone.DONE)
         draw_changes(changes)
         return Exit.DONE
-    refused = None if options.accept_unindexed else next((one for one in estimates if one.blocked), None)
+    refused = (
+        None if options.accept_unindexed else next((one for one in estimates if one.refused_cutovers), None)
+    )
     if (refusal := first_refusal(estimates)) is not None:
         line(f"A run would be refused. {refusal}", Tone.WARNING)
     elif refused is not None:
-        number = counted_indexes(len(refused.blocked))
+        number = counted_indexes(len(refused.refused_cutovers))
         line(
             f"Dry run: a run would stop at {printable(refused.migration.file.migration_id)}, because the cutover would "
             f"be refused for {number}; nothing was written.",
@@ -178,8 +183,10 @@ def _dry_run(
 
 def _draw_blocked(found: FileEstimate, options: ExpansionOptions) -> None:
     """Print which documents would drop out of query results, and what prevents that."""
-    draw_blocked(found.blocked, accept_unindexed=options.accept_unindexed)
-    if found.blocked and not options.accept_unindexed:
+    draw_blocked(found.blocked, absent=found.created, accept_unindexed=options.accept_unindexed)
+    if found.blocked and not found.refused_cutovers:
+        line("Correct these documents before the run, or queries do not find them.")
+    if found.refused_cutovers and not options.accept_unindexed:
         accept = typed_again("dry_run").adding("--accept-unindexed")
         line(
             Hint(
@@ -214,9 +221,14 @@ def _draw(result: FilesResult, to_clean_up: Collection[str], resume: Command) ->
         written = 0 if one.result.data is None else one.result.data.changed_by_last_pass
         if written:
             line(
-                f"  {counted(written, 'document')} changed in the last pass: an old version of the application writes. "
-                "The cleanup changes what it has written since."
+                Hint(
+                    f"  {counted(written, 'document')} changed in the last pass: an old version of the application is "
+                    "still writing. Documents that it writes from now on are changed by: ",
+                    CLEAN_UP,
+                )
             )
+        if one.result.is_complete:
+            draw_lacking_results(one.result.indexes)
         if one.result.failures.count:
             draw_failures(one.result.failures)
     if result.stopped is not None:
@@ -238,7 +250,10 @@ def _draw_stopped(stopped: AppliedFile, resume: Command) -> None:
     draw_results(result.indexes, {}, Plan(()), verbose=False)
     if result.outcome is Outcome.STOPPED:
         if any(move.failures for move in result.moves):
-            line("First stop the old version. Of two documents with the old and the new key, remove one.")
+            line(
+                "First stop the old version. If a document exists under both its old and its new key, remove one of "
+                "the two."
+            )
         line(Hint("Resume with: ", resume))
         return
     undo = Command("migrate rollback", stopped.migration_id)
@@ -248,11 +263,11 @@ def _draw_stopped(stopped: AppliedFile, resume: Command) -> None:
         line(Hint("If they were deleted on purpose, roll back with: ", undo, ", and run again"))
         return
     if result.moves:
-        old_keys = (
-            "If an old version of the application still writes to the old keys, stop it and run again: "
+        line(
+            "If an old version of the application still writes to the old keys, stop it; otherwise correct the "
+            "documents listed above."
         )
-        line(Hint(old_keys, resume))
-        line("Otherwise correct the documents listed above before.")
+        line(Hint("Then run again: ", resume))
     else:
         line(Hint("Correct the documents listed above, then run again: ", resume))
         if result.data is not None:
@@ -279,7 +294,7 @@ def _summary(one: AppliedFile) -> str:
         parts.append(
             f"{counted(data.documents, 'document')} read, {counted(data.converted, 'value')} changed"
         )
-    parts += [f"{counted(change.replaced, 'document')} stored otherwise" for change in one.result.storage]
+    parts += [f"storage of {counted(change.replaced, 'document')} changed" for change in one.result.storage]
     parts += [f"{counted(move.moved, 'document')} moved to other keys" for move in one.result.moves]
     cut_over = [index for index in indexes if not index.is_refused]
     if cut_over and one.result.is_prepared:

@@ -232,7 +232,9 @@ def _description_of_merge(heads: tuple[str, ...]) -> str:
     help="Write the operations for values of earlier versions of redis-om, for all models of the migration files.",
 )
 @click.option(
-    "--timezone", metavar="ZONE", help="For local-midnights: where the application ran, as Europe/Berlin."
+    "--timezone",
+    metavar="ZONE",
+    help="For local-midnights: the time zone in which the application ran, such as Europe/Berlin.",
 )
 @migrations_root(must_exist=False)
 @yes
@@ -248,7 +250,7 @@ def create_for_data(
     """Write a migration file NAME with a template for functions that change documents.
 
     Needs no server. The file belongs to the same history as those of `om migrate create`. With --template, the file is
-    complete: local-midnights are dates of redis-om 1.0, bytes and embedded-keys are of 0.x.
+    complete: local-midnights is for dates of redis-om 1.0, bytes and embedded-keys for values of 0.x.
     """
     root = root_of(migrations_dir)
     found = history_of(root)
@@ -282,8 +284,8 @@ def _operations(
     if values is LegacyValues.LOCAL_MIDNIGHTS:
         if timezone is None:
             raise ConfigurationError(
-                "Local midnights depend on the time zone of the application.",
-                "Add --timezone, as --timezone Europe/Berlin.",
+                "Local midnights depend on the time zone of the application. No file was written.",
+                "Add the zone, for example: --timezone Europe/Berlin",
             )
         _ = NaiveTimezone.parse(timezone)
     state = state_after(found.files)
@@ -299,5 +301,8 @@ def _operations(
         )
     operations = legacy_operations(state, values, timezone)
     if not operations:
-        raise ConfigurationError(f"No model in the migration files has a field for the template {values}.")
+        raise ConfigurationError(
+            f"No model in the migration files has a field for the template {values}. No file was written.",
+            "If a model has such a field, write the model to a migration file first. Otherwise there is nothing to do.",
+        )
     return operations

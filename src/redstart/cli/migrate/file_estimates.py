@@ -9,9 +9,10 @@ from redstart.cli.output import counted, duration, error_text, rounded
 from redstart.cli.session import Session
 from redstart.cli.value_tables import draw_failures
 from redstart.display import escaped, printable
-from redstart.migrations.file_estimate import FileEstimate, IndexBuild, WorkEstimate, estimate_run
+from redstart.migrations.file_estimate import FileEstimate, WorkEstimate, estimate_run
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.files.migration_file import MigrationFile
+from redstart.migrations.index_builds import IndexBuild
 from redstart.migrations.operations.base import Operation, model_title
 from redstart.migrations.project_migrations import FileMigrations
 from redstart.next_steps import Command, Hint
@@ -68,12 +69,16 @@ def draw_estimate(write: Write, one: FileEstimate) -> None:
         write(f"  Move: {escaped(f'{documents} from the keys {move.source} to {move.target}')}")
     for change, found in one.storage:
         documents = f"{counted(found.documents, 'document')} of {model_title(change.move.before)}"
-        failed = f"; {counted(len(found.failures), 'document')} cannot be stored so" * bool(found.failures)
-        target = f"{change.target.storage.name}, with the keys {change.target}"
+        storage = change.target.storage.name
+        failed = f"; {counted(found.failed, 'document')} cannot be stored as {storage}" * bool(found.failed)
+        target = f"{storage}, with the keys {change.target}"
         write(f"  Storage: {escaped(f'{documents} with the keys {change.source} as {target}')}{failed}")
     for index in one.indexes:
         _draw_index(write, index)
     write(f"  Time: {_expected(one.seconds)}")
+    if one.lost_at_start:
+        names = ", ".join(one.lost_at_start)
+        write(f"  Queries of the old version by {names} fail from the start of the run.")
     if one.removed_by_cleanup:
         write(Hint(f"  Kept until cleanup: {', '.join(one.removed_by_cleanup)}"))
     for model, number in one.removed.items():
@@ -97,10 +102,10 @@ def draw_failed_values(one: FileEstimate) -> None:
 
 
 def _draw_index(write: Write, index: IndexBuild) -> None:
-    what = "to create"
-    if index.changes:
-        documents = counted(index.documents, "document")
-        what = f"to build next to the active one: {documents}, about {index.megabytes:.1f} MB"
+    what = "to build next to the active one" if index.changes else "to create"
+    if index.changes or index.documents:
+        what += f": {counted(index.documents, 'document')}, about {index.megabytes:.1f} MB"
+        what += f" for {index.to_build:,} indexes" * (index.to_build > 1)
     write(f"  Index {escaped(index.name)}, {what}")
     write(f"    {escaped(shlex.join(index.command))}")
 
@@ -251,7 +256,7 @@ def estimate_report(one: FileEstimate) -> dict[str, Any]:
                 "before": change.source.storage.value,
                 "after": change.target.storage.value,
                 "documents": found.documents,
-                "failed": len(found.failures),
+                "failed": found.failed,
             }
             for change, found in one.storage
         ],
@@ -270,6 +275,7 @@ def estimate_report(one: FileEstimate) -> dict[str, Any]:
         "kept_until_cleanup": one.removed_by_cleanup,
         "changed_in_place": one.changed_in_place,
         "lost_attributes": one.lost_attributes,
+        "lost_at_start": one.lost_at_start,
     }
 
 

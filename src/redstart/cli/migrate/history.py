@@ -16,6 +16,7 @@ from redstart.cli.migrate.project_files import (
     rows_of,
     when,
 )
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import Settings, common
 from redstart.cli.output import counted, duration, line, print_json
 from redstart.cli.session import open_session
@@ -80,7 +81,7 @@ def _cells(row: Row, with_kind: bool) -> list[object]:
 def current(settings: Settings, migrations_dir: Path | None, as_json: bool) -> None:
     """Show the last applied migration file, and how many are pending. Writes nothing.
 
-    While branches are not joined, there are several.
+    If there are branches that no file joins, each has a last applied file.
     """
     with open_session(settings, needs_models=False) as session:
         found = look(session, root_of(migrations_dir)).history
@@ -113,7 +114,7 @@ def show(
     """
     with open_session(settings, needs_models=False) as session:
         files = look(session, root_of(migrations_dir))
-        item = files.history.item(migration_id)
+        item = item_of(files, migration_id)
         failures = FailureSummary(session.run(FailureLog(StateKeys(item.migration_id)).all()))
     if as_json:
         print_json(_report(files, item, failures))

@@ -23,6 +23,7 @@ from redstart.cli.migrate.undeclared_changes import (
     find_changes,
     models_to_check,
 )
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, line, print_json, rendered
 from redstart.cli.session import Session, open_session
@@ -71,7 +72,7 @@ def _chosen(files: ProjectFiles, to: str | None) -> list[MigrationFile]:
     pending = files.history.pending
     if to is None:
         return pending
-    ids = with_dependencies(files.history.item(to).migration_id, files.loaded.files)
+    ids = with_dependencies(item_of(files, to).migration_id, files.loaded.files)
     return [file for file in pending if file.migration_id in ids]
 
 

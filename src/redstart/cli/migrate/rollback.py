@@ -1,4 +1,4 @@
-"""`om migrate rollback`: switch back to previous indexes."""
+"""`om migrate rollback`: roll back migration files or, in a project without files, the indexes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +17,7 @@ from redstart.cli.migrate.project_files import (
     schema_directory,
 )
 from redstart.cli.migrate.undo_files import roll_back_files
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import Settings, accept_unindexed, common, confirm, verbose, will_ask, yes
 from redstart.cli.output import Tone, counted, expected_duration, line, print_json
 from redstart.cli.progress import progress_display
@@ -70,7 +71,8 @@ def rollback(
 
     In a project without migration files: switch back to the dual-format indexes or, after a data rollback, to the
     original ones. `om migrate-data rollback` includes this step. Each index is checked first; one that would drop
-    documents from query results is refused, with exit code 3. An index that Redstart was the first to create is kept.
+    documents from query results is refused, with exit code 3. An index that did not exist before Redstart
+    created it is kept.
 
     A schema migration file of redis-om is rolled back by its own down().
     """
@@ -81,7 +83,7 @@ def rollback(
             return _roll_back_redis_om_file(
                 settings,
                 migration_id,
-                directory,
+                root_of(migrations_dir),
                 dry_run=dry_run,
                 assume_yes=yes,
                 verbose=verbose,
@@ -90,11 +92,15 @@ def rollback(
     if dry_run:
         raise click.UsageError("--dry-run is for a migration file of redis-om. Give its ID.")
     if are_in_use:
+        if drop_created:
+            raise click.UsageError("--drop-created is for a project without migration files.")
         options = ExpansionOptions(accept_unindexed=accept_unindexed)
         with open_session(settings, writes=True, needs_models=False) as session:
             files = look(session, root_of(migrations_dir))
             ids = _files_to_roll_back(session, files, migration_id, to)
-            return roll_back_files(session, files, ids, options, assume_yes=yes, as_json=as_json)
+            return roll_back_files(
+                session, files, ids, options, verbose=verbose, assume_yes=yes, as_json=as_json
+            )
     if to is not None:
         raise click.UsageError(
             f"Cannot roll back to {to!r}: the project has no migration files. For a file of redis-om, give its ID."
@@ -126,7 +132,7 @@ def _rollback_report(results: Mapping[str, CutoverResult], refused: Sequence[str
 def _roll_back_redis_om_file(
     settings: Settings,
     migration_id: str,
-    directory: Path,
+    root: Path,
     *,
     dry_run: bool,
     assume_yes: bool,
@@ -139,7 +145,8 @@ def _roll_back_redis_om_file(
             settings,
             SCHEMA,
             migration_id,
-            directory,
+            schema_directory(root),
+            project=lambda: look(session, root, may_be_damaged=True),
             dry_run=dry_run,
             assume_yes=assume_yes,
             verbose=verbose,
@@ -170,10 +177,10 @@ def _files_to_roll_back(
     if migration_id is not None and to is not None:
         raise click.UsageError("ID and --to cannot be combined.")
     if migration_id is not None:
-        return [files.history.item(migration_id).migration_id]
+        return [item_of(files, migration_id).migration_id]
     migrations = file_migrations(session, files)
     if to is not None:
-        return migrations.after(files.history.item(to).migration_id)
+        return migrations.after(item_of(files, to).migration_id)
     return migrations.after(None)[:1]
 
 

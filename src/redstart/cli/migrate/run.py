@@ -14,8 +14,8 @@ from redstart.cli.index_report import (
     counted_indexes,
     draw_results,
     draw_unnamed_aliases,
-    forecast_line,
-    forecast_report,
+    index_estimate_line,
+    index_estimate_report,
     note_superseded,
     pending_indexes,
     result_report,
@@ -33,8 +33,8 @@ from redstart.cli.migrate.project_files import load, root_of
 from redstart.cli.migrate.project_files import look as look_at_files
 from redstart.cli.migrate.undeclared_changes import models_to_check
 from redstart.cli.model_warnings import (
-    find_unclaimed,
-    unclaimed_report,
+    find_unmanaged,
+    unmanaged_report,
 )
 from redstart.cli.options import (
     Settings,
@@ -110,7 +110,7 @@ class _Inspection:
         """Return the keys of --json that runs and dry runs share. `applied_files`: ids of files that a run applied."""
         return {
             "pending_files": [name for name in self.files.ids() if name not in applied_files],
-            "unmanaged": unclaimed_report(self.unmanaged),
+            "unmanaged": unmanaged_report(self.unmanaged),
             "overlapping_prefixes": self.overlaps,
         }
 
@@ -151,7 +151,18 @@ def run(
         accept_unindexed=accept_unindexed, keep_old_index=keep_old_index, aliases=aliases
     )
     if load(root_of(None)).are_in_use:
-        return _apply_files(settings, options, limit, dry_run=dry_run, assume_yes=yes, as_json=as_json)
+        if accept_unreadable:
+            raise click.UsageError("--accept-unreadable is for a project without migration files.")
+        return _apply_files(
+            settings,
+            options,
+            limit,
+            directory=migrations_dir,
+            dry_run=dry_run,
+            verbose=verbose,
+            assume_yes=yes,
+            as_json=as_json,
+        )
     with open_session(settings, writes=not dry_run, about_indexes=True) as session:
         redis_om = open_files(session, settings, SCHEMA, migrations_dir, verbose=verbose)
         inspection = _inspect(session, redis_om, options)
@@ -192,13 +203,20 @@ def _apply_files(
     options: ExpansionOptions,
     limit: int | None,
     *,
+    directory: Path | None,
     dry_run: bool,
+    verbose: bool,
     assume_yes: bool,
     as_json: bool,
 ) -> int:
-    """Apply the migration files of the project, those of redis-om first."""
+    """Apply the migration files of the project, those of redis-om first.
+
+    Args:
+        directory: that of the files of redis-om; by default a subdirectory of that of the project.
+    """
+    theirs = directory or SCHEMA.directory(str(root_of(None)))
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
-        run_first(session, settings, SCHEMA, root_of(None), dry_run=dry_run, assume_yes=assume_yes)
+        run_first(session, settings, SCHEMA, theirs, dry_run=dry_run, assume_yes=assume_yes, verbose=verbose)
         files = look_at_files(session, root_of(None))
         return apply_files(
             session,
@@ -208,6 +226,7 @@ def _apply_files(
             resume=typed_again(),
             models=models_to_check(settings),
             dry_run=dry_run,
+            verbose=verbose,
             assume_yes=assume_yes,
             as_json=as_json,
         )
@@ -233,7 +252,7 @@ def _inspect(session: Session, files: RedisOmFiles, options: ExpansionOptions) -
     estimates = session.run(estimate_builds(planned, keep_old_index=options.keep_old_index))
     statuses = session.run(index_statuses(planned))
     note_superseded(statuses)
-    unmanaged = find_unclaimed(session)
+    unmanaged = find_unmanaged(session)
     return _Inspection(planned, estimates, statuses, files, unmanaged, overlaps)
 
 
@@ -251,7 +270,7 @@ def _dry_run(
     cutovers, blocked = _predict(session, inspection.planned)
     if as_json:
         indexes = {
-            "index_estimates": [forecast_report(estimate) for estimate in estimates],
+            "index_estimates": [index_estimate_report(estimate) for estimate in estimates],
             "refusal": refusal,
             **blocked_report(blocked),
         }
@@ -269,7 +288,7 @@ def _dry_run(
     to_cut_over = {one.name for one in cutovers}
     for estimate in estimates:
         later = "" if estimate.name in to_cut_over else "; the cutover follows the conversion"
-        line(f"{forecast_line(estimate)}{later}")
+        line(f"{index_estimate_line(estimate)}{later}")
     absent = [index.planned.name for index in pending if index.active is ActiveIndex.ABSENT]
     for name in absent:
         if name not in blocked:
@@ -317,7 +336,7 @@ def _draw_dry_outcome(
 def _ask(inspection: _Inspection, files: int, where: str, *, assume_yes: bool) -> None:
     """Print the estimates, and ask on a terminal if files of redis-om are to run, or indexes to be changed."""
     for estimate in inspection.estimates:
-        note(forecast_line(estimate))
+        note(index_estimate_line(estimate))
     if files:
         confirm(f"Run {counted(files, 'migration file')} of redis-om on {where}?", assume_yes=assume_yes)
     if inspection.pending:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from redstart.cli.migrate.project_files import look, migrations_root, root_of
+from redstart.cli.migration_kinds import item_of
 from redstart.cli.options import Settings, common, confirm, yes
 from redstart.cli.output import Tone, line, print_json, warn
 from redstart.cli.redis_om_execution import files_lease
@@ -89,7 +90,7 @@ def _to_record(files: ProjectFiles, wanted: str) -> list[MigrationFile]:
         MigrationFileError: it cannot be used, or depends on a file that is not recorded.
     """
     history = files.history
-    item = history.item(wanted)
+    item = item_of(files, wanted)
     file = _usable(item)
     missing = [other.migration_id for other in _unrecorded(history, file.dependencies)]
     if missing:
@@ -107,7 +108,7 @@ def _all_to_record(files: ProjectFiles, wanted: str) -> list[MigrationFile]:
         MigrationFileError: one of them cannot be used.
     """
     history, known = files.history, files.loaded.files
-    ids = with_dependencies(_usable(history.item(wanted)).migration_id, known)
+    ids = with_dependencies(_usable(item_of(files, wanted)).migration_id, known)
     # Also those that cannot be used, which are not among the known ones.
     ids |= {other for name in ids for other in known[name].dependencies}
     return [_usable(item) for item in _unrecorded(history, ids)]
@@ -135,15 +136,19 @@ def _usable(item: HistoryItem) -> MigrationFile:
 
 
 def _require_complete(item: HistoryItem) -> None:
-    """Raise MigrationFileError while a run or rollback is not complete: some documents are changed, others are not."""
+    """Raise MigrationFileError while a run or rollback of the file is not complete."""
     if item.started is None:
         return
     shown = printable(item.migration_id)
     back = Command("migrate rollback", shown)
     if item.entry is not None:
-        raise MigrationFileError(f"A rollback of {shown} is not complete.", Hint("Finish it with: ", back))
+        raise MigrationFileError(
+            f"A rollback of {shown} is not complete: some documents are changed, others are not. The record was not "
+            "changed.",
+            Hint("Finish it with: ", back),
+        )
     raise MigrationFileError(
-        f"A run of {shown} is not complete.",
+        f"A run of {shown} is not complete: some documents are changed, others are not. The record was not changed.",
         Hint("Finish it with: ", Command("upgrade"), "\nOr roll it back with: ", back),
     )
 
@@ -157,7 +162,7 @@ def _removable(files: ProjectFiles, wanted: str) -> str:
     """
     if wanted in files.ledger.damaged:
         return wanted
-    item = files.history.item(wanted)
+    item = item_of(files, wanted)
     _require_complete(item)
     if item.entry is None:
         raise MigrationFileError(

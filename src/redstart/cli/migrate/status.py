@@ -16,7 +16,7 @@ from redstart.cli.index_report import (
 from redstart.cli.migrate.project_files import draw_project_status, project_status, root_of
 from redstart.cli.migrate.project_files import look as look_at_project
 from redstart.cli.migrate.undeclared_changes import changes_report, draw_changes, find_changes
-from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, unclaimed_report
+from redstart.cli.model_warnings import draw_unmanaged, find_unmanaged, unmanaged_report
 from redstart.cli.options import Settings, common
 from redstart.cli.output import Tone, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
@@ -60,7 +60,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
         statuses = session.run(index_statuses(session.planned_indexes()))
         files = look(session, SCHEMA, migrations_dir)
         project = project_status(session, look_at_project(session, root_of(None)))
-        unmanaged = find_unclaimed(session)
+        unmanaged = find_unmanaged(session)
         changes = find_changes(session, project.files)
         pending = pending_indexes(statuses)
         migration = (
@@ -75,7 +75,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 "pending": [index.planned.name for index in pending],
                 "files": files_report(files),
                 "migration_files": project.report(),
-                "unmanaged": unclaimed_report(unmanaged),
+                "unmanaged": unmanaged_report(unmanaged),
                 "undeclared_changes": changes_report(changes),
                 "overlapping_prefixes": overlaps,
             }
@@ -88,7 +88,7 @@ def status(settings: Settings, check: bool, migrations_dir: Path | None, as_json
                 next_step("Write the changes of the models to a file with", Command("migrate create", "NAME"))
         elif migration is not None:
             _draw_next_step(pending, migration)
-        draw_unclaimed(unmanaged)
+        draw_unmanaged(unmanaged)
         draw_changes(changes)
         if files.total:
             line(f"Total migrations: {files.total} in files")

@@ -9,8 +9,8 @@ from redstart.cli.exit_codes import Exit
 from redstart.cli.index_report import (
     counted_indexes,
     draw_results,
-    forecast_line,
-    forecast_report,
+    index_estimate_line,
+    index_estimate_report,
     pending_indexes,
     result_report,
 )
@@ -134,7 +134,7 @@ def _dry_run(
     pending: Sequence[IndexStatus], estimates: Sequence[IndexEstimate], refusal: str | None, *, as_json: bool
 ) -> Exit:
     if as_json:
-        print_json({"index_estimates": [forecast_report(one) for one in estimates], "refusal": refusal})
+        print_json({"index_estimates": [index_estimate_report(one) for one in estimates], "refusal": refusal})
         return Exit.DONE
     if refusal is not None:
         line(f"The command would be refused. {refusal}", Tone.WARNING)
@@ -143,5 +143,5 @@ def _dry_run(
     else:
         line(f"Dry run: {counted_indexes(len(pending))} would change; nothing was written.")
     for estimate in estimates:
-        line(forecast_line(estimate))
+        line(index_estimate_line(estimate))
     return Exit.DONE

@@ -1,10 +1,10 @@
-"""Roll back applied migration files of the project, for `om downgrade` and `om migrate rollback`; and contract them."""
+"""Roll back applied migration files of the project, for `om downgrade` and `om migrate rollback`, and clean up."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.index_report import draw_results, result_report
+from redstart.cli.index_report import draw_lacking_results, draw_results, result_report
 from redstart.cli.migrate.apply_files import typed_again
 from redstart.cli.migrate.file_estimates import size_of
 from redstart.cli.migrate.project_files import file_migrations
@@ -34,6 +34,7 @@ def roll_back_files(
     ids: Sequence[str],
     options: ExpansionOptions,
     *,
+    verbose: bool = False,
     assume_yes: bool,
     as_json: bool,
 ) -> Exit:
@@ -41,6 +42,7 @@ def roll_back_files(
 
     Args:
         ids: the last applied file first.
+        verbose: whether to print a line for each step.
 
     Raises:
         See `FileMigrations.roll_back`. Nothing is asked if the first rollback would be refused.
@@ -57,7 +59,7 @@ def roll_back_files(
                 assume_yes=assume_yes,
             )
     resume = typed_again()
-    with progress_display() as show:
+    with progress_display(every_step=verbose) as show:
         monitor = Monitor(progress=show, resumed_by=resume)
         with stop_on_signal(monitor), resume_hint(resume):
             migrations = file_migrations(session, files, monitor)
@@ -125,6 +127,8 @@ def _draw_one(one: FileRollbackResult) -> None:
     )
     if any(index.is_refused for index in one.indexes):
         draw_results(one.indexes, {}, Plan(()), verbose=False)
+    else:
+        draw_lacking_results(one.indexes)
 
 
 def _unrestored(one: FileRollbackResult) -> tuple[int, list[Failure]]:
@@ -200,7 +204,7 @@ def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
         for change in result.storage:
             documents = counted(change.replaced_now, "document")
             line(
-                f"{printable(name)}: {documents} of {change.model} stored otherwise, written since the run",
+                f"{printable(name)}: storage changed of {documents} of {change.model}, written since the run",
                 Tone.DONE,
             )
         for one in result.removed:

@@ -51,7 +51,7 @@ def _migration(session: Session, migration_id: str) -> DataMigration:
         return migration
     files = look(session, root_of(None), may_be_damaged=True)
     if migration_id not in {item.migration_id for item in files.history.items}:
-        require_undo_log(session, migration_id)
+        require_undo_log(session, migration_id, files)
     transformation = OperationTransformation(migration_id, migration_id, ())
     return replace(migration, context=replace(migration.context, transformation=transformation))
 

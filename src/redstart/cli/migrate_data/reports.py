@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from redstart.cli.index_report import forecast_report, result_report
+from redstart.cli.index_report import index_estimate_report, result_report
 from redstart.cli.output import error_text, rendered
 from redstart.cli.redis_om_files import files_report
 from redstart.cli.refused_cutover import blocked_report, blocking_report
@@ -270,7 +270,7 @@ def dry_run_report(result: DryRun, pending_files: Sequence[str]) -> dict[str, An
     ) | {
         "models": models,
         "failures": [failure.as_dict() for failure in found.survey.failures.first],
-        "index_estimates": [forecast_report(one) for one in result.preflight.indexes],
+        "index_estimates": [index_estimate_report(one) for one in result.preflight.indexes],
         "refusal": refusal_text(result.refusal),
         **blocked_report(result.blocked),
         "applied_files": [],

@@ -9,6 +9,7 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.index_report import draw_lacking, draw_switched
 from redstart.cli.migrate.apply_files import typed_again
+from redstart.cli.migrate.project_files import look, root_of
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import rollback_report
 from redstart.cli.options import (
@@ -310,6 +311,7 @@ def rollback(
                 migration_id,
                 migrations_dir,
                 module,
+                project=lambda: look(session, root_of(None), may_be_damaged=True),
                 dry_run=dry_run,
                 assume_yes=yes,
                 verbose=verbose,

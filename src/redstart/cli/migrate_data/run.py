@@ -7,11 +7,16 @@ from pathlib import Path
 import click
 
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
-from redstart.cli.index_report import counted_indexes, draw_unnamed_aliases, forecast_line, note_superseded
+from redstart.cli.index_report import (
+    counted_indexes,
+    draw_unnamed_aliases,
+    index_estimate_line,
+    note_superseded,
+)
 from redstart.cli.migrate_data.event_log import EventLog, event_log, log_file
 from redstart.cli.migrate_data.reports import dry_run_report, not_run_report, refusal_text, run_report
 from redstart.cli.migrate_data.run_result import draw_result
-from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_unreadable
+from redstart.cli.model_warnings import find_unmanaged, note_unmanaged, note_unreadable
 from redstart.cli.options import (
     Settings,
     accept_unindexed,
@@ -127,7 +132,7 @@ def _draw(found: DryRun, plan: Plan, options: MigrationOptions, verbose: bool) -
             _draw_samples(data, model, limit=None if verbose else 1)
     _draw_failures(data, failure_mode, verbose=verbose)
     for one in indexes:
-        line(forecast_line(one))
+        line(index_estimate_line(one))
     draw_unnamed_aliases(indexes, options.aliases)
     if indexes:
         line(STOP_BEFORE)
@@ -338,7 +343,7 @@ def _note_findings(session: Session, preflight: Preflight) -> None:
                 f". {RESTORE_STATE}",
             )
         )
-    note_unclaimed(find_unclaimed(session))
+    note_unmanaged(find_unmanaged(session))
     note_superseded(preflight.superseded)
 
 
@@ -359,7 +364,7 @@ def _ask(session: Session, estimates: Sequence[IndexEstimate], *, no_expand: boo
     indexes = [estimate for estimate in estimates if not (no_expand and estimate.to_build)]
     for estimate in indexes:
         if estimate.to_build:
-            note(forecast_line(estimate))
+            note(index_estimate_line(estimate))
     if indexes:
         note(STOP_BEFORE)
     if not will_ask(assume_yes=assume_yes):

@@ -9,7 +9,7 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME, Exit
 from redstart.cli.index_report import draw_absent, indexes_are
 from redstart.cli.migrate_data.reports import status_report
-from redstart.cli.model_warnings import draw_unclaimed, find_unclaimed, note_unknown_fields, unclaimed_report
+from redstart.cli.model_warnings import draw_unmanaged, find_unmanaged, note_unknown_fields, unmanaged_report
 from redstart.cli.options import Settings, common, exclude_prefix, without_effect
 from redstart.cli.output import ago, counted, line, print_json
 from redstart.cli.phase_guidance import draw_phase_guidance
@@ -82,13 +82,13 @@ def status(
         files = look(session, DATA, migrations_dir, module)
         failed = session.run(migration.failures()) if detailed and not as_json else None
         blocking = session.run(migration.blocking(found.refused)) if detailed and not as_json else None
-        rest = find_unclaimed(session)
+        rest = find_unmanaged(session)
         note_unknown_fields(session)
     if as_json:
-        print_json(status_report(found, files) | {"unmanaged": unclaimed_report(rest)})
+        print_json(status_report(found, files) | {"unmanaged": unmanaged_report(rest)})
     else:
         _draw_status(found, failed)
-        draw_unclaimed(rest)
+        draw_unmanaged(rest)
         if found.refused and (found.is_cutover_pending or blocking):
             draw_refused_cutover(found.refused, found.data.failures, blocking)
         else:
@@ -123,7 +123,7 @@ def _draw_status(status: StatusResult, failed: RecordedFailures | None) -> None:
         )
     for model in found.unnamed:
         state = "pending" if model in found.pending else "applied"
-        line(f"{model.name} ({model.key_prefix}) is recorded and not given: {state}")
+        line(f"{model.name} ({model.key_prefix}) is in the record of a run and not in --models: {state}")
     if found.rewritten and not _is_rewritten(found):
         prefixes = ", ".join(model.key_prefix for model in found.rewritten)
         line(f"Documents in text format were written after the run, under: {prefixes}")

@@ -8,7 +8,7 @@ import click
 from redstart.cli.exit_codes import EXIT_OF_OUTCOME
 from redstart.cli.migrate_data.event_log import event_log, log_file
 from redstart.cli.migrate_data.reports import shown_problem, verify_report
-from redstart.cli.model_warnings import find_unclaimed, note_unclaimed, note_undeclared, note_unknown_fields
+from redstart.cli.model_warnings import find_unmanaged, note_undeclared, note_unknown_fields, note_unmanaged
 from redstart.cli.options import Settings, batch_size, common, exclude_prefix, verbose
 from redstart.cli.output import Tone, counted, line, print_json, warn
 from redstart.cli.progress import progress_display
@@ -79,7 +79,7 @@ def verify(
         if _is_recorded_elsewhere(session):
             recorded = recorded_elsewhere(session.keys.migration_id)
             warn(Hint(f"{recorded} {POSSIBLE_CAUSES} {RESTORE_STATE} ", RECORD_HERE))
-        note_unclaimed(find_unclaimed(session))
+        note_unmanaged(find_unmanaged(session))
         if found.models is None:
             note_unknown_fields(session)
         else:
@@ -132,7 +132,10 @@ def _draw(result: VerificationResult, verbose: bool) -> None:
         rows.append(("undo log: documents deleted since the run", journal.deleted.total()))
     pairs([("documents", found.tally.total_documents), *(row for row in rows if row[1])])
     for model in found.unnamed:
-        line(f"{model.name} ({model.key_prefix}) is recorded and not given: its values are read as recorded")
+        line(
+            f"{model.name} ({model.key_prefix}) was converted and is not in --models: its values are read as the run "
+            "recorded them"
+        )
     for check in result.indexes:
         if check.serves:
             line(f"{check.name}: {looked_up(check)}")

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 
 import msgpack
 
 from redstart.commands.scripts import Script, load
 from redstart.effects import Op
-from redstart.mapping.value_paths import in_list
+from redstart.mapping.value_paths import Location, in_list
 from redstart.migrations.data.edit_builder import guard_paths
 from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.data.processed_documents import ProcessedDocuments
@@ -28,23 +30,26 @@ MAX_DOCUMENTS = 400
 
 MAX_CHUNK_BYTES = 256_000
 
+_PLAIN_BYTES = 32
+"""About how much of an edit of a plain document is sent besides the old value: the number, most of all."""
+
 _GUARDED_BYTES_PER_BYTE = 4
-"""To read and hash a list takes the server a quarter of the time for a change of as many bytes."""
+"""The server needs a quarter of the time to read and hash a list as to change as many bytes."""
 
 MOVED_FROM = 50
-"""From so many values in lists on, a document is renamed while they are set, without a measurement of the first."""
+"""Values in lists of a document from which it is renamed while they are set, even before a script was measured."""
 
 MAX_EDITS = 500
-"""Of one document in one script; Lua's unpack() ends at 8,000 values."""
+"""Limit of edits of one document in one script: Lua's unpack() accepts at most 8,000 values."""
 
 FIRST_EDITS = 50
-"""In lists, of a document with more, until a script has been measured: each of them is indexed by itself."""
+"""Edits in lists in the first script for a document with more of them: the server indexes it again for each edit."""
 
 PART_TARGET_MICROSECONDS = 5_000
 """How long the script for a part of a document may take, besides what indexes take for any change of it."""
 
 MAX_MICROSECONDS = 10_000
-"""After this time a script begins no other document, whatever the measurement of earlier ones has promised."""
+"""After this time a script begins no other document, whatever earlier scripts took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +131,18 @@ class Applier:
         self.is_cutting = False
         self._script = _script()
 
-    def chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
+    def chunks(self, documents: Sequence[DocumentEdits]) -> Iterable[Sequence[DocumentEdits]]:
         """Yield documents in chunks for `apply`; never one key twice in a chunk."""
-        chunk: list[DocumentEdits] = []
-        keys: set[bytes] = set()
-        size = 0
-        for document in documents:
-            document_bytes = _byte_size(document)
-            full = len(chunk) >= self.chunk_documents or (chunk and size + document_bytes > MAX_CHUNK_BYTES)
-            if full or document.key in keys:
-                yield chunk
-                chunk, keys, size = [], set(), 0
-            chunk.append(document)
-            keys.add(document.key)
-            size += document_bytes
-        if chunk:
+        start = 0
+        while start < len(documents):
+            chunk = documents[start : start + self.chunk_documents]
+            is_small = sum(map(_byte_size, chunk)) <= MAX_CHUNK_BYTES
+            if not is_small or len({document.key for document in chunk}) < len(chunk):
+                chunk = chunk[: _fitting(chunk)]
             yield chunk
+            start += len(chunk)
 
-    def cut_chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[list[DocumentEdits]]:
+    def cut_chunks(self, documents: Iterable[DocumentEdits]) -> Iterable[Sequence[DocumentEdits]]:
         """As `chunks`, with documents of many edits in parts, each of them applied as a unit. Sized as it goes."""
         whole: list[DocumentEdits] = []
         for document in documents:
@@ -161,7 +160,7 @@ class Applier:
     def _is_cut(self, document: DocumentEdits) -> bool:
         if document.is_atomic:
             return False
-        if document.flat is not None or document.count <= 1:
+        if document.locations or document.count <= 1:
             return document.count > MAX_EDITS
         return (
             document.count > MAX_EDITS
@@ -202,7 +201,10 @@ class Applier:
         return (yield from self.collect(sent))
 
     def send(self, documents: Sequence[DocumentEdits], *, label: str | None) -> Op[SentChunk]:
-        """Like `apply`, sent ahead: the next documents can be classified while the server works on these."""
+        """Like `apply`, sent ahead: the next documents can be classified while the server works on these.
+
+        Effects: one script, sent ahead.
+        """
         return (yield from self._send(documents, label, is_part=self.is_cutting))
 
     def _send(self, documents: Sequence[DocumentEdits], label: str | None, *, is_part: bool) -> Op[SentChunk]:
@@ -301,9 +303,21 @@ def _sorted_out(
     return Applied(by_code["a"], by_code["c"], by_code["f"], altered), by_code["l"]
 
 
+def _fitting(documents: Sequence[DocumentEdits]) -> int:
+    """Return how many of the first documents are of different keys and fit into a chunk, at least one."""
+    keys: set[bytes] = set()
+    size = 0
+    for number, document in enumerate(documents):
+        size += _byte_size(document)
+        if keys and (size > MAX_CHUNK_BYTES or document.key in keys):
+            return number
+        keys.add(document.key)
+    return len(documents)
+
+
 def _byte_size(document: DocumentEdits) -> int:
-    if document.flat is not None:
-        return sum(map(len, document.flat[3:]))
+    if document.locations:
+        return sum(map(len, document.old)) + _PLAIN_BYTES * document.count
     if document.compact is not None:
         return document.compact.byte_size
     size = document.guarded_bytes // _GUARDED_BYTES_PER_BYTE
@@ -322,16 +336,32 @@ def _items(edits: Sequence[Edit]) -> int:
 def _wire(
     documents: Iterable[DocumentEdits], processed: ProcessedDocuments | None, marks: ProcessedDocuments | None
 ) -> Iterable[list[Any]]:
-    """Yield documents as apply.lua takes them. Compact ones with numbers that no other confirms are not compact."""
+    """Yield documents as apply.lua takes them: plain ones in groups, others one by one.
+
+    Compact ones with numbers that no other confirms are not compact.
+    """
     has_whole, most_digits = False, 0
-    for document in documents:
-        compact = document.compact
-        if document.flat is not None:
-            yield document.flat
-        elif compact is None or processed is not None:
-            yield nested_wire(document, processed, marks)
-        elif (forms := compact.forms) is None or (forms[0] <= has_whole and forms[1] <= most_digits):
-            yield compact.wire(marks)
-        else:
-            has_whole, most_digits = has_whole or forms[0], max(most_digits, forms[1])
-            yield [*nested_wire(document, processed, marks), forms]
+    for locations, alike in groupby(documents, attrgetter("locations")):
+        if locations:
+            yield _plain_wire(locations, list(alike))
+            continue
+        for document in alike:
+            compact = document.compact
+            if compact is None or processed is not None:
+                yield nested_wire(document, processed, marks)
+            elif (forms := compact.forms) is None or (forms[0] <= has_whole and forms[1] <= most_digits):
+                yield compact.wire(marks)
+            else:
+                has_whole, most_digits = has_whole or forms[0], max(most_digits, forms[1])
+                yield [*nested_wire(document, processed, marks), forms]
+
+
+def _plain_wire(locations: Sequence[Location], documents: Sequence[DocumentEdits]) -> list[Any]:
+    """Return plain documents with edits at the same places as one item."""
+    return [
+        [document.key for document in documents],
+        b"plain",
+        [place[0] for place in locations],
+        list(chain.from_iterable([document.old for document in documents])),
+        list(chain.from_iterable([document.new for document in documents])),
+    ]

@@ -9,7 +9,7 @@ from redstart.migrations.data.processed_documents import ProcessedDocuments
 from redstart.migrations.transformation import EditSet
 
 DIGEST_BYTES = 8
-"""Of the digest of a list that is kept: 2**64 changes of a list would have to be tried for an equal one."""
+"""Stored bytes of the digest of a list. An equal digest would take about 2**64 attempts."""
 
 
 class Pairs(NamedTuple):

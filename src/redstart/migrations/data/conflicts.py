@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from redstart.effects import Op
 from redstart.migrations.data.applier import Applied, Applier, SentChunk
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
-from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.data.reader import read_documents
 
 logger = logging.getLogger(__name__)
@@ -42,24 +41,31 @@ class ConflictRetrier:
         self._applier = applier
         self._make_edits = make_edits
         self._label = label
-        self._models: dict[bytes, PlannedModel] = {}
+        self._documents: Sequence[StoredDocument] = ()
         self._sent: list[SentChunk] = []
         self._answered: list[Applied] = []
 
     def begin(self, documents: Sequence[StoredDocument]) -> Op[None]:
-        """Send the edits that `make_edits` returns."""
-        self._models = {document.key: document.model for document in documents}
+        """Send the edits that `make_edits` returns.
+
+        Effects: those of `make_edits`, and a script for each chunk, sent ahead.
+        """
+        self._documents = documents
         yield from self._send(documents)
 
     def finish(self) -> Op[WriteOutcome]:
-        """Read, classify and send documents with conflicts again, until they are written."""
+        """Read, classify and send documents with conflicts again, until they are written.
+
+        Effects: the replies; for documents with conflicts a read and a script each, up to 20 times.
+        """
         written = WriteOutcome()
         for _ in range(MAX_TRIES):
             conflicts = yield from self._collect(written)
             if not conflicts:
                 return written
             written.retried += len(conflicts)
-            documents = yield from read_documents([(key, self._models[key]) for key in conflicts])
+            models = {document.key: document.model for document in self._documents}
+            documents = yield from read_documents([(key, models[key]) for key in conflicts])
             yield from self._send(documents)
         conflicts = yield from self._collect(written)
         if conflicts:

@@ -326,6 +326,8 @@ def require_undoable(context: Context) -> Op[None]:
 
     Raises:
         See `rollback`.
+
+    Effects: acquires and releases the lease; reads the undo log.
     """
 
     def work(_lease: Lease) -> Op[None]:

@@ -370,7 +370,8 @@ class DatetimeConversion(Transformation):
 
 
 _is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch
-_are_near_numbers = re.compile(rb"(?:-?[0-9]{1,10}(?:\.[0-9]{1,6})?\n)+").fullmatch
+# Without backtracking, in less than half the time.
+_are_near_numbers = re.compile(rb"(?:-?[0-9]{1,10}+(?:\.[0-9]{1,6}+)?+\n)++").fullmatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,20 +139,20 @@ def _plain_edits(
     clearing: Collection[tuple[str, str]],
 ) -> DocumentEdits | None:
     """Return the edits of a hash that needs only exact conversions; else None."""
-    names: list[Any] = []
+    locations: list[Location] = []
     old: list[Any] = []
     new: list[Any] = []
     for value, conversion in classified:
         outcome = conversion.outcome
         if outcome is _CONVERTIBLE:
-            names.append(value.location[0])
+            locations.append(value.location)
             old.append(value.raw)
             new.append(conversion.new)
         elif outcome is not _ALREADY:
             edit = _edit_of(document, value, conversion, mode, transformation, clearing)
             if edit is not None:
                 return None
-    return DocumentEdits.plain(document.key, names, old, new)
+    return DocumentEdits.plain(document.key, tuple(locations), old, new)
 
 
 def _edit_of(

@@ -4,8 +4,9 @@ A data migration that renames or splits fields decides so; others decide for sin
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from redstart.mapping.value_paths import Location, ValuePath
@@ -123,6 +124,13 @@ class StoredDocument:
         return self._values
 
 
+def of_each_model(
+    documents: Iterable[StoredDocument],
+) -> Iterable[tuple[PlannedModel, list[StoredDocument]]]:
+    """Yield a model with its documents for each run of documents of the same model."""
+    return ((model, list(alike)) for model, alike in groupby(documents, attrgetter("model")))
+
+
 _new = tuple.__new__  # calling the class of a named tuple takes twice as long, for millions of values
 
 
@@ -142,8 +150,8 @@ class DocumentEdits:
         is_atomic: whether the edits must be applied by one script, however many there are.
         marks: what the script records with the edits.
         count: how many values are edited.
-        flat: of a plain document the edits as one flat list, see `plain`; else None.
-        packed: the same for the undo log, if it is known.
+        locations: of a plain document, see `plain`, the places of the edits; empty for others, which lack these three:
+        old, new, times: of a plain document, the values at these places, and the times of the old ones, see `Pairs`.
         compact: the edits in the form of another fast path, or None.
     """
 
@@ -151,24 +159,28 @@ class DocumentEdits:
         "_edits",
         "compact",
         "count",
-        "flat",
         "guarded_bytes",
         "guards",
         "is_atomic",
         "json",
         "key",
         "large",
+        "locations",
         "marks",
-        "packed",
+        "new",
+        "old",
+        "times",
         "unchanged",
     )
 
     count: int
-    flat: list[Any] | None
+    locations: tuple[Location, ...]
+    old: Sequence[Any]
+    new: Sequence[Any]
+    times: Sequence[int | None]
     compact: CompactEdits | None
     unchanged: Sequence[tuple[Location, bytes | None]]
     marks: Sequence[bytes]
-    packed: Pairs | None
     _edits: list[Edit] | None
 
     def __init__(
@@ -198,14 +210,18 @@ class DocumentEdits:
     def plain(
         cls,
         key: bytes,
-        names: Sequence[Any],
+        locations: tuple[Location, ...],
         old: Sequence[Any],
         new: Sequence[Any],
+        times: Sequence[int | None] = (),
     ) -> "DocumentEdits":
         """Return the edits of a hash that needs only exact conversions, as most do.
 
-        They are kept as one flat list, which scripts and the undo log use unchanged: nested lists take twice the time.
-        The list holds the key, "plain", the number n of fields, n names, n old values, n times name and new value.
+        There is no object for each edit; scripts get such hashes in groups with the same fields.
+
+        Args:
+            locations: the places of the edits, `old` and `new` their values.
+            times: see `Pairs`.
         """
         document = cls.__new__(cls)
         document.key, document.json, document.guards, document._edits = key, False, [], None
@@ -213,16 +229,8 @@ class DocumentEdits:
         document.large = document.is_atomic = False
         document.unchanged = document.marks = ()
         document.compact = None
-        document.count = number = len(names)
-        document.flat = [
-            key,
-            b"plain",
-            number,
-            *names,
-            *old,
-            *chain.from_iterable(zip(names, new, strict=True)),
-        ]
-        document.packed = None
+        document.count, document.locations = len(locations), locations
+        document.old, document.new, document.times = old, new, times
         return document
 
     @classmethod
@@ -232,7 +240,7 @@ class DocumentEdits:
         document.key, document.json, document.guards, document._edits = key, False, [], None
         document.guarded_bytes, document.large, document.is_atomic = 0, False, True
         document.unchanged = document.marks = ()
-        document.count, document.flat, document.packed, document.compact = count, None, None, compact
+        document.count, document.locations, document.compact = count, (), compact
         return document
 
     @classmethod
@@ -248,12 +256,8 @@ class DocumentEdits:
 
     def pairs(self) -> Pairs | None:
         """Return the edits as texts of instants and their numbers; None if they may be others."""
-        if self.packed is not None:
-            return self.packed
-        if self.flat is not None:
-            number = self.flat[2]
-            names, old = self.flat[3 : 3 + number], self.flat[3 + number : 3 + 2 * number]
-            return Pairs(tuple([(name,) for name in names]), b"\n".join(old), self.flat[4 + 2 * number :: 2])
+        if self.locations:
+            return _new(Pairs, (self.locations, b"\n".join(self.old), self.new, self.times, ()))
         return None if self.compact is None else self.compact.pairs()
 
     @property
@@ -261,7 +265,8 @@ class DocumentEdits:
         """The edits, one for each value; those of a fast path are made on first access, which is rare."""
         if self._edits is None:
             if self.compact is None:
-                self._edits = edits_of_flat(self.flat or ())
+                values = zip(self.locations, self.old, self.new, strict=True)
+                self._edits = [Edit(*value, converts=True) for value in values]
             else:
                 edits, self.unchanged, self.marks = self.compact.edit_set()
                 self._edits = list(edits)
@@ -269,7 +274,7 @@ class DocumentEdits:
 
     @edits.setter
     def edits(self, edits: list[Edit]) -> None:
-        self._edits, self.count, self.flat, self.packed, self.compact = edits, len(edits), None, None, None
+        self._edits, self.count, self.locations, self.compact = edits, len(edits), (), None
 
     @property
     def converted(self) -> int:
@@ -280,16 +285,6 @@ class DocumentEdits:
     def lossy(self) -> int:
         """Number of values that lost something."""
         return sum(edit.lossy for edit in self.edits)
-
-
-def edits_of_flat(flat: Sequence[Any]) -> list[Edit]:
-    """Return the edits of the flat list of a plain document. In a list from msgpack, all text is bytes."""
-    number = flat[2]
-    names, old, new = flat[3 : 3 + number], flat[3 + number : 3 + 2 * number], flat[4 + 2 * number :: 2]
-    return [
-        Edit((name.decode() if isinstance(name, bytes) else name,), before, after, converts=True)
-        for name, before, after in zip(names, old, new, strict=True)
-    ]
 
 
 ClassifiedValue: TypeAlias = tuple[StoredValue, Conversion]

@@ -5,7 +5,7 @@ restores the value. That record is kept until a rollback or `drop-undo-log`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import msgpack
@@ -34,10 +34,22 @@ def place_name(key: bytes, location: Location) -> bytes:
     return packed
 
 
+def _name_of_text(key: bytes, path: str) -> bytes:
+    if not path:
+        return place_name(key, ())
+    packed: bytes = msgpack.packb([key, None, path], unicode_errors="surrogatepass")
+    return packed
+
+
 def key_and_location(failure: Failure) -> tuple[bytes, Location]:
     """Return the whole key and the location of a failure."""
     key, *steps = msgpack.unpackb(failure.name, raw=True)
-    return key, location_of(steps)
+    return key, location_of(steps[1:] if _is_text(steps) else steps)
+
+
+def _is_text(steps: Sequence[bytes | int | None]) -> bool:
+    """Return whether only the shown text of a location is known. It follows a nil."""
+    return bool(steps) and steps[0] is None
 
 
 def failure_of(document: StoredDocument, value: StoredValue, reason: str) -> Failure:
@@ -56,7 +68,7 @@ def failure_at(
         whole_value: do not shorten the value, because this is its last copy.
     """
     path = place if isinstance(place, str) else display(place)
-    name = place_name(key, (place,) if isinstance(place, str) else place)
+    name = _name_of_text(key, place) if isinstance(place, str) else place_name(key, place)
     digest = blake2b(value, digest_size=8).hexdigest()
     text = whole_line(value) if whole_value else shown_value(value)
     return _failure(name, key, path, text, reason.removeprefix(f"{path}: ") if path else reason, digest)
@@ -75,7 +87,10 @@ class FailureLog:
         self._most_records = most_records
 
     def count(self) -> Op[int]:
-        """Return the number of recorded failures."""
+        """Return the number of recorded failures.
+
+        Effects: one read.
+        """
         return (yield from call(hlen(self._keys.failures)))
 
     def recorded(self, failures: list[Failure]) -> Op[list[Failure | None]]:
@@ -136,6 +151,16 @@ class FailureLog:
                 found |= {place: self._read(place, data) for place, data in fields.items()}
         return sorted(found.values(), key=lambda failure: (failure.key, failure.path, failure.name))
 
+    def names_by_key(self, is_wanted: Callable[[bytes], bool]) -> Op[dict[bytes, set[bytes]]]:
+        """Return the names of the recorded failures of some documents by their keys. A read per 500."""
+        found: dict[bytes, set[bytes]] = {}
+        if (yield from self.count()):
+            for failure in (yield from self.all()):
+                key, _ = key_and_location(failure)
+                if is_wanted(key):
+                    found.setdefault(key, set()).add(failure.name)
+        return found
+
     def summary(self, count: int = 500) -> Op[FailureSummary]:
         """Return the records of the last run by cause. A read per 500."""
         found = FailureSummary()
@@ -157,8 +182,9 @@ class FailureLog:
         try:
             key, *steps = msgpack.unpackb(name, raw=True, strict_map_key=False)
             value, reason, digest = json.loads(data)
-            return _failure(name, key, display(location_of(steps)), value, reason, digest)
-        except (ValueError, TypeError, AttributeError) as exc:
+            path = steps[1].decode(errors="surrogatepass") if _is_text(steps) else display(location_of(steps))
+            return _failure(name, key, path, value, reason, digest)
+        except (ValueError, TypeError, AttributeError, IndexError) as exc:
             raise StateDamagedError(
                 f"{self._keys.failures} or {self._keys.replaced} has a field that this version cannot read: "
                 f"{shown_value(name)}.",

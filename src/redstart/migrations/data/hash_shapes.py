@@ -26,7 +26,7 @@ Values = Sequence[bytes | None]
 """None, the values of a hash at the paths of its model, and the constants of the migration."""
 
 _MAX_SHAPES = 10_000
-"""Of one model. Hashes of other shapes take the general path."""
+"""Limit of known shapes of one model. Hashes of other shapes take the general path."""
 
 
 class HashShapes:

@@ -36,7 +36,7 @@ _scan: Callable[[str, int], tuple[Any, int]] = (
 )  # `decode` looks for white space around it, too
 
 _MAX_KNOWN_BYTES = 1_000_000
-"""Of the structures of the documents of one model that are kept."""
+"""Limit for the known structures of the documents of one model, together."""
 
 _PLACEHOLDER = "\x01"
 """How placeholders begin. No text of a server has such a character."""

@@ -74,7 +74,7 @@ def _one_step(key: bytes, locations: list[Location], step: Segment) -> Op[list[L
 def _values(key: bytes, path: ValuePath, locations: list[Location]) -> Op[list[StoredValue]]:
     """Return the values at some locations, in any order; one command for each run of items of a list.
 
-    Where items of a run lack the value, its answer does not tell which have it: these locations are read one by one.
+    Where items of a run lack the value, the reply does not show which items have it: these are read one by one.
     """
     values: list[StoredValue] = []
     unclear: list[Location] = []

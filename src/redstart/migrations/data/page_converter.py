@@ -36,7 +36,7 @@ def leave_out_taken(documents: Iterable[DocumentEdits]) -> Op[dict[tuple[bytes, 
     moves = [
         (document, edit.location, edit.aside)
         for document in documents
-        if document.flat is None
+        if not document.locations
         for edit in document.edits
         if edit.aside
     ]
@@ -210,7 +210,11 @@ class PageConverter:
         return self._applier.chunk_documents if self._is_writing else None
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
-        """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log."""
+        """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log.
+
+        Effects: reads of recorded failures and of occupied quarantine targets, scripts that record failures, and a
+            script for each chunk of edits, sent ahead.
+        """
         outcome = PageOutcome()
         if self._processed is not None:
             known = yield from self._processed.contained([document.key for document in documents])
@@ -243,7 +247,10 @@ class PageConverter:
         return InFlightPage(outcome, retrier)
 
     def finish(self, in_flight: InFlightPage) -> Op[PageOutcome]:
-        """Wait until the page is written, and record the values that the server did not write."""
+        """Wait until the page is written, and record the values that the server did not write.
+
+        Effects: see `ConflictRetrier.finish`; a script that records failures, if the server rejected values.
+        """
         written = yield from in_flight.retrier.finish()
         outcome = in_flight.outcome
         refused = [failure for applied in written.applied for failure in refused_by_server(applied)]

@@ -7,11 +7,16 @@ makes the same edits and the same counts in several times the time.
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from redstart.mapping.value_paths import ValuePath
-from redstart.migrations.data.edits import DocumentEdits, DocumentTransformation, StoredDocument
+from redstart.migrations.data.edits import (
+    DocumentEdits,
+    DocumentTransformation,
+    StoredDocument,
+    of_each_model,
+)
 from redstart.migrations.data.hash_shapes import HashShapes
 from redstart.migrations.data.plain_hashes import PlainHashes
 from redstart.migrations.data.plain_json import PlainJson
@@ -58,13 +63,15 @@ class PlainDocuments:
         """Return the edits of the plain ones among some documents, and the other documents."""
         plain: list[DocumentEdits] = []
         others: list[StoredDocument] = []
-        for path, alike in self._of_each_model(documents):
+        for model, alike in of_each_model(documents):
+            path = self._path_of(model)
             if path is None:
                 others += alike
                 continue
             made = path.edits(alike)
             plain += [edits for edits in made if edits is not None]
             others += [document for document, edits in zip(alike, made, strict=True) if edits is None]
+        plain.sort(key=attrgetter("locations"))  # a script takes hashes with the same fields together
         return plain, others
 
     def groups(
@@ -73,12 +80,17 @@ class PlainDocuments:
         """Return the plain ones among some documents in groups with the same counts, and the other documents."""
         found: list[tuple[Counts, list[StoredDocument]]] = []
         others: list[StoredDocument] = []
-        for path, alike in self._of_each_model(documents):
+        for model, alike in of_each_model(documents):
+            path = self._path_of(model)
             if path is None:
                 others += alike
                 continue
+            names = path.names(alike)
+            if names[0] is not None and len(set(names)) == 1:
+                found.append((path.counts(names[0]), alike))
+                continue
             groups: dict[Hashable, list[StoredDocument]] = {}
-            for document, name in zip(alike, path.names(alike), strict=True):
+            for document, name in zip(alike, names, strict=True):
                 if name is None:
                     others.append(document)
                 elif name in groups:
@@ -87,13 +99,6 @@ class PlainDocuments:
                     groups[name] = [document]
             found += [(path.counts(name), members) for name, members in groups.items()]
         return found, others
-
-    def _of_each_model(
-        self, documents: Iterable[StoredDocument]
-    ) -> Iterable[tuple[FastPath | None, list[StoredDocument]]]:
-        for _, alike in groupby(documents, lambda document: id(document.model)):
-            of_model = list(alike)
-            yield self._path_of(of_model[0].model), of_model
 
     def _path_of(self, model: PlannedModel) -> FastPath | None:
         if id(model) not in self._paths:

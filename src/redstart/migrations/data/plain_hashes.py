@@ -1,13 +1,12 @@
 """The fast path for hashes: encoder of their edits.
 
 It takes hashes whose values can be converted exactly, as most can, and converts the values of a page field by field.
-In apply.lua and in the undo log they are one flat list each, see `DocumentEdits.plain`.
+See `DocumentEdits.plain`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from redstart.migrations.data.compact_edits import Pairs
 from redstart.migrations.data.edits import DocumentEdits, StoredDocument
 from redstart.migrations.data.plan import PlannedModel
 from redstart.migrations.transformation import ABSENT, PlainConverter, PlainValues
@@ -22,8 +21,7 @@ class PlainHashes:
     """Classifies and edits the hashes of one model."""
 
     def __init__(self, model: PlannedModel, converters: Sequence[PlainConverter]) -> None:
-        self._names = [path.segments[0] for path in model.paths]
-        self._locations = tuple([(str(name),) for name in self._names])
+        self._locations = tuple([(str(path.segments[0]),) for path in model.paths])
         self._converters = converters
 
     def kinds(self, documents: Sequence[StoredDocument]) -> list[tuple[int | None, ...] | None]:
@@ -32,7 +30,10 @@ class PlainHashes:
             _spread(column, converter.classify, ABSENT)
             for column, converter in zip(_fields(documents), self._converters, strict=True)
         ]
-        return [None if None in row else row for row in zip(*columns, strict=True)]
+        rows = zip(*columns, strict=True)
+        if not any(None in column for column in columns):
+            return list(rows)
+        return [None if None in row else row for row in rows]
 
     def edits(self, documents: Sequence[StoredDocument]) -> list[DocumentEdits | None]:
         """Return the edits of each hash; None if it has to take the general path."""
@@ -45,22 +46,21 @@ class PlainHashes:
         new = zip(*[column.new for column in columns], strict=True)
         times = zip(*[column.times for column in columns], strict=True)
         if all(all(column.new) for column in columns):
-            names, locations, plain = self._names, self._locations, DocumentEdits.plain
-            made: list[DocumentEdits | None] = []
-            for document, numbers, of_document in zip(documents, new, times, strict=True):
-                old: Any = document.fields
-                edits = plain(document.key, names, old, numbers)
-                edits.packed = Pairs(locations, b"\n".join(old), numbers, of_document)
-                made.append(edits)
-            return made
+            locations, plain = self._locations, DocumentEdits.plain
+            return [
+                plain(document.key, locations, document.fields or (), numbers, of_document)
+                for document, numbers, of_document in zip(documents, new, times, strict=True)
+            ]
         kinds = zip(*[column.kinds for column in columns], strict=True)
         return [
-            None if None in of_kinds else self._edits(document, numbers)
-            for document, of_kinds, numbers in zip(documents, kinds, new, strict=True)
+            None if None in of_kinds else self._edits(document, numbers, of_document)
+            for document, of_kinds, numbers, of_document in zip(documents, kinds, new, times, strict=True)
         ]
 
-    def _edits(self, document: StoredDocument, new: Sequence[bytes | None]) -> DocumentEdits:
-        values = zip(self._names, document.fields or (), new, strict=True)
+    def _edits(
+        self, document: StoredDocument, new: Sequence[bytes | None], times: Sequence[int | None]
+    ) -> DocumentEdits:
+        values = zip(self._locations, document.fields or (), new, times, strict=True)
         changed = [value for value in values if value[2] is not None]
         return DocumentEdits.plain(document.key, *zip(*changed, strict=True)) if changed else _NOTHING
 

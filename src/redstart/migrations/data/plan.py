@@ -8,7 +8,9 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
+from itertools import repeat
 from shlex import quote
 from typing import Any
 
@@ -181,6 +183,23 @@ def router(plan: Plan) -> Callable[[bytes], PlannedModel | None]:
         return None if match is None or match.lastindex is None else models[match.lastindex - 1]
 
     return route
+
+
+def router_of_many(plan: Plan) -> Callable[[Collection[bytes]], list[tuple[bytes, PlannedModel]]]:
+    """Return a function from keys to those of a model, each with its model, in the same order."""
+    if len(plan.models) == 1 and not plan.models[0].excluded and not plan.models[0].key_suffix:
+        return partial(_routed_to, plan.models[0], plan.models[0].key_prefix.encode())
+    route = router(plan)
+    return lambda keys: [(key, model) for key in keys if (model := route(key)) is not None]
+
+
+def _routed_to(
+    model: PlannedModel, prefix: bytes, keys: Collection[bytes]
+) -> list[tuple[bytes, PlannedModel]]:
+    # If the first and the last key in sorted order have a prefix, all have it.
+    if keys and prefix < min(keys) and min(keys).startswith(prefix) and max(keys).startswith(prefix):
+        return list(zip(keys, repeat(model)))
+    return [(key, model) for key in keys if key.startswith(prefix) and key != prefix]
 
 
 def with_recorded_exclusions(plan: Plan, stored: Plan | None) -> Plan:

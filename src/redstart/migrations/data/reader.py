@@ -145,7 +145,7 @@ class HashPart:
 
     def packed(self, limit: int, *, is_first: bool) -> bytes:  # noqa: ARG002 - fields of hashes are small
         """Return the requests."""
-        return b"".join(map(self._command.pack, self.keys))
+        return self._command.pack_all(self.keys)
 
     def documents(self, replies: list[Any]) -> "Op[PartRead]":
         """Return the documents of the replies."""
@@ -218,12 +218,14 @@ def send_reads(found: Sequence[Routed], page_size: PageSize) -> Op[ReadsUnderWay
     Effects: one batch sent ahead.
     """
     found = found[: page_size.keys]
-    by_model: dict[int, tuple[PlannedModel, list[bytes]]] = {}
-    for key, model in found:  # by identity: the few models of a plan occur a thousand times
-        if id(model) not in by_model:
-            by_model[id(model)] = model, []
-        by_model[id(model)][1].append(key)
-    parts = [part for model, keys in by_model.values() for part in reader_of(model).parts(keys)]
+    models = {id(model): model for _, model in found}  # by identity: few models occur a thousand times
+    if len(models) == 1:
+        keys_of = {number: [key for key, _ in found] for number in models}
+    else:
+        keys_of = {number: [] for number in models}
+        for key, model in found:
+            keys_of[id(model)].append(key)
+    parts = [part for number, keys in keys_of.items() for part in reader_of(models[number]).parts(keys)]
     limit = PAGE_BYTES // max(1, len(parts))
     packed = [part.packed(limit, is_first=number == 0) for number, part in enumerate(parts)]
     replies = yield from send_ahead(packed_batch(packed, sum(part.replies for part in parts)))
@@ -259,7 +261,10 @@ def _script() -> Script:
 
 
 def read_documents(found: Sequence[Routed]) -> Op[list[StoredDocument]]:
-    """Return the documents of some keys, a page at a time."""
+    """Return the documents of some keys, a page at a time.
+
+    Effects: see `send_reads` and `documents_read`, once for each page.
+    """
     documents: list[StoredDocument] = []
     page_size = PageSize()
     while found:

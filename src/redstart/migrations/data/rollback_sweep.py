@@ -90,7 +90,10 @@ class PageReverter:
         return self._applier.chunk_documents if self._is_writing else None
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
-        """Convert a page's newer values back. `label` only identifies the pass: a rollback has no undo log."""
+        """Convert a page's newer values back. `label` only identifies the pass: a rollback has no undo log.
+
+        Effects: reads of the census and of marks, and a script for each chunk of edits, sent ahead.
+        """
         if label != self._pass:
             self._pass, self.preexisting = label, PreexistingValues()
 
@@ -102,7 +105,10 @@ class PageReverter:
         return InFlightPage(PageOutcome(), retrier)
 
     def finish(self, in_flight: InFlightPage) -> Op[PageOutcome]:
-        """Wait until the page is written."""
+        """Wait until the page is written.
+
+        Effects: see `ConflictRetrier.finish`.
+        """
         written = yield from in_flight.retrier.finish()
         self._is_writing = written.documents + written.retried > 0
         return PageOutcome(written.documents, written.values, written.retried)

@@ -86,7 +86,10 @@ def require_room_aside(plan: Plan, mode: FailureMode) -> None:
 
 
 def require_server(plan: Plan) -> Op[ServerFacts]:
-    """Return facts about the server. Raise UnsafeServerError or UnsupportedServerError if a run cannot use it."""
+    """Return facts about the server. Raise UnsafeServerError or UnsupportedServerError if a run cannot use it.
+
+    Effects: the reads of `server_facts`.
+    """
     facts = yield from server_facts()
     require_json(facts, plan)
     require_safe_undo(facts)

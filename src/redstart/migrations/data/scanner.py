@@ -16,9 +16,9 @@ from redstart.effects import Op, Pending, call, receive, send_ahead
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.checkpoint import Checkpoint
 from redstart.migrations.data.conflicts import ConflictRetrier
-from redstart.migrations.data.edits import StoredDocument
+from redstart.migrations.data.edits import StoredDocument, of_each_model
 from redstart.migrations.data.failures import FailureLog
-from redstart.migrations.data.plan import Plan, router, scan_pattern
+from redstart.migrations.data.plan import Plan, router_of_many, scan_pattern
 from redstart.migrations.data.reader import KEYS_PER_SCRIPT, ReadsUnderWay, Routed, documents_read, send_reads
 from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease, SentScript
@@ -85,7 +85,7 @@ class Scanner:
         self.page_documents: int | None = None
         has_json = any(model.storage is Storage.JSON for model in plan.models)
         self._most = min(KEYS_PER_SCRIPT if has_json else PAGE_DOCUMENTS, batch_documents)
-        self._route = router(plan)
+        self._routed = router_of_many(plan)
         self._match = scan_pattern(plan)
         self._count = self._step = batch_documents
         self._page_size = PageSize()
@@ -119,7 +119,7 @@ class Scanner:
 
     def _start(self, cursor: int, scanned: Pending[tuple[int, list[bytes]]]) -> Op[_Portion]:
         next_cursor, keys = yield from receive(scanned)
-        found = [(key, model) for key in dict.fromkeys(keys) if (model := self._route(key)) is not None]
+        found = self._routed(dict.fromkeys(keys))
         is_sparse = 4 * len(found) < self._count
         self._step = min(2 * self._step, _WIDEST_STEP * self._count) if is_sparse else self._count
         return (yield from self._ask(cursor, found, next_cursor, None))
@@ -213,7 +213,7 @@ class InFlightPage:
     retrier: ConflictRetrier
 
 
-_SAVE_SECONDS = 0.1
+SAVE_SECONDS = 0.1
 """How often a checkpoint is saved within a step of SCAN. Its cursor stays the same until the end of the step."""
 
 
@@ -254,18 +254,17 @@ class Passes:
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
         """Run from the checkpoint to the end. Return the reason for an early stop, or None.
 
-        The end is a whole pass that changes nothing. Beside writers it is also a whole pass directly after another one,
-        on the same server process, if it changes more than half as many documents: all documents of the beginning are
-        converted since the first of the two, and the number does not fall, because it is what an old version writes.
-        So it is after 10 passes.
+        The end is a whole pass that changes nothing. With `ends_beside_writers`, the second of two consecutive whole
+        passes on one server process is the end, too, if it changes more than half as many documents as the first one,
+        or is the tenth pass. The first of the two has converted all documents that existed at the beginning; a number
+        that does not fall is that of the documents which an old version keeps writing.
         """
         if resumed:
             checkpoint.whole = False  # what was changed after the last save is not in its counts
         self._server_ahead_ms = (yield from call(server_time())) - self._context.clock() * 1_000
         self._failures = yield from FailureLog(self._context.keys).count()
-        last = (
-            checkpoint.number + MAX_PASSES - 1
-        )  # starts again when resumed: the old version may be stopped since
+        # Counted again after each resumption: the old version may have been stopped since.
+        last = checkpoint.number + MAX_PASSES - 1
         previous: tuple[str, int] | None = None
         while True:
             stopped = yield from self._pass(checkpoint)
@@ -342,21 +341,25 @@ class Passes:
             checkpoint.beyond += len(page.documents)
             if not page.rest:
                 checkpoint.done, checkpoint.beyond = checkpoint.met, 0
-            self.documents.update(document.model.key_prefix for document in page.documents)
+            for model, alike in of_each_model(page.documents):
+                self.documents[model.key_prefix] += len(alike)
         else:
             checkpoint.beyond += outcome.met
         if checkpoint.total:  # documents are created while others are converted
             checkpoint.total = max(checkpoint.total, checkpoint.met)
         yield from self._await_save()
-        is_due = not page.rest or self._context.clock() - self._saved_at >= _SAVE_SECONDS
+        self._failures += outcome.failures
         self._is_unsaved = (
             self._is_unsaved or bool(page.documents) or page.ends_pass or outcome.stopped is not None
         )
-        if self._is_unsaved and (is_due or outcome.stopped is not None):
-            yield from self._save(checkpoint)
-        else:  # no planned documents among these keys: reading a page again costs less than a save for each
+        seconds = self._context.clock() - self._saved_at
+        if page.rest and outcome.stopped is None and seconds < SAVE_SECONDS:
             yield from self._lease.keep()
-        self._failures += outcome.failures
+            return None
+        if self._is_unsaved:
+            yield from self._save(checkpoint)
+        else:  # no planned documents among these keys: reading them again costs less than a save for each page
+            yield from self._lease.keep()
         self._context.monitor.progress(
             Progress(
                 self._handler.title,

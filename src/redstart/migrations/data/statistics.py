@@ -48,7 +48,7 @@ def spread_sample(
     """Read and classify some thousand documents from all parts of the keyspace.
 
     Args:
-        chance: source of the random positions.
+        rng: source of the random positions.
         batch_documents: keys scanned per step, if fewer than by default.
 
     Returns:
@@ -195,7 +195,7 @@ def statistics(
     """Read a sample of the documents, or all.
 
     Args:
-        chance: source of the random sample; None to read all.
+        rng: source of the random sample; None to read all.
         batch_documents: keys scanned per batch.
         find_failures, find_blocked: see `survey`, if all documents are read.
 

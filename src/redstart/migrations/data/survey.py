@@ -12,7 +12,7 @@ from redstart.errors import UnsafeServerError
 from redstart.mapping.value_paths import Each, path_text
 from redstart.migrations.context import Monitor, Progress
 from redstart.migrations.data.edit_builder import ClassifiedDocument, classify, classify_with_marks
-from redstart.migrations.data.edits import StoredDocument, StoredValue
+from redstart.migrations.data.edits import StoredDocument, StoredValue, of_each_model
 from redstart.migrations.data.failures import failure_of
 from redstart.migrations.data.plain_documents import Counts, PlainDocuments
 from redstart.migrations.data.plan import Plan
@@ -60,7 +60,8 @@ class Tally:
 
     def add_documents(self, documents: Iterable[StoredDocument]) -> None:
         """Count documents."""
-        self.documents.update(document.model.key_prefix for document in documents)
+        for model, alike in of_each_model(documents):
+            self.documents[model.key_prefix] += len(alike)
 
     def add_values(
         self, number: int, document: StoredDocument, value: StoredValue, conversion: Conversion
@@ -382,6 +383,7 @@ def require_memory(facts: ServerFacts, tally: Tally) -> None:
     )
     if facts.limit_bytes and needed > facts.free_bytes:
         raise UnsafeServerError(
-            f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB.",
+            f"The undo log needs about {needed / 1e6:.1f} MB, and maxmemory leaves {facts.free_bytes / 1e6:.1f} MB. No "
+            "document was changed.",
             "Raise the limit with: redis-cli CONFIG SET maxmemory BYTES",
         )

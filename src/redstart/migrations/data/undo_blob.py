@@ -18,15 +18,16 @@ has only these.
 import sys
 import zlib
 from array import array
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 
 import msgpack
 
 from redstart.mapping.value_paths import Location
 from redstart.migrations.data.compact_edits import DIGEST_BYTES, Pairs
-from redstart.migrations.data.edits import DocumentEdits, edits_of_flat
+from redstart.migrations.data.edits import DocumentEdits
 from redstart.migrations.transformation import Edit
 from redstart.values.instant_pairs import PackedPairs, packed_pairs, unpacked_pair
 
@@ -41,29 +42,32 @@ _OTHER = -1
 
 def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
     """Return the blob for the edits of a chunk."""
-    all_pairs = [document.pairs() for document in documents]
-    packed = _packed([pairs for pairs in all_pairs if pairs is not None])
+    runs = list(_runs(documents))
+    packed = _packed([pairs for _, pairs in runs if pairs is not None])
     if packed is None:
-        all_pairs = [None if pairs is None or _packed([pairs]) is None else pairs for pairs in all_pairs]
-        packed = _packed([pairs for pairs in all_pairs if pairs is not None])
+        alone = [(document, document.pairs()) for document in documents]
+        runs = [
+            ([document], None if pairs is None or _packed([pairs]) is None else pairs)
+            for document, pairs in alone
+        ]
+        packed = _packed([pairs for _, pairs in runs if pairs is not None])
     assert packed is not None  # each of them can be packed
-    forms, times, shifts = packed
-    styles = {style: number for number, style in enumerate(dict.fromkeys(zip(forms, shifts, strict=True)))}
+    styles = {style: number for number, style in enumerate(dict.fromkeys(packed.styles))}
     structures: dict[Any, int] = {}
     numbers: list[int] = []
     digests: list[bytes] = []
     others: list[object] = []
-    for document, pairs in zip(documents, all_pairs, strict=True):
+    for alike, pairs in runs:
         if pairs is None:
-            numbers.append(_OTHER)
-            others.append(document.flat or _nested_form(document))
+            numbers += [_OTHER] * len(alike)
+            others += map(_other_form, alike)
             continue
         paths: tuple[str, ...] = ()
         if pairs.guards:
             paths, of_these = zip(*pairs.guards, strict=True)
             digests += of_these
-        structure = document.json, pairs.locations, paths
-        numbers.append(structures.setdefault(structure, len(structures)))
+        structure = alike[0].json, pairs.locations, paths
+        numbers += [structures.setdefault(structure, len(structures))] * len(alike)
     keys = [document.key for document in documents]
     beginning = _common_beginning(keys)
     content = (
@@ -72,8 +76,8 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
         list(structures),
         numbers,
         list(styles),
-        [styles[style] for style in zip(forms, shifts, strict=True)],
-        _shuffled(array("q", times)),
+        [styles[style] for style in packed.styles],
+        _shuffled(array("q", packed.times)),
         b"".join(digests),
         others,
     )
@@ -82,9 +86,22 @@ def blob_of(documents: Sequence[DocumentEdits]) -> bytes:
 
 def _common_beginning(keys: Sequence[bytes]) -> bytes:
     first, last = min(keys), max(keys)
-    return first[
-        : next((at for at, byte in enumerate(first) if last[at : at + 1] != bytes([byte])), len(first))
-    ]
+    pairs = enumerate(zip(first, last, strict=False))
+    return first[: next((at for at, (byte, other) in pairs if byte != other), len(first))]
+
+
+def _runs(documents: Sequence[DocumentEdits]) -> Iterable[tuple[Sequence[DocumentEdits], Pairs | None]]:
+    """Yield plain documents with edits at the same places together, and others one by one, with their pairs."""
+    for locations, run in groupby(documents, attrgetter("locations")):
+        alike = list(run)
+        if locations:
+            old = b"\n".join(chain.from_iterable([document.old for document in alike]))
+            new = list(chain.from_iterable([document.new for document in alike]))
+            times = list(chain.from_iterable([document.times for document in alike]))
+            yield alike, Pairs(locations, old, new, times)
+        else:
+            for document in alike:
+                yield [document], document.pairs()
 
 
 def documents_of(blob: bytes, written: bytes) -> list[DocumentEdits]:
@@ -174,9 +191,18 @@ def _unshuffled(data: bytes) -> "array[int]":
     return numbers
 
 
-def _nested_form(document: DocumentEdits) -> list[object]:
+def _other_form(document: DocumentEdits) -> list[object]:
+    """Return a document of `others`.
+
+    A plain one is a flat list: its key, "plain", the number n of fields, n names, n old values, n times name and new
+    value.
+    """
     if document.compact is not None:
         return document.compact.entry()
+    if document.locations:
+        names = [place[0] for place in document.locations]
+        pairs = chain.from_iterable(zip(names, document.new, strict=True))
+        return [document.key, b"plain", len(names), *names, *document.old, *pairs]
     storage, guards = "json" if document.json else "hash", [path for path, _ in document.guards]
     if not document.is_atomic:
         edits = [[edit.location, edit.old, edit.new, edit.aside] for edit in document.edits]
@@ -189,7 +215,10 @@ def _nested_form(document: DocumentEdits) -> list[object]:
 
 def _document_of(item: Any) -> DocumentEdits:
     if item[1] == b"plain":
-        return DocumentEdits(item[0], False, edits_of_flat(item))
+        number = item[2]
+        names, old, new = item[3 : 3 + number], item[3 + number : 3 + 2 * number], item[4 + 2 * number :: 2]
+        places = tuple([(name.decode(),) for name in names])
+        return DocumentEdits(item[0], False, DocumentEdits.plain(item[0], places, old, new).edits)
     return _from_nested_form(*item)
 
 

@@ -135,7 +135,7 @@ class Undoing:
         return {
             field
             for document in entry.documents
-            if document.flat is None
+            if not document.locations
             for edit in document.edits
             if edit.old is not None and edit.new is not None and self.transformation.is_default(edit.new)
             if self._is_failed(document.key, edit.location, edit.old, json=document.json)
@@ -147,7 +147,7 @@ class Undoing:
         places = (
             self.field_of(document.key, edit.location)
             for document in entry.documents
-            if document.flat is None
+            if not document.locations
             for edit in document.edits
             if edit.aside is not None
         )

@@ -68,7 +68,7 @@ def unrestored_count(keys: StateKeys) -> Op[int]:
 def unrestored_page(keys: StateKeys, cursor: int) -> Op[tuple[int, list[UnrestoredDocument]]]:
     """Return one page of the documents: the next cursor, 0 at the end, and some documents. One read."""
     cursor, fields = yield from call(hscan(keys.unrestored, cursor, count=_PAGE_DOCUMENTS))
-    return cursor, [_unpacked(key, data) for key, data in fields.items()]
+    return cursor, [_unpacked(keys, key, data) for key, data in fields.items()]
 
 
 def all_unrestored(keys: StateKeys) -> Op[list[UnrestoredDocument]]:
@@ -87,7 +87,7 @@ def add_unrestored(keys: StateKeys, documents: Sequence[UnrestoredDocument]) -> 
         return []
     merged = {document.key: document for document in combined(documents)}
     kept = yield from call(hmget(keys.unrestored, list(merged)))
-    both = [_unpacked(key, data) for key, data in zip(merged, kept, strict=True) if data is not None]
+    both = [_unpacked(keys, key, data) for key, data in zip(merged, kept, strict=True) if data is not None]
     return [keep_unrestored(keys, document) for document in combined([*both, *merged.values()])]
 
 
@@ -118,7 +118,7 @@ def _age(original: Original) -> tuple[int, ...]:
     return tuple(map(int, original.entry.split("-")))
 
 
-def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
+def _unpacked(keys: StateKeys, key: bytes, data: bytes) -> UnrestoredDocument:
     """Return a document from its stored fields. Raises StateDamagedError."""
     try:
         storage, items = msgpack.unpackb(data, raw=True)
@@ -126,7 +126,7 @@ def _unpacked(key: bytes, data: bytes) -> UnrestoredDocument:
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as exc:
         raise StateDamagedError(
             f"The unrestored originals of a rollback cannot be read for the document {shown_key(key)}.",
-            "Restore the key that ends with :unrestored from a backup.",
+            f"Restore the key {keys.unrestored} from a backup.",
         ) from exc
 
 

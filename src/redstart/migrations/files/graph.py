@@ -46,7 +46,8 @@ def in_order(
         done: ids of dependencies that are applied.
         missing: what is wrong with a dependency that is in neither of the two, as a relative clause.
 
-    Returns: All of them, and the problems of those that cannot be ordered, which are at the end.
+    Returns:
+        All of them, and the problems of those that cannot be ordered, which are at the end.
     """
     awaited = {
         name: {other for other in one.dependencies if other not in done} for name, one in migrations.items()
@@ -125,8 +126,8 @@ def require_single_head(found: Iterable[str], where: str) -> None:
     if len(ids) < 2:
         return
     raise MigrationFileError(
-        f"The migration files in {printable(where)} have {len(ids)} heads: {', '.join(map(printable, ids))}. No file "
-        "says which of them comes first.",
+        f"The migration files in {printable(where)} have {len(ids)} heads: {', '.join(map(printable, ids))}. Their "
+        "order is not defined.",
         Hint("Join them with: ", Command("migrate merge")),
     )
 

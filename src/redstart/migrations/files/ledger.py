@@ -215,6 +215,8 @@ def start(lease: Lease, file: MigrationFile) -> Op[None]:
 
     Raises:
         See `Lease.commit`.
+
+    Effects: one script.
     """
     yield from lease.commit([["HSET", STARTED_FILES, file.migration_id, file.checksum]])
 
@@ -224,6 +226,8 @@ def record(lease: Lease, entries: Iterable[LedgerEntry]) -> Op[None]:
 
     Raises:
         See `Lease.commit`.
+
+    Effects: one script, the atomic unit.
     """
     recorded = list(entries)
     saved = [entry.save() for entry in recorded]
@@ -235,6 +239,8 @@ def remove(lease: Lease, ids: Iterable[str]) -> Op[None]:
 
     Raises:
         See `Lease.commit`.
+
+    Effects: one script, the atomic unit.
     """
     removed = list(ids)
     entries: list[list[Argument]] = [["HDEL", LEDGER, name] for name in removed]
@@ -261,6 +267,8 @@ def record_without_running(acquiring: Op[Lease], files: Sequence[MigrationFile],
     Raises:
         LeaseHeldError: a run is in progress; nothing was recorded.
         StateDamagedError: see `read_ledger`.
+
+    Effects: acquires and releases the lease; reads the ledger; one script. Safe to repeat.
     """
 
     def work(lease: Lease) -> Op[list[str]]:
@@ -287,6 +295,8 @@ def remove_from_record(acquiring: Op[Lease], ids: Sequence[str]) -> Op[None]:
 
     Raises:
         LeaseHeldError: a run is in progress; nothing was removed.
+
+    Effects: acquires and releases the lease; one script. Safe to repeat.
     """
 
     def work(lease: Lease) -> Op[None]:

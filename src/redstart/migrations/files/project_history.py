@@ -151,7 +151,7 @@ class ProjectHistory:
         by_id = {item.migration_id: item for item in self.items}
         if wanted in by_id:
             return by_id[wanted]
-        matching = _matching(wanted, by_id) if wanted else []
+        matching = matching_ids(wanted, by_id) if wanted else []
         if len(matching) == 1:
             return by_id[matching[0]]
         if matching:
@@ -257,7 +257,7 @@ _TIME = re.compile(r"[0-9_]*_")
 """The beginning of an id."""
 
 
-def _matching(wanted: str, ids: Iterable[str]) -> list[str]:
+def matching_ids(wanted: str, ids: Iterable[str]) -> list[str]:
     """Return the ids that begin with a text; else those with this name after the time, or else with it in the name."""
     ids = list(ids)
     names = {one: one[found.end() :] if (found := _TIME.match(one)) else one for one in ids}

@@ -164,6 +164,8 @@ class Execution:
 
         Raises:
             DataMigrationError, SchemaMigrationError: a file cannot be read, ordered or executed.
+
+        Effects: one read.
         """
         status = yield from self.status()
         refuse(status.problems, status.where, self.kind)

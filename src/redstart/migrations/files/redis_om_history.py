@@ -62,6 +62,16 @@ class FilesStatus:
         """Number of declared migrations."""
         return len(self.applied) + len(self.pending)
 
+    @property
+    def ids(self) -> set[str]:
+        """All ids: of files, unusable ones included, and recorded ones without a file."""
+        found = {one.migration_id for one in (*self.applied, *self.pending)}
+        return (
+            found
+            | {one.migration_id for one in (*self.problems, *self.applied_unreadable)}
+            | {*self.recorded}
+        )
+
     def to_redis_om_dict(self) -> dict[str, Any]:
         """Return numbers and ids in the format of redis-om's migrators."""
         return {

@@ -261,7 +261,8 @@ def build_beside(lease: Lease, served: str, index: Index, *, except_name: str | 
         info = yield from find_index(name)
         if info is None:
             raise MigrationError(
-                f"The index {name} was dropped during its build.", "Run the same command again."
+                f"The new index {name} was dropped by another client during its build. The active index is unchanged.",
+                "Run the same command again.",
             )
         if info.name != name:
             raise MigrationError(

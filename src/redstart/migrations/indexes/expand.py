@@ -33,6 +33,7 @@ from redstart.migrations.indexes.record_writer import (
     has_more,
     is_replaced_externally,
     is_superseded,
+    lacked_before,
     record_active_final,
     record_cutover,
     record_expansion,
@@ -97,6 +98,7 @@ class ExpansionOptions:
         one_by_one: an index that is refused does not stop the others.
         rebuild: replace also an active index that matches its model, by a new one of the same definition.
         aliases: other aliases, which follow when their index is replaced.
+        is_rollback: an index of an earlier definition may lack as many documents as it did.
     """
 
     accept_unindexed: bool = False
@@ -106,6 +108,7 @@ class ExpansionOptions:
     one_by_one: bool = False
     rebuild: bool = False
     aliases: tuple[str, ...] = ()
+    is_rollback: bool = False
 
 
 def is_expanded(planned: PlannedIndex) -> Op[bool]:
@@ -205,7 +208,7 @@ class Expansion:
         final_may_serve = coverage.complete or self._options.accept_unindexed or not record.changing
         if final_may_serve or planned.key_prefix in self._converted:
             yield from swap(self._lease, record.name, built, now=None)
-            yield from record_active_final(self._lease, record)
+            yield from record_active_final(self._lease, record, missing=coverage.missing)
             return IndexResult(planned.name, planned.model, IndexOutcome.CREATED, coverage)
         wanted = dual_format_index(
             record.legacy, record.changing, supports_path_filters=self._supports_path_filters
@@ -247,8 +250,8 @@ class Expansion:
             yield from self._keep_old(record, active)
         # Documents that were accepted as missing at the first cutover do not stop the repair.
         accepted: float = record.accepted_unindexed if repaired else 0
-        if same_definition(planned.index, record.legacy):  # it may lack again what it lacked before
-            accepted = max(accepted, record.missing_before or 0)
+        if self._options.is_rollback:  # it may lack again what it lacked before
+            accepted = max(accepted, lacked_before(record, planned.index))
         if self._options.accept_unindexed:
             accepted = math.inf
         cutover: CutoverResult = yield from cut_over(
@@ -260,8 +263,10 @@ class Expansion:
         )
         if not cutover.done:
             return IndexResult(planned.name, planned.model, IndexOutcome.REFUSED, cutover.coverage)
-        missing = 0 if cutover.coverage is None else cutover.coverage.missing
-        yield from record_cutover(self._lease, record, accepted_unindexed=missing)
+        found = cutover.coverage
+        accepted_now = 0 if found is None else found.missing
+        missing = None if found is None else found.missing + found.missing_from_both
+        yield from record_cutover(self._lease, record, accepted_unindexed=accepted_now, missing=missing)
         return IndexResult(planned.name, planned.model, IndexOutcome.CUT_OVER, cutover.coverage)
 
     def _rebuild(self, planned: PlannedIndex, record: IndexRecord, active: IndexInfo) -> Op[IndexResult]:

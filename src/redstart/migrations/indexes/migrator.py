@@ -238,6 +238,8 @@ class IndexMigration:
 
         Raises:
             MigrationError: another client removed the alias of an active index; nothing was dropped.
+
+        Effects: a script for each unused index, and one for each record. Safe to repeat.
         """
         yield from _require_fit()
 
@@ -293,7 +295,10 @@ class IndexMigration:
         yield from self._leased(work)
 
     def settle(self, names: Collection[str]) -> Op[None]:
-        """Keep the active indexes of these names, without a rollback to the previous ones. Safe to repeat."""
+        """Keep the active indexes of these names, without a rollback to the previous ones. Safe to repeat.
+
+        Effects: a script for each built index; see `mark_settled`.
+        """
 
         def work(lease: Lease) -> Op[None]:
             for name in names:

@@ -78,23 +78,52 @@ def estimate_builds(
         record = records.get(one.name)
         legacy = found.index if record is None else record.legacy
         copied = [found.index] if keep_old_index and found.name == one.name else []
-        share = max((100 if found.filled_percent is None else found.filled_percent) / 100, _LEAST_SHARE)
         if same_definition(found.index, one.index):
             missing = 1
         else:
             missing = yield from _missing(one, [*_needed(one, found.index, legacy), *copied])
-        result.append(
-            IndexEstimate(
-                name=one.name,
-                model=one.model,
-                documents=found.documents,
-                to_build=missing,
-                megabytes=missing * found.memory_megabytes * UNCOUNTED_MEMORY_FACTOR / share,
-                seconds=missing * found.indexing_seconds / share,
-                filled_percent=found.filled_percent,
-            )
-        )
+        result.append(_sized(one, found, missing))
     return result
+
+
+def estimate_all(planned: Sequence[PlannedIndex], existing: str) -> Op[IndexEstimate | None]:
+    """Estimate the builds of several indexes of one model, under one name or several. Some reads for each.
+
+    Args:
+        planned: the last one is that of the model afterwards.
+        existing: the name of an index of the model; its size is that of each of the others.
+
+    Returns:
+        None if it does not exist.
+    """
+    source = yield from find_index(existing)
+    if source is None:
+        return None
+    records = yield from read_records()
+    missing: set[str] = set()
+    for declared in planned:
+        active = yield from find_index(declared.name)
+        one = with_options_of(declared, previous_index(records.get(declared.name), active or source))
+        if active is not None and same_definition(active.index, one.index):
+            continue
+        name, built = yield from find_built(one.name, one.index)
+        if built is None:
+            missing.add(name)
+    return _sized(planned[-1], source, len(missing))
+
+
+def _sized(planned: PlannedIndex, source: IndexInfo, to_build: int) -> IndexEstimate:
+    """Return the estimate of some indexes that contain the same documents as an existing one."""
+    share = max((100 if source.filled_percent is None else source.filled_percent) / 100, _LEAST_SHARE)
+    return IndexEstimate(
+        name=planned.name,
+        model=planned.model,
+        documents=source.documents,
+        to_build=to_build,
+        megabytes=to_build * source.memory_megabytes * UNCOUNTED_MEMORY_FACTOR / share,
+        seconds=to_build * source.indexing_seconds / share,
+        filled_percent=source.filled_percent,
+    )
 
 
 def _needed(planned: PlannedIndex, active: Index, legacy: Index) -> list[Index]:
@@ -175,7 +204,10 @@ def require_safe_drop(planned: Iterable[PlannedIndex]) -> Op[None]:
 
 
 def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> Op[None]:
-    """Raise MigrationError if a given alias does not point to the index of one of the models."""
+    """Raise MigrationError if a given alias does not point to the index of one of the models.
+
+    Effects: a read for each index and each alias.
+    """
     indexes = set()
     for one in planned:
         found = yield from find_index(one.name)
@@ -186,7 +218,7 @@ def require_aliases(aliases: Iterable[str], planned: Iterable[PlannedIndex]) -> 
             what = (
                 "does not exist"
                 if found is None
-                else f"points to the index {shown(found.name)}, which belongs to no given model"
+                else f"points to the index {shown(found.name)}, which belongs to none of these models"
             )
             raise MigrationError(
                 f"The alias {shown(alias)} {what}.",

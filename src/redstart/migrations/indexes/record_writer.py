@@ -217,28 +217,59 @@ def record_plan(
 
 
 def record_expansion(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that a dual-format index is active and the final one is built. Safe to repeat."""
+    """Record that a dual-format index is active and the final one is built. Safe to repeat.
+
+    Effects: one script, or none if the record has it.
+    """
     _ = yield from write_record(lease, record, IndexEvent.EXPAND, stored=record)
 
 
-def record_cutover(lease: Lease, record: IndexRecord, *, accepted_unindexed: int) -> Op[None]:
+def record_cutover(
+    lease: Lease, record: IndexRecord, *, accepted_unindexed: int, missing: int | None
+) -> Op[None]:
     """Record that the alias was moved to the final index, also in the keys of redis-om. Safe to repeat.
 
     Args:
-        accepted_unindexed: number of documents that are missing from it.
+        accepted_unindexed: number of documents that are missing from it, but not from the index before it.
+        missing: number of all that are missing from it; None if it is not known.
+
+    Effects: three reads, and one script, or none if the record has it.
     """
-    changed = replace(record, accepted_unindexed=accepted_unindexed)
+    changed = replace(_with_lacking(record, missing), accepted_unindexed=accepted_unindexed)
     yield from _record_final(lease, changed, IndexEvent.CUT_OVER, stored=record)
 
 
-def record_active_final(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that the final index is active, unless the record and the keys of redis-om have it. Safe to repeat."""
+def record_active_final(lease: Lease, record: IndexRecord, *, missing: int | None = None) -> Op[None]:
+    """Record that the final index is active, unless the record and the keys of redis-om have it. Safe to repeat.
+
+    Args:
+        missing: number of documents that are missing from it; None if it is not known.
+
+    Effects: three reads, and one script, or none if the record has it.
+    """
     events = () if record.is_cut_over else (IndexEvent.CUT_OVER,)
-    yield from _record_final(lease, record, *events, stored=record)
+    yield from _record_final(lease, _with_lacking(record, missing), *events, stored=record)
+
+
+def _with_lacking(record: IndexRecord, missing: int | None) -> IndexRecord:
+    if missing is None:
+        return record
+    digest = definition_digest(record.final)
+    others = tuple(one for one in record.lacking if one[0] != digest)
+    return replace(record, lacking=(*others, *([(digest, missing)] if missing else []))[-MAX_SUPERSEDED:])
+
+
+def lacked_before(record: IndexRecord, index: Index) -> int:
+    """Return how many documents were missing from the index of an earlier definition while it was active."""
+    first = record.missing_before or 0 if same_definition(index, record.legacy) else 0
+    return max(first, dict(record.lacking).get(definition_digest(index), 0))
 
 
 def record_kept(lease: Lease, record: IndexRecord) -> Op[None]:
-    """Record that an index that did not exist before Redstart is kept after a rollback. Safe to repeat."""
+    """Record that an index that did not exist before Redstart is kept after a rollback. Safe to repeat.
+
+    Effects: three reads, and one script, or none if the record has it.
+    """
     yield from _record_final(lease, record, IndexEvent.KEEP_CREATED, stored=record)
 
 

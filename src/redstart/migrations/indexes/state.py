@@ -224,8 +224,12 @@ def schema_key(name: str) -> str:
     return f"{name}:schema"
 
 
-FORMAT = 4
-"""Format of a record. Format 1 has no number, format 2 no superseded definitions, format 3 no state."""
+FORMAT = 5
+"""Format of a record. Format 1 has no number, format 2 no superseded definitions, format 3 no state, format 4 nothing
+lacking. A record with nothing lacking is written in format 4, which earlier versions read."""
+
+
+_FIRST_WITH_STATE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +249,7 @@ class IndexRecord:
         created: whether no index existed before Redstart.
         aliases: other aliases of the index, which follow when it is replaced.
         superseded: digests of the definitions that the final one has replaced, oldest first (see record_writer.py).
+        lacking: digests of definitions that were active and lacked documents, and how many, oldest first.
     """
 
     name: str
@@ -262,6 +267,7 @@ class IndexRecord:
     created: bool = False
     aliases: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
+    lacking: tuple[tuple[str, int], ...] = ()
 
     @property
     def is_cut_over(self) -> bool:
@@ -271,6 +277,9 @@ class IndexRecord:
     def save(self) -> list[Argument]:
         """Return the command that stores the record."""
         data = {"format": FORMAT, **asdict(self)}
+        if not self.lacking:
+            del data["lacking"]
+            data["format"] = FORMAT - 1
         return ["HSET", RECORDS, self.name, json.dumps(data, separators=(",", ":"))]
 
     def remove(self) -> list[Argument]:
@@ -331,7 +340,7 @@ def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
                     f"this version of Redstart reads up to format {FORMAT}.",
                     "Use the version of Redstart that wrote it, or a newer one.",
                 )
-            records[name.decode()] = _record(record if written == FORMAT else _upgraded(record))
+            records[name.decode()] = _record(record if written >= _FIRST_WITH_STATE else _upgraded(record))
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise StateDamagedError(
                 f"The record of the index {shown} in {RECORDS} cannot be read: {exc}.",
@@ -384,7 +393,8 @@ def _record(fields: dict[str, Any]) -> IndexRecord:
     fields["final"] = _index(fields["final"])
     fields["state"] = IndexState(fields["state"])
     tuples = {name: tuple(fields.get(name, ())) for name in ("changing", "aliases", "superseded")}
-    return IndexRecord(**fields | tuples)
+    lacking = tuple((str(digest), int(count)) for digest, count in fields.get("lacking", ()))
+    return IndexRecord(**fields | tuples | {"lacking": lacking})
 
 
 def _index(data: dict[str, Any]) -> Index:

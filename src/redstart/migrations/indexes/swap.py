@@ -42,7 +42,8 @@ def swap(lease: Lease, name: str, index: str, *, now: str | None, aliases: Seque
     place = found.decode(errors="backslashreplace") or "nothing"
     what = f"{index} does not exist any more" if outcome == b"missing" else f"it points to {place} now"
     raise MigrationError(
-        f"Could not switch alias {name} to {index}: {what} (changed by another client).",
+        f"The alias {name} was not moved to the index {index}, because another client changed one of them: {what}. "
+        "Nothing was changed.",
         Hint("Check with: ", Command("migrate status"), ". Then run the command again."),
     )
 

@@ -20,7 +20,7 @@ class Operation(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Return one sentence for `plan` and `history`."""
+        """Return what the operation does, in one sentence: for `om migrate plan`, `history` and `show`."""
 
     @abstractmethod
     def apply(self, state: ProjectState) -> ProjectState:
@@ -28,7 +28,7 @@ class Operation(ABC):
 
     @abstractmethod
     def inverse(self, before: ProjectState) -> "Operation | None":
-        """Return the operation that leads back to the models before this one; None without one.
+        """Return the operation that changes the models back; None if there is none.
 
         Raises:
             MigrationStateError: the operation does not fit.

@@ -263,14 +263,15 @@ class ConvertField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before: the field before the change. after: the field after it.
+        before: the field before the change.
+        after: the field after the change.
         within: the path of the embedded model that has it; "" for the model itself.
         on_failure: what to do with a value that cannot be converted. `fail` stops the run.
         default: what replaces such a value in the mode `default`; by default the default of the field.
-        parse: makes the new value from the old one, instead of the conversion that Redstart knows.
-        format: makes the old value from a new one, if `parse` is given. Without it there is no inverse.
-        naive_timezone: the zone of datetimes without an offset in text: `UTC` or as `Europe/Berlin`. None: such text
-            cannot be converted.
+        parse: a function that returns the new value for the old one, in place of the conversion of Redstart.
+        format: a function that returns the old value for a new one, if `parse` is given. None: there is no inverse.
+        naive_timezone: the zone of datetimes without an offset in text: `UTC`, or a name such as `Europe/Berlin`. None:
+            such text cannot be converted.
     """
 
     model: str
@@ -296,7 +297,7 @@ class ConvertField(DocumentOperation):
         return self.parse is None or self.format is not None
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         path = path_of(self.after.name, self.within)
         return f"Convert {path} of {model_title(self.model)} from {self.before.type} to {self.after.type}."
 

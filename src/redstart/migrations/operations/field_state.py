@@ -52,8 +52,8 @@ class FieldState:
         type: the type of its values, as `redstart.migrations.operations.value_types` describes it.
         default: the value of documents without the field.
         is_optional: whether None is one of its values.
-        is_generated: whether a function of the application makes the value of a new document.
-        fields: of the embedded model that it contains.
+        is_generated: whether a function of the application (`default_factory`) returns the value of a new document.
+        fields: the fields of the embedded model, if it contains one.
 
     Raises:
         MigrationStateError: an argument is invalid.

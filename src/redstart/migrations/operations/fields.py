@@ -62,7 +62,7 @@ class AddField(DocumentOperation):
     fill: Any = dataclasses.field(default=NO_DEFAULT, kw_only=True)
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         value = self.field.default if self.fill is NO_DEFAULT else self.fill
         suffix = "" if value is NO_DEFAULT else f" with the value {shortened(value)}"
         path = path_of(self.field.name, self.within)
@@ -130,7 +130,7 @@ class RemoveField(DocumentOperation):
     only_removes: ClassVar[bool] = True
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         return (
             f"Remove the field {path_of(self.name, self.within)} of {model_title(self.model)} and its values."
         )
@@ -220,7 +220,8 @@ class AlterField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        before: the field before the change. after: the field after it.
+        before: the field before the change.
+        after: the field after the change.
         within: the path of the embedded model that has it; "" for the model itself.
         fill: the value of documents in which it is absent or None.
     """
@@ -232,7 +233,7 @@ class AlterField(DocumentOperation):
     fill: Any = dataclasses.field(default=NO_DEFAULT, kw_only=True)
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         path = path_of(self.after.name, self.within)
         filled = "" if self.fill is NO_DEFAULT else f"; documents without a value get {shortened(self.fill)}"
         return f"Change {path} of {model_title(self.model)}: {_differences(self.before, self.after)}{filled}."

@@ -100,8 +100,8 @@ class Transform(DocumentOperation):
         model: the name of the model.
         forward: the function.
         backward: its inverse; None if there is none.
-        before: the shape of a document before the change, as a class derived from TypedDict. after: its shape after the
-            change; by default the same as `before`.
+        before: the shape of a document before the change, as a class derived from TypedDict.
+        after: its shape after the change; by default the same as `before`.
     """
 
     model: str
@@ -116,7 +116,7 @@ class Transform(DocumentOperation):
         return self.backward is not None
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         before, after = self._shapes()
         names = ", ".join(before.fields)
         into = "" if before.fields.keys() == after.fields.keys() else f" into {', '.join(after.fields)}"
@@ -328,10 +328,10 @@ class RunPython(Operation):
     What it does is not in the undo log.
 
     Args:
-        up: the function.
-        down: undoes it; None if nothing does.
-        steps: names of the steps in which it works. The function is called once for each of them, with its name, and
-            not again for a step that was completed before an interruption. None: it is called once.
+        up: the function. Its arguments are a client of redis-py, and the name of the step if there are `steps`.
+        down: a function that undoes `up`; None if there is none. Then the migration cannot be rolled back.
+        steps: names of the steps in which the function works. It is called once for each of them, and not again for a
+            step that was completed before an interruption. None: it is called once.
     """
 
     up: Function
@@ -352,7 +352,7 @@ class RunPython(Operation):
         return self.down is not None
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         steps = f" in {len(self.steps)} steps" if self.steps else ""
         return f"Call {_name(self.up)}(){steps}, outside the undo log."
 

@@ -55,7 +55,7 @@ class ConvertLocalMidnights(DocumentOperation):
     within: str = dataclasses.field(default="", kw_only=True)
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         path = path_of(self.name, self.within)
         return (
             f"Convert the dates {path} of {model_title(self.model)} from midnight in {self.timezone} to UTC."
@@ -116,7 +116,7 @@ def _zone_of(name: str) -> ZoneInfo:
     if name.casefold() == "local":
         raise MigrationStateError(
             "The time zone of ConvertLocalMidnights cannot be 'local': it differs between machines.",
-            "Name the zone in which the application ran, as Europe/Berlin.",
+            "Name the zone in which the application ran, such as Europe/Berlin.",
         )
     return ZoneInfo(NaiveTimezone.parse(name).name)
 
@@ -144,7 +144,7 @@ class EncodeBytes(DocumentOperation):
     within: str = dataclasses.field(default="", kw_only=True)
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         kept = "; Base64 stays" if self.if_base64 == "keep" else ""
         path = path_of(self.name, self.within)
         return f"Encode the bytes {path} of {model_title(self.model)} from text to Base64{kept}."
@@ -288,7 +288,7 @@ class RemoveEmbeddedKey(DocumentOperation):
     only_removes: ClassVar[bool] = True
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         return f"Remove the key {path_of(DEFAULT_NAME, self.within)} of {model_title(self.model)}."
 
     def apply(self, state: ProjectState) -> ProjectState:

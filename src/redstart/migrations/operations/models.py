@@ -30,7 +30,7 @@ class CreateModel(Operation):
     model: ModelState
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         return f"Create the model {model_title(self.model)} with keys {self.model.key_prefix}*."
 
     def apply(self, state: ProjectState) -> ProjectState:
@@ -56,7 +56,7 @@ class RemoveModel(Operation):
     model: str
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         return f"Remove the model {model_title(self.model)}, its index and all its documents."
 
     def apply(self, state: ProjectState) -> ProjectState:
@@ -73,14 +73,15 @@ class RenameModel(Operation):
     """Rename a model class, or move it to another module. Its keys stay the same; see ChangeKeyPrefix.
 
     Args:
-        old: its previous name, such as `package.module.Class`. new: its new name.
+        old: its previous name, such as `package.module.Class`.
+        new: its new name.
     """
 
     old: str
     new: str
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         return f"Rename the model {self.old} to {self.new}."
 
     def apply(self, state: ProjectState) -> ProjectState:
@@ -115,7 +116,7 @@ class ChangeKeyPrefix(Operation):
     suffix_after: str = dataclasses.field(default="", kw_only=True)
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         keys = f"{self.before}*{self.suffix_before} to {self.after}*{self.suffix_after}"
         return f"Move the documents of {model_title(self.model)} from the keys {keys}."
 
@@ -144,9 +145,7 @@ class ChangeKeyPrefix(Operation):
 
 @dataclass(frozen=True)
 class ChangeStorage(DocumentOperation):
-    """Store the documents of a model as JSON instead of hashes, or the reverse.
-
-    `redstart.migrations.operations.document.changes` does not compare the two; the document is written as a whole.
+    """Store the documents of a model as JSON instead of hashes, or the reverse. Each document is written as a whole.
 
     Args:
         model: the name of the model.
@@ -163,7 +162,7 @@ class ChangeStorage(DocumentOperation):
         object.__setattr__(self, "after", Storage(self.after))
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         forms = {Storage.HASH: "hashes", Storage.JSON: "JSON"}
         title = model_title(self.model)
         return f"Store the documents of {title} as {forms[self.after]} instead of {forms[self.before]}."
@@ -238,7 +237,8 @@ class AlterIndex(Operation):
 
     Args:
         model: the name of the model.
-        before: the previous index; None if there is none. after: the new index; None if there is none.
+        before: the previous index; None if there is none.
+        after: the new index; None if there is none.
     """
 
     model: str
@@ -246,7 +246,7 @@ class AlterIndex(Operation):
     after: Index | None
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         title = model_title(self.model)
         if self.before is None or self.after is None:
             return f"Create an index of {title}." if self.before is None else f"Drop the index of {title}."

@@ -25,7 +25,8 @@ class RenameField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        old: its previous name. new: its new name.
+        old: its previous name.
+        new: its new name.
         within: the path of the embedded model that has it; "" for the model itself.
         keep: which value is kept if a document has both, with different values. None: such a document fails.
     """
@@ -37,7 +38,7 @@ class RenameField(DocumentOperation):
     keep: Kept | None = dataclasses.field(default=None, kw_only=True)
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         old = path_of(self.old, self.within)
         return f"Rename the field {old} of {model_title(self.model)} to {path_of(self.new, self.within)}."
 
@@ -68,9 +69,9 @@ class MoveField(DocumentOperation):
 
     Args:
         model: the name of the model.
-        source: its previous path, such as `street`. target: its new path, such as `address.street`. Both are in the
-            same item of a list.
-        keep: as of RenameField.
+        source: its previous path, such as `street`.
+        target: its new path, such as `address.street`. Both paths are in the same item of a list.
+        keep: which value is kept if a document has both, with different values. None: such a document fails.
     """
 
     model: str
@@ -79,7 +80,7 @@ class MoveField(DocumentOperation):
     keep: Kept | None = dataclasses.field(default=None, kw_only=True)
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         return f"Move the field {self.source} of {model_title(self.model)} to {self.target}."
 
     def apply(self, state: ProjectState) -> ProjectState:

@@ -54,7 +54,7 @@ class SplitField(DocumentOperation):
         object.__setattr__(self, "into", tuple(self.into))
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         names = ", ".join(path_of(one.name, self.within) for one in self.into)
         return f"Split {path_of(self.source, self.within)} of {model_title(self.model)} into {names}."
 
@@ -96,9 +96,9 @@ class MergeFields(DocumentOperation):
         model: the name of the model.
         sources: the fields; their type is `str`.
         into: the new field, of the type `str`.
-        separator: as for SplitField.
-        at: as for SplitField.
-        within: as for SplitField.
+        separator: stands between the parts.
+        at: `first` or `last`: a split of the text, in a rollback, splits at the first or the last separators only.
+        within: the path of the embedded model that has the fields; "" for the model itself.
     """
 
     model: str
@@ -114,7 +114,7 @@ class MergeFields(DocumentOperation):
         object.__setattr__(self, "sources", tuple(self.sources))
 
     def describe(self) -> str:
-        """Return one sentence."""
+        """Return what the operation does, in one sentence."""
         names = ", ".join(path_of(name, self.within) for name in self.sources)
         return f"Merge {names} of {model_title(self.model)} into {path_of(self.into.name, self.within)}."
 
@@ -166,7 +166,9 @@ def _check(
                 "Add a ConvertField or an AlterField before or after it.",
             )
         if not operation.within and one.name == model.primary_key:
-            raise MigrationStateError(f"{one.name!r} is the primary key of {model.name}.")
+            raise MigrationStateError(
+                f"{one.name!r} is the primary key of {model.name} and cannot be split or merged."
+            )
 
 
 class _Parts(DocumentChange):

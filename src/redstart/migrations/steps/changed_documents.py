@@ -6,7 +6,7 @@ since is kept on the server and reported.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgpack
@@ -39,7 +39,11 @@ NOT_CHANGED_BACK = "the document cannot be changed back: "
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """A document that was written since, next to its original, as the script returns them."""
+    """A document that was written since, next to its original, as the script returns them.
+
+    Attributes:
+        original: empty if it has to be read by itself.
+    """
 
     key: bytes
     new_key: bytes
@@ -83,27 +87,39 @@ class _ChangingBack:
             if not waiting:
                 return self._unrestored
         raise MigrationError(
-            f"The rollback stopped: {len(waiting):,} of the documents that were written since change all the time.",
-            Hint("Stop what writes them, then continue with: ", self._keys.rollback_command()),
+            f"The rollback stopped: {len(waiting):,} of the documents that were written since the run are written "
+            "again at each attempt. They and their originals are unchanged.",
+            Hint("Stop the process that writes them, then resume with: ", self._keys.rollback_command()),
         )
 
     def _all(self, waiting: list[str]) -> Op[list[str]]:
         """Change documents back. Return the entries of those that changed since they were read."""
         changed: list[str] = []
         while waiting:
-            found = yield from self._lease.run(
-                load("fenced.lua", "document_state.lua", "read_replaced.lua"),
-                (self._keys.originals, self._keys.moved),
-                (PAGE_BYTES, *waiting),
-            )
-            documents = [None if one is None else _Changed(*one) for one in found]
-            for entry, document in zip(waiting, documents, strict=False):
+            documents = yield from self._read(waiting)
+            for entry, found in zip(waiting, documents, strict=False):
+                document = yield from self._with_original(entry, found)
                 if document is None:  # deleted, or changed back before
                     yield from self._lease.commit(self._done(entry))
                 elif not (yield from self._one(entry, document)):
                     changed.append(entry)
             waiting = waiting[len(documents) :]
         return changed
+
+    def _read(self, entries: Sequence[str], *, originals_only: bool = False) -> Op[list[_Changed | None]]:
+        found = yield from self._lease.run(
+            load("fenced.lua", "document_state.lua", "read_replaced.lua"),
+            (self._keys.originals, self._keys.moved),
+            (PAGE_BYTES, "1" if originals_only else "", *entries),
+        )
+        return [None if one is None else _Changed(*one) for one in found]
+
+    def _with_original(self, entry: str, found: _Changed | None) -> Op[_Changed | None]:
+        """Read the original of a document that is too large to be in the same reply."""
+        if found is None or found.original:
+            return found
+        (original,) = yield from self._read([entry], originals_only=True)
+        return None if original is None else replace(found, original=original.original)
 
     def _one(self, entry: str, found: _Changed) -> Op[bool]:
         """Change one document back. Return False if it changed since it was read."""

@@ -143,7 +143,10 @@ class FileSteps:
         yield from context.under_lease(work)
 
     def end_rollback(self, context: Context) -> Op[None]:
-        """Remove the record of the steps, and of their failures. Safe to repeat."""
+        """Remove the record of the steps, and of their failures. Safe to repeat.
+
+        Effects: acquires and releases the lease; one script.
+        """
         keys = context.keys
 
         def work(lease: Lease) -> Op[None]:
@@ -157,7 +160,10 @@ class FileSteps:
         yield from context.under_lease(work)
 
     def undo(self, context: Context, calls: Sequence[FunctionCall]) -> Op[None]:
-        """Undo functions. Raises MigrationError if one fails."""
+        """Undo functions. Raises MigrationError if one fails.
+
+        Effects: see `call_down`.
+        """
         if calls:
             _require_done(context, (yield from call_down(context, calls)).stopped)
 
@@ -169,11 +175,14 @@ class FileSteps:
 
         Raises:
             MigrationError: not all documents could be moved or restored.
+
+        Effects: see `move_keys` and `restore_documents`. Safe to repeat.
         """
         moves: list[MoveResult] = []
         for move in reversed(self.moves):
             moves.append((yield from move_keys(context, move.back())))
-            _require_done(context, moves[-1].stopped, [str(failure) for failure in moves[-1].failures])
+            failures = [str(failure) for failure in moves[-1].failures]
+            _require_done(context, moves[-1].stopped, failures, are_recorded=True)
         if not self.removed:
             return tuple(moves), 0
         restored = yield from restore_documents(context)
@@ -187,6 +196,8 @@ class FileSteps:
 
         Raises:
             MigrationError: the rollback was interrupted, or documents still appear.
+
+        Effects: see `restore_originals`, `change_back_changed` and `change_storage`. Safe to repeat.
         """
         if not self.storage:
             return RestoredStorage()
@@ -218,12 +229,27 @@ def _index_names(state: ProjectState) -> list[str]:
 _MAX_SHOWN = 3
 
 
-def _require_done(context: Context, stopped: str | None, details: Sequence[str] = ()) -> None:
+def _require_done(
+    context: Context, stopped: str | None, details: Sequence[str] = (), *, are_recorded: bool = False
+) -> None:
+    """Raise MigrationError if a step of a rollback has stopped.
+
+    Args:
+        are_recorded: whether `om migrate show` lists the details.
+    """
     if stopped is not None:
         shown = "".join(f"\n  {line}" for line in details[:_MAX_SHOWN])
+        left = len(details) - _MAX_SHOWN
+        more = f"\n  ... {left:,} more" if left > 0 else ""
+        name = context.keys.migration_id
+        to_list = ("List all documents with: ", Command("migrate show", name, "--verbose"), "\n")
         raise MigrationError(
-            f"The rollback stopped: {stopped}.{shown}",
-            Hint("Continue it with: ", Command("migrate rollback", context.keys.migration_id)),
+            f"The rollback stopped: {stopped}.{shown}{more}",
+            Hint(
+                *(to_list if more and are_recorded else ()),
+                "Continue it with: ",
+                Command("migrate rollback", name),
+            ),
         )
 
 

@@ -11,8 +11,8 @@ from redstart.display import printable
 from redstart.effects import Op, call
 from redstart.errors import MigrationError, MigrationStateError
 from redstart.migrations.context import Context
-from redstart.migrations.data.failures import failure_at
-from redstart.migrations.failure import Failure
+from redstart.migrations.data.failures import FailureLog, failure_at, place_name
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.operations.state import ModelState, ProjectState
 from redstart.migrations.steps.key_passes import SCANNED_KEYS, KeyPattern, Left, handle_keys
@@ -159,11 +159,11 @@ def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -
     def work(lease: Lease) -> Op[None]:
         if field in (yield from read_steps(context.keys)).fields:
             return
-        taken = yield from _existing(lease, move, other_keys)
+        count, taken = yield from _existing(lease, move, other_keys)
         if taken:
             shown = ", ".join(printable(key) for key in taken[:3])
             raise MigrationError(
-                f"{len(taken):,} keys {move.target} exist already, such as {shown}. Documents of {move.before.name} "
+                f"{count:,} keys {move.target} exist already, such as {shown}. Documents of {move.before.name} "
                 "would move to these keys. Nothing was changed.",
                 "Remove or rename these keys, or choose another key prefix.",
             )
@@ -172,24 +172,26 @@ def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -
     yield from context.under_lease(work)
 
 
-def _existing(lease: Lease, move: KeyMove, other_keys: Collection[bytes]) -> Op[list[bytes]]:
-    """Return the keys with the new prefix that are not old ones at the same time."""
+def _existing(lease: Lease, move: KeyMove, other_keys: Collection[bytes]) -> Op[tuple[int, list[bytes]]]:
+    """Return the number of keys with the new prefix that are not old ones at the same time, and the first of them."""
     target = move.target
-    found: dict[bytes, None] = {}
-    cursor = -1
+    found: list[bytes] = []
+    count, cursor = 0, -1
     while cursor:
         scanning = scan_all(max(cursor, 0), prefix=target.prefix, suffix=target.suffix, count=SCANNED_KEYS)
         cursor, keys = yield from call(scanning)
-        found |= dict.fromkeys(
+        existing = [
             key
-            for key in keys
+            for key in dict.fromkeys(keys)
             if target.matches(key)
             and not target.leaves_out(key, move.exclude_prefixes)
             and not move.is_old(key)
             and key not in other_keys
-        )
+        ]
+        count += len(existing)
+        found += existing[: MAX_EXAMPLES - len(found)]
         yield from lease.keep()
-    return list(found)
+    return count, found
 
 
 def move_keys(context: Context, move: KeyMove) -> Op[MoveResult]:
@@ -198,7 +200,8 @@ def move_keys(context: Context, move: KeyMove) -> Op[MoveResult]:
     Raises:
         LeaseHeldError, LeaseLostError: another run is in progress, or has acquired the lease.
 
-    Effects: a script for each 500 documents. Expiries of keys and fields stay. Safe to repeat.
+    Effects: a script for each 500 documents. Expiries of keys and fields stay. Documents that cannot move are recorded
+        as failures. Safe to repeat.
     """
     keys = context.keys
     field = f"moved:{move.before.key_prefix}*{move.before.key_suffix}"
@@ -226,7 +229,25 @@ def move_keys(context: Context, move: KeyMove) -> Op[MoveResult]:
             what = "1 document cannot" if number == 1 else f"{number:,} documents cannot"
             stopped = f"{what} move from {move.source} to {move.target}"
         failures = tuple(failure_at(key, "", b"", reason) for key, reason in sorted(result.left.items()))
+        yield from _record(context, lease, move, failures, is_whole=result.stopped is None)
         moved = (yield from read_steps(keys)).count(field)
         return MoveResult(move.before.name, moved, stopped, failures)
 
     return (yield from context.under_lease(work))
+
+
+def _record(
+    context: Context, lease: Lease, move: KeyMove, failures: Sequence[Failure], *, is_whole: bool
+) -> Op[None]:
+    """Record documents that cannot move.
+
+    Args:
+        is_whole: whether these are all; then the records of others are removed.
+    """
+    log = FailureLog(context.keys)
+    if is_whole:
+        # Only those of whole documents: the others are values that the file could not change.
+        recorded = yield from log.names_by_key(move.is_old)
+        former = {place_name(key, ()) for key in recorded} & set().union(*recorded.values())
+        yield from log.remove(lease, list(former - {one.name for one in failures}))
+    _ = yield from log.record(lease, list(failures))

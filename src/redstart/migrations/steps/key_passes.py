@@ -112,15 +112,8 @@ def handle_keys(
         left: dict[bytes, str] = {}
         found, cursor = 0, -1
         while cursor:
-            scanning = scan_type(
-                max(cursor, 0),
-                prefix=pattern.prefix,
-                suffix=pattern.suffix,
-                kind=pattern.storage.key_type,
-                count=SCANNED_KEYS,
-            )
-            cursor, keys = yield from call(scanning)
-            wanted = [key for key in dict.fromkeys(keys) if pattern.matches(key) and is_wanted(key)]
+            cursor, keys = yield from scan_page(pattern, cursor)
+            wanted = [key for key in keys if pattern.matches(key) and is_wanted(key)]
             for start in range(0, len(wanted), PAGE_KEYS):
                 page = wanted[start : start + PAGE_KEYS]
                 refused = yield from handle(page)
@@ -142,25 +135,49 @@ def handle_keys(
             )
 
 
+def scan_page(pattern: KeyPattern, cursor: int) -> Op[tuple[int, list[bytes]]]:
+    """Return the next cursor, and a page of keys of the type of a pattern, each once.
+
+    Two pages can have the same key, if the server shrinks its table of keys in between.
+
+    Args:
+        cursor: -1 to begin.
+
+    Effects: one read.
+    """
+    page = scan_type(
+        max(cursor, 0),
+        prefix=pattern.prefix,
+        suffix=pattern.suffix,
+        kind=pattern.storage.key_type,
+        count=SCANNED_KEYS,
+    )
+    cursor, keys = yield from call(page)
+    return cursor, list(dict.fromkeys(keys))
+
+
 def count_keys(patterns: Iterable[KeyPattern], exclude_prefixes: tuple[str, ...]) -> Op[int]:
     """Return the number of documents of some patterns, without those of some longer key prefixes.
 
+    It is for estimates: no key is kept in memory, so that a key in two pages of a scan is counted twice.
+
     Effects: reads only, for each pattern one for each 1,000 keys of the keyspace.
     """
-    found: set[bytes] = set()
+    count = 0
+    before: list[KeyPattern] = []
     for pattern in dict.fromkeys(patterns):
+        of_type = [one for one in before if one.storage is pattern.storage]
         cursor = -1
         while cursor:
-            cursor, keys = yield from call(
-                scan_type(
-                    max(cursor, 0),
-                    prefix=pattern.prefix,
-                    suffix=pattern.suffix,
-                    kind=pattern.storage.key_type,
-                    count=SCANNED_KEYS,
-                )
+            cursor, keys = yield from scan_page(pattern, cursor)
+            count += sum(
+                _is_counted(key, pattern, exclude_prefixes)
+                and not any(_is_counted(key, one, exclude_prefixes) for one in of_type)
+                for key in keys
             )
-            found.update(
-                key for key in keys if pattern.matches(key) and not pattern.leaves_out(key, exclude_prefixes)
-            )
-    return len(found)
+        before.append(pattern)
+    return count
+
+
+def _is_counted(key: bytes, pattern: KeyPattern, exclude_prefixes: tuple[str, ...]) -> bool:
+    return pattern.matches(key) and not pattern.leaves_out(key, exclude_prefixes)

@@ -5,13 +5,13 @@ original is kept on the server. A client that still writes the old type gets an 
 lost.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgpack
 
-from redstart.commands.keyspace import key_type, scan_type, xlen
+from redstart.commands.keyspace import key_type, xlen
 from redstart.commands.scripts import load, run_script
 from redstart.display import printable
 from redstart.effects import Op, batch, call, gather
@@ -22,15 +22,15 @@ from redstart.errors import (
     ValueConversionError,
 )
 from redstart.migrations.context import Context, Progress
-from redstart.migrations.data.failures import FailureLog, failure_at, key_and_location
-from redstart.migrations.failure import Failure
+from redstart.migrations.data.failures import MAX_RECORDS, FailureLog, failure_at
+from redstart.migrations.failure import MAX_EXAMPLES, Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.operations.base import ChangedDocument, DocumentPipeline
 from redstart.migrations.operations.document import Document
 from redstart.migrations.state_keys import ORIGINALS
 from redstart.migrations.steps.key_moves import TAKEN, KeyMove
-from redstart.migrations.steps.key_passes import SCANNED_KEYS, KeyPattern, Left, handle_keys
+from redstart.migrations.steps.key_passes import KeyPattern, Left, handle_keys, scan_page
 from redstart.migrations.steps.record import BEGUN, mark, read_steps
 from redstart.values.types import Storage
 
@@ -55,7 +55,7 @@ class StorageResult:
         model: the name of the model.
         replaced: number of documents replaced in this direction, interrupted runs included.
         replaced_now: of these, those replaced by this process.
-        left: number of documents that cannot be stored otherwise. Only a rollback is complete with them.
+        left: number of documents that cannot be stored in the other storage. Only a rollback is complete with them.
         stopped: why it is not complete; None if it is.
         failures: these documents, and values that an operation has skipped or replaced.
     """
@@ -104,7 +104,7 @@ class StorageChange:
         """Return the new content of a document, and the failures that did not prevent it.
 
         Raises:
-            NotConvertibleError: the document cannot be stored otherwise.
+            NotConvertibleError: the document cannot be stored in the other storage.
         """
         document = read_document(self.source.storage, content)
         back = ChangedDocument(self.pipeline.backward(document)) if self.is_back else None
@@ -145,13 +145,15 @@ class StorageCheck:
 
     Attributes:
         change: the change.
-        documents: number of documents.
-        failures: those that cannot be stored otherwise.
+        documents: number of documents; a document in two pages of a scan is counted twice.
+        failures: the first of those that cannot be stored in the other storage, as many as are recorded.
+        failed: number of those.
     """
 
     change: StorageChange
     documents: int
     failures: tuple[Failure, ...] = ()
+    failed: int = 0
 
     @property
     def refusal(self) -> str | None:
@@ -159,38 +161,42 @@ class StorageCheck:
         if not self.failures:
             return None
         storage = self.change.target.storage.name
-        return f"{len(self.failures):,} of {self.documents:,} documents cannot be stored as {storage}"
+        return f"{self.failed:,} of {self.documents:,} documents cannot be stored as {storage}"
 
 
 def check_documents(
     context: Context, change: StorageChange, *, keep: Callable[[Activity], Op[None]] | None = None
 ) -> Op[StorageCheck]:
-    """Return which documents cannot be stored otherwise.
+    """Return which documents cannot be stored in the other storage.
 
     Args:
         keep: renews a lease.
 
     Effects: reads every document of the model.
     """
-    seen: set[bytes] = set()
+    checked, more = 0, 0
     failures: dict[bytes, Failure] = {}
     cursor = -1
     while cursor:
-        cursor, keys = yield from call(_scan(change.source, cursor))
-        page = [key for key in dict.fromkeys(keys) if key not in seen and change.is_wanted(key)]
+        cursor, keys = yield from scan_page(change.source, cursor)
+        page = [key for key in keys if change.is_wanted(key)]
         while page:
             documents = yield from _documents(page, change.source)
             for key, found in zip(page, documents, strict=False):
                 failure = None if found is None else _failure_of(key, change, found)
-                if failure is not None:
+                if failure is None:
+                    continue
+                if key in failures or len(failures) < MAX_RECORDS:
                     failures[key] = failure
-            seen.update(page[: len(documents)])
+                else:
+                    more += 1
+            checked += len(documents)
             page = page[len(documents) :]
         stage = f"checking {change.source}"
         if keep is not None:
-            yield from keep(Activity(stage, len(seen)))
-        context.monitor.progress(Progress(stage, 0, len(seen), 0, len(failures)))
-    return StorageCheck(change, len(seen), tuple(failures.values()))
+            yield from keep(Activity(stage, checked))
+        context.monitor.progress(Progress(stage, 0, checked, 0, len(failures) + more))
+    return StorageCheck(change, checked, tuple(failures.values()), len(failures) + more)
 
 
 def _failure_of(key: bytes, change: StorageChange, found: "_Found") -> Failure | None:
@@ -213,7 +219,8 @@ def field_of_storage(change: StorageChange) -> str:
 def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageCheck]:
     """Record that a change was started, unless a document prevents it.
 
-    Returns: The documents that cannot be converted to the other storage. If there are any, nothing was written.
+    Returns:
+        The documents that cannot be converted to the other storage. If there are any, nothing was written.
 
     Raises:
         MigrationError: there are documents of the new type already; nothing was written.
@@ -226,17 +233,17 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
     def work(lease: Lease) -> Op[StorageCheck]:
         if field in (yield from read_steps(context.keys)).fields:
             return StorageCheck(change, 0)
-        taken = yield from _existing(lease, change)
+        count, taken = yield from _existing(lease, change)
         if taken:
             shown = ", ".join(printable(key) for key in sorted(taken)[:3])
             raise MigrationError(
-                f"{len(taken):,} keys {change.target} are {_noun(change.target)} already, such as {shown}. A rollback "
+                f"{count:,} keys {change.target} are {_noun(change.target)} already, such as {shown}. A rollback "
                 "could not distinguish them. Nothing was changed.",
                 "Remove or rename these keys.",
             )
         found = yield from check_documents(context, change, keep=lease.keep)
         log = FailureLog(context.keys)
-        recorded = yield from _recorded_of(log, change.is_wanted)
+        recorded = yield from log.names_by_key(change.is_wanted)
         yield from log.remove(lease, [name for names in recorded.values() for name in names])
         _ = yield from log.record(lease, list(found.failures))
         if not found.failures:
@@ -246,37 +253,18 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
     return (yield from context.under_lease(work))
 
 
-def _existing(lease: Lease, change: StorageChange) -> Op[Collection[bytes]]:
-    """Return the keys of the target that have the new type."""
+def _existing(lease: Lease, change: StorageChange) -> Op[tuple[int, list[bytes]]]:
+    """Return the number of keys of the target that have the new type, and the first of them."""
     target, excluded = change.target, change.move.exclude_prefixes
-    found: set[bytes] = set()
-    cursor = -1
+    found: list[bytes] = []
+    count, cursor = 0, -1
     while cursor:
-        cursor, keys = yield from call(_scan(target, cursor))
-        found.update(key for key in keys if target.matches(key) and not target.leaves_out(key, excluded))
+        cursor, keys = yield from scan_page(target, cursor)
+        existing = [key for key in keys if target.matches(key) and not target.leaves_out(key, excluded)]
+        count += len(existing)
+        found += existing[: MAX_EXAMPLES - len(found)]
         yield from lease.keep()
-    return found
-
-
-def _recorded_of(log: FailureLog, is_wanted: Callable[[bytes], bool]) -> Op[dict[bytes, set[bytes]]]:
-    """Return the names of recorded failures by the key of the document. A read per 500."""
-    found: dict[bytes, set[bytes]] = {}
-    if (yield from log.count()):
-        for failure in (yield from log.all()):
-            key, _ = key_and_location(failure)
-            if is_wanted(key):
-                found.setdefault(key, set()).add(failure.name)
-    return found
-
-
-def _scan(pattern: KeyPattern, cursor: int) -> Any:
-    return scan_type(
-        max(cursor, 0),
-        prefix=pattern.prefix,
-        suffix=pattern.suffix,
-        kind=pattern.storage.key_type,
-        count=SCANNED_KEYS,
-    )
+    return count, found
 
 
 def change_storage(context: Context, change: StorageChange) -> Op[StorageResult]:
@@ -305,7 +293,7 @@ class _Replacement:
         change, keys = self._change, self._context.keys
         before = (yield from read_steps(keys)).count(self._field)
         if not change.is_back:
-            self._recorded = yield from _recorded_of(self._log, change.is_wanted)
+            self._recorded = yield from self._log.names_by_key(change.is_wanted)
         stage = f"storing {change.source} as {change.target.storage.name}"
         result = yield from handle_keys(
             self._context, self._lease, change.source, stage, self._handle, change.is_wanted
@@ -346,7 +334,7 @@ class _Replacement:
         return changed
 
     def _converted(self, key: bytes, found: "_Found") -> Any:
-        """Return the new content of a document; None if it cannot be stored otherwise."""
+        """Return the new content of a document; None if it cannot be stored in the other storage."""
         try:
             content, skipped = _require_converted(self._change, found)
         except NotConvertibleError as exc:
