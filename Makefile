@@ -10,7 +10,7 @@ WORKERS := $(if $(REDSTART_TEST_URL),,-n 4 --dist worksteal)
 # Without compiled modules, each process that a test starts compiles the package, and each worker the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-matrix test-minimum test-redis-py test-pydantic test-python test-servers coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
+.PHONY: demo test compiled test-matrix test-minimum test-redis-py test-pydantic test-python test-servers coverage lint style types calls imports spelling format docs dist soak bench bench-conversion bench-file-migration bench-index-swap bench-mapper bench-neighbour clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -55,9 +55,13 @@ imports: $(VENV)/.installed-dev
 spelling: $(VENV)/.installed-dev
 	$(BIN)/codespell src docs/*.md docs/*/*.md examples tools .github *.md
 
+# pytest rewrites the assertions of each module, and keeps the result. Once: otherwise each worker does it.
+compiled: $(VENV)/.installed-dev
+	-@$(BIN)/python -m pytest --collect-only >/dev/null 2>&1
+
 # Each checker uses one core: run two at a time.
 test: $(VENV)/.installed-dev $(OLD)/.installed $(ONE)/.installed
-	$(MAKE) -j 2 lint
+	$(MAKE) -j 2 calls compiled lint
 	$(BIN)/python -m pytest $(WORKERS)
 
 # Environments with other versions, and the tests that depend on them most. `make test-redis-py-7` runs one of them.

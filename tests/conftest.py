@@ -1,5 +1,6 @@
 """Servers for tests, and an environment without the settings of whoever runs them."""
 
+import gc
 import os
 import signal
 import tomllib
@@ -33,13 +34,31 @@ SWITCHES_OF_THE_TESTS = {
 
 # How long an example takes says how busy the machine is, not whether the code is right. A test that needs more than
 # these few examples sets its own number.
-settings.register_profile("test", deadline=None, max_examples=50)
+settings.register_profile("test", deadline=None, max_examples=30)
 settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("soak" if SOAK else "test")
 
 use_other_server()
 
-LONGEST_FIRST = ("tests/corpus/", "tests/migrations/data/test_crash.py", "tests/migrations/data/test_kill.py")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without the garbage collector, which would look through modules and tests for half of the time.
+
+    They stay until the end, so that it need not look at them later either.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+LONGEST_FIRST = (
+    *("tests/corpus/", "tests/migrations/data/test_crash.py", "tests/migrations/data/test_kill.py"),
+    "tests/docs/test_site.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,7 +66,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Sort what takes longest to the start: at the end no worker waits for another.
 
     First come the tests that look at the one run of the demo: next to each other, they get to one worker, so that no
-    other runs it again. Tests with generated examples belong to the soak, which has more of them.
+    other runs it again. So do those that look at the built site. Tests with generated examples belong to the soak,
+    which has more of them.
     """
     _select_samples(config, items)
     items.sort(

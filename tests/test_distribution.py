@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.support.soak import SOAK
 
 ROOT = Path(__file__).parents[1]
 LUA = sorted(path.name for path in (ROOT / "src/redstart/lua").glob("*.lua"))
@@ -52,23 +55,31 @@ def test_the_source_distribution_has_what_the_wheel_needs(distributions: tuple[P
     assert {name for name in names if name.startswith("docs/")} == {"docs/demo.svg"}
 
 
+@pytest.mark.soak
 def test_the_wheel_works_in_an_empty_environment(distributions: tuple[Path, Path], tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    """In the soak, with what it depends on as pip installs it; otherwise with what is installed here."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", distributions[0]]
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", python]
+    install = [*pip, "install", distributions[0]]
+    if not SOAK:
+        install.append("--no-deps")
+        (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+        (packages / "here.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     subprocess.run(install, check=True, capture_output=True, timeout=300)
     program = (
         "import redstart, redstart.aio, redstart.operations\n"
         "from redstart import Field, HashModel, JsonModel\n"
         "class Customer(HashModel, index=True):\n"
         "    name: str = Field(index=True)\n"
-        "print(Customer(name='Ann').name, redstart.__version__)\n"
+        "print(Customer(name='Ann').name, redstart.__version__, redstart.__file__)\n"
     )
     done = subprocess.run(
         [python, "-I", "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
     )
     assert done.stdout.split()[0] == "Ann"
-    version = done.stdout.split()[1]
+    version, file = done.stdout.split()[1:]
+    assert Path(file).is_relative_to(tmp_path)
     om = [tmp_path / "venv/bin/om"]
     assert (
         "migrate-data" in subprocess.run([*om, "--help"], check=True, capture_output=True, text=True).stdout

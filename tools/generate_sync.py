@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
+RUFF = str(Path(sys.executable).with_name("ruff"))
+"""`python -m ruff` starts it as well, and takes several times as long."""
 PACKAGES = REPOSITORY / "src" / "redstart"
 
 TESTS = ("test_checks.py", "test_redis_om_migrators.py", "test_find.py", "test_models.py")
@@ -73,7 +75,7 @@ def _synchronous(source: Path) -> tuple[str, str]:
 def formatted(text: str, path: str) -> str:
     """Format a file with ruff."""
     for command in (["check", "--select", "I", "--fix-only"], ["format"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", path, "-"]
+        ruff = [RUFF, *command, "--quiet", "--stdin-filename", path, "-"]
         done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=REPOSITORY)
         text = done.stdout
     return text

@@ -14,8 +14,8 @@ from redstart.errors import LeaseHeldError
 from redstart.migrations import lease
 from redstart.migrations.outcomes import Outcome
 from redstart.server.async_driver import AsyncDriver
-from tests.cli.conftest import load_sample
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 
 MODELS = (Ringer, Visit, Sighting)

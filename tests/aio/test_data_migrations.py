@@ -48,6 +48,7 @@ def hostile(client: redis.Redis) -> redis.Redis:
     return client
 
 
+@pytest.mark.sample(1)
 def test_there_and_back_under_indexes(built_in: Any, legacy: redis.Redis) -> None:
     start = snapshot(legacy)
     migration = built_in.DatetimeFieldMigration()
@@ -73,7 +74,7 @@ def test_there_and_back_under_indexes(built_in: Any, legacy: redis.Redis) -> Non
     assert state_of(legacy) == converted
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("mode", list(FailureMode))
 def test_each_failure_mode_does_what_it_does_to_om(
     built_in: Any, hostile: redis.Redis, mode: FailureMode, caplog: pytest.LogCaptureFixture
@@ -154,6 +155,7 @@ def test_max_errors_stops_and_up_goes_on(built_in: Any, legacy: redis.Redis) -> 
     assert run_om("migrate-data", "progress", "--json").json["state"] == "none"
 
 
+@pytest.mark.sample(1)
 def test_what_om_began_up_goes_on_with(built_in: Any, legacy: redis.Redis) -> None:
     start = snapshot(legacy)
     assert run_om("migrate-data", "run", "--limit-documents", "50").code == 5
@@ -166,6 +168,7 @@ def test_what_om_began_up_goes_on_with(built_in: Any, legacy: redis.Redis) -> No
     assert difference(start, snapshot(legacy)) == []
 
 
+@pytest.mark.sample(1)
 def test_without_resuming_it_starts_again(built_in: Any, legacy: redis.Redis) -> None:
     start = snapshot(legacy)
     assert run_om("migrate-data", "run", "--limit-documents", "50").code == 5  # of all three models
@@ -182,7 +185,7 @@ def test_without_resuming_it_starts_again(built_in: Any, legacy: redis.Redis) ->
     assert difference(start, snapshot(legacy)) == [], "what the interrupted run converted is undone too"
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_rollback_that_began_is_never_given_up(
     built_in: Any, legacy: redis.Redis, url: str, resume: bool
@@ -196,7 +199,7 @@ def test_a_rollback_that_began_is_never_given_up(
     assert difference(start, snapshot(legacy)) == []
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("options", "larger"),
     [

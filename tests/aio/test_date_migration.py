@@ -22,9 +22,8 @@ from redstart.cli.migrate_data.reports import (
     verify_report,
 )
 from redstart.cli.model_loading import load_declarations
-from redstart.demo.load import load_batches
 from redstart.demo.models import Visit
-from redstart.demo.sample import SIGHTING_PREFIX, generate
+from redstart.demo.sample import SIGHTING_PREFIX
 from redstart.errors import ConfigurationError, DataMigrationError, MigrationError, UnsafeServerError
 from redstart.migrations.context import Progress
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
@@ -43,7 +42,7 @@ from tests.migrations.indexes.conftest import DOCUMENTS, drop_all, make_legacy_i
 from tests.support.cli import Ended, run_om
 from tests.support.migration import new_context, own_keys
 from tests.support.models import registry_of_its_own
-from tests.support.replies import send
+from tests.support.sample import load_sample
 from tests.support.snapshot import difference, every_byte, snapshot
 
 __all__ = ["parcels"]  # a fixture
@@ -260,8 +259,7 @@ def make_station(client: redis.Redis) -> None:
     """Documents and indexes as the old version left them, in place of all there is."""
     drop_all(client)
     client.flushall()
-    for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
-        send(client, commands)
+    load_sample(client, DOCUMENTS, dirty_share=0, field_expiries=False)
     make_legacy_indexes(client)
 
 
@@ -277,8 +275,11 @@ def compare(ended: Ended, found: Any, case: Case) -> None:
     assert (ended.code, found.outcome) == (case.code, case.outcome), ended.text
     assert EXIT_OF_OUTCOME[found.outcome] == case.code
     report = case.report(found)
-    assert {name: ended.json[name] for name in report if name not in VARIES} == {
-        name: value for name, value in report.items() if name not in VARIES
+    varies = set(VARIES)
+    if "fail" in case.words:  # how much comes before the failure depends on the order of a scan
+        varies |= {name for name, value in report.items() if type(value) is int and name != "failed"}
+    assert {name: ended.json[name] for name in report if name not in varies} == {
+        name: value for name, value in report.items() if name not in varies
     }
     assert ended.json.get("status") == case.status
     if case.error is not None:
@@ -343,6 +344,7 @@ def test_numbers_before_a_run(flavour: Any, station: redis.Redis) -> None:
     assert own_keys(station) == []
 
 
+@pytest.mark.sample(1)
 def test_progress_failures_and_rollback(flavour: Any, station: redis.Redis) -> None:
     break_a_visit(station, 3)
     start = snapshot(station)
@@ -365,6 +367,7 @@ def test_progress_failures_and_rollback(flavour: Any, station: redis.Redis) -> N
     assert difference(start, snapshot(station)) == []
 
 
+@pytest.mark.sample(1)
 def test_the_command_resumes_a_run_of_a_program(flavour: Any, station: redis.Redis) -> None:
     assert result(flavour.DateMigration().run(limit_documents=3)).outcome is Outcome.STOPPED
     resumed = om("run")
@@ -427,6 +430,7 @@ def test_a_given_alias_has_to_lead_to_an_index_of_the_models(flavour: Any, stati
     assert every_byte(station) == before
 
 
+@pytest.mark.sample(1)
 def test_the_schema_is_checked(flavour: Any, station: redis.Redis) -> None:
     dates = flavour.DateMigration()
     found, expected = result(dates.check_schema()), om("check-schema")
@@ -444,6 +448,7 @@ def test_the_schema_is_checked(flavour: Any, station: redis.Redis) -> None:
     found.raise_for_outcome()
 
 
+@pytest.mark.sample(1)
 def test_state_is_removed(flavour: Any, station: redis.Redis) -> None:
     """The progress of an interrupted run, then the undo log, then a lease that nobody releases."""
     dates = flavour.DateMigration()

@@ -51,6 +51,7 @@ def check(built_in: Any, url: str) -> Any:
     return ask
 
 
+@pytest.mark.sample(1)
 def test_from_text_to_numbers_and_back(built_in: Any, legacy: redis.Redis, check: Any) -> None:
     before = snapshot(legacy)
     found = check()

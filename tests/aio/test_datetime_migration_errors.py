@@ -33,6 +33,7 @@ __all__ = ["legacy"]  # a fixture
 pytestmark = pytest.mark.usefixtures("station_models")
 
 
+@pytest.mark.sample(1)
 def test_a_cut_over_that_would_lose_documents_is_an_error(built_in: Any, legacy: redis.Redis) -> None:
     break_a_visit(legacy)
     start = snapshot(legacy)

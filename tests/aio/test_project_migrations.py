@@ -47,6 +47,7 @@ def shop(
     return client
 
 
+@pytest.mark.sample(1)
 def test_files_are_applied_cleaned_up_and_rolled_back(shop: redis.Redis, url: str, flavour: Any) -> None:
     before = documents(shop)
     seen: list[Progress] = []

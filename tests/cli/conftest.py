@@ -4,16 +4,13 @@ import sys
 import textwrap
 import uuid
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 import redis
 
-from redstart.demo.load import load_batches
-from redstart.demo.sample import generate
 from redstart.mapping import base_model
-from tests.support.replies import Command, send
+from tests.support.sample import load_sample
 
 MODELS = "redstart.demo.models"
 LOG = """
@@ -28,18 +25,6 @@ LOG = """
             model_key_prefix = "log"
 """
 """A module of the user's with one model."""
-
-
-def load_sample(client: redis.Redis, documents: int) -> None:
-    """The sample's first documents and the foreign keys around them."""
-    for commands in _batches(documents):
-        send(client, commands)
-
-
-@cache
-def _batches(documents: int) -> list[list[Command]]:
-    """Made once: to make 3,000 documents takes longer than to write them."""
-    return [list(commands) for commands in load_batches(generate(documents), field_expiries=True)]
 
 
 @pytest.fixture
@@ -59,8 +44,8 @@ def station(configured: str, client: redis.Redis) -> redis.Redis:
 
 @pytest.fixture
 def big_station(configured: str, client: redis.Redis) -> redis.Redis:
-    """As `station`, with 3,000 documents: enough to be met in the middle of a run."""
-    load_sample(client, 3_000)
+    """As `station`, with 1,500 documents: enough to be met in the middle of a run."""
+    load_sample(client, 1_500)
     return client
 
 

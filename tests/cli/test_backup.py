@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from redstart.devserver.process import EmbeddedServer
-from tests.cli.conftest import load_sample
 from tests.support.cli import run_om
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 

@@ -1,7 +1,6 @@
 """Migration files beside processes of an old version that write all the time: complete, and cleaned up afterwards."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Literal
 import pytest
 import redis
 
-from tests.support.cli import run_om
+from tests.support.cli import run_om, run_om_in
 from tests.support.registry import models_of_before
 
 __all__ = ["models_of_before"]  # a fixture
@@ -165,10 +164,7 @@ def test_status_and_check_show_a_pending_cleanup(shop: redis.Redis) -> None:
     Path("shop.py").write_text(MODELS, encoding="utf-8")
 
     def shown(*words: str) -> str:
-        command = [sys.executable, "-m", "redstart.cli.main", "migrate", *words, "--models", "shop"]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(Path.cwd()), *sys.path))}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        return " ".join(done.stdout.split())
+        return " ".join(run_om_in(Path.cwd(), {}, "migrate", *words, "--models", "shop").stdout.split())
 
     write(CHANGE, ADDED, INITIAL)
     om("upgrade")

@@ -22,9 +22,9 @@ from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS
 from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
-from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om
 from tests.support.registry import models_of_before
+from tests.support.sample import load_sample
 from tests.support.snapshot import every_byte
 from tests.support.soak import SOAK
 
@@ -372,7 +372,7 @@ def test_a_lease_that_cannot_be_read_is_named_and_can_be_removed(
     assert run_om("migrate-data", "run").code == 0
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("key", [KEYS.record, KEYS.journal, KEYS.census, RECORDS])
 def test_after_the_undo_log_is_dropped_a_run_is_possible(migrated: Prepared, key: str) -> None:
     migrated.client.delete(key)
@@ -455,7 +455,7 @@ LOSSES: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("state", ["migrated", "interrupted", "first run"])
 def test_all_keys_that_are_lost_together_are_named(

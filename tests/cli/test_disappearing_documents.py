@@ -119,7 +119,7 @@ MODELS_CONCERNED = ((LOG,), (NOTE,), (LOG, NOTE))
 CASES = [*itertools.product(MODELS_CONCERNED, WAYS, MOMENTS)]
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("prefixes", "way", "moment"),
     CASES if SOAK else CASES[::7],
@@ -168,7 +168,7 @@ def test_a_run_without_its_documents_names_them(
     assert run_om("migrate-data", "verify").code == 0
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_some_documents_that_disappear_are_counted(
     client: redis.Redis, models: str, way: Callable[[redis.Redis, str], None]
@@ -223,7 +223,7 @@ def test_a_rollback_without_its_documents_keeps_their_originals(
     assert keys(client, "redstart:001") == []
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_a_migration_file_without_its_documents_is_not_applied(
     shop: redis.Redis, way: Callable[[redis.Redis, str], None]

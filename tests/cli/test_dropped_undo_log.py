@@ -52,7 +52,7 @@ def base(
     return base
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("cycles", [1, 2])
 @pytest.mark.parametrize("with_new_document", [False, True])
 @pytest.mark.parametrize("index", [False, True])

@@ -11,8 +11,8 @@ from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS, hash_key, schema_key
 from redstart.migrations.maintenance import REFERENCE_STATE
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, DATA_RUNS, StateKeys
-from tests.cli.conftest import load_sample
 from tests.support.cli import refused, run_om
+from tests.support.sample import load_sample
 from tests.support.snapshot import every_byte
 
 KEYS = StateKeys(ID)

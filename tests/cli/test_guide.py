@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from redstart.demo.load import load_batches
 from redstart.demo.models import Sighting, Visit
-from redstart.demo.sample import generate
 from redstart.errors import IndexOutdatedError
 from tests.migrations.indexes.conftest import MODELS, drop_all, make_legacy_indexes, serving, total
 from tests.support.cli import run_om
-from tests.support.replies import replies, send
+from tests.support.replies import replies
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 BEFORE = [
@@ -93,8 +92,7 @@ ALL_TIMES = "@{}:[-inf +inf]"
 def indexed(configured: str, client: redis.Redis, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     """60 documents with the indexes of redis-om 0.3.5; a parameter is the share of dirty values."""
     drop_all(client)
-    for commands in load_batches(generate(60, dirty_share=request.param), field_expiries=True):
-        send(client, commands)
+    load_sample(client, 60, dirty_share=request.param)
     make_legacy_indexes(client)
     yield client
     drop_all(client)

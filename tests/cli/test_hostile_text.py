@@ -13,8 +13,8 @@ from redstart.migrations.indexes.state import LEASE as INDEX_LEASE
 from redstart.migrations.indexes.state import RECORDS
 from redstart.migrations.lease_state import this_process
 from redstart.migrations.state_keys import APPLIED_MIGRATIONS, StateKeys
-from tests.cli.conftest import load_sample
 from tests.support.cli import run_om
+from tests.support.sample import load_sample
 
 KEYS = StateKeys(ID)
 HOSTILE = "a\x1b[2J\x1b]0;t\x07\u202eb\x9b1m\x85\u2028\u200dc"

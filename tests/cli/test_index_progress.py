@@ -38,7 +38,7 @@ def test_each_build_and_each_coverage_check_reaches_the_monitor(legacy: redis.Re
         assert last.done <= last.total
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "words",
     [

@@ -10,14 +10,14 @@ import redis
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from tests.cli.conftest import load_sample
 from tests.support.cli import Ended, ended, om_command, run_om, started_om
 from tests.support.migration import has_begun_to_write
 from tests.support.processes import wait_until
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 RUN = ("migrate-data", "run", "--batch-size", "2")
-"""Slow on purpose: 1,500 steps a pass."""
+"""Slow on purpose: 750 steps a pass."""
 
 
 def progress() -> dict[str, object]:
@@ -26,24 +26,27 @@ def progress() -> dict[str, object]:
 
 @pytest.fixture
 def running(big_station: redis.Redis) -> Iterator[subprocess.Popen[str]]:
-    """A run that has converted some documents, and has most still before it."""
+    """A run that has converted some documents, has most still before it, and waits for SIGCONT."""
     with started_om(*RUN, "--json") as process:
         wait_until(lambda: has_begun_to_write(big_station), "the run to write")
+        process.send_signal(signal.SIGSTOP)
         yield process
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_with_its_progress_saved(
     running: subprocess.Popen[str], big_station: redis.Redis, how: signal.Signals
 ) -> None:
     running.send_signal(how)
+    running.send_signal(signal.SIGCONT)
     stopped = ended(running)
     assert stopped.code == 5
     assert (stopped.json["status"], stopped.json["reason"]) == ("stopped", "interrupted")
     assert "Stopping after the current batch" in stopped.stderr
     assert "Traceback" not in stopped.text
     saved = progress()
-    assert (saved["state"], saved["total"]) == ("interrupted", 3_000)
+    assert (saved["state"], saved["total"]) == ("interrupted", 1_500)
 
     resumed = run_om("migrate-data", "run", "--json")
     assert (resumed.code, resumed.json["resumed"]) == (0, True)
@@ -69,7 +72,7 @@ def test_a_server_that_goes_away_is_no_wrong_url(
     server = own_server()
     monkeypatch.setenv("REDIS_OM_URL", server.url)
     with redis.Redis.from_url(server.url) as client:
-        load_sample(client, 3_000)
+        load_sample(client, 1_500)
         with started_om(*RUN) as process:
             wait_until(lambda: has_begun_to_write(client), "the run to write")
             server.stop()
@@ -81,15 +84,8 @@ def test_a_server_that_goes_away_is_no_wrong_url(
     )
 
 
-def test_status_names_the_run_in_progress(running: subprocess.Popen[str]) -> None:
-    shown = run_om("migrate-data", "status").stdout
-    assert running.poll() is None, "the run ended too early for this test to mean anything"
-    assert f"In progress: process {running.pid} on " in shown
-    assert "om migrate-data progress" in shown
-    assert "Convert with" not in shown
-
-
 def test_the_second_signal_stops_it_at_once(running: subprocess.Popen[str], big_station: redis.Redis) -> None:
+    running.send_signal(signal.SIGCONT)
     running.send_signal(signal.SIGINT)
     running.send_signal(signal.SIGINT)
     stopped = ended(running)
@@ -138,9 +134,10 @@ def holder(station: redis.Redis, configured: str) -> Iterator[int]:
         process.kill()
 
 
-@pytest.mark.sample(2)
 @pytest.mark.parametrize(
-    "words", [("run",), ("clear-progress",), ("drop-undo-log", ID, "--yes")], ids=lambda words: words[0]
+    "words",
+    [("run",), ("rollback", ID), ("clear-progress",), ("drop-undo-log", ID, "--yes")],
+    ids=lambda words: words[0],
 )
 def test_nothing_else_writes_beside_a_run(holder: int, station: redis.Redis, words: tuple[str, ...]) -> None:
     before = snapshot(station, exclude_prefixes=STATE_PREFIXES)
@@ -153,25 +150,23 @@ def test_nothing_else_writes_beside_a_run(holder: int, station: redis.Redis, wor
     assert difference(before, snapshot(station, exclude_prefixes=STATE_PREFIXES)) == []
 
 
-def test_nor_does_a_rollback(running: subprocess.Popen[str]) -> None:
-    assert run_om("migrate-data", "rollback", ID).code == 4
-    assert running.poll() is None, "the run ended too early for this test to mean anything"
+def test_status_and_progress_name_the_run_and_unlock_stops_it_before_its_next_write(
+    running: subprocess.Popen[str], big_station: redis.Redis
+) -> None:
+    status = run_om("migrate-data", "status").stdout
+    assert f"In progress: process {running.pid} on " in status
+    assert "om migrate-data progress" in status
+    assert "Convert with" not in status
 
-
-def test_progress_names_the_holder(running: subprocess.Popen[str]) -> None:
     now, shown = progress(), run_om("migrate-data", "progress").stdout
     assert now["state"] == "running"
     for text in (str(now["lease_holder"]), shown):
         assert f"process {running.pid} on " in text
-    assert running.poll() is None, "the run ended too early for this test to mean anything"
 
-
-def test_unlock_makes_it_stop_before_its_next_write(
-    running: subprocess.Popen[str], big_station: redis.Redis
-) -> None:
     broken = run_om("migrate-data", "force-unlock", "--yes", "--json")
     assert (broken.code, broken.json["status"]) == (0, "unlocked")
     assert f"process {running.pid} " in broken.json["lease_holder"]
+    running.send_signal(signal.SIGCONT)
     stopped = ended(running)
     assert stopped.code == 4
     assert "stopped before its next write" in stopped.stderr
@@ -218,7 +213,7 @@ def piped(line: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -251,6 +246,7 @@ def test_a_full_disk_is_an_error(station: redis.Redis) -> None:
     )
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_knows_no_utf_8(
     configured: str, client: redis.Redis, encoding: str, monkeypatch: pytest.MonkeyPatch

@@ -93,7 +93,7 @@ def test_keep_old_keeps_a_copy_that_cleanup_drops(legacy: redis.Redis, configure
     assert run_om("migrate-data", "rollback", ID).code == 0
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("bad", ["N/A", ""])
 @pytest.mark.parametrize("way", ["default", "quarantine", "accept", "correct"])
 def test_a_refused_cutover_names_the_blocking_values_and_the_options(
@@ -288,6 +288,7 @@ def test_a_cutover_refused_for_text_names_the_conversion_and_the_list_of_all(
     assert run_om("migrate-data", "run").code == 0
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("command", ["migrate", "migrate-data"])
 def test_a_dry_run_reminds_of_aliases_that_cannot_be_listed(
     legacy: redis.Redis, configured: str, command: str
@@ -362,6 +363,7 @@ def test_without_an_index_queries_lose_no_document(station: redis.Redis) -> None
     assert "Phase: converted (" in run_om("migrate-data", "status").stdout
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", ["default", "quarantine"])
 def test_the_rows_of_a_run_that_removes_empty_strings_add_up(
     legacy: redis.Redis, configured: str, mode: str

@@ -116,7 +116,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("change", CHANGES)
 def test_documents_and_indexes_of_no_model_are_listed(
     client: redis.Redis, base: str, declared: Models, change: str

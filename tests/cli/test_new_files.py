@@ -475,6 +475,7 @@ def test_a_run_without_files_of_redstart_does_what_it_did(declare: Declare, clie
     assert om("migrate", "check").code == 0
 
 
+@pytest.mark.sample(0)
 def test_the_whole_way_as_processes(declare: Declare, client: redis.Redis) -> None:
     """As a user types it: nothing depends on state that this test process keeps."""
     declare(NAME)

@@ -10,9 +10,10 @@ from redstart import Field, HashModel, JsonModel
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import SearchDatabaseError
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from tests.cli.conftest import MODELS, load_sample
+from tests.cli.conftest import MODELS
 from tests.support.cli import refused, run_om
 from tests.support.models import registry_of_its_own
+from tests.support.sample import load_sample
 from tests.support.servers import free_port
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 

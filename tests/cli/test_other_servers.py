@@ -15,10 +15,11 @@ from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as I
 from redstart.server import protocol
 from redstart.sync.data_migrations import DatetimeFieldMigration
 from redstart.sync.index_migrations import Migrator
-from tests.cli.conftest import MODELS, load_sample
+from tests.cli.conftest import MODELS
 from tests.support.cli import Ended, refused, run_om
 from tests.support.models import registry_of_its_own
 from tests.support.processes import wait_until
+from tests.support.sample import load_sample
 from tests.support.servers import free_port
 from tests.support.snapshot import snapshot
 

@@ -18,8 +18,8 @@ from redstart.errors import RedstartError
 from redstart.migrations import data_migration
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.server.clients import open_async, open_sync
-from tests.cli.conftest import load_sample
 from tests.support.cli import run_om
+from tests.support.sample import load_sample
 from tests.support.servers import require_binaries
 from tests.support.snapshot import STATE_PREFIXES
 

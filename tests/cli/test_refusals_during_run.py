@@ -11,10 +11,11 @@ from redstart.devserver.process import EmbeddedServer
 from redstart.migrations import lease
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.server import protocol
-from tests.cli.conftest import MODELS, load_sample
+from tests.cli.conftest import MODELS
 from tests.migrations.indexes.conftest import make_legacy_indexes
 from tests.support.cli import run_om
 from tests.support.during import om_during
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 RUN = ("migrate-data", "run", "--batch-size", "10", "--failure-mode", "quarantine")
@@ -63,7 +64,7 @@ def server(own_server: Callable[..., EmbeddedServer], monkeypatch: pytest.Monkey
     return server
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_run_that_is_refused_is_resumed(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, code: str

@@ -7,10 +7,10 @@ import redis
 
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.state_keys import StateKeys
-from tests.cli.conftest import load_sample
 from tests.migrations.indexes.conftest import drop_all, make_legacy_indexes
 from tests.support.cli import Ended, run_om
 from tests.support.during import om_during
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 KEYS = StateKeys(ID)
@@ -92,7 +92,7 @@ def is_explained(ended: Ended) -> None:
     assert "om migrate" in error or "Run the same command again" in error, ended.stderr
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("removal", REMOVALS)
 def test_state_that_is_removed_is_reported(station: redis.Redis, removal: str) -> None:
     remove = REMOVALS[removal]
@@ -110,7 +110,7 @@ def test_state_that_is_removed_is_reported(station: redis.Redis, removal: str) -
     is_explained(om_during(ROLLBACK, {60: lambda: remove(station)})[0])
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("event", REPAIRED)
 def test_what_can_be_repaired_is_and_the_rollback_is_exact(station: redis.Redis, event: str) -> None:
     before = snapshot(station, exclude_prefixes=STATE_PREFIXES)

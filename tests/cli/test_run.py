@@ -230,7 +230,7 @@ def rows(shown: str) -> dict[str, int]:
     return counted
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", ["skip", "log_and_skip", "default", "quarantine"])
 def test_the_rows_of_a_result_count_each_value_once_and_are_those_of_the_dry_run(
     big_station: redis.Redis, mode: str

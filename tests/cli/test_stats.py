@@ -63,7 +63,7 @@ class TestStats:
 
     def test_exact_reads_all_where_a_sample_is_read_otherwise(self, big_station: redis.Redis) -> None:
         with big_station.pipeline(transaction=False) as pipeline:
-            for number in range(9_000):
+            for number in range(10_500):
                 pipeline.hset(f"station:visit:more-{number}", "arrived_at", "2020-01-01")
             pipeline.execute()
         sampled = run_om("migrate-data", "stats", "--json").json

@@ -61,7 +61,7 @@ def test_yes_answers(station: redis.Redis) -> None:
     assert (found.code, "[y/N]" in found.shown) == (0, False)
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("words", "question"),
     [
@@ -99,7 +99,7 @@ def test_a_question_has_the_number_of_documents_and_the_time(
     assert re.search(question, without_time(asked.shown)), asked.shown
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("words", "question"),
     [
@@ -194,7 +194,7 @@ def test_tables_fit_80_columns(station: redis.Redis, words: str) -> None:
     assert re.search(r"[a-z]…|converti\b", found.shown) is None  # no column is cut
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "words",
     [

@@ -111,13 +111,13 @@ def test_the_errors_of_own_scripts(code: ScriptErrorCode, error_of: Callable[[Wo
     assert script_error_code(error_of(("HGETALL", "text"))) is None
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_only_one_module_compares_codes_and_texts_of_the_server(path: Path) -> None:
+def test_only_one_module_compares_codes_and_texts_of_the_server() -> None:
     """The tests of `code` and of words in `message` that Python's syntax tree shows."""
-    if path == THE_MODULE:
-        return
+    others = set(SOURCE.rglob("*.py")) - {THE_MODULE}
+    assert len(others) > 300
     found = [
-        ast.unparse(node)
+        f"{path}: {ast.unparse(node)}"
+        for path in sorted(others)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Compare) and any(map(is_of_an_error, (node.left, *node.comparators)))
     ]

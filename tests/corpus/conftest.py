@@ -11,18 +11,33 @@ import redis
 
 from tests.support.cli import Ended, om_command, run_om
 from tests.support.corpus import MODELS_DIRECTORY, REPOSITORY, corpus_path, load_corpus
+from tests.support.soak import SOAK
 
 OLD_PYTHON = REPOSITORY / ".venv-redis-om-0.3.5" / "bin" / "python"
 
 Om = Callable[..., dict[str, Any]]
 
 
+PART = 1 if SOAK else 4
+"""Which share of the corpus is enough outside the soak: every fourth document."""
+
+
 @pytest.fixture
 def corpus(client: redis.Redis) -> redis.Redis:
     """A server that holds the corpus, with the indexes of 0.3.5."""
+    return _loaded(client)
+
+
+@pytest.fixture
+def part_of_corpus(client: redis.Redis) -> redis.Redis:
+    """As `corpus`, with every document in the soak, otherwise with some."""
+    return _loaded(client, every=PART)
+
+
+def _loaded(client: redis.Redis, **options: int) -> redis.Redis:
     if corpus_path() is None:
         pytest.skip("the corpus that redis-om 0.3.5 wrote is not here; the shipped sample is tested instead")
-    load_corpus(client, indexes=True)
+    load_corpus(client, indexes=True, **options)
     return client
 
 

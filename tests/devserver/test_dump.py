@@ -11,8 +11,8 @@ import redis
 from redstart.devserver.foreground import FOLDER_NAME, adopt_dump
 from redstart.devserver.process import EmbeddedServer
 from redstart.errors import EmbeddedServerError
-from tests.cli.conftest import load_sample
 from tests.devserver.test_foreground import serving
+from tests.support.sample import load_sample
 from tests.support.snapshot import difference, snapshot
 
 

@@ -203,9 +203,10 @@ def _python(*words: str) -> Ended:
 @contextmanager
 def _modules_of(directory: Path) -> Iterator[None]:
     """Forget the modules of a directory afterwards: a later command may find other files."""
+    before = set(sys.modules)
     yield
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(str(directory)):
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(directory)):
             del sys.modules[name]
     shutil.rmtree(directory / "__pycache__", ignore_errors=True)
 

@@ -4,13 +4,14 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import pytest
 import redis
 
 from redstart.demo.checker import load_sample
-from redstart.demo.sample import generate
+from redstart.demo.sample import SampleDocument, generate
 from redstart.mapping.value_paths import path_text
 from redstart.server.clients import open_sync
 from tests.docs.examples import (
@@ -35,13 +36,18 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
+def _sample() -> list[SampleDocument]:
+    return list(generate(600))
+
+
 @pytest.fixture
 def environment(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The sample on a server, and the settings a reader has when the examples begin; no models of other tests.
 
     It has no null as an item of a list: no run makes a date of that, and no model reads it.
     """
-    sample = list(generate(600))
+    sample = _sample()
     with open_sync(url) as driver:
         driver.run(load_sample(sample))
     for document in sample:

@@ -4,7 +4,6 @@ import re
 import shlex
 
 import click
-import pytest
 
 from redstart.cli.exit_codes import Exit
 from redstart.cli.main import om
@@ -49,16 +48,23 @@ def commands_named() -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("page", "line"), commands_named())
-def test_every_command_and_option_named_exists(page: str, line: str) -> None:
+def test_every_command_and_option_named_exists() -> None:
+    named = commands_named()
+    assert len(named) > 400
+    assert [f"{page}: {line}" for page, line in named if not exists(line)] == []
+
+
+def exists(line: str) -> bool:
+    """Whether a command and its options exist."""
     words = shlex.split(line)[1:]
     command: click.Command = om
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(click.Context(command), words[0])
-        assert found is not None, line
+        if found is None:
+            return False
         command, words = found, words[1:]
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    assert {word for word in words if word.startswith("--")} <= options | {"--help"}, line
+    return {word for word in words if word.startswith("--")} <= options | {"--help"}
 
 
 def section(page: str, heading: str) -> str:

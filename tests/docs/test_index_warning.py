@@ -1,12 +1,11 @@
 """What docs/index-migration.md says of indexes that no model names: they are not brought along."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import redis
+
+from tests.support.cli import Ended, run_om_in
 
 MODELS = """
 import datetime
@@ -33,15 +32,9 @@ def found(client: redis.Redis, index: str, query: str) -> int:
     return int(client.execute_command("FT.SEARCH", index, query, "NOCONTENT")[0])
 
 
-def om(url: str, directory: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    paths = os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH", "")]))
-    return subprocess.run(
-        [sys.executable, "-m", "redstart.cli.main", "migrate-data", *words, "--yes"],
-        env=os.environ | {"REDIS_OM_URL": url, "REDSTART_MODELS": "warned_models", "PYTHONPATH": paths},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+def om(url: str, directory: Path, *words: str) -> Ended:
+    settings = {"REDIS_OM_URL": url, "REDSTART_MODELS": "warned_models"}
+    return run_om_in(directory, settings, "migrate-data", *words, "--yes")
 
 
 @pytest.fixture
@@ -60,17 +53,17 @@ def test_hashes_stay_findable_and_json_leaves_the_old_index(
 ) -> None:
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 1]
     refused = om(url, tmp_path, "run")
-    assert (refused.returncode, "Index json indexes $.at as text" in refused.stderr) == (1, True)
+    assert (refused.code, "Index json indexes $.at as text" in refused.stderr) == (1, True)
     assert list(legacy.scan_iter("redstart:*:record")) == []
-    assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0
+    assert om(url, tmp_path, "run", "--accept-unindexed").code == 0
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 0]
-    assert om(url, tmp_path, "run").returncode == 0, "it has no more to lose"
+    assert om(url, tmp_path, "run").code == 0, "it has no more to lose"
 
 
 def test_dropped_and_created_again_it_finds_them_and_their_dates(
     legacy: redis.Redis, url: str, tmp_path: Path
 ) -> None:
-    assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0
+    assert om(url, tmp_path, "run", "--accept-unindexed").code == 0
     for index, schema in (("hashed", HASHED), ("json", JSON)):
         legacy.execute_command("FT.DROPINDEX", index)
         legacy.execute_command("FT.CREATE", index, *schema, "NUMERIC")
@@ -84,6 +77,6 @@ def test_dropped_and_created_again_it_finds_them_and_their_dates(
 def test_a_rollback_brings_json_documents_back_into_the_old_index(
     legacy: redis.Redis, url: str, tmp_path: Path
 ) -> None:
-    assert om(url, tmp_path, "run", "--accept-unindexed").returncode == 0
-    assert om(url, tmp_path, "rollback", "001_datetime_fields_to_timestamps").returncode == 0
+    assert om(url, tmp_path, "run", "--accept-unindexed").code == 0
+    assert om(url, tmp_path, "rollback", "001_datetime_fields_to_timestamps").code == 0
     assert [found(legacy, index, "@name:{ann}") for index in ("hashed", "json")] == [1, 1]

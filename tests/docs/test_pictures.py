@@ -29,6 +29,7 @@ def words(text: str) -> list[str]:
     return joined.split()
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_shows_what_its_commands_print(name: str) -> None:
     require_binaries()

@@ -21,23 +21,17 @@ def blocks_of(page: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def test_the_test_of_async_models_passes(tmp_path: Path) -> None:
+def test_the_tests_of_the_pages_on_testing_and_on_async_models_pass(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     blocks = blocks_of("async.md")
     model, test = blocks[0].partition("async def visit")[0], blocks[-1]
-    assert "def test_" in test
-    (project / "test_shop.py").write_text(f"{model}\n{test}")
-    assert "1 passed" in last_line(project)
-
-
-def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
+    assert test.count("def test_") == 1
+    (project / "test_of_async_models.py").write_text(f"{model}\n{test}")
     for block in blocks_of("testing.md"):
         named = re.match(r"# ([\w/]+\.py)\n", block)
         if named is not None:
             path = project / named[1]
             path.parent.mkdir(exist_ok=True)
             path.write_text(block)
-    assert "4 passed" in last_line(project)
+    assert "5 passed" in last_line(project)

@@ -12,9 +12,9 @@ import redis
 
 from redstart.devserver.binaries import find_binaries
 from redstart.devserver.process import EmbeddedServer
-from tests.cli.conftest import load_sample
 from tests.docs.examples import GUIDE, PROGRAMS
 from tests.migrations.indexes.conftest import MODELS, make_legacy_indexes, total
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, difference, snapshot
 
 PAGE = (GUIDE / "rollback.md").read_text(encoding="utf-8")

@@ -115,6 +115,7 @@ def test_pages_make_no_request_to_another_host(site: Path) -> None:
     assert pages == []
 
 
+@pytest.mark.sample(0)
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 def test_pages_fit_a_desktop_and_a_phone(site: Path, tmp_path: Path) -> None:
     pages = [f"/{page.relative_to(site)}" for page in sorted(site.rglob("*.html")) if page.name != "404.html"]

@@ -14,10 +14,11 @@ from redstart import Field, HashModel, JsonModel, QueryNotSupportedError, col
 from redstart.documents.errors import DocumentEncodeError
 from tests.documents.people import ON_SERVER
 from tests.support.models import create_indexes
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
-FEW = settings(ON_SERVER, max_examples=40)
+FEW = settings(ON_SERVER, max_examples=200 if SOAK else 20)
 MICROSECOND = timedelta(microseconds=1)
 NEAR = datetime(1970, 1, 1)
 ENDS = (

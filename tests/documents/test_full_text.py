@@ -15,10 +15,11 @@ from redstart.errors import QueryError
 from redstart.mapping.index_schema import index_of
 from redstart.search.schema import create_arguments
 from tests.documents.people import ON_SERVER
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.usefixtures("models_url")
 
-FEW = settings(ON_SERVER, max_examples=80)
+FEW = settings(ON_SERVER, max_examples=400 if SOAK else 30)
 WORDS = ("the", "wine", "red", "was", "The", "3")
 TEXTS = (
     "the red wine",

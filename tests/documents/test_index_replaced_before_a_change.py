@@ -1,12 +1,21 @@
 """An index that is replaced between a query and a change: what lacks a field gives a negation every document."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 import redis
 
 from redstart import Field, HashModel, Migrator
 from redstart.errors import IndexOutdatedError
+from tests.support.models import registry_of_its_own
+
+
+@pytest.fixture(autouse=True)
+def no_other_models() -> Iterator[None]:
+    """Those of other tests are many, and each of them would get its index."""
+    with registry_of_its_own():
+        yield
 
 
 def test_a_change_looks_at_the_index_again(client: redis.Redis) -> None:

@@ -66,7 +66,7 @@ async def _all_of(query: Any) -> list[Any]:
     return [one async for one in query] if hasattr(query, "__aiter__") else list(query)
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.usefixtures("limited")
 @pytest.mark.parametrize(
     "base",

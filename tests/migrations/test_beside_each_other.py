@@ -1,6 +1,7 @@
 """Two at once on the same indexes: whichever comes when, no query misses a document."""
 
 from contextlib import suppress
+from itertools import count
 
 import pytest
 import redis
@@ -19,11 +20,14 @@ from tests.migrations.indexes.conftest import MODELS, legacy, migration, perform
 from tests.support.crash_driver import CrashDriver
 from tests.support.migration import UTC_DATES, new_context, station_plan
 from tests.support.snapshot import difference, snapshot
+from tests.support.soak import SOAK
 from tests.support.stepping import Stepped
 
 __all__ = ["legacy"]  # a fixture
 
 MAX_REQUESTS = 1_000
+EVERY = 1 if SOAK else 5
+"""At which moments another application starts: each, every second one ..."""
 NAMES = [model._meta.index_name for model in MODELS]
 
 
@@ -43,14 +47,18 @@ def convert(url: str) -> None:
     assert not perform(url, operation).refused
 
 
+@pytest.mark.soak
 def test_applications_that_start_at_every_moment_of_a_rollback(legacy: redis.Redis, url: str) -> None:
-    start, expected, started = snapshot(legacy), found(legacy), 0
+    """Each moment in the soak, otherwise some."""
+    start, expected, started, moments = snapshot(legacy), found(legacy), 0, count()
     convert(url)
 
     def look(request: str) -> None:
         nonlocal started
         assert found(legacy) == expected, f"before {request}"
-        if not legacy.exists(LEASE.lease):  # else it would wait until the rollback gives it back
+        if next(moments) % EVERY == 0 and not legacy.exists(
+            LEASE.lease
+        ):  # else it would wait until the rollback gives it back
             perform(url, application_start())
             started += 1
             assert found(legacy) == expected, f"after an application started before {request}"
@@ -58,7 +66,7 @@ def test_applications_that_start_at_every_moment_of_a_rollback(legacy: redis.Red
     with CrashDriver(url, before=look) as driver:
         result = driver.run(migrate_back(new_context(), migration(), RollbackOptions(batch_size=50)))
     assert result.refused == []
-    assert started > 20
+    assert started > 20 // EVERY
     assert difference(start, snapshot(legacy)) == []
 
 

@@ -139,6 +139,7 @@ def _field(kind: str) -> str:
     return "kind" if "removed" in kind else "price" if "function" in kind else "name"
 
 
+@pytest.mark.sample(1)
 @both
 def test_a_rollback_of_documents_written_since_is_resumed_at_any_request(
     client: redis.Redis, url: str, storage: Storage

@@ -223,7 +223,7 @@ STEPS: dict[str, Callable[[redis.Redis], Any]] = {
 }
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "order",
     ["".join(one) for one in ORDERS if one.index("U") < one.index("u") and one.index("D") < one.index("d")],

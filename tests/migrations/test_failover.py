@@ -14,13 +14,14 @@ import redis
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.server import protocol
-from tests.cli.conftest import MODELS, load_sample
+from tests.cli.conftest import MODELS
 from tests.migrations.indexes.conftest import make_legacy_indexes
 from tests.support.cli import run_om
 from tests.support.during import om_during
 from tests.support.migration import small_pieces
 from tests.support.processes import wait_until
 from tests.support.proxy import CHUNK_BYTES, Proxy
+from tests.support.sample import load_sample
 from tests.support.servers import free_port
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 
@@ -135,7 +136,7 @@ POINTS = [
 """The command, the request before which the primary fails, which of them, and how many requests the replica lags."""
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("words", "name", "which", "lag"), POINTS)
 def test_a_failover_is_survived_or_named(
     pair: Pair, words: tuple[str, ...], name: str, which: int, lag: int

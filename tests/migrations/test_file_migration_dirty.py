@@ -96,7 +96,7 @@ OPERATIONS: dict[str, list[Operation]] = {
 }
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_dirty_documents_come_back_byte_for_byte(client: redis.Redis, name: str) -> None:
     load_dirty(client)

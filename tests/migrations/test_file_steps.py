@@ -47,6 +47,7 @@ from tests.migrations.test_file_migration import (
 )
 from tests.support.crash_driver import CrashDriver, CrashKind
 from tests.support.snapshot import Snapshot, difference
+from tests.support.soak import SOAK
 
 NEW = {Storage.HASH: "store:purchase:", Storage.JSON: "store:cart:"}
 
@@ -230,7 +231,7 @@ def resumes_at_every_request(
     """Let an operation go wrong at each request, in a way that changes from one to the next, then do it again.
 
     Args:
-        writes: names of scripts that go wrong in every way.
+        writes: names of scripts that go wrong in every way, or in two if not each request goes wrong.
         every: which share of the requests go wrong: each, every second one ...
     """
     reset()
@@ -242,7 +243,7 @@ def resumes_at_every_request(
     scripts = [at for at, name in enumerate(names) if any(one in name for one in writes)]
     points = [(at, kinds[at // every % len(kinds)]) for at in range(0, len(names), every)]
     some = scripts[:: max(1, len(scripts) // 4)] if every == 1 else scripts[len(scripts) // 2 :][:1]
-    points += [(at, kind) for at in some for kind in kinds]
+    points += [(at, kind) for at in some for kind in (kinds if every == 1 else kinds[len(names) % 2 :: 2])]
     for at, kind in points:
         reset()
         crash(url, make(), at, kind)
@@ -250,18 +251,19 @@ def resumes_at_every_request(
         assert difference(end, documents(client)) == [], (names[at], kind)
 
 
+@pytest.mark.soak
 def test_a_move_that_stops_at_any_request_is_resumed(client: redis.Redis, url: str) -> None:
     one = only_moved(NEW)
     before = load(client, 1)
-    resumes_at_every_request(
-        client, url, lambda: load(client, 1), lambda: forward(one), with_new_keys(before, NEW)
-    )
+    some = 1 if SOAK else 7
+    end = with_new_keys(before, NEW)
+    resumes_at_every_request(client, url, lambda: load(client, 1), lambda: forward(one), end, every=some)
 
     def applied() -> None:
         load(client, 1)
         do(client, forward(one))
 
-    resumes_at_every_request(client, url, applied, lambda: back(one), before)
+    resumes_at_every_request(client, url, applied, lambda: back(one), before, every=some)
 
 
 def test_nothing_moves_while_a_new_key_exists(client: redis.Redis) -> None:

@@ -60,6 +60,7 @@ REFUSALS: dict[str, tuple[Change, Change, str]] = {
 """By code: what makes a server refuse, what ends that, and what is to be read in the hint."""
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_refusal_in_the_middle_is_named_and_the_run_is_resumed(
     own_server: Callable[..., EmbeddedServer], code: str

@@ -200,6 +200,7 @@ OLD_NAMES = {"name", "city"}
 NEW_NAMES = {"title", "town"}
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("storage", Storage)
 def test_both_versions_read_the_last_write_while_the_migration_runs(
     application: Application, storage: Storage, client: redis.Redis, url: str
@@ -258,6 +259,7 @@ def test_a_rollback_restores_the_documents_of_the_old_version(
     application.check_all(application.old, application.new)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("storage", Storage)
 @pytest.mark.parametrize("is_contracted", [False, True])
 def test_a_rollback_keeps_the_writes_of_both_versions(

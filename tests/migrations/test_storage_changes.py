@@ -512,6 +512,7 @@ def many_changes(storage: Storage) -> FileMigration:
     )
 
 
+@pytest.mark.sample(1)
 @both
 def test_storage_keys_fields_and_names_change_in_one_file(
     client: redis.Redis, url: str, storage: Storage

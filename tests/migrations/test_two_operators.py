@@ -69,7 +69,7 @@ def found(client: redis.Redis) -> list[int]:
     return [total(client, name) for name in NAMES]
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("start", "first", "second"),
     [

@@ -120,6 +120,7 @@ def require_found_at_each_request(
         assert len(seen) > least_counts
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("moves", [False, True])
 @pytest.mark.parametrize("back_to_text", [False, True])
 def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
@@ -153,7 +154,7 @@ def test_the_type_of_an_indexed_number_changes_with_keys_and_names(
                 count(client, f"{NEW[storage]}index", "*")
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("supports_filters", [False, True])
 @pytest.mark.parametrize("moves", [False, True])
 @pytest.mark.parametrize("back_to_text", [False, True])
@@ -247,7 +248,7 @@ SHAPES: dict[str, Callable[[bool], FileMigration]] = {
 }
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("back_to_text", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_queries_find_each_document_whatever_the_shape_of_the_value(
@@ -275,7 +276,7 @@ def test_queries_find_each_document_whatever_the_shape_of_the_value(
     assert difference(before, documents(client)) == []
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("before", "after", "values", "query"),
     [

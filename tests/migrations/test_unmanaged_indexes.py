@@ -221,6 +221,7 @@ def test_the_record_is_kept_by_runs_of_other_models(
     assert roll_back(logs).code in (0, 6)
 
 
+@pytest.mark.sample(1)
 def test_an_index_that_is_still_being_filled_is_counted_at_the_end(logs: Logs) -> None:
     with logs.client.pipeline(transaction=False) as pipeline:
         for number in range(MANY):

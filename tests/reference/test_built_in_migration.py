@@ -53,6 +53,7 @@ def theirs(python: str, url: str, schema: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_create_index_leaves_the_same(
     python_with_1x: str, client: redis.Redis, url: str, schema: str

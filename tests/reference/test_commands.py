@@ -223,7 +223,7 @@ def _found(client: redis.Redis, name: str, query: str) -> int:
         return 0
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.redis_om
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("cause", CAUSES)
 def test_each_command_names_both_causes_and_what_decides(

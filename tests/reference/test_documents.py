@@ -52,6 +52,7 @@ def test_what_one_saves_the_other_reads(
     assert ours["Flat odd"]["maybe_at"] == ours["Deep odd"]["maybe_at"] == instant
 
 
+@pytest.mark.sample(1)
 def test_both_store_the_same_bytes(client: redis.Redis, url: str, python_with_1x: str) -> None:
     stored = []
     for python, library in ((python_with_1x, "redis_om"), (sys.executable, "redstart")):

@@ -254,7 +254,7 @@ ZONES = {
 """With a day near which the offset changes, or there is nothing special about."""
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("zone", ZONES)
 def test_local_midnights_of_1_0(client: redis.Redis, project: Callable[[str], None], zone: str) -> None:
     days = [ZONES[zone] + timedelta(days=number) for number in range(-3, 4)]

@@ -78,6 +78,7 @@ def test_the_page_lists_what_is_left_out() -> None:
             assert f"`{name}`" in listed, name
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("package", ["redstart", "redstart.aio"])
 def test_modules_need_no_import_of_their_own(package: str) -> None:
     """`import redis_om` makes `redis_om.model.model.NotFoundError` work."""

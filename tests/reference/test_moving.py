@@ -11,9 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.docs.examples import commands_of, first_missing
-from tests.support.cli import run_om
+from tests.support.cli import run_om_in
 from tests.support.corpus import REPOSITORY
-from tests.support.models import registry_of_its_own
 
 PAGE = (REPOSITORY / "docs" / "moving.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(py|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -60,8 +59,11 @@ def walk(heading: str, directory: Path, url: str) -> list[str]:
                 name, _, value = command.words[1].partition("=")
                 environment[name] = value
             else:
-                run = run_om_in if command.words[0].endswith("/om") else run_in_shell
-                code, output = run(line, directory, environment)
+                if command.words[0].endswith("/om"):
+                    done = run_om_in(directory, environment, *shlex.split(line, comments=True)[1:])
+                    code, output = done.code, done.text
+                else:
+                    code, output = run_in_shell(line, directory, environment)
                 said = f"{line} ended with {code}:\n{output}"
                 assert code == command.exit_code, said
                 assert first_missing(command.lines, output) is None, said
@@ -80,18 +82,6 @@ def run_in_shell(line: str, directory: Path, environment: dict[str, str]) -> tup
         check=False,
     )
     return done.returncode, done.stdout
-
-
-def run_om_in(line: str, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run `om` in this process, which is quicker; it imports the models of the directory again."""
-    with pytest.MonkeyPatch.context() as patch, registry_of_its_own():
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        patch.chdir(directory)
-        done = run_om(*shlex.split(line, comments=True)[1:])
-        for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
-            del sys.modules[name]
-    return done.code, done.text
 
 
 @pytest.mark.redis_om

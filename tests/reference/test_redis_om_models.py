@@ -62,7 +62,7 @@ def documents(client: redis.Redis) -> redis.Redis:
     return client
 
 
-def test_the_whole_way_there_and_back(documents: redis.Redis, om: Any) -> None:
+def test_the_whole_way_there_and_back(documents: redis.Redis, om: Any, beside_1x: Any, url: str) -> None:
     before = json.loads(documents.execute_command("JSON.GET", "their:customer:c1"))
     om("migrate", "run", "--yes")
     stats = json.loads(om("migrate-data", "stats", "--exact", "--json"))
@@ -78,26 +78,19 @@ def test_the_whole_way_there_and_back(documents: redis.Redis, om: Any) -> None:
         "FT.SEARCH", "their:customer:index", "@joined:[1672574400 1672574401]", "NOCONTENT"
     )
     assert b"their:customer:c1" in str(found).encode()
-    om("migrate-data", "rollback", "001_datetime_fields_to_timestamps", "--yes")
-    assert json.loads(documents.execute_command("JSON.GET", "their:customer:c1")) == before
-    assert documents.hget("their:session:s-t1", "at") == b"2023-01-01T12:00:00"
-
-
-def test_the_application_finds_its_documents_afterwards(
-    documents: redis.Redis, om: Any, beside_1x: Any, url: str
-) -> None:
-    """And its own Migrator has nothing to do: the indexes are as it would have made them."""
-    om("migrate", "run", "--yes")
-    om("migrate-data", "run", "--yes")
-    program = HERE / "queries_of_redis_om.py"
-    done = beside_1x(program, env={"REDIS_OM_URL": url})
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {
+    # The application finds its documents, and its own Migrator has nothing to do: the indexes are as it would have
+    # made them.
+    queries = beside_1x(HERE / "queries_of_redis_om.py", env={"REDIS_OM_URL": url})
+    assert queries.returncode == 0, queries.stderr
+    assert json.loads(queries.stdout.splitlines()[-1]) == {
         "pending": [],
         "customers": ["Ann"],
         "joined": "2023-01-01T12:00:00.123456+00:00",
         "sessions": ["t1"],
     }
+    om("migrate-data", "rollback", "001_datetime_fields_to_timestamps", "--yes")
+    assert json.loads(documents.execute_command("JSON.GET", "their:customer:c1")) == before
+    assert documents.hget("their:session:s-t1", "at") == b"2023-01-01T12:00:00"
 
 
 OVERRIDING = """

@@ -179,7 +179,7 @@ def test_a_model_is_a_spec(package: Any) -> None:
             _ = made.txet
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("base", ["HashModel", "JsonModel"])
 def test_all_primary_keys_of_a_fake_server_are_listed(package: Any, base: str) -> None:

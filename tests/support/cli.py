@@ -13,14 +13,16 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from redstart.cli.main import main
+from tests.support.models import registry_of_its_own
 
 ENDS_WITHIN_SECONDS = 60.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -79,6 +81,25 @@ def run_om(*words: str, encoding: str = "utf-8", name: str = "om") -> Ended:
     code = ended.value.code
     assert isinstance(code, int)
     return Ended(code, stdout.text(), stderr.text())
+
+
+def run_om_in(directory: Path, environment: Mapping[str, str], *words: str) -> Ended:
+    """Run `om` in this process as in one that was started in a directory, which is quicker.
+
+    Modules that it imports from the directory are imported again by the next one, and their models are gone.
+    """
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch, registry_of_its_own():
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.chdir(directory)
+        patch.syspath_prepend(directory)
+        done = run_om(*words)
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and Path(file).is_relative_to(directory):
+                del sys.modules[name]
+    return done
 
 
 def refused(ended: Ended, code: int, *said: str) -> None:

@@ -41,8 +41,9 @@ def load_corpus(
     *,
     loaded_at_milliseconds: int | None = None,
     indexes: bool = False,
+    every: int = 1,
 ) -> int:
-    """Write the corpus into an empty database. Returns the number of keys of its dump.
+    """Write the corpus into an empty database. Returns the number of keys written.
 
     Args:
         client: of an empty database.
@@ -50,6 +51,7 @@ def load_corpus(
         loaded_at_milliseconds: since 1970: the moment from which times to live count, so that two
             loads are equal to the millisecond; by default the server's now.
         indexes: also make the indexes, as redis-om 0.3.5 made them, with the key it kept for each.
+        every: which share of the keys to write: all, every second one ...
 
     Raises:
         ValueError: the database is not empty.
@@ -63,7 +65,7 @@ def load_corpus(
         raise ValueError(f"the database holds {size} keys already")
     if loaded_at_milliseconds is None:
         loaded_at_milliseconds = int(seconds) * 1_000 + int(microseconds) // 1_000
-    records = _records(path / "dump.jsonl")
+    records = _records(path / "dump.jsonl")[::every]
     for start in range(0, len(records), BATCH_KEYS):
         commands: list[Command] = []
         for record in records[start : start + BATCH_KEYS]:

@@ -93,6 +93,7 @@ def instant(value: Any) -> float | None:
     return (moment if moment.tzinfo else datetime.fromisoformat(value + "+00:00")).timestamp()
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("kind", ["resighted_at", "measurements"])
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.lists(values, max_size=5), between=changes, after=changes, runs=st.integers(1, 2))

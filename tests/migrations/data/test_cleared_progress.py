@@ -20,8 +20,9 @@ from tests.support.migration import (
     small_pieces,
     station_plan,
 )
+from tests.support.soak import SOAK
 
-POINTS = 8
+POINTS = 8 if SOAK else 4
 """At which each operation is interrupted, from its first request to its last."""
 
 
@@ -66,6 +67,7 @@ def points(names: list[str]) -> list[int]:
     return [*range(1, first, max(1, first // 3)), *range(first, changes[-1], max(1, len(names) // POINTS))]
 
 
+@pytest.mark.soak
 def test_a_run(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small_pieces(monkeypatch)
     load_hostile(client)
@@ -87,6 +89,7 @@ def test_a_run(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -
     assert {(True, MigrationPhase.MIGRATING), (False, MigrationPhase.PENDING)} <= seen
 
 
+@pytest.mark.soak
 def test_a_rollback(client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small_pieces(monkeypatch)
     load_hostile(client)

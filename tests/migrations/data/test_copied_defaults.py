@@ -124,6 +124,7 @@ def test_an_original_in_the_census_stays_and_is_not_a_copy(client: redis.Redis, 
     assert difference(before, documents_of(client)) == []
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("kind", [CrashKind.BEFORE, CrashKind.AFTER])
 def test_it_is_known_after_an_interruption_at_any_request(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, kind: CrashKind

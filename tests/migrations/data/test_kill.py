@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo.load import load_batches
-from redstart.demo.sample import generate
 from redstart.devserver.process import EmbeddedServer
 from redstart.effects import Op
 from redstart.migrations.data.edit_builder import FailureMode
@@ -35,13 +33,14 @@ from tests.support.migration import (
     station_plan,
 )
 from tests.support.replies import replies, send
+from tests.support.sample import load_sample
 from tests.support.servers import Server
 from tests.support.snapshot import Entry, Snapshot, difference
 from tests.support.soak import SOAK
 from tests.support.stepping import instead_of_waiting
 
 SEED = int(os.environ.get("REDSTART_SEED") or random.SystemRandom().randrange(10**9))
-KILLS = 30 if SOAK else 3
+KILLS = 30 if SOAK else 2
 
 PROGRAM_DOCUMENTS = 2_000 if SOAK else 1_000
 """Enough to keep a program busy for longer than it takes to kill it."""
@@ -82,8 +81,7 @@ class Ends:
 
 def load(client: redis.Redis, documents: int) -> None:
     client.execute_command("FLUSHALL", "SYNC")
-    for commands in load_batches(generate(documents, dirty_share=0.2), field_expiries=True):
-        send(client, commands)
+    load_sample(client, documents, dirty_share=0.2)
     send(client, hard_documents())
 
 
@@ -139,12 +137,13 @@ def test_programs_killed_at_random_moments_are_resumed_by_others(
 ) -> None:
     ends = ends_of(url, PROGRAM_DOCUMENTS)
     killed = landed = 0
-    while landed < KILLS:
+    # A kill may come too early or too late; of a few kills, chance alone may let half of them.
+    while landed < KILLS or landed <= killed / 2 < KILLS * 2:
         for operation, of, to in (
             ("run", ends.start, ends.converted),
             ("rollback", ends.converted, ends.start),
         ):
-            for _ in range(3):  # the second and third go on where the one before was killed
+            for _ in range(3 if SOAK else 2):  # each after the first goes on where the one before was killed
                 waiting = ends.still(client, of)
                 if not waiting:
                     break
@@ -195,7 +194,7 @@ def kill(server: EmbeddedServer) -> None:
     server.start()
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.soak
 @pytest.mark.parametrize("end", [restart, kill])
 @pytest.mark.parametrize("operation", ["run", "rollback"])

@@ -153,7 +153,7 @@ BETWEEN_RUNS: dict[str, tuple[Command, Command]] = {
 }
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "case",
     [

@@ -95,7 +95,7 @@ def test_preexisting_numbers_are_found_after_a_rollback_started_without_the_opti
     assert values == {b"2023-01-01T00:00:00.500000"}
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("kind", [CrashKind.LOST_REPLY, CrashKind.AFTER, CrashKind.UNANSWERED])
 def test_what_is_restored_is_counted_once_whatever_is_lost(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, kind: CrashKind

@@ -228,6 +228,7 @@ def test_other_settings_are_refused_with_the_migration_that_has_them(client: red
         do(client, rollback(context(other)))
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", [FailureMode.LOG_AND_SKIP, FailureMode.DEFAULT, FailureMode.QUARANTINE])
 def test_a_run_and_a_rollback_that_crash_are_resumed(
     client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch, mode: FailureMode

@@ -136,6 +136,7 @@ def test_runs_of_many_threads_end_once(client: redis.Redis, url: str) -> None:
 # One after the other
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", [FailureMode.LOG_AND_SKIP, FailureMode.DEFAULT, FailureMode.QUARANTINE])
 def test_run_rollback_run_rollback(client: redis.Redis, url: str, mode: FailureMode) -> None:
     load_hostile(client)
@@ -152,6 +153,7 @@ def test_run_rollback_run_rollback(client: redis.Redis, url: str, mode: FailureM
     assert own_keys(client) == []
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", [FailureMode.DEFAULT, FailureMode.QUARANTINE])
 def test_another_mode_after_log_and_skip_ends_as_if_it_had_been_first(
     client: redis.Redis, url: str, mode: FailureMode

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.demo.load import load_batches
 from redstart.demo.models import Ringer, Sighting, Visit
-from redstart.demo.sample import generate
 from redstart.effects import Op
 from redstart.mapping.index_schema import index_of
 from redstart.mapping.model_info import declare
@@ -29,7 +27,7 @@ from redstart.search.schema import FieldKind, Index, create_arguments, schema_ha
 from redstart.server import protocol
 from redstart.server.clients import open_sync
 from tests.support.migration import new_context
-from tests.support.replies import send
+from tests.support.sample import load_sample
 
 MODELS = (Ringer, Visit, Sighting)
 DOCUMENTS = 300
@@ -97,8 +95,7 @@ def without_indexes(client: redis.Redis) -> Iterator[redis.Redis]:
 def legacy(client: redis.Redis) -> Iterator[redis.Redis]:
     """A client; documents without failed values, indexes and hashes of redis-om 0.3.5."""
     drop_all(client)
-    for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
-        send(client, commands)
+    load_sample(client, DOCUMENTS, dirty_share=0, field_expiries=False)
     make_legacy_indexes(client)
     yield client
     drop_all(client)

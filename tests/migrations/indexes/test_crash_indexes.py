@@ -200,7 +200,7 @@ def check_all_found(client: redis.Redis, expected: dict[str, int], where: object
     assert {name: total(client, name) for name in NAMES} == expected, where
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.soak
 @pytest.mark.parametrize(("step", "filters"), CASES)
 def test_a_step_that_crashes_anywhere_ends_as_if_it_had_not(

@@ -165,6 +165,7 @@ def test_an_index_that_redstart_created_is_dropped_without_the_documents(logs: L
     assert (documents(client), total(client, OTHER)) == (DOCUMENTS, DOCUMENTS)
 
 
+@pytest.mark.sample(1)
 def test_indexes_of_two_models_are_migrated_together(logs: Logs) -> None:
     """The hint of the refusal leads on: no query misses a document at any step, and back."""
     client = logs.client

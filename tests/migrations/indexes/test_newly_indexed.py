@@ -6,8 +6,6 @@ from dataclasses import replace
 import pytest
 import redis
 
-from redstart.demo.load import load_batches
-from redstart.demo.sample import generate
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
 from redstart.migrations.indexes.expand import ExpansionOptions, IndexOutcome
 from redstart.migrations.indexes.migrator import none_converted
@@ -25,7 +23,7 @@ from tests.migrations.indexes.conftest import (
     wait_until_built,
 )
 from tests.support.cli import run_om
-from tests.support.replies import send
+from tests.support.sample import load_sample
 
 __all__ = ["configured"]  # a fixture
 
@@ -41,8 +39,7 @@ def without_dates(one: PlannedIndex) -> Index:
 def station(client: redis.Redis) -> Iterator[redis.Redis]:
     """Documents of 0.3.5, under indexes without a date."""
     drop_all(client)
-    for commands in load_batches(generate(90, dirty_share=0), field_expiries=False):
-        send(client, commands)
+    load_sample(client, 90, dirty_share=0, field_expiries=False)
     for one in planned():
         client.execute_command("FT.CREATE", *create_arguments(without_dates(one)))
     wait_until_built(client, [one.name for one in planned()])

@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 import redis
 
-from redstart.demo.load import load_batches
-from redstart.demo.sample import generate
 from redstart.migrations.data.results import RunOptions
 from redstart.migrations.data.rollback import rollback
 from redstart.migrations.data.run import run
@@ -43,7 +41,7 @@ from tests.migrations.indexes.conftest import (
 from tests.reference.conftest import python_with_0x, python_with_1x
 from tests.support.cli import run_om
 from tests.support.migration import new_context, station_plan
-from tests.support.replies import send
+from tests.support.sample import load_sample
 from tests.support.snapshot import STATE_PREFIXES, Snapshot, difference, snapshot
 
 __all__ = ["configured", "python_with_0x", "python_with_1x"]  # fixtures
@@ -79,8 +77,7 @@ def their_migrator(url: str, python_with_0x: str, python_with_1x: str) -> Migrat
 def documents(client: redis.Redis) -> Iterator[redis.Redis]:
     """Clean documents of 0.3.5, without any index."""
     drop_all(client)
-    for commands in load_batches(generate(DOCUMENTS, dirty_share=0), field_expiries=False):
-        send(client, commands)
+    load_sample(client, DOCUMENTS, dirty_share=0, field_expiries=False)
     yield client
     drop_all(client)
 
@@ -230,7 +227,7 @@ def test_drift_is_detected_reported_and_repaired(
     check_end(documents)
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("start", "version"), [("0x", "1x"), ("1x", "0x"), ("none", "0x"), ("alias", "1x")])
 def test_drift_may_be_repaired_after_the_data(
     documents: redis.Redis, intrusion: Intrusion, their_migrator: Migrator, url: str, start: str, version: str
@@ -277,7 +274,7 @@ def test_both_versions_beside_each_other_all_the_way(
     check_end(documents)
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("version", ["0x", "1x"])
 @pytest.mark.parametrize("moment", ["expanded", "cut over"])
 def test_a_rollback_is_as_exact_after_drift(

@@ -40,7 +40,7 @@ def take(client: redis.Redis, name: str, *definition: str) -> None:
     client.execute_command("FT.CREATE", name, *definition, "SCHEMA", "title", "TAG")
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("name", "definition"),
     [
@@ -77,6 +77,7 @@ def test_an_alias_of_something_else_is_left_alone(legacy: redis.Redis, configure
     assert run_om("migrate", "run").code == 0
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("as_alias", [False, True])
 def test_the_name_of_the_index_to_be_built_may_be_in_use(
     legacy: redis.Redis, configured: str, as_alias: bool

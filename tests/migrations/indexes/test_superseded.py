@@ -139,6 +139,7 @@ def test_an_older_version_keeps_it_until_om_migrate_run(
     assert total(documents, NAME) == (3 if base is HashModel else 0)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("base", VERSIONS)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
