@@ -209,7 +209,7 @@ def test_a_move_of_keys_tells_to_stop_the_old_version(shop: redis.Redis, url: st
         assert found.code in (3, 5), found.text
         shown = " ".join(found.stdout.split())
         said = (
-            "stop it and run again: om upgrade"
+            "stop it; otherwise correct the documents listed above. Then run again: om upgrade"
             if found.code == 3
             else "stop it first. Resume with: om upgrade"
         )

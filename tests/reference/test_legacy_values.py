@@ -267,9 +267,7 @@ def test_local_midnights_of_1_0(client: redis.Redis, project: Callable[[str], No
     client.hset("old:day:later", mapping={"pk": "later", "day": str(utc), "end": str(utc)})
     before = stored(client)
     project(DATES)
-    refused(
-        run_om("migrate-data", "create", "midnights", "--template", "local-midnights"), 2, "Add --timezone"
-    )
+    refused(run_om("migrate-data", "create", "midnights", "--template", "local-midnights"), 2, "Add the zone")
     made = run_om("migrate-data", "create", "midnights", "--template", "local-midnights", "--timezone", zone)
     assert made.code == 0, made.text
     assert made.stdout.count("from midnight in") == 5, made.stdout
