@@ -6,7 +6,7 @@ Hashes, then JSON documents, each on a server of its own, with default options. 
 together) are those of each tenth of the documents in each stage; CPU time depends less on what else the machine does.
 
 A neighbour, a process of its own, sends a GET every 2 ms, whether or not the last one is answered in time: a wait
-begins when the request was due. It waits for a processor, too, if there are few.
+begins when the request was due. It has priority over client and server, if the user may set it.
 
 With --indexed, an index has the dates and another field of each document.
 """

@@ -20,7 +20,7 @@ from redstart.migrations.lease import Lease, SentScript
 from redstart.migrations.state_keys import StateKeys
 from redstart.migrations.transformation import Edit
 
-SCRIPT_TARGET_MICROSECONDS = 1_500
+SCRIPT_TARGET_MICROSECONDS = 750
 """How long a script may block other clients."""
 
 FIRST_DOCUMENTS = 20
