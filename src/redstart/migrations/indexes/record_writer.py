@@ -252,6 +252,7 @@ def record_active_final(lease: Lease, record: IndexRecord, *, missing: int | Non
 
 
 def _with_lacking(record: IndexRecord, missing: int | None) -> IndexRecord:
+    """Return a record with the number of documents that are missing from its final index; None if it is not known."""
     if missing is None:
         return record
     digest = definition_digest(record.final)
