@@ -242,7 +242,7 @@ def test_a_full_disk_is_an_error(station: redis.Redis) -> None:
     assert found.code == 1
     assert found.stderr == (
         "Error: The output could not be written: No space left on device.\n"
-        "The command may have done its work. Check with: om migrate status\n"
+        "The work of the command may be complete. Check with: om migrate status\n"
     )
 
 
