@@ -70,7 +70,8 @@ PAGE_DOCUMENTS = 1_000
 """Limit of hashes in one page: a server reads as many in less than a millisecond, while other clients wait."""
 
 _WIDEST_STEP = 10
-"""Limit of the keys of a step, in batches, where few keys belong to the plan. A server scans 10,000 keys in 1 to 2 ms."""
+"""Limit of the keys of a step, in batches, where few keys belong to the plan. A server scans 10,000 keys in 1 to 2 ms.
+"""
 
 
 class Scanner:
