@@ -255,8 +255,8 @@ def neighbour(port: int) -> Iterator[Waits]:
 def ask(port: int, pipe: Any) -> None:
     """Send a GET every 2 ms until told to end, also while others are not answered; then send the waits.
 
-    With priority over client and server, if the user may set it: a neighbour is on another machine, and does not wait
-    for their processors.
+    This process has priority over client and server, if the user may set it: other clients usually run on other
+    machines, and do not wait for the processors of these two.
     """
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)

@@ -6,7 +6,7 @@ from html import escape
 WIDTH, BAR, LEFT, RIGHT = 760, 26, 330, 70
 COLORS = ("#3566a8", "#c4622d", "#3f8f5b", "#8a4fa3", "#777777")
 _FONT = 'font-family="sans-serif" font-size="13"'
-_NUMBER = 34
+_NUMBER_WIDTH = 34
 """Width of a number with two decimals."""
 
 
@@ -24,7 +24,8 @@ def bars(title: str, rows: Sequence[tuple[str, float]], *, mark: float | None = 
             f'<rect x="{LEFT}" y="{top}" width="{value * scale:.1f}" height="{BAR - 7}" fill="{color}"/>'
         )
         end = LEFT + value * scale + 6
-        if mark is not None and end <= LEFT + mark * scale < end + _NUMBER:
+        # The number stands to the right of the line of the mark, which would cross it.
+        if mark is not None and end <= LEFT + mark * scale < end + _NUMBER_WIDTH:
             end = LEFT + mark * scale + 6
         parts.append(_text(end, top + 15, f"{value:.2f}"))
     if mark is not None:

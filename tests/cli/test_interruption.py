@@ -1,5 +1,7 @@
 """A run as a process: stopped by signals, beside another, cut off from its reader."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import redis
 
 from redstart.devserver.process import EmbeddedServer
 from redstart.migrations.data.datetime_conversion import DATETIME_MIGRATION as ID
-from tests.support.cli import Ended, ended, om_command, run_om, started_om
+from tests.support.cli import Ended, ended, om_command, refused, run_om, started_om
 from tests.support.migration import has_begun_to_write
 from tests.support.processes import wait_until
 from tests.support.sample import load_sample
@@ -242,8 +244,19 @@ def test_a_full_disk_is_an_error(station: redis.Redis) -> None:
     assert found.code == 1
     assert found.stderr == (
         "Error: The output could not be written: No space left on device.\n"
-        "The command may have done its work. Check with: om migrate status\n"
+        "The work of the command may be complete. Check with: om migrate status\n"
     )
+
+
+def test_a_file_that_cannot_be_read_is_named(station: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of a file is not one of the output, also if the disk has caused both."""
+    error = OSError(errno.EIO, os.strerror(errno.EIO), "models.py")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("redstart.cli.migrate_data.status.find_unmanaged", fail)
+    refused(run_om("migrate-data", "status"), 1, str(error))
 
 
 @pytest.mark.sample(1)

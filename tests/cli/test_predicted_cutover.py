@@ -368,7 +368,9 @@ def test_a_dry_run_predicts_the_refused_cutover_of_a_file(
     assert ("the cutover would be refused" in " ".join(shown.split())) == bool(refused), context
     for name, number in missing.items() if is_new else ():
         assert f"{name}: would be created without {number} documents\n" in shown, context
-        assert "Correct these documents before the run, or queries do not find them.\n" in shown, context
+        assert "Correct these documents before the run; otherwise queries will not find them.\n" in shown, (
+            context
+        )
     if refused:
         accepting = run_om("upgrade", "--dry-run", "--accept-unindexed").stdout
         assert "would be refused" not in accepting

@@ -95,13 +95,15 @@ def test_without_migration_files_an_error_names_the_command_of_a_migration(
 
 
 def test_the_beginning_of_an_id_is_enough_for_the_name_of_the_command(station: redis.Redis, lay: Lay) -> None:
-    lay("data-migrations")
+    lay("data-migrations", **{DATA: migration(DATA)})
     (Path("migrations") / f"{FILE}.py").write_text(INITIAL)
     for command, meant in (
         ("migrate-data rollback 20260101", f"migrate rollback {FILE}"),
         ("migrate-data rollback initial", f"migrate rollback {FILE}"),
         ("migrate-data drop-undo-log 20260101 --yes", f"migrate-data drop-undo-log {FILE} --yes"),
         ("migrate rollback 001", f"migrate-data rollback {DATES}"),
+        # Of two ids with this beginning, the one that the typed command handles.
+        ("migrate-data rollback 2", f"migrate-data rollback {DATA}"),
     ):
         found = run_om(*command.split())
         assert found.code == 1

@@ -89,7 +89,7 @@ def test_a_model_changes_from_hashes_to_json_and_back(shop: redis.Redis) -> None
     assert json.loads(shop.execute_command("JSON.GET", "shop:order:7"))["sold"] is True
     shop.hset("shop:order:late", mapping={"name": "late", "price": "1"})
     cleaned = om("migrate", "cleanup", "--yes")
-    assert "storage changed of 1 document of stored_shop.Order, written since the run" in " ".join(
+    assert "changed the storage of 1 document of stored_shop.Order, written since the run" in " ".join(
         cleaned.split()
     )
     om("migrate", "check")

@@ -12,7 +12,7 @@ import redis
 from redstart.effects import Op
 from redstart.errors import MigrationError, MigrationStateError, UnsupportedOperationError
 from redstart.migrations.context import Context, Monitor
-from redstart.migrations.data.failures import FailureLog
+from redstart.migrations.data.failures import FailureLog, failure_at
 from redstart.migrations.data.results import RunOptions
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes import migrator
@@ -21,6 +21,7 @@ from redstart.migrations.maintenance import drop_undo_log_of_data
 from redstart.migrations.operations.state import ProjectState
 from redstart.migrations.outcomes import Outcome
 from redstart.migrations.steps import key_passes, removed_models
+from redstart.migrations.steps.key_moves import move_keys
 from redstart.operations import (
     AlterIndex,
     ChangeKeyPrefix,
@@ -313,6 +314,23 @@ def test_documents_that_cannot_move_stay_and_are_recorded(
     client.delete(old)
     assert do(client, back(one)).is_complete
     assert (difference(before, documents(client)), do(client, log.all())) == ([], [])
+
+
+def test_a_move_removes_only_its_own_records_and_only_when_it_is_whole(client: redis.Redis) -> None:
+    load(client)
+    one = only_moved(NEW)
+    context = one.context(base())
+    log = FailureLog(context.keys)
+    key = f"{PREFIX[Storage.HASH]}a1".encode()
+    value, document = failure_at(key, ("name",), b"x", "not a number"), failure_at(key, "", b"", "taken")
+    do(client, context.under_lease(lambda lease: log.record(lease, [value, document])))
+    (move,) = [move for move in one.steps.moves if move.is_old(key)]
+
+    interrupted = replace(context, monitor=Monitor(stop_requested=lambda: True))
+    assert do(client, move_keys(interrupted, move)).stopped == "interrupted"
+    assert {failure.name for failure in do(client, log.all())} == {value.name, document.name}
+    assert do(client, move_keys(context, move)).stopped is None
+    assert [failure.name for failure in do(client, log.all())] == [value.name]
 
 
 def test_documents_written_beside_a_move_are_moved(client: redis.Redis, url: str) -> None:

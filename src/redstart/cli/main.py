@@ -229,7 +229,7 @@ def _exit_code() -> int:
 def _report_os_error(exc: OSError) -> Exit:
     if exc.filename is not None or exc.errno not in _UNWRITABLE:
         return report(str(exc), None, Exit.FAILED)
-    hint = Hint("The command may have done its work. Check with: ", Command("migrate status"))
+    hint = Hint("The work of the command may be complete. Check with: ", Command("migrate status"))
     return report(f"The output could not be written: {exc.strerror}.", hint, Exit.FAILED)
 
 

@@ -29,19 +29,19 @@ _WITH_STATE = ("clear-progress", "drop-undo-log")
 
 
 def _command_for(kind: MigrationKind, migration_id: str, typed: str) -> tuple[str, Command]:
-    """Return what a command does with a migration, and the command that does the same as the typed one, or shows it."""
+    """Return the command for a migration that does what the typed one does, or else shows it, and a text before it."""
     if kind is MigrationKind.FILE and typed in _WITH_STATE:
         return "", typed_with(migration_id)
     is_data = kind in (MigrationKind.DATES, MigrationKind.DATA)
+    if typed in _ROLLBACK and is_data:
+        return "Roll it back with: ", Command("migrate-data rollback", migration_id)
     if typed in _ROLLBACK:
-        of_file = Command("migrate rollback", migration_id)
-        return "Roll it back with: ", Command("migrate-data rollback", migration_id) if is_data else of_file
+        return "Roll it back with: ", Command("migrate rollback", migration_id)
     if kind is MigrationKind.FILE:
         return "Show it with: ", Command("migrate show", migration_id)
     if typed in _RUN:
         return "Run it with: ", Command("migrate-data run") if is_data else Command("migrate run")
-    status = Command("migrate-data status") if is_data else Command("migrate status")
-    return "Show its state with: ", status
+    return "Show its state with: ", Command("migrate-data status") if is_data else Command("migrate status")
 
 
 def typed_with(migration_id: str) -> Command:
@@ -94,11 +94,11 @@ def refuse_other_kind(
     typed = ctx.info_name or ""
     for kind, ids in others.items():
         if wanted in ids:
-            what, command = _command_for(kind, wanted, typed)
+            introduction, command = _command_for(kind, wanted, typed)
             if command == command_of(ctx, wanted) and ctx.params.get("migration_id") == wanted:
-                # It was typed, so the migration cannot be used, and the caller knows why.
+                # The right command for a migration that cannot be used: the caller reports the reason.
                 return
-            raise MigrationError(f"{printable(wanted)} is {kind.value}.", Hint(what, command))
+            raise MigrationError(f"{printable(wanted)} is {kind.value}.", Hint(introduction, command))
     matching = [
         (kind, one) for kind, ids in others.items() for one in (matching_ids(wanted, ids) if wanted else ())
     ]

@@ -192,8 +192,10 @@ def resume_hint(command: Command) -> Iterator[None]:
             Hint("Progress is saved. When the server is available again, resume with: ", command),
         ) from exc
     except AuthenticationError as exc:
-        before = () if exc.next_step is None else (exc.next_step, "\nThen resume with: ")
-        hint = Hint(*(before or ("Progress is saved. Resume with: ",)), command)
+        if exc.next_step is None:
+            hint = Hint("Progress is saved. Resume with: ", command)
+        else:
+            hint = Hint(exc.next_step, "\nThen resume with: ", command)
         raise AuthenticationError(exc.message, hint) from exc
     except CommandError as exc:
         if not is_refusal(exc):

@@ -138,7 +138,8 @@ def cutovers_of_file(migration: FileMigration) -> Op[list[ExpectedCutover]]:
         if one.model in stored_otherwise:
             continue
         active = yield from find_index(one.name)
-        if one.name in known if active is None else same_definition(active.index, one.index):
+        stays = one.name in known if active is None else same_definition(active.index, one.index)
+        if stays:
             continue
         before = replace(one, key_prefix=prefixes.get(one.model, one.key_prefix))
         pending = frozenset() if active is None else frozenset(changed_formats(active.index, one.index))

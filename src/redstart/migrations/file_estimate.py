@@ -167,7 +167,7 @@ def estimate_files(
         rng: source of the random sample; None to read all documents, and to predict which cutovers are refused.
         used: the models after all files.
 
-    Effects: reads only; see `statistics`, `estimate_all` and `count_keys`.
+    Effects: reads only; see `statistics`, `estimate_model_builds` and `count_keys`.
     """
     found: list[FileEstimate] = []
     moves: list[KeyMove] = []
@@ -221,9 +221,10 @@ def _estimate_file(
     )
     cutovers = (yield from cutovers_of_file(migration)) if rng is None else []
     blocked = yield from blocked_without_changes(cutovers, migration.plan())
-    estimate = replace(estimate, created=frozenset(one.name for one in cutovers if one.active is None))
+    created = frozenset(one.name for one in cutovers if one.active is None)
+    estimate = replace(estimate, blocked=blocked, created=created)
     if not migration.models:
-        return replace(estimate, blocked=blocked)
+        return estimate
     found = yield from statistics(
         migration.context(context),
         migration.plan(),

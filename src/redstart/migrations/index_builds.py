@@ -6,7 +6,7 @@ from redstart.effects import Op
 from redstart.migrations.file_indexes import name_in
 from redstart.migrations.file_migration import FileMigration
 from redstart.migrations.indexes.build import find_built
-from redstart.migrations.indexes.preflight import estimate_all
+from redstart.migrations.indexes.preflight import estimate_model_builds
 from redstart.migrations.indexes.status import ActiveIndex, index_statuses
 from redstart.migrations.operations.state import ModelState
 from redstart.search.schema import Change, create_arguments
@@ -36,6 +36,7 @@ class IndexBuild:
 
 
 def _model_before(migration: FileMigration, model: ModelState) -> ModelState | None:
+    """Return a model as it is before a file, also under another name or key prefix; None for a new one."""
     moves = (*migration.steps.moves, *(change.move for change in migration.steps.storage))
     former = next((move.before for move in moves if move.after.name == model.name), None)
     return former or migration.before.models.get(name_in(migration.before, model))
@@ -57,7 +58,7 @@ def index_builds(migration: FileMigration) -> Op[tuple[IndexBuild, ...]]:
         names = {model.name, *(() if former is None else (former.name,))}
         builds = [one for one in meanwhile if one.model in names]
         existing = index.name if former is None or former.index is None else former.index.name
-        build = yield from estimate_all([*builds, status.planned], existing)
+        build = yield from estimate_model_builds([*builds, status.planned], existing)
         name, _ = yield from find_built(index.name, index)
         found.append(
             IndexBuild(

@@ -283,7 +283,7 @@ def force_unlock(context: Context) -> Op[list[LeaseState | StateDamagedError]]:
     """Remove the leases of data, indexes and migration files; their holders stop before the next write.
 
     Returns:
-        The leases that were broken; for an unreadable lease, the error.
+        The leases that were removed; for an unreadable lease, the error.
 
     Raises:
         StateDamagedError: another program has written a fence or a lease; nothing was removed.

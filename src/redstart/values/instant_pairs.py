@@ -28,7 +28,7 @@ _FORMS = [
 _UNSHIFTED = {form: (number, 0) for number, form in enumerate(_FORMS)}
 """The styles of texts whose numbers are those of their calendar times: see `PackedPairs`."""
 _LENGTHS = [10 if form == _DATE_ALONE else 26 if b"." in form else 19 for form in _FORMS]
-"""Of the texts without their zone."""
+"""Lengths of the texts without their zone."""
 
 _ZONES = [form[length:].decode() for form, length in zip(_FORMS, _LENGTHS, strict=True)]
 

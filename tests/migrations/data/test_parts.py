@@ -20,6 +20,10 @@ SIZES = st.lists(
 """Of documents: how many edits lie in a list, how many do not, and the bytes of each."""
 
 
+KEYS_AND_SIZES = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([10, 100_000, 300_000])), max_size=12)
+"""The number of a document, which can occur several times, and the bytes of its value."""
+
+
 class Scripted(Applier):
     """An applier whose scripts take as long as a test says; nothing is sent."""
 
@@ -38,6 +42,20 @@ def document(number: int, items: int, members: int, size: int, *, large: bool = 
     edits += [Edit((f"m{at}",), old, b"1.5", None, True) for at in range(members)]
     guards: list[tuple[str, bytes | None]] = [(path, None) for path in guard_paths(edits, large=large)]
     return DocumentEdits(b"d%d" % number, True, edits, guards, large=large)
+
+
+@given(KEYS_AND_SIZES, st.integers(1, 5))
+def test_chunks_have_each_key_once_within_the_bounds(sizes: list[tuple[int, int]], limit: int) -> None:
+    """A script compares all of its documents before it writes: the second of two parts of one would be a conflict."""
+    applier = Scripted()
+    applier.chunk_documents = limit
+    documents = [document(number, 0, 1, size) for number, size in sizes]
+    chunks = list(applier.chunks(documents))
+    assert [one for chunk in chunks for one in chunk] == documents
+    for chunk in chunks:
+        assert len({one.key for one in chunk}) == len(chunk) <= limit
+        size = sum(len(edit.old or b"") for one in chunk for edit in one.edits)
+        assert len(chunk) == 1 or size <= applier_module.MAX_CHUNK_BYTES
 
 
 @given(SIZES, st.lists(st.integers(1, 10**6), min_size=1), st.booleans())

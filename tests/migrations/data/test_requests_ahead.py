@@ -1,5 +1,7 @@
 """Work that is sent to the server ahead. Other clients wait for all of it: the server does it without a break."""
 
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -22,8 +24,21 @@ PLANS = {storage: Plan((PlannedModel("Paced", "paced:", "", storage, (AT,)),)) f
 DOCUMENTS = 3_000
 
 
-def most_ahead(operation: Op[Any], script: str, most: dict[str, int]) -> Op[Any]:
-    """Pass requests and replies on, and note how many requests were without a reply at most, of each kind."""
+@dataclass
+class Ahead:
+    """Requests that were sent ahead, by kind.
+
+    Attributes:
+        sent: number of all.
+        most: largest number of those without a reply at one time.
+    """
+
+    sent: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+
+
+def watched(operation: Op[Any], script: str, ahead: Ahead) -> Op[Any]:
+    """Pass requests and replies on, and count the requests that are sent ahead."""
     waiting: dict[int, str] = {}
     reply: Any = None
     error: Exception | None = None
@@ -39,9 +54,10 @@ def most_ahead(operation: Op[Any], script: str, most: dict[str, int]) -> Op[Any]
         except CommandError as raised:
             error = raised
         if isinstance(request, SendAhead):
-            waiting[id(reply)] = kind_of(request, script)
-            for kind in set(waiting.values()):
-                most[kind] = max(most.get(kind, 0), list(waiting.values()).count(kind))
+            kind = kind_of(request, script)
+            waiting[id(reply)] = kind
+            ahead.sent[kind] += 1
+            ahead.most |= Counter(waiting.values())
 
 
 def kind_of(ahead: SendAhead, script: str) -> str:
@@ -59,14 +75,27 @@ def test_two_pages_of_one_script_each(
     """A run sends a page while the one before is written, and each page is as large as one script."""
     monkeypatch.setattr(applier, "SCRIPT_TARGET_MICROSECONDS", 10**9)  # the same sizes on every machine
     send(client, [document(storage, number) for number in range(DOCUMENTS)])
-    most: dict[str, int] = {}
+    ahead = Ahead()
     with open_like(client) as driver:
         operation = run(new_context(), PLANS[storage], RunOptions())
-        result = driver.run(most_ahead(operation, applier._script().sha1, most))
+        result = driver.run(watched(operation, applier._script().sha1, ahead))
 
     assert result.converted == DOCUMENTS
-    assert most["writes"] == 2
-    assert most["reads"] <= 2
+    assert ahead.most["writes"] == 2
+    assert ahead.most["reads"] <= 2
+
+
+def test_large_pages_without_writes(client: redis.Redis, url: str) -> None:
+    """A pass that finds nothing to convert reads more documents at once than a script converts."""
+    send(client, [("HSET", f"paced:{number}", "at", f"{number}.0") for number in range(DOCUMENTS)])
+    ahead = Ahead()
+    with open_like(client) as driver:
+        operation = run(new_context(), PLANS[Storage.HASH], RunOptions())
+        result = driver.run(watched(operation, applier._script().sha1, ahead))
+
+    assert (result.documents, result.converted) == (DOCUMENTS, 0)
+    assert ahead.sent["writes"] == 0
+    assert ahead.sent["reads"] < DOCUMENTS / (5 * applier.FIRST_DOCUMENTS)
 
 
 def document(storage: Storage, number: int) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from redstart.migrations.data.statistics import (
 from redstart.migrations.transformation import Classification
 from redstart.server.clients import open_like
 from redstart.values.types import Storage
+from tests.support.crash_driver import CrashDriver
 from tests.support.migration import TEXT, new_context, station_plan
 from tests.support.replies import send
 
@@ -155,6 +156,26 @@ def test_the_estimate_counts_the_fields_of_all_indexes_on_the_documents(
     found = looked(client, model, clock=seconds_a_page())
 
     writing = WRITE_TO_READ[storage] + 4 * INDEXING_TO_READ[storage]
+    assert found.estimate.expected == pytest.approx(found.read_seconds * (READS_PER_RUN + writing))
+
+
+def test_an_index_that_is_dropped_meanwhile_does_not_count(client: redis.Redis, url: str) -> None:
+    for name in ("kept", "gone"):
+        send(client, [("FT.CREATE", name, "PREFIX", "1", VISIT_PREFIX, "SCHEMA", "a", "TAG")])
+    send(client, [("HSET", f"{VISIT_PREFIX}{n}", "arrived_at", TEXT) for n in range(100)])
+    dropped: list[str] = []
+
+    def drop(name: str) -> None:
+        if "FT.INFO" in name:
+            dropped.append(name)
+            client.execute_command("FT.DROPINDEX", "gone")
+
+    with CrashDriver(url, before=drop) as driver:
+        operation = statistics(new_context(clock=seconds_a_page()), station_plan(Visit), rng=None)
+        found = driver.run(operation)
+
+    assert len(dropped) == 1
+    writing = WRITE_TO_READ[Storage.HASH] + INDEXING_TO_READ[Storage.HASH]
     assert found.estimate.expected == pytest.approx(found.read_seconds * (READS_PER_RUN + writing))
 
 

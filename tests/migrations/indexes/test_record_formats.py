@@ -9,6 +9,7 @@ import redis
 
 from redstart.effects import Op
 from redstart.errors import StateDamagedError
+from redstart.migrations.indexes.record_writer import definition_digest, with_lacking
 from redstart.migrations.indexes.state import FORMAT, RECORDS, IndexRecord, IndexState, records_from
 from tests.migrations.indexes.conftest import perform
 from tests.migrations.indexes.index_states import (
@@ -62,17 +63,25 @@ def test_records_with_flags_are_read(record: IndexRecord, number: int, letters: 
     (state,) = (state for state, some in STATE_OF_FLAGS.items() if letters in some)
     superseded = record.superseded if number == 3 else ()
     assert read == replace(record, state=IndexState(state), superseded=superseded)
-    assert json.loads(str(read.save()[3]))["format"] == FORMAT - 1
+    assert json.loads(str(read.save()[3]))["format"] == 4
 
 
 def test_what_an_index_lacks_is_in_the_last_format_only(record: IndexRecord) -> None:
     """Earlier versions read a record with nothing lacking."""
     data = str(record.save()[3]).encode()
-    assert (json.loads(data)["format"], "lacking" in json.loads(data)) == (FORMAT - 1, False)
+    assert (json.loads(data)["format"], "lacking" in json.loads(data)) == (4, False)
     lacking = replace(record, lacking=(("0123456789abcdef", 3),))
     saved = str(lacking.save()[3]).encode()
     assert json.loads(saved)["format"] == FORMAT
     assert records_from({NAME.encode(): data, b"other": saved}) == {NAME: record, "other": lacking}
+
+
+def test_the_last_number_of_lacking_documents_is_kept(record: IndexRecord) -> None:
+    digest = definition_digest(record.final)
+    before = replace(record, lacking=((digest, 3), ("0123456789abcdef", 2)))
+    assert with_lacking(before, None) == before
+    assert with_lacking(before, 5).lacking == (("0123456789abcdef", 2), (digest, 5))
+    assert with_lacking(before, 0).lacking == (("0123456789abcdef", 2),)
 
 
 def test_all_combinations_of_flags_are_named() -> None:

@@ -185,7 +185,7 @@ def _draw_blocked(found: FileEstimate, options: ExpansionOptions) -> None:
     """Print which documents would drop out of query results, and what prevents that."""
     draw_blocked(found.blocked, absent=found.created, accept_unindexed=options.accept_unindexed)
     if found.blocked and not found.refused_cutovers:
-        line("Correct these documents before the run, or queries do not find them.")
+        line("Correct these documents before the run; otherwise queries will not find them.")
     if found.refused_cutovers and not options.accept_unindexed:
         accept = typed_again("dry_run").adding("--accept-unindexed")
         line(

@@ -214,9 +214,17 @@ def _apply_files(
     Args:
         directory: that of the files of redis-om; by default a subdirectory of that of the project.
     """
-    theirs = directory or SCHEMA.directory(str(root_of(None)))
+    redis_om_directory = directory or SCHEMA.directory(str(root_of(None)))
     with open_session(settings, writes=not dry_run, needs_models=False) as session:
-        run_first(session, settings, SCHEMA, theirs, dry_run=dry_run, assume_yes=assume_yes, verbose=verbose)
+        run_first(
+            session,
+            settings,
+            SCHEMA,
+            redis_om_directory,
+            dry_run=dry_run,
+            assume_yes=assume_yes,
+            verbose=verbose,
+        )
         files = look_at_files(session, root_of(None))
         return apply_files(
             session,

@@ -204,7 +204,7 @@ def draw_contracted(results: Sequence[tuple[str, ContractResult]]) -> None:
         for change in result.storage:
             documents = counted(change.replaced_now, "document")
             line(
-                f"{printable(name)}: storage changed of {documents} of {change.model}, written since the run",
+                f"{printable(name)}: changed the storage of {documents} of {change.model}, written since the run",
                 Tone.DONE,
             )
         for one in result.removed:

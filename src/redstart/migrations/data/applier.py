@@ -27,11 +27,13 @@ FIRST_DOCUMENTS = 20
 """Size of a chunk until a script has been measured."""
 
 MAX_DOCUMENTS = 400
+"""Limit of documents in one script."""
 
 MAX_CHUNK_BYTES = 256_000
+"""Limit of the values that are sent with one script, unless a single document has more."""
 
 _PLAIN_BYTES = 32
-"""About how much of an edit of a plain document is sent besides the old value: the number, most of all."""
+"""Estimated bytes that an edit of a plain document sends besides the old value: mainly the number."""
 
 _GUARDED_BYTES_PER_BYTE = 4
 """The server needs a quarter of the time to read and hash a list as to change as many bytes."""
@@ -92,7 +94,7 @@ class Applier:
     """Applies edits under a lease. The size of its chunks follows the measured time of its scripts.
 
     Attributes:
-        chunk_documents: how many of them a script takes.
+        chunk_documents: how many documents a script takes, from now on.
         is_cutting: whether the chunk that `cut_chunks` has made last is a part of a document.
 
     Args:

@@ -370,7 +370,7 @@ class DatetimeConversion(Transformation):
 
 
 _is_near_number = re.compile(rb"-?[0-9]{1,10}(?:\.[0-9]{1,6})?").fullmatch
-# Without backtracking, in less than half the time.
+# Possessive quantifiers: without backtracking, a match takes less than half the time.
 _are_near_numbers = re.compile(rb"(?:-?[0-9]{1,10}+(?:\.[0-9]{1,6}+)?+\n)++").fullmatch
 
 

@@ -150,8 +150,9 @@ class DocumentEdits:
         is_atomic: whether the edits must be applied by one script, however many there are.
         marks: what the script records with the edits.
         count: how many values are edited.
-        locations: of a plain document, see `plain`, the places of the edits; empty for others, which lack these three:
-        old, new, times: of a plain document, the values at these places, and the times of the old ones, see `Pairs`.
+        locations: the places of the edits of a plain document, see `plain`; empty for other documents.
+        old, new: the values at these places. Only a plain document has these and `times`.
+        times: the calendar times of `old`, see `Pairs`.
         compact: the edits in the form of another fast path, or None.
     """
 

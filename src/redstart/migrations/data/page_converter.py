@@ -202,12 +202,11 @@ class PageConverter:
         self._limits = replace(allowance)
         self._log = FailureLog(context.keys)
         self._plain_documents = PlainDocuments(context.transformation)
-        self._is_writing = True
 
     @property
-    def page_documents(self) -> int | None:
-        """As many as one script takes, so that the server never has more to write than two pages in a row."""
-        return self._applier.chunk_documents if self._is_writing else None
+    def script_documents(self) -> int:
+        """How many documents one script takes."""
+        return self._applier.chunk_documents
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
         """Classify a page and send its edits. `label` ("generation.pass") is stored in the undo log.
@@ -258,7 +257,6 @@ class PageConverter:
         yield from self._record(refused + stopped_by, outcome)
         outcome.changed, outcome.values = written.documents, written.values
         outcome.retried = written.retried
-        self._is_writing = written.documents + written.retried > 0
         if self._mode in CLEARING_MODES and self._clearing:
             outcome.cleared = sum(_cleared(document) for one in written.applied for document in one.changed)
         return outcome

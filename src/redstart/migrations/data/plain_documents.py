@@ -86,6 +86,7 @@ class PlainDocuments:
                 others += alike
                 continue
             names = path.names(alike)
+            # One group for the whole page, as in most data: found in less time than document by document.
             if names[0] is not None and len(set(names)) == 1:
                 found.append((path.counts(names[0]), alike))
                 continue

@@ -196,8 +196,11 @@ def router_of_many(plan: Plan) -> Callable[[Collection[bytes]], list[tuple[bytes
 def _routed_to(
     model: PlannedModel, prefix: bytes, keys: Collection[bytes]
 ) -> list[tuple[bytes, PlannedModel]]:
+    if not keys:
+        return []
+    first, last = min(keys), max(keys)
     # If the first and the last key in sorted order have a prefix, all have it.
-    if keys and prefix < min(keys) and min(keys).startswith(prefix) and max(keys).startswith(prefix):
+    if first != prefix and first.startswith(prefix) and last.startswith(prefix):
         return list(zip(keys, repeat(model)))
     return [(key, model) for key in keys if key.startswith(prefix) and key != prefix]
 

@@ -220,12 +220,12 @@ def send_reads(found: Sequence[Routed], page_size: PageSize) -> Op[ReadsUnderWay
     found = found[: page_size.keys]
     models = {id(model): model for _, model in found}  # by identity: few models occur a thousand times
     if len(models) == 1:
-        keys_of = {number: [key for key, _ in found] for number in models}
+        keys_by_id = {one: [key for key, _ in found] for one in models}
     else:
-        keys_of = {number: [] for number in models}
+        keys_by_id = {one: [] for one in models}
         for key, model in found:
-            keys_of[id(model)].append(key)
-    parts = [part for number, keys in keys_of.items() for part in reader_of(models[number]).parts(keys)]
+            keys_by_id[id(model)].append(key)
+    parts = [part for one, keys in keys_by_id.items() for part in reader_of(models[one]).parts(keys)]
     limit = PAGE_BYTES // max(1, len(parts))
     packed = [part.packed(limit, is_first=number == 0) for number, part in enumerate(parts)]
     replies = yield from send_ahead(packed_batch(packed, sum(part.replies for part in parts)))

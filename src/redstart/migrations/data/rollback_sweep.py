@@ -82,12 +82,11 @@ class PageReverter:
         self._unrestored = unrestored
         self._converted = converted
         self._reformat_preexisting = reformat_preexisting
-        self._is_writing = False
 
     @property
-    def page_documents(self) -> int | None:
-        """As for a conversion, if the last page had newer values."""
-        return self._applier.chunk_documents if self._is_writing else None
+    def script_documents(self) -> int:
+        """How many documents one script takes."""
+        return self._applier.chunk_documents
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op[InFlightPage]:
         """Convert a page's newer values back. `label` only identifies the pass: a rollback has no undo log.
@@ -110,7 +109,6 @@ class PageReverter:
         Effects: see `ConflictRetrier.finish`.
         """
         written = yield from in_flight.retrier.finish()
-        self._is_writing = written.documents + written.retried > 0
         return PageOutcome(written.documents, written.values, written.retried)
 
     def _edits(self, documents: Sequence[StoredDocument], *, again: bool) -> Op[list[DocumentEdits]]:

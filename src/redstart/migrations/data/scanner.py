@@ -67,18 +67,18 @@ class _Portion:
 
 
 PAGE_DOCUMENTS = 1_000
-"""Of hashes, in one page: a server reads as many in less than a millisecond, while other clients wait."""
+"""Limit of hashes in one page: a server reads as many in less than a millisecond, while other clients wait."""
 
 _WIDEST_STEP = 10
-"""By so many times a step may be wider than a batch, where few keys belong to the plan. To scan 10,000 keys takes a
-server 1 to 2 ms."""
+"""Limit of the keys of a step, in batches, where few keys belong to the plan. A server scans 10,000 keys in 1 to 2 ms.
+"""
 
 
 class Scanner:
     """Scans the keys of a plan, and requests one page ahead. Keys of no model are ignored.
 
     Attributes:
-        page_documents: the most documents in a page that is requested from now on; None for as many as a read may have.
+        page_documents: limit of the documents in a page that is requested from now on; None for the limit of a read.
     """
 
     def __init__(self, plan: Plan, batch_documents: int) -> None:
@@ -192,8 +192,8 @@ class PageHandler(Protocol):
     title: str
 
     @property
-    def page_documents(self) -> int | None:
-        """The most documents that the next page should have; None for no limit."""
+    def script_documents(self) -> int:
+        """How many documents one script takes, from now on."""
         ...
 
     def begin(self, documents: Sequence[StoredDocument], label: str) -> Op["InFlightPage"]:
@@ -214,7 +214,7 @@ class InFlightPage:
 
 
 SAVE_SECONDS = 0.1
-"""How often a checkpoint is saved within a step of SCAN. Its cursor stays the same until the end of the step."""
+"""Shortest time between two saves of a checkpoint within a step of SCAN, which do not advance its cursor."""
 
 
 class Passes:
@@ -250,6 +250,7 @@ class Passes:
         self._server_ahead_ms = 0.0
         self._saved_at = 0.0
         self._is_unsaved = False
+        self._is_writing = True
 
     def run(self, checkpoint: Checkpoint, *, resumed: bool) -> Op[str | None]:
         """Run from the checkpoint to the end. Return the reason for an early stop, or None.
@@ -309,7 +310,9 @@ class Passes:
         stopped: str | None = None
         ended = False
         while not ended:
-            self._scanner.page_documents = self._handler.page_documents
+            # One script for each page, so that the server has at most two to execute in a row. Pages that only read are
+            # larger.
+            self._scanner.page_documents = self._handler.script_documents if self._is_writing else None
             page = yield from self._scanner.page(cursor)
             in_flight = yield from self._handler.begin(page.documents, label)
             if under_way is not None:
@@ -330,7 +333,9 @@ class Passes:
         """Wait for a page and save the checkpoint. Return the reason to stop, or None."""
         outcome = yield from self._handler.finish(in_flight)
         # Conflicts count as changes, too: also if our own reply was lost, and nothing was left to change.
-        checkpoint.changed += outcome.changed + outcome.retried
+        changed = outcome.changed + outcome.retried
+        checkpoint.changed += changed
+        self._is_writing = changed > 0
         checkpoint.add(documents=outcome.changed, values=outcome.values, retried=outcome.retried)
         if outcome.cleared:
             checkpoint.add(cleared=outcome.cleared)

@@ -300,25 +300,24 @@ def _estimate(found: Survey, plan: Plan, read_seconds: float, indexed_fields: Ma
     tally = found.tally
     changing = tally.total(Classification.CONVERTIBLE) + tally.total(Classification.LOSSY)
     documents = max(1, tally.total_documents)
-    write_to_read = (
-        sum(
-            tally.documents[model.key_prefix]
-            * (
-                WRITE_TO_READ[model.storage]
-                + indexed_fields[model.key_prefix] * INDEXING_TO_READ[model.storage]
-            )
-            for model in plan.models
-        )
-        / documents
+    writes = sum(
+        tally.documents[model.key_prefix] * _write_to_read(model, indexed_fields[model.key_prefix])
+        for model in plan.models
     )
-    expected = read_seconds * (READS_PER_RUN + write_to_read * min(1.0, changing / documents))
+    expected = read_seconds * (READS_PER_RUN + writes / documents * min(1.0, changing / documents))
     return Estimate(expected * LOW, expected, expected * HIGH)
 
 
-def _indexed_fields(plan: Plan) -> Op[Mapping[str, int]]:
-    """Return how many fields all indexes together have of the documents of each model, by key prefix.
+def _write_to_read(model: PlannedModel, indexed_fields: int) -> float:
+    return WRITE_TO_READ[model.storage] + indexed_fields * INDEXING_TO_READ[model.storage]
 
-    Effects: a read for each index, and some. Indexes that the user may not inspect do not count.
+
+def _indexed_fields(plan: Plan) -> Op[Mapping[str, int]]:
+    """Return the number of indexed fields of the documents of each model, in all indexes together, by key prefix.
+
+    Indexes that the user of the server may not inspect do not count.
+
+    Effects: two reads, and a batch with one read for each index.
     """
     found = Counter({model.key_prefix: 0 for model in plan.models})
     if not (yield from has_search()):

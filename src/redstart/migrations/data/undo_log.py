@@ -32,7 +32,7 @@ from redstart.migrations.transformation import Edit
 from redstart.values.lossless_json import json_text
 
 ENTRIES_PER_PAGE = 5
-"""Each entry has up to 400 documents."""
+"""Each entry has the documents of one script, at most `MAX_DOCUMENTS` of applier.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,15 +86,17 @@ def estimate_builds(
     return result
 
 
-def estimate_all(planned: Sequence[PlannedIndex], existing: str) -> Op[IndexEstimate | None]:
-    """Estimate the builds of several indexes of one model, under one name or several. Some reads for each.
+def estimate_model_builds(planned: Sequence[PlannedIndex], existing: str) -> Op[IndexEstimate | None]:
+    """Estimate the builds of several indexes of one model, together.
 
     Args:
-        planned: the last one is that of the model afterwards.
-        existing: the name of an index of the model; its size is that of each of the others.
+        planned: the indexes, under one name or several; the last one is that of the model after the migration.
+        existing: the name of an index of the model. Each build is expected to be of its size.
 
     Returns:
-        None if it does not exist.
+        The sum for all of them; None if there is no index `existing`.
+
+    Effects: some reads for each index.
     """
     source = yield from find_index(existing)
     if source is None:

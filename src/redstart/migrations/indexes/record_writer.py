@@ -235,7 +235,7 @@ def record_cutover(
 
     Effects: three reads, and one script, or none if the record has it.
     """
-    changed = replace(_with_lacking(record, missing), accepted_unindexed=accepted_unindexed)
+    changed = replace(with_lacking(record, missing), accepted_unindexed=accepted_unindexed)
     yield from _record_final(lease, changed, IndexEvent.CUT_OVER, stored=record)
 
 
@@ -248,10 +248,11 @@ def record_active_final(lease: Lease, record: IndexRecord, *, missing: int | Non
     Effects: three reads, and one script, or none if the record has it.
     """
     events = () if record.is_cut_over else (IndexEvent.CUT_OVER,)
-    yield from _record_final(lease, _with_lacking(record, missing), *events, stored=record)
+    yield from _record_final(lease, with_lacking(record, missing), *events, stored=record)
 
 
-def _with_lacking(record: IndexRecord, missing: int | None) -> IndexRecord:
+def with_lacking(record: IndexRecord, missing: int | None) -> IndexRecord:
+    """Return a record with the number of documents that are missing from its final index; None if it is not known."""
     if missing is None:
         return record
     digest = definition_digest(record.final)

@@ -225,11 +225,11 @@ def schema_key(name: str) -> str:
 
 
 FORMAT = 5
-"""Format of a record. Format 1 has no number, format 2 no superseded definitions, format 3 no state, format 4 nothing
-lacking. A record with nothing lacking is written in format 4, which earlier versions read."""
+"""Format of a record. Format 1 has no number, format 2 no superseded definitions, format 3 no state, format 4 no
+`lacking`."""
 
-
-_FIRST_WITH_STATE = 4
+_FORMAT_WITHOUT_LACKING = 4
+"""Written if `lacking` is empty, because earlier versions read it. Older formats are upgraded when they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ class IndexRecord:
         created: whether no index existed before Redstart.
         aliases: other aliases of the index, which follow when it is replaced.
         superseded: digests of the definitions that the final one has replaced, oldest first (see record_writer.py).
-        lacking: digests of definitions that were active and lacked documents, and how many, oldest first.
+        lacking: digests of definitions whose active index lacked documents, each with their number, oldest first.
     """
 
     name: str
@@ -279,7 +279,7 @@ class IndexRecord:
         data = {"format": FORMAT, **asdict(self)}
         if not self.lacking:
             del data["lacking"]
-            data["format"] = FORMAT - 1
+            data["format"] = _FORMAT_WITHOUT_LACKING
         return ["HSET", RECORDS, self.name, json.dumps(data, separators=(",", ":"))]
 
     def remove(self) -> list[Argument]:
@@ -340,7 +340,9 @@ def records_from(fields: Mapping[bytes, bytes]) -> dict[str, IndexRecord]:
                     f"this version of Redstart reads up to format {FORMAT}.",
                     "Use the version of Redstart that wrote it, or a newer one.",
                 )
-            records[name.decode()] = _record(record if written >= _FIRST_WITH_STATE else _upgraded(record))
+            records[name.decode()] = _record(
+                record if written >= _FORMAT_WITHOUT_LACKING else _upgraded(record)
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise StateDamagedError(
                 f"The record of the index {shown} in {RECORDS} cannot be read: {exc}.",

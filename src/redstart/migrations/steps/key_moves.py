@@ -246,8 +246,8 @@ def _record(
     """
     log = FailureLog(context.keys)
     if is_whole:
-        # Only those of whole documents: the others are values that the file could not change.
         recorded = yield from log.names_by_key(move.is_old)
-        former = {place_name(key, ()) for key in recorded} & set().union(*recorded.values())
+        # Only those of whole documents: the others are values that the file could not change.
+        former = {name for key, names in recorded.items() for name in names if name == place_name(key, ())}
         yield from log.remove(lease, list(former - {one.name for one in failures}))
     _ = yield from log.record(lease, list(failures))
