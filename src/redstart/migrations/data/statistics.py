@@ -321,9 +321,9 @@ def _indexed_fields(plan: Plan) -> Op[Mapping[str, int]]:
     Effects: a read for each index, and some. Indexes that the user may not inspect do not count.
     """
     found = Counter({model.key_prefix: 0 for model in plan.models})
-    if not (yield from has_search()):
-        return found
     try:
+        if not (yield from has_search()):
+            return found
         names = yield from call(ft_list())
         replies = yield from batch(gather([ft_info(name) for name in names]))
     except (CommandError, AuthenticationError):
