@@ -500,3 +500,41 @@ def test_an_estimate_names_the_attributes_whose_queries_fail_from_the_start(
         assert driver.run(one.run(base(), RunOptions(), indexes(), options)).is_complete
     assert is_changing
     assert estimate.lost_at_start == sorted(failing) == ["Order.price"] * (kind == "number to other text")
+
+
+@pytest.mark.parametrize("lacked_from_both", [0, 2])
+@pytest.mark.parametrize("storage", Storage)
+def test_a_rollback_does_not_take_newly_lost_documents_for_those_that_both_indexes_lack(
+    client: redis.Redis, storage: Storage, lacked_from_both: int
+) -> None:
+    """Some documents are in no index. As many others are only in the new one, because they were written since."""
+    client.execute_command("FLUSHALL", "SYNC")
+    prefix = PREFIX[storage]
+
+    def write(key: str, **values: object) -> None:
+        content = {"name": "oak", "price": 1, **values}
+        if storage is Storage.JSON:
+            client.execute_command("JSON.SET", prefix + key, "$", json.dumps(content))
+        else:
+            client.hset(prefix + key, mapping={name: str(value) for name, value in content.items()})
+
+    for number in range(6):
+        write(f"{number}", price="free" if number < lacked_from_both else 1)
+    number_fields = (attribute(storage, "name"), attribute(storage, "price", FieldKind.NUMERIC))
+    states = [
+        replace(index(storage, prefix), fields=(*number_fields, *more))
+        for more in ((), (attribute(storage, "grade", FieldKind.NUMERIC),), (attribute(storage, "grade"),))
+    ]
+    files: list[FileMigration] = []
+    for old, new in pairwise([None, *states]):
+        state_before = ProjectState().with_model(model(storage).replaced(index=old))
+        files.append(migration(AlterIndex(NAMES[storage], before=old, after=new), before=state_before))
+        accepting = files[-1].run(base(), RunOptions(), indexes(), ExpansionOptions(accept_unindexed=True))
+        assert do(client, accepting).is_complete
+    for number in (4, 5):
+        write(f"{number}", grade="good")
+    found = count(client, f"{prefix}index", "@name:{oak}")
+    assert found == 6 - lacked_from_both
+    result = do(client, back(files[-1]))
+    assert result.outcome is Outcome.CUTOVER_REFUSED
+    assert count(client, f"{prefix}index", "@name:{oak}") == found

@@ -297,9 +297,10 @@ end
 -- To ask for the time takes as long as a part of such a document.
 local is_short = {plain = true, texts = true}
 
-local codes, applied = {}, 0
+local codes, applied, is_over = {}, 0, false
 for index, document in ipairs(documents) do
-  if index > 1 and (not is_short[document[2]] or index % 8 == 0) and is_late(0.5) then
+  is_over = is_over or index > 1 and (not is_short[document[2]] or index % 8 == 0) and is_late(0.5)
+  if is_over then
     codes[index] = 'l'
   elseif is_processed(document) then
     codes[index] = 'd'
@@ -326,9 +327,10 @@ end
 
 local read_back, digests, all_removed, counts, written, documents_written = {}, {}, {}, {0, 0}, 0, 0
 local any_begun, is_cut_short = false, false
+is_over = false
 for index, document in ipairs(documents) do
-  local is_asked = codes[index] == 'a' and any_begun and (not is_short[document[2]] or index % 8 == 0)
-  if is_asked and is_late(1) then codes[index], is_cut_short = 'l', true end
+  is_over = is_over or any_begun and (not is_short[document[2]] or index % 8 == 0) and is_late(1)
+  if is_over and codes[index] == 'a' then codes[index], is_cut_short = 'l', true end
   any_begun = any_begun or codes[index] == 'a'
   if codes[index] == 'a' and document[2] == 'plain' then
     if write_plain(document, rows[index]) then

@@ -179,6 +179,25 @@ def test_an_index_that_is_dropped_meanwhile_does_not_count(client: redis.Redis, 
     assert found.estimate.expected == pytest.approx(found.read_seconds * (READS_PER_RUN + writing))
 
 
+@pytest.mark.parametrize("rights", ["-client", "-client|info", "-ft._list", "-ft.info"])
+def test_a_user_who_may_not_inspect_indexes_gets_an_estimate_without_them(
+    client: redis.Redis, rights: str
+) -> None:
+    send(client, [("FT.CREATE", "visits", "PREFIX", "1", VISIT_PREFIX, "SCHEMA", "a", "TAG")])
+    send(client, [("HSET", f"{VISIT_PREFIX}{n}", "arrived_at", TEXT) for n in range(100)])
+    client.execute_command("ACL", "SETUSER", "reader", "reset", "on", "nopass", "allkeys", "+@all", rights)
+    settings = client.connection_pool.connection_kwargs | {"username": "reader", "password": "any"}
+    pool = redis.ConnectionPool(client.connection_pool.connection_class, **settings)
+    try:
+        with redis.Redis(connection_pool=pool) as reader:
+            found = looked(reader, Visit, clock=seconds_a_page())
+    finally:
+        pool.disconnect()
+        client.execute_command("ACL", "DELUSER", "reader")
+    expected = found.read_seconds * (READS_PER_RUN + WRITE_TO_READ[Storage.HASH])
+    assert found.estimate.expected == pytest.approx(expected)
+
+
 def test_the_bounds_are_a_factor_of_one_and_a_half() -> None:
     assert (1 / LOW, HIGH) == (1.5, 1.5)
 

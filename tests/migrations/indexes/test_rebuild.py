@@ -103,7 +103,7 @@ def test_a_document_that_the_new_index_would_not_contain_refuses_the_rebuild(
 
     def one_missing(*_: object) -> Op[Coverage]:
         yield from ()
-        return Coverage(10, 1, 0, (b"station:visit:V-1",))
+        return Coverage(10, 1, [b"station:visit:V-1"])
 
     monkeypatch.setattr(swap, "check_coverage", one_missing)
     results = perform(url, forward(rebuild=True))

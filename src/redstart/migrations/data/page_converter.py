@@ -221,7 +221,8 @@ class PageConverter:
         plain, others = self._plain(documents)
         judged = yield from self._judged(others)
         new = yield from self._log.unknown(failures_in(judged))
-        taken = list(self._within_allowance(judged, {failure.name for failure in new}, outcome))
+        to_change = yield from self._keys_to_change(judged)
+        taken = list(self._within_allowance(judged, {failure.name for failure in new}, to_change, outcome))
         first = documents if self._is_unlimited() else [document for document, _ in taken]
         outcome.met = len(plain) + len(taken) + (outcome.stopped_by is not None)
         recorded: list[Failure] = []
@@ -298,10 +299,27 @@ class PageConverter:
                 outcome.stopped = f"--max-errors {self._limits.failures} reached"
         return judged
 
+    def _keys_to_change(self, judged: Iterable[ClassifiedDocument]) -> Op[Collection[bytes]]:
+        """Return the keys of the documents that count for the limit: not of one whose quarantine target is occupied."""
+        if self._allowance.documents is None:
+            return ()
+        made = [self._edits_of(document, items) for document, items in judged]
+        _ = yield from leave_out_taken(made)
+        return {document.key for document in made if document.count}
+
     def _within_allowance(
-        self, judged: Iterable[ClassifiedDocument], new: set[bytes], outcome: PageOutcome
+        self,
+        judged: Iterable[ClassifiedDocument],
+        new: set[bytes],
+        to_change: Collection[bytes],
+        outcome: PageOutcome,
     ) -> Iterable[ClassifiedDocument]:
-        """Yield documents up to the one at which the run has to stop."""
+        """Yield documents up to the one at which the run has to stop.
+
+        Args:
+            new: names of failed values that are not recorded yet.
+            to_change: keys of the documents that will be changed, if their number is limited.
+        """
         allowance = self._allowance
         if self._is_unlimited():
             yield from judged
@@ -315,7 +333,7 @@ class PageConverter:
                 _stop_at(failures[0], outcome)
                 return
             yield item
-            if allowance.documents is not None and self._edits_of(*item).edits:
+            if allowance.documents is not None and item[0].key in to_change:
                 allowance.documents -= 1
             if allowance.failures is not None:
                 allowance.failures -= sum(failure.name in new for failure in failures)

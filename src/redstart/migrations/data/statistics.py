@@ -320,9 +320,9 @@ def _indexed_fields(plan: Plan) -> Op[Mapping[str, int]]:
     Effects: two reads, and a batch with one read for each index.
     """
     found = Counter({model.key_prefix: 0 for model in plan.models})
-    if not (yield from has_search()):
-        return found
     try:
+        if not (yield from has_search()):
+            return found
         names = yield from call(ft_list())
         replies = yield from batch(gather([ft_info(name) for name in names]))
     except (CommandError, AuthenticationError):

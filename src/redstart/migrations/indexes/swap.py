@@ -141,9 +141,14 @@ def prepare(
     wanted: Index,
     *,
     max_missing: float = 0,
+    known_from_both: int = 0,
     rebuild: bool = False,
 ) -> Op[Prepared]:
-    """Build an index of the wanted definition, and check its coverage. See `switch`."""
+    """Build an index of the wanted definition, and check its coverage. See `cut_over`."""
+
+    def is_accepted(found: Coverage) -> bool:
+        return found.missing <= max(0, max_missing - min(known_from_both, found.missing_from_both))
+
     info = yield from find_index(record.name)
     active = None if info is None else info.name
     if info is not None and not rebuild and same_definition(info.index, wanted):
@@ -151,11 +156,11 @@ def prepare(
     except_name = active if rebuild else None
     name, built = yield from find_built(record.name, wanted, except_name=except_name)
     coverage = yield from _build_and_check(lease, record, wanted, active, except_name)
-    if active is not None and coverage.missing > max_missing and _should_hold_all(record, wanted):
+    if active is not None and not is_accepted(coverage) and _should_hold_all(record, wanted):
         # The server's scan misses a document that is renamed meanwhile; only a write adds it to the index.
         _ = yield from drop(lease, name, (record.name,))
         coverage = yield from _build_and_check(lease, record, wanted, active, except_name)
-    accepted = active is None or coverage.missing <= max_missing
+    accepted = active is None or is_accepted(coverage)
     return Prepared(name, active, coverage, accepted, is_new=built is None)
 
 
@@ -172,12 +177,14 @@ def cut_over(
     wanted: Index,
     *,
     max_missing: float = 0,
+    known_from_both: int = 0,
     rebuild: bool = False,
 ) -> Op[CutoverResult]:
     """Point the alias of a record to an index of the wanted definition.
 
     Args:
         max_missing: number of documents that may drop out of query results; `math.inf` accepts all.
+        known_from_both: up to so many of these do not drop out if they are missing from the active index, too.
         rebuild: whether to replace also an active index of this definition.
 
     Raises:
@@ -186,7 +193,9 @@ def cut_over(
     Effects: FT.CREATE and a coverage check, both repeated if documents are missing that should not be; then one script
         that moves the alias. An index is active at every moment.
     """
-    prepared = yield from prepare(lease, record, wanted, max_missing=max_missing, rebuild=rebuild)
+    prepared = yield from prepare(
+        lease, record, wanted, max_missing=max_missing, known_from_both=known_from_both, rebuild=rebuild
+    )
     return (yield from finish(lease, record, prepared))
 
 
