@@ -24,7 +24,9 @@ def test_occupied_targets_do_not_count_for_a_limit(client: redis.Redis, url: str
     )
     for run in range(1, convertible + 2):
         result = migrate(url, FailureMode.QUARANTINE, plan=station_plan(Ringer), limit_documents=limit)
-        changed = sum(b"T" not in client.hget(f"{RINGER_PREFIX}c{n}", "licensed_at") for n in range(convertible))
+        changed = sum(
+            b"T" not in client.hget(f"{RINGER_PREFIX}c{n}", "licensed_at") for n in range(convertible)
+        )
         assert changed == min(run * limit, convertible)
         if result.stopped is None:
             break
