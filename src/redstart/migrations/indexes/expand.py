@@ -253,7 +253,9 @@ class Expansion:
         if self._options.is_rollback:  # it may lack again what it lacked before
             accepted = max(accepted, lacked_before(record, planned.index))
         # Of these, those that the active index lacks as well are in no result now: others must not take their place.
-        lacked_by_both = lacked_before(record, active.index) if self._options.is_rollback and not repaired else 0
+        lacked_by_both = (
+            lacked_before(record, active.index) if self._options.is_rollback and not repaired else 0
+        )
         if self._options.accept_unindexed:
             accepted = math.inf
         cutover: CutoverResult = yield from cut_over(
