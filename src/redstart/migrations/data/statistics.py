@@ -119,8 +119,8 @@ _BATCH_DOCUMENTS = 500
 # units of that for reading, was measured by bench/estimate.py: without an index, and for each indexed field of a
 # document, because the server indexes all of them again after each write.
 READS_PER_RUN = 3.0
-WRITE_TO_READ = {Storage.HASH: 1.5, Storage.JSON: 1.7}
-INDEXING_TO_READ = {Storage.HASH: 0.6, Storage.JSON: 0.06}
+WRITE_TO_READ = {Storage.HASH: 1.0, Storage.JSON: 2.0}
+INDEXING_TO_READ = {Storage.HASH: 1.2, Storage.JSON: 0.06}
 LOW, HIGH = 1 / 1.5, 1.5
 
 
