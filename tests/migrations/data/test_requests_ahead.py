@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from redstart.effects import Op, SendAhead
-from redstart.errors import CommandError
+from redstart.effects import Op, Request, SendAhead
 from redstart.mapping.value_paths import ValuePath
 from redstart.migrations.data import applier
 from redstart.migrations.data.plan import Plan, PlannedModel
@@ -18,6 +17,7 @@ from redstart.server.clients import open_like
 from redstart.values.types import Storage, TemporalKind
 from tests.support.migration import new_context
 from tests.support.replies import send
+from tests.support.stepping import performed_by
 
 AT = ValuePath(("at",), TemporalKind.DATETIME, False)
 PLANS = {storage: Plan((PlannedModel("Paced", "paced:", "", storage, (AT,)),)) for storage in Storage}
@@ -40,24 +40,18 @@ class Ahead:
 def watched(operation: Op[Any], script: str, ahead: Ahead) -> Op[Any]:
     """Pass requests and replies on, and count the requests that are sent ahead."""
     waiting: dict[int, str] = {}
-    reply: Any = None
-    error: Exception | None = None
-    while True:
-        try:
-            request = operation.send(reply) if error is None else operation.throw(error)
-        except StopIteration as end:
-            return end.value
+
+    def perform(request: Request) -> Op[Any]:
         waiting.pop(id(request), None)
-        reply, error = None, None
-        try:
-            reply = yield request
-        except CommandError as raised:
-            error = raised
+        reply = yield request
         if isinstance(request, SendAhead):
             kind = kind_of(request, script)
             waiting[id(reply)] = kind
             ahead.sent[kind] += 1
             ahead.most |= Counter(waiting.values())
+        return reply
+
+    return performed_by(operation, perform)
 
 
 def kind_of(ahead: SendAhead, script: str) -> str:

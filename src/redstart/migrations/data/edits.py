@@ -218,7 +218,7 @@ class DocumentEdits:
     ) -> "DocumentEdits":
         """Return the edits of a hash that needs only exact conversions, as most do.
 
-        There is no object for each edit; scripts get such hashes in groups with the same fields.
+        No object is made for a single edit. Scripts get such hashes in groups with the same fields.
 
         Args:
             locations: the places of the edits, `old` and `new` their values.
@@ -275,7 +275,8 @@ class DocumentEdits:
 
     @edits.setter
     def edits(self, edits: list[Edit]) -> None:
-        self._edits, self.count, self.locations, self.compact = edits, len(edits), (), None
+        self._edits, self.count, self.compact = edits, len(edits), None
+        self.locations = self.old = self.new = self.times = ()
 
     @property
     def converted(self) -> int:
