@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 import msgpack
 
-from redstart.commands.keyspace import scan_all
 from redstart.commands.scripts import load
 from redstart.display import printable
-from redstart.effects import Op, call
+from redstart.effects import Op
 from redstart.errors import MigrationError, MigrationStateError
 from redstart.migrations.context import Context
 from redstart.migrations.data.failures import FailureLog, failure_at, place_name
-from redstart.migrations.failure import MAX_EXAMPLES, Failure
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.operations.state import ModelState, ProjectState
-from redstart.migrations.steps.key_passes import SCANNED_KEYS, KeyPattern, Left, handle_keys
+from redstart.migrations.steps.key_passes import KeyPattern, Left, existing_keys, handle_keys
 from redstart.migrations.steps.record import BEGUN, mark, read_steps
 
 TAKEN = "there is a document with its new key {} already"
@@ -159,7 +158,13 @@ def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -
     def work(lease: Lease) -> Op[None]:
         if field in (yield from read_steps(context.keys)).fields:
             return
-        count, taken = yield from _existing(lease, move, other_keys)
+        count, taken = yield from existing_keys(
+            lease,
+            move.target,
+            move.exclude_prefixes,
+            of_any_type=True,
+            is_wanted=lambda key: not move.is_old(key) and key not in other_keys,
+        )
         if taken:
             shown = ", ".join(printable(key) for key in taken[:3])
             raise MigrationError(
@@ -170,28 +175,6 @@ def begin_move(context: Context, move: KeyMove, other_keys: Collection[bytes]) -
         yield from lease.commit([mark(context.keys, field, BEGUN)])
 
     yield from context.under_lease(work)
-
-
-def _existing(lease: Lease, move: KeyMove, other_keys: Collection[bytes]) -> Op[tuple[int, list[bytes]]]:
-    """Return the number of keys with the new prefix that are not old ones at the same time, and the first of them."""
-    target = move.target
-    found: list[bytes] = []
-    count, cursor = 0, -1
-    while cursor:
-        scanning = scan_all(max(cursor, 0), prefix=target.prefix, suffix=target.suffix, count=SCANNED_KEYS)
-        cursor, keys = yield from call(scanning)
-        existing = [
-            key
-            for key in dict.fromkeys(keys)
-            if target.matches(key)
-            and not target.leaves_out(key, move.exclude_prefixes)
-            and not move.is_old(key)
-            and key not in other_keys
-        ]
-        count += len(existing)
-        found += existing[: MAX_EXAMPLES - len(found)]
-        yield from lease.keep()
-    return count, found
 
 
 def move_keys(context: Context, move: KeyMove) -> Op[MoveResult]:

@@ -6,10 +6,11 @@ The keys of a model are a pattern: a prefix and a suffix.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from redstart.commands.keyspace import scan_type
+from redstart.commands.keyspace import scan_all, scan_type
 from redstart.effects import Op, call
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.scanner import MAX_PASSES, scanned_share, server_run_id
+from redstart.migrations.failure import MAX_EXAMPLES
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.operations.state import ModelState
@@ -135,25 +136,53 @@ def handle_keys(
             )
 
 
-def scan_page(pattern: KeyPattern, cursor: int) -> Op[tuple[int, list[bytes]]]:
-    """Return the next cursor, and a page of keys of the type of a pattern, each once.
+def scan_page(pattern: KeyPattern, cursor: int, *, of_any_type: bool = False) -> Op[tuple[int, list[bytes]]]:
+    """Return the next cursor, and a page of keys of a pattern, each once.
 
     Two pages can have the same key, if the server shrinks its table of keys in between.
 
     Args:
         cursor: -1 to begin.
+        of_any_type: whether to include keys of other types than that of the pattern.
 
     Effects: one read.
     """
-    page = scan_type(
-        max(cursor, 0),
-        prefix=pattern.prefix,
-        suffix=pattern.suffix,
-        kind=pattern.storage.key_type,
-        count=SCANNED_KEYS,
-    )
+    start, prefix, suffix = max(cursor, 0), pattern.prefix, pattern.suffix
+    if of_any_type:
+        page = scan_all(start, prefix=prefix, suffix=suffix, count=SCANNED_KEYS)
+    else:
+        kind = pattern.storage.key_type
+        page = scan_type(start, prefix=prefix, suffix=suffix, kind=kind, count=SCANNED_KEYS)
     cursor, keys = yield from call(page)
     return cursor, list(dict.fromkeys(keys))
+
+
+def existing_keys(
+    lease: Lease,
+    pattern: KeyPattern,
+    exclude_prefixes: tuple[str, ...],
+    *,
+    of_any_type: bool = False,
+    is_wanted: Callable[[bytes], bool] = lambda _: True,
+) -> Op[tuple[int, list[bytes]]]:
+    """Return the number of keys of a pattern, and the first of them, up to `MAX_EXAMPLES`.
+
+    Args:
+        exclude_prefixes: longer key prefixes whose keys do not count.
+        of_any_type: see `scan_page`.
+        is_wanted: which keys of the pattern count.
+
+    Effects: reads only, one for each 1,000 keys of the keyspace; renews the lease when it is due.
+    """
+    found: list[bytes] = []
+    count, cursor = 0, -1
+    while cursor:
+        cursor, keys = yield from scan_page(pattern, cursor, of_any_type=of_any_type)
+        existing = [key for key in keys if _is_counted(key, pattern, exclude_prefixes) and is_wanted(key)]
+        count += len(existing)
+        found += existing[: MAX_EXAMPLES - len(found)]
+        yield from lease.keep()
+    return count, found
 
 
 def count_keys(patterns: Iterable[KeyPattern], exclude_prefixes: tuple[str, ...]) -> Op[int]:

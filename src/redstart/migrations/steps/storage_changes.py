@@ -23,14 +23,14 @@ from redstart.errors import (
 )
 from redstart.migrations.context import Context, Progress
 from redstart.migrations.data.failures import MAX_RECORDS, FailureLog, failure_at
-from redstart.migrations.failure import MAX_EXAMPLES, Failure
+from redstart.migrations.failure import Failure
 from redstart.migrations.lease import Lease
 from redstart.migrations.lease_state import Activity
 from redstart.migrations.operations.base import ChangedDocument, DocumentPipeline
 from redstart.migrations.operations.document import Document
 from redstart.migrations.state_keys import ORIGINALS
 from redstart.migrations.steps.key_moves import TAKEN, KeyMove
-from redstart.migrations.steps.key_passes import KeyPattern, Left, handle_keys, scan_page
+from redstart.migrations.steps.key_passes import KeyPattern, Left, existing_keys, handle_keys, scan_page
 from redstart.migrations.steps.record import BEGUN, mark, read_steps
 from redstart.values.types import Storage
 
@@ -233,7 +233,7 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
     def work(lease: Lease) -> Op[StorageCheck]:
         if field in (yield from read_steps(context.keys)).fields:
             return StorageCheck(change, 0)
-        count, taken = yield from _existing(lease, change)
+        count, taken = yield from existing_keys(lease, change.target, change.move.exclude_prefixes)
         if taken:
             shown = ", ".join(printable(key) for key in sorted(taken)[:3])
             raise MigrationError(
@@ -251,20 +251,6 @@ def begin_storage_change(context: Context, change: StorageChange) -> Op[StorageC
         return found
 
     return (yield from context.under_lease(work))
-
-
-def _existing(lease: Lease, change: StorageChange) -> Op[tuple[int, list[bytes]]]:
-    """Return the number of keys of the target that have the new type, and the first of them."""
-    target, excluded = change.target, change.move.exclude_prefixes
-    found: list[bytes] = []
-    count, cursor = 0, -1
-    while cursor:
-        cursor, keys = yield from scan_page(target, cursor)
-        existing = [key for key in keys if target.matches(key) and not target.leaves_out(key, excluded)]
-        count += len(existing)
-        found += existing[: MAX_EXAMPLES - len(found)]
-        yield from lease.keep()
-    return count, found
 
 
 def change_storage(context: Context, change: StorageChange) -> Op[StorageResult]:
